@@ -1,0 +1,37 @@
+//! What crosses between `mallard` and `mallard-agent`: types and pure functions, nothing that opens,
+//! reads or waits.
+//!
+//! - [`message`]: the messages, named by direction, and their frames.
+//! - [`workload`]: what an instance is told to do.
+//! - [`schedule`]: when each record is due. Planning and pacing share this one implementation.
+//! - [`interval`]: what an agent measured in one interval.
+//! - [`histogram`]: the latency histogram, lossless to merge and small to keep.
+//! - [`stamp`]: the mark that every record carries from its producer to its consumer.
+//!
+//! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
+//! A number's unit stands last in its name.
+
+pub mod frame;
+pub mod histogram;
+pub mod ids;
+pub mod interval;
+pub mod message;
+pub mod schedule;
+pub mod stamp;
+pub mod workload;
+
+/// Version of the message set. Raised whenever an old agent could misunderstand a new orchestrator.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Identity of this build: the package version and a fingerprint of the protocol's own sources. Two
+/// programs with the same build id understand each other's frames to the last bit.
+pub const BUILD_ID: &str =
+    concat!(env!("CARGO_PKG_VERSION"), "+", env!("MALLARD_PROTOCOL_FINGERPRINT"));
+
+/// A record counts as late when it was sent this long after it was due, in microseconds. Five
+/// milliseconds are ten pacing ticks: what an idle machine never exceeds.
+pub const LATE_AFTER_US: u64 = 5_000;
+
+/// Length of a measuring interval in microseconds. Intervals are cut on this grid and at every phase
+/// boundary, so an interval always lies in one phase and may be shorter than this.
+pub const INTERVAL_US: u64 = 1_000_000;

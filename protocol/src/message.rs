@@ -1,0 +1,323 @@
+//! The messages, named by direction.
+//!
+//! A conversation: the agent speaks first ([`FromAgent::Hello`]), the orchestrator answers
+//! ([`ToAgent::Hello`]) with the first interval that it still needs, and a mismatch of builds ends it
+//! there. Questions carry a request number and are answered by [`FromAgent::Answer`] with the same
+//! number, in any order. A case then goes `Prepare`, `Prepared`, `Assigned`…, `Probe`, `Probed`…,
+//! `Start`, `Interval`…, `Finish`, `Finished`, `Exit`.
+
+use crate::{
+    ids::{InstanceId, TopicId},
+    interval::{IntervalReport, PartitionOffset},
+    workload::{Assignment, ClientProperties, TopicSpec},
+};
+use serde::{Deserialize, Serialize};
+
+/// What the orchestrator says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// Opens or opens again the conversation.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`] of the orchestrator.
+        protocol_version: u32,
+        /// [`crate::BUILD_ID`] of the orchestrator.
+        build_id: String,
+        /// Sequence of the first interval that the orchestrator does not have yet; earlier ones may be
+        /// dropped from the spool, this one and later ones are sent (again).
+        resume_at: u64,
+    },
+    /// Sent once a second in either direction, so that a dead channel is noticed.
+    Heartbeat,
+    /// Asks something.
+    Ask {
+        /// Echoed by the answer.
+        request: u32,
+        /// What.
+        question: Question,
+    },
+    /// Creates clients and joins groups. Answered by `Prepared` or `Failed`, then by `Assigned`.
+    Prepare(Box<Assignment>),
+    /// Sends one probe record to every partition of these topics. Consumers answer with `Probed`.
+    Probe {
+        /// Topics.
+        topics: Vec<TopicId>,
+    },
+    /// Starts the schedule. The agent's clock is the one it reports in `HostFacts::clock_us`.
+    Start {
+        /// The common start: this reading of the agent's clock is 0 on the run's clock.
+        at_clock_us: u64,
+    },
+    /// Ends the schedule now: nothing more is due. Records that are out are still waited for.
+    StopLoad,
+    /// Intervals before this one are safe with the orchestrator.
+    Collected {
+        /// Sequence of the first interval still needed.
+        resume_at: u64,
+    },
+    /// Flushes producers, closes consumers, and cuts the last interval. Answered by `Finished`.
+    Finish {
+        /// How long flushing may take, in milliseconds. What is out then fails as `_PURGE_QUEUE`.
+        within_ms: u64,
+    },
+    /// Asks for the log, which comes in `Log` pieces.
+    SendLog {
+        /// At most this many bytes; of a longer log, head and tail are sent.
+        limit_bytes: u64,
+    },
+    /// Ends the agent's process. Its folder is removed unless `keep_folder`.
+    Exit {
+        /// Leave log and spool where they are.
+        keep_folder: bool,
+    },
+}
+
+/// What the orchestrator asks. Only agents talk to Kafka, so this is also how topics are managed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Question {
+    /// Starts the embedded broker (librdkafka's mock cluster). Answered by `Bootstrap`.
+    StartBroker {
+        /// Number of brokers.
+        brokers: u16,
+        /// Topics to make; the mock cluster has no request for that.
+        topics: Vec<TopicSpec>,
+        /// Round-trip time that every broker adds, in milliseconds.
+        round_trip_ms: u32,
+    },
+    /// Describes the cluster, which proves that it can be reached. Answered by `Cluster`.
+    DescribeCluster {
+        /// Connection properties.
+        connection: ClientProperties,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// Creates topics, and waits until every partition has a leader. Answered by `Topics`.
+    CreateTopics {
+        /// Connection properties.
+        connection: ClientProperties,
+        /// Topics.
+        topics: Vec<TopicSpec>,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// Describes topics and their configuration. Answered by `Topics`.
+    DescribeTopics {
+        /// Connection properties.
+        connection: ClientProperties,
+        /// Names on the broker.
+        names: Vec<String>,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// Deletes topics and consumer groups. Answered by `Deleted`.
+    Delete {
+        /// Connection properties.
+        connection: ClientProperties,
+        /// Topics, by name on the broker.
+        topics: Vec<String>,
+        /// Consumer groups.
+        groups: Vec<String>,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// Reads end offsets of all partitions of the assignment's topics. Answered by `EndOffsets`.
+    EndOffsets {
+        /// Topics.
+        topics: Vec<TopicId>,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// Reads the agent's clock, for four-timestamp probes. Answered by `Clock`.
+    Clock,
+}
+
+/// What the agent says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromAgent {
+    /// Opens or opens again the conversation.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`] of the agent.
+        protocol_version: u32,
+        /// [`crate::BUILD_ID`] of the agent.
+        build_id: String,
+        /// Where the agent runs.
+        host: Box<HostFacts>,
+        /// What it is doing.
+        state: AgentState,
+    },
+    /// Sent once a second in either direction, so that a dead channel is noticed.
+    Heartbeat,
+    /// Answers a question.
+    Answer {
+        /// The question's number.
+        request: u32,
+        /// The answer, or why there is none.
+        result: Result<Answer, AgentFailure>,
+    },
+    /// All clients exist.
+    Prepared,
+    /// A consumer's partitions, each time they change.
+    Assigned {
+        /// The consumer.
+        instance: InstanceId,
+        /// All that it has now.
+        partitions: Vec<(TopicId, i32)>,
+    },
+    /// A consumer saw the probe of these partitions.
+    Probed {
+        /// The consumer.
+        instance: InstanceId,
+        /// Partitions.
+        partitions: Vec<(TopicId, i32)>,
+    },
+    /// The load has started.
+    Started {
+        /// How long after the common start the first thread woke up, in microseconds.
+        late_by_us: u64,
+    },
+    /// An interval is over.
+    Interval(Box<IntervalReport>),
+    /// All is flushed and closed; every interval has been sent.
+    Finished {
+        /// Records that librdkafka itself still holds, by its own count. Zero if all went well.
+        client_queue: u64,
+    },
+    /// A piece of the agent's log.
+    Log {
+        /// Bytes.
+        bytes: Vec<u8>,
+        /// Whether this is the last piece.
+        last: bool,
+    },
+    /// Something that a reader of the report should know.
+    Note {
+        /// How bad.
+        level: Level,
+        /// Which instance says it, if one does.
+        instance: Option<InstanceId>,
+        /// What happened. Never holds a secret.
+        text: String,
+    },
+    /// The agent cannot go on with the case.
+    Failed(AgentFailure),
+}
+
+/// What an agent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentState {
+    /// Nothing yet.
+    Idle,
+    /// Clients exist or are being made.
+    Prepared,
+    /// The schedule runs.
+    Running,
+    /// All is flushed and closed.
+    Finished,
+}
+
+/// How bad a note is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// May spoil a result.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// Answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Where the embedded broker listens.
+    Bootstrap(String),
+    /// The cluster.
+    Cluster(ClusterFacts),
+    /// Topics as the broker has them.
+    Topics(Vec<TopicFacts>),
+    /// What could not be deleted: name and reason.
+    Deleted(Vec<(String, String)>),
+    /// End offsets.
+    EndOffsets(Vec<PartitionOffset>),
+    /// The agent's clock when it read the question and when it wrote the answer, in microseconds.
+    Clock {
+        /// When the question came.
+        received_us: u64,
+        /// When the answer left.
+        sent_us: u64,
+    },
+}
+
+/// Why an agent could not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What failed, with librdkafka's reason, and the broker where one is known.
+    pub text: String,
+}
+
+/// Kinds of failures that the orchestrator tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// No broker answered.
+    Unreachable,
+    /// A client property was refused.
+    Property,
+    /// The broker refused a topic or its configuration.
+    Topic,
+    /// Not allowed: authentication or authorisation.
+    Denied,
+    /// It took too long.
+    TimedOut,
+    /// Anything else.
+    Other,
+}
+
+/// A cluster as its brokers describe it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// The cluster's id, if it says one.
+    pub cluster_id: Option<String>,
+    /// Id and address of every broker.
+    pub brokers: Vec<(i32, String)>,
+    /// The controller's broker id.
+    pub controller: Option<i32>,
+}
+
+/// A topic as the broker has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicFacts {
+    /// Name on the broker.
+    pub name: String,
+    /// For each partition: its leader (-1 for none) and its replicas.
+    pub partitions: Vec<(i32, Vec<i32>)>,
+    /// Configuration that is set on the topic or that was asked for.
+    pub config: Vec<(String, String)>,
+}
+
+/// Where an agent runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// The host's own name.
+    pub hostname: String,
+    /// The kernel's boot id: agents with the same one share `CLOCK_MONOTONIC`.
+    pub boot_id: String,
+    /// `x86_64`, `aarch64`.
+    pub architecture: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Distribution.
+    pub os: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Cores that the agent may use.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// The agent's process id.
+    pub pid: u32,
+    /// The agent's clock, `CLOCK_MONOTONIC`, when it wrote this, in microseconds.
+    pub clock_us: u64,
+    /// Version of librdkafka.
+    pub librdkafka: String,
+}

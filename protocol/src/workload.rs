@@ -1,0 +1,263 @@
+//! What an agent is told to do: fully resolved, so that an agent decides nothing that a plan could.
+
+use crate::{
+    ids::{InstanceId, TopicId},
+    schedule::{Schedule, Timeline},
+};
+use serde::{Deserialize, Serialize};
+
+/// Client properties as librdkafka takes them, in the order in which they are set.
+pub type ClientProperties = Vec<(String, String)>;
+
+/// All that one agent does in one case.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Fingerprint for [`crate::stamp::Stamp::run`].
+    pub run: u32,
+    /// Where Kafka is: properties that every client gets first (`bootstrap.servers`, security).
+    pub connection: ClientProperties,
+    /// The case's topics; a [`TopicId`] is an index into them.
+    pub topics: Vec<TopicSpec>,
+    /// The case's phases.
+    pub timeline: Timeline,
+    /// Producer instances of this agent.
+    pub producers: Vec<ProducerSpec>,
+    /// Consumer instances of this agent.
+    pub consumers: Vec<ConsumerSpec>,
+    /// Topics of which this agent reads the end offsets once an interval, for lag. One agent of a
+    /// case has them, the others an empty list.
+    pub observes: Vec<TopicId>,
+}
+
+/// A topic of a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicSpec {
+    /// Its name on the broker, with the run id in it if Mallard creates it.
+    pub name: String,
+    /// Its name in the scenario.
+    pub alias: String,
+    /// Number of partitions. For an existing topic, as the broker describes it.
+    pub partitions: i32,
+    /// Replication factor; `None` takes the broker's default.
+    pub replication: Option<i16>,
+    /// Topic configuration to set and to verify.
+    pub config: Vec<(String, String)>,
+    /// Whether it is the user's: never created, changed or deleted.
+    pub existing: bool,
+}
+
+/// One producer instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProducerSpec {
+    /// Its id in the case.
+    pub instance: InstanceId,
+    /// Its name for people and for `client.id`: `gateway-2`.
+    pub name: String,
+    /// Where it sends.
+    pub topic: TopicId,
+    /// When records are due, for all instances of this producer together.
+    pub schedule: Schedule,
+    /// Number of instances that share the schedule.
+    pub stride: u32,
+    /// This instance's place among them, from 0.
+    pub offset: u32,
+    /// Who chooses each record's partition.
+    pub partitioning: Partitioning,
+    /// Record values.
+    pub payload: PayloadSpec,
+    /// Record keys.
+    pub key: KeySpec,
+    /// Headers of every record, beside the stamp.
+    pub headers: Vec<(String, String)>,
+    /// Where the stamp goes.
+    pub stamp: StampPlace,
+    /// Client properties, laid over [`Assignment::connection`].
+    pub client: ClientProperties,
+    /// Transactions, if records are sent in them.
+    pub transactions: Option<TransactionSpec>,
+    /// Seed of everything random in this instance.
+    pub seed: u64,
+}
+
+/// Who chooses a record's partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Partitioning {
+    /// The client's partitioner, as its properties say.
+    Client,
+    /// Every partition in turn.
+    RoundRobin,
+    /// These partitions in turn.
+    Fixed(Vec<i32>),
+}
+
+/// Where a record carries its stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StampPlace {
+    /// In the first bytes of the payload: costs nothing, for payloads that Mallard makes up.
+    Payload,
+    /// In a header.
+    Header,
+    /// Nowhere: end-to-end latency is not measured.
+    Nowhere,
+}
+
+/// Record values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PayloadSpec {
+    /// Bytes of a size.
+    Bytes {
+        /// Sizes in bytes.
+        size: SizeSpec,
+        /// Share of incompressible bytes, 0.0 to 1.0; the rest is text-like and compresses well.
+        random_share: f64,
+    },
+    /// Lines of a file, one a record, over and over. The file's content travels with the assignment.
+    Lines {
+        /// The lines, without their ends.
+        lines: Vec<Vec<u8>>,
+    },
+    /// A minijinja template, rendered for every record with `sequence`, `instance`, `now_ms`,
+    /// and the functions `int(low, high)`, `float(low, high)`, `choice(list)`, `uuid()`.
+    Template {
+        /// The template's source.
+        source: String,
+    },
+}
+
+/// Sizes of payloads in bytes, the stamp included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SizeSpec {
+    /// Always the same.
+    Fixed(u32),
+    /// Each size from `min` to `max` equally often.
+    Uniform {
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+    },
+    /// Normally distributed, cut off at `min` and `max`.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation.
+        deviation: f64,
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+    },
+    /// Log-normally distributed by the logarithm's parameters, cut off at `min` and `max`.
+    LogNormal {
+        /// Median size: e to the mean of the logarithm.
+        median: f64,
+        /// Standard deviation of the natural logarithm.
+        sigma: f64,
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+    },
+}
+
+/// Record keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum KeySpec {
+    /// No key.
+    None,
+    /// The instance's sequence number modulo `count`.
+    Sequential {
+        /// Distinct keys.
+        count: u64,
+    },
+    /// Every key equally often, at random.
+    Uniform {
+        /// Distinct keys.
+        count: u64,
+    },
+    /// Zipf-distributed: key *k* (from 1) has a weight of `k^-exponent`.
+    Zipf {
+        /// Distinct keys.
+        count: u64,
+        /// Exponent, above 0.
+        exponent: f64,
+    },
+    /// A few hot keys among many.
+    Hot {
+        /// Distinct keys.
+        count: u64,
+        /// How many of them are hot.
+        hot: u64,
+        /// Share of records that go to the hot ones, 0.0 to 1.0.
+        share: f64,
+    },
+}
+
+/// How records are put into transactions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransactionSpec {
+    /// Commit after this many records.
+    pub every_records: Option<u64>,
+    /// Commit after this long, in microseconds.
+    pub every_us: Option<u64>,
+    /// Share of transactions aborted on purpose, 0.0 to 1.0.
+    pub abort_share: f64,
+}
+
+/// One consumer instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsumerSpec {
+    /// Its id in the case.
+    pub instance: InstanceId,
+    /// Its name for people and for `client.id`: `flink-2`.
+    pub name: String,
+    /// Topics it reads.
+    pub topics: Vec<TopicId>,
+    /// Group, or partitions assigned by hand.
+    pub membership: Membership,
+    /// Where reading starts.
+    pub from: StartFrom,
+    /// When offsets are committed.
+    pub commit: CommitPolicy,
+    /// Work for each record, in microseconds. It is done beside the poll loop, which never waits.
+    pub work_us: u64,
+    /// Client properties, laid over [`Assignment::connection`].
+    pub client: ClientProperties,
+}
+
+/// How a consumer comes to its partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Membership {
+    /// As a member of a group: its id on the broker.
+    Group(String),
+    /// These partitions of every topic, without a group.
+    Assigned(Vec<i32>),
+}
+
+/// Where a consumer starts to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StartFrom {
+    /// The oldest record.
+    Earliest,
+    /// What comes after it has joined.
+    Latest,
+    /// The end offsets read before the run's probes were sent, whatever a group has committed.
+    RunStart,
+}
+
+/// When a consumer commits offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommitPolicy {
+    /// Never.
+    Never,
+    /// The client does it in the background at this interval, in milliseconds.
+    Auto {
+        /// Interval in milliseconds.
+        every_ms: u32,
+    },
+    /// Mallard does it, and times it, after this many records.
+    Every {
+        /// Records between commits.
+        records: u64,
+    },
+}
