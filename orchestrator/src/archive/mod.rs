@@ -1,0 +1,22 @@
+//! The archive: what a run leaves on disk, and the only thing that reports are made from.
+//!
+//! ```text
+//! results/<run id>/
+//!   run.json  events.jsonl  junit.xml  report.html
+//!   cases/<case>/
+//!     result.json            model::CaseResult
+//!     series.csv             model::SeriesRow, one an interval, appended while the case runs
+//!     resources.csv          model::ResourceRow, one an agent and interval
+//!     errors.csv             model::ErrorRow, one an interval and code
+//!     lag.csv                model::LagRow, one a consumer group and interval
+//!     partitions.csv         model::PartitionResult, one a topic-partition
+//!     partition_series.csv   model::PartitionSeriesRow, at most 120 points a partition
+//!     latency.hlog           HdrHistogram interval log; tags service, response, end_to_end
+//!     scenario.yaml  cluster.yaml
+//!     agents/<agent>/agent.log
+//! ```
+//!
+//! Invariant: a file that is written at the end is written under a temporary name and renamed; a file
+//! that grows during the run holds whole lines only.
+
+pub mod model;

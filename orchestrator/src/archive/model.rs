@@ -1,0 +1,467 @@
+//! What stands in the archive's files.
+//!
+//! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of `run.json` and `result.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Outcome of a case or a run, from best to worst.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every expectation held, and the measurement can be trusted.
+    Pass,
+    /// An expectation did not hold.
+    Fail,
+    /// The measurement cannot be trusted.
+    Invalid,
+    /// The harness or the infrastructure broke.
+    Error,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+impl Verdict {
+    /// The word for people and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Invalid => "invalid",
+            Self::Error => "error",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a verdict is what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// Stable code: `expectation_failed`, `generator_slip`, `agent_lost`.
+    pub code: String,
+    /// What it means, with numbers.
+    pub text: String,
+    /// Likely cause and what to do.
+    pub remedy: String,
+}
+
+/// A metric's value. Units: `us`, `bytes`, `per_s`, `bytes_per_s`, `ratio`, `count`, `records`,
+/// `records_per_poll`, `bytes_per_hour`…
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricValue {
+    /// The value; null if there were no samples.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: String,
+    /// Half the width of its uncertainty, in the same unit, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<f64>,
+}
+
+/// Records, counted. `scheduled = sent + not_sent`, `sent = acked + failed + outstanding`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Accounts {
+    /// Due by the schedule in the measured phases.
+    pub scheduled: u64,
+    /// Due and never handed to a client.
+    pub not_sent: u64,
+    /// Handed to a client.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acked: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Failed, by librdkafka's code name.
+    pub failed_by_code: BTreeMap<String, u64>,
+    /// Neither acknowledged nor failed when the case ended.
+    pub outstanding: u64,
+    /// Received by consumers, summed over groups.
+    pub received: u64,
+    /// Sent late.
+    pub late: u64,
+}
+
+/// An expectation, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExpectationResult {
+    /// As written.
+    pub text: String,
+    /// The metric's name.
+    pub metric: String,
+    /// Whom it is about, if not the whole: `partition health-data-raw/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The value judged: the worst window's, or the worst member's of an `every` scope.
+    pub value: Option<f64>,
+    /// The limit, in the metric's unit.
+    pub limit: f64,
+    /// How far the value is on the good side of the limit, as a share of the limit; negative when it
+    /// failed. Null without a value, and where the limit is zero.
+    pub margin: Option<f64>,
+    /// The metric's unit.
+    pub unit: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// The first window that failed: start and end on the run's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failing_window_us: Option<(u64, u64)>,
+    /// Windows judged and windows failed, for a windowed expectation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<(u64, u64)>,
+    /// Line in the scenario (or bounds) file.
+    pub line: Option<usize>,
+    /// One sentence with numbers: "produce.response.p99 was 312 ms in 14:03:00–14:04:00, limit 250 ms".
+    pub sentence: String,
+}
+
+/// Totals of one topic-partition over the measured phases.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartitionResult {
+    /// Topic, by its name in the scenario.
+    pub topic: String,
+    /// Partition; -1 for records that failed before they had one.
+    pub partition: i32,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Key and value bytes acknowledged.
+    pub acked_bytes: u64,
+    /// Records failed.
+    pub failed: u64,
+    /// Records received, summed over groups.
+    pub received: u64,
+    /// Key and value bytes received.
+    pub received_bytes: u64,
+    /// Acknowledged in the whole run, warm-up included, and not received after the drain, in the group
+    /// that misses most. Null where no consumer reads it.
+    pub lost: Option<u64>,
+    /// End offset on the broker at the start and at the end.
+    pub start_offset: Option<i64>,
+    /// End offset on the broker after the drain.
+    pub end_offset: Option<i64>,
+    /// Largest lag of any group in an interval.
+    pub lag_max: Option<u64>,
+    /// Lag after the drain.
+    pub lag_end: Option<u64>,
+    /// Service latency percentiles.
+    pub service: Percentiles,
+    /// Response latency percentiles.
+    pub response: Percentiles,
+    /// End-to-end latency percentiles.
+    pub end_to_end: Percentiles,
+}
+
+/// Percentiles of a histogram, in its unit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentiles {
+    /// Values recorded.
+    pub count: u64,
+    /// Smallest.
+    pub min: Option<u64>,
+    /// Exact mean.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 95th percentile.
+    pub p95: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// 99.9th percentile.
+    pub p999: Option<u64>,
+    /// 99.99th percentile.
+    pub p9999: Option<u64>,
+    /// Largest.
+    pub max: Option<u64>,
+}
+
+/// An agent, as the report shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentResult {
+    /// Its name.
+    pub name: String,
+    /// Facts of its host: `hostname`, `kernel`, `cpu`, `cores`, `memory_bytes`, `librdkafka`…
+    pub host: BTreeMap<String, String>,
+    /// Its instances by name.
+    pub instances: Vec<String>,
+    /// Resident memory when the load started.
+    pub memory_start_bytes: Option<u64>,
+    /// Largest resident memory.
+    pub memory_peak_bytes: Option<u64>,
+    /// CPU share of its busiest thread in its busiest interval, 0 to 1.
+    pub busiest_thread_cpu_max: Option<f64>,
+    /// CPU of the process, in cores, mean over the measured phases.
+    pub cpu_cores_mean: Option<f64>,
+    /// How long after the common start it started, in microseconds.
+    pub start_late_us: Option<u64>,
+    /// When it was lost, if it was, on the run's clock.
+    pub lost_at_us: Option<u64>,
+}
+
+/// A phase of the timeline, as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseResult {
+    /// Its name.
+    pub name: String,
+    /// Its kind: `warm-up`, `hold`, `ramp`, `burst`, `pause`, `drain`.
+    pub kind: String,
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// Whether it enters results and verdict.
+    pub measured: bool,
+}
+
+/// `result.json`: a case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseResult {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The run.
+    pub run_id: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario says of itself.
+    pub description: String,
+    /// The case's name.
+    pub case: String,
+    /// Parameters and matrix axes.
+    pub parameters: BTreeMap<String, String>,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+    /// RFC 3339, UTC, of 0 on the run's clock; null if the load never started.
+    pub load_started_at: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, worst first.
+    pub reasons: Vec<Reason>,
+    /// Doubts that do not change the verdict.
+    pub warnings: Vec<Reason>,
+    /// Records, counted, over the measured phases.
+    pub accounts: Accounts,
+    /// Records, counted, over the whole load, warm-up included.
+    pub accounts_whole: Accounts,
+    /// Every metric that an expectation could name, by that name.
+    pub metrics: BTreeMap<String, MetricValue>,
+    /// Expectations, judged.
+    pub expectations: Vec<ExpectationResult>,
+    /// Phases.
+    pub phases: Vec<PhaseResult>,
+    /// Topic-partitions.
+    pub partitions: Vec<PartitionResult>,
+    /// Per producer and consumer, by name: the same metrics, where they exist.
+    pub workloads: BTreeMap<String, BTreeMap<String, MetricValue>>,
+    /// Agents.
+    pub agents: Vec<AgentResult>,
+    /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
+    pub versions: BTreeMap<String, String>,
+    /// The cluster's brokers, by id.
+    pub brokers: BTreeMap<String, String>,
+    /// Client properties of each workload, secrets removed.
+    pub client_properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether any producer runs closed loop (`rate: max`).
+    pub closed_loop: bool,
+}
+
+/// `run.json`: a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The run's id: `<yyyymmdd-hhmmss>-<name>-<4 hex>`.
+    pub run_id: String,
+    /// The scenario's or folder's name.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+    /// The worst of its cases.
+    pub verdict: Verdict,
+    /// One sentence: the verdict with numbers.
+    pub sentence: String,
+    /// Why it ended before its cases did, where it did.
+    pub reasons: Vec<Reason>,
+    /// Its cases in order.
+    pub cases: Vec<CaseSummary>,
+    /// Versions.
+    pub versions: BTreeMap<String, String>,
+    /// The command line, secrets removed.
+    pub command_line: Vec<String>,
+}
+
+/// A case in `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseSummary {
+    /// Its name, which is also its folder under `cases/`.
+    pub name: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// One sentence: the verdict with numbers.
+    pub sentence: String,
+    /// How long it took, everything included, in microseconds.
+    pub duration_us: u64,
+    /// A few metrics for tables and trends.
+    pub headline: BTreeMap<String, MetricValue>,
+}
+
+/// A row of `series.csv`: one interval, merged over all agents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// Name of the phase.
+    pub phase: String,
+    /// Agents that reported this interval.
+    pub agents: u32,
+    /// Target rate in the middle of the interval; empty in a closed loop.
+    pub target_per_s: Option<f64>,
+    /// Records that became due.
+    pub scheduled: u64,
+    /// Records handed to clients.
+    pub sent: u64,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records failed.
+    pub failed: u64,
+    /// Records received.
+    pub received: u64,
+    /// Bytes acknowledged.
+    pub acked_bytes: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Records due and not sent at the interval's end.
+    pub not_sent: u64,
+    /// Records sent and neither acknowledged nor failed at the interval's end.
+    pub outstanding: u64,
+    /// Records sent late.
+    pub late: u64,
+    /// Times a client refused a record because its queue was full.
+    pub queue_full: u64,
+    /// Time in which clients refused records, summed over instances.
+    pub backpressure_us: u64,
+    /// Slip, 99th percentile.
+    pub slip_p99_us: Option<u64>,
+    /// Largest slip.
+    pub slip_max_us: Option<u64>,
+    /// Service latency.
+    pub service_p50_us: Option<u64>,
+    /// Service latency.
+    pub service_p95_us: Option<u64>,
+    /// Service latency.
+    pub service_p99_us: Option<u64>,
+    /// Service latency.
+    pub service_max_us: Option<u64>,
+    /// Response latency.
+    pub response_p50_us: Option<u64>,
+    /// Response latency.
+    pub response_p95_us: Option<u64>,
+    /// Response latency.
+    pub response_p99_us: Option<u64>,
+    /// Response latency.
+    pub response_max_us: Option<u64>,
+    /// End-to-end latency.
+    pub end_to_end_p50_us: Option<u64>,
+    /// End-to-end latency.
+    pub end_to_end_p95_us: Option<u64>,
+    /// End-to-end latency.
+    pub end_to_end_p99_us: Option<u64>,
+    /// End-to-end latency.
+    pub end_to_end_max_us: Option<u64>,
+    /// Lag summed over groups and partitions, from the broker's end offsets.
+    pub lag: Option<u64>,
+    /// Rebalances that ended.
+    pub rebalances: u64,
+}
+
+/// A row of `resources.csv`: one agent, one interval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceRow {
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// The agent.
+    pub agent: String,
+    /// CPU of the process, in cores.
+    pub cpu_cores: f64,
+    /// CPU share of its busiest thread.
+    pub busiest_thread_cpu: f64,
+    /// CPU share of the whole host, 0 to 1.
+    pub host_cpu: f64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Memory in use on the host.
+    pub host_memory_used_bytes: u64,
+    /// Bytes received by the host, a second.
+    pub host_received_bytes_per_s: f64,
+    /// Bytes sent by the host, a second.
+    pub host_sent_bytes_per_s: f64,
+}
+
+/// A row of `errors.csv`: one interval, one code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRow {
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// `produce` or `consume`.
+    pub side: String,
+    /// librdkafka's code name.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A row of `lag.csv`: one consumer workload, one interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagRow {
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// The consumer's name in the scenario.
+    pub consumer: String,
+    /// Lag summed over its partitions.
+    pub lag: u64,
+    /// Largest lag of one partition.
+    pub lag_max: u64,
+}
+
+/// A row of `partition_series.csv`: one partition, one of at most 120 stretches of the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartitionSeriesRow {
+    /// First microsecond on the run's clock.
+    pub start_us: u64,
+    /// First microsecond after it.
+    pub end_us: u64,
+    /// Topic, by its name in the scenario.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records received.
+    pub received: u64,
+    /// Response latency, 99th percentile over the stretch.
+    pub response_p99_us: Option<u64>,
+    /// End-to-end latency, 99th percentile over the stretch.
+    pub end_to_end_p99_us: Option<u64>,
+    /// Lag at the end of the stretch, of the group that lags most.
+    pub lag: Option<u64>,
+}

@@ -1,0 +1,3 @@
+//! From interval reports to figures: merging, auditing, windows, metrics.
+
+pub mod metrics;

@@ -1,0 +1,160 @@
+//! What will be done: a scenario and a cluster file, validated, expanded and placed.
+//!
+//! Planning is pure: the same files, settings and run id give the same plan, and nothing is touched.
+//! Raw YAML types stop at the loader; what stands here has real types and no choice left in it.
+
+use crate::{expect::Expectation, load::Diagnostic};
+use mallard_protocol::{
+    schedule::Timeline,
+    workload::{ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
+};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// All cases of one invocation, in the order in which they run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name of the run for its folder: the scenario's, or the folder's where there are several.
+    pub name: String,
+    /// The cases.
+    pub cases: Vec<CasePlan>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One case.
+#[derive(Clone, Debug)]
+pub struct CasePlan {
+    /// Unique in its plan, readable, stable and safe as a file name: `steady`, `steady@codec=gzip`.
+    pub name: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario says of itself.
+    pub description: String,
+    /// Value of every parameter and matrix axis, as written.
+    pub parameters: BTreeMap<String, String>,
+    /// Topics; a `TopicId` is an index into them.
+    pub topics: Vec<TopicSpec>,
+    /// Phases; a `PhaseId` is an index into them. The last one is always a drain.
+    pub timeline: Timeline,
+    /// Where Kafka is.
+    pub kafka: KafkaPlan,
+    /// Agents, with what each one does. An `InstanceId` is unique over all of them.
+    pub agents: Vec<AgentPlan>,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+    /// What happens when an agent is lost.
+    pub on_agent_loss: OnAgentLoss,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+    /// How long agents go on without an orchestrator.
+    pub lease: Duration,
+    /// The scenario as resolved, for the archive: YAML, secrets removed.
+    pub scenario_yaml: String,
+    /// The cluster file, for the archive: YAML, secrets removed.
+    pub cluster_yaml: String,
+    /// Values that must never be written anywhere.
+    pub secrets: Vec<String>,
+    /// The scenario file.
+    pub file: PathBuf,
+}
+
+/// Where Kafka is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KafkaPlan {
+    /// librdkafka's mock cluster inside the agent that [`AgentPlan::carries_broker`].
+    Embedded {
+        /// Number of brokers.
+        brokers: u16,
+        /// Round-trip time added by every broker, in milliseconds.
+        round_trip_ms: u32,
+    },
+    /// A cluster that is there.
+    External {
+        /// Properties that every client gets first, `bootstrap.servers` among them.
+        connection: ClientProperties,
+    },
+}
+
+/// An agent and its work.
+#[derive(Clone, Debug)]
+pub struct AgentPlan {
+    /// Unique in its case: `local-1`.
+    pub name: String,
+    /// The host it runs on.
+    pub host: HostPlan,
+    /// Labels of its host.
+    pub labels: Vec<String>,
+    /// Whether it carries the embedded broker.
+    pub carries_broker: bool,
+    /// Producer instances.
+    pub producers: Vec<ProducerSpec>,
+    /// Consumer instances.
+    pub consumers: Vec<ConsumerSpec>,
+}
+
+/// A host. Other kinds come with hosts over SSH and containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPlan {
+    /// This machine.
+    Local,
+}
+
+/// What happens when an agent is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnAgentLoss {
+    /// The case ends as an error, with everything measured until then.
+    #[default]
+    Abort,
+    /// The others go on; the verdict says that the case was degraded.
+    Continue,
+}
+
+/// How long each step of a case may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Starting an agent and hearing its Hello.
+    pub connect: Duration,
+    /// Reaching a broker, and creating topics.
+    pub topics: Duration,
+    /// Every consumer assigned, every probe seen.
+    pub ready: Duration,
+    /// Silence after which an agent counts as lost.
+    pub agent_silence: Duration,
+    /// Collecting logs.
+    pub collect: Duration,
+    /// Deleting topics, ending agents.
+    pub teardown: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(10),
+            topics: seconds(12),
+            ready: seconds(30),
+            agent_silence: seconds(4),
+            collect: seconds(10),
+            teardown: seconds(15),
+        }
+    }
+}
+
+impl CasePlan {
+    /// Finds a producer or consumer by instance id: its agent, its workload's name, its own name.
+    #[must_use]
+    pub fn instance_name(&self, instance: mallard_protocol::ids::InstanceId) -> Option<&str> {
+        self.agents.iter().find_map(|agent| {
+            let producer = agent.producers.iter().find(|p| p.instance == instance).map(|p| &p.name);
+            let consumer =
+                || agent.consumers.iter().find(|c| c.instance == instance).map(|c| &c.name);
+            producer.or_else(consumer).map(String::as_str)
+        })
+    }
+
+    /// How long the load lasts by its timeline, the drain's longest time included.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        Duration::from_micros(self.timeline.0.last().map_or(0, |phase| phase.end_us))
+    }
+}
