@@ -3,7 +3,7 @@
 //! What Mallard writes is read back here by the reference implementation of its format, in its own
 //! language: `latency.hlog` by HdrHistogram's `HistogramLogReader`, `junit.xml` by Java's validator.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +18,7 @@ pub const WITHIN: Duration = Duration::from_secs(90);
 
 /// What makes a short-lived Java program start quickly: no second compiler, no collector threads, no
 /// statistics file in `/tmp`.
-pub const QUICK_START: [&str; 3] =
-    ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"];
+const QUICK_START: [&str; 3] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"];
 
 /// One line of an interval log, as HdrHistogram's own reader understands it.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,8 +79,23 @@ pub fn command() -> Command {
     let java =
         launcher().unwrap_or_else(|| panic!("no java: the test lacks its testkit::require!"));
     let mut command = Command::new(java);
-    command.args(QUICK_START).arg("-cp").arg(paths::kafka_libs().join("*"));
+    command.args(options());
     command
+}
+
+/// What makes Java start quickly, with all jars of the tests on its class path.
+pub(crate) fn options() -> Vec<OsString> {
+    let mut options: Vec<OsString> = QUICK_START.map(OsString::from).into();
+    let libs = paths::kafka_libs();
+    // Made by `testkit/kafka/fetch`. One that does not fit this Java is passed over without a word.
+    let archive = libs.with_file_name("classes.jsa");
+    if archive.is_file() {
+        let mut option = OsString::from("-XX:SharedArchiveFile=");
+        option.push(archive);
+        options.extend([option, "-Xshare:auto".into(), "-Xlog:disable".into()]);
+    }
+    options.extend(["-cp".into(), libs.join("*").into()]);
+    options
 }
 
 /// Compiles and runs one file of Java source, and returns what it printed.

@@ -21,5 +21,6 @@ pub mod licences;
 pub mod mallard;
 pub mod paths;
 pub mod process;
+pub mod quiet;
 pub mod require;
 pub mod wait;

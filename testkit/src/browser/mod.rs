@@ -22,7 +22,7 @@ use crate::paths;
 pub fn program() -> Option<PathBuf> {
     let named = std::env::var_os("MALLARD_TEST_CHROMIUM").map(PathBuf::from);
     // The shell is a fifth of the size and starts faster.
-    let known = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
+    let known = ["chromium-headless-shell", "chromium", "google-chrome"];
     named.or_else(|| known.iter().find_map(|name| paths::program(name)))
 }
 

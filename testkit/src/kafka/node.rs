@@ -1,6 +1,7 @@
 //! One broker: its settings, its folder, and the JVM that runs it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use crate::guard::Guarded;
 use crate::process::Signal;
-use crate::{java, paths, wait};
+use crate::{java, wait};
 
 /// How long a broker may take to start. It is three seconds on an idle machine; test machines have few
 /// cores, and several of them start at once.
@@ -16,6 +17,9 @@ const START_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a broker logs when it takes requests.
 const STARTED: &str = "Kafka Server started";
+
+/// Enough for a test's load; three brokers and a browser must fit beside each other.
+const HEAP: [&str; 3] = ["-Xms64m", "-Xmx320m", "-XX:+ExitOnOutOfMemoryError"];
 
 /// The name that all clusters of tests carry; each has a folder and ports of its own.
 pub(super) const CLUSTER_ID: &str = "MallardTestClusterAAAQ";
@@ -77,16 +81,13 @@ impl Node {
             former.end_and_keep();
         }
         self.starts += 1;
-        let mut command: Vec<String> = Vec::new();
         let java = java::launcher().unwrap_or_else(|| panic!("no java to run Kafka with"));
-        command.push(java.display().to_string());
-        command.extend(java::QUICK_START.map(str::to_owned));
-        command.extend(["-Xms64m", "-Xmx320m", "-XX:+ExitOnOutOfMemoryError"].map(str::to_owned));
+        let mut command = vec![java.into_os_string()];
+        command.extend(java::options());
+        command.extend(HEAP.map(OsString::from));
         // Native codecs are unpacked there, and go with the folder.
-        command.push(format!("-Djava.io.tmpdir={}", self.folder.join("tmp").display()));
-        command.push("-cp".to_owned());
-        command.push(paths::kafka_libs().join("*").display().to_string());
-        command.extend(["kafka.Kafka".to_owned(), self.settings_file().display().to_string()]);
+        command.push(format!("-Djava.io.tmpdir={}", self.folder.join("tmp").display()).into());
+        command.extend(["kafka.Kafka".into(), self.settings_file().into_os_string()]);
         self.process = Some(Guarded::start(&command, &self.log_file(), Some(&self.folder)));
     }
 
