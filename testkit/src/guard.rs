@@ -16,9 +16,11 @@ use std::process::{Child, Command, Stdio};
 
 use crate::process::{self, Signal};
 
-/// The guard: `$1` is the log, `$2` the folder to remove at the end (or nothing), the rest the program.
+/// The guard: `$1` is the log, `$2` the folder to remove at the end (or nothing), the rest the
+/// program.
 ///
-/// It says the id of the program on standard output, and then reads: the word `keep` spares the folder.
+/// It says the id of the program on standard output, and then reads: the word `keep` spares the
+/// folder.
 const GUARD: &str = r#"
 log=$1 folder=$2; shift 2
 "$@" </dev/null >>"$log" 2>&1 &
@@ -38,8 +40,8 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Starts a program under guard; its output is appended to `log`, and `folder` is removed when it
-    /// is over.
+    /// Starts a program under guard; its output is appended to `log`, and `folder` is removed when
+    /// it is over.
     ///
     /// # Panics
     ///
@@ -53,7 +55,8 @@ impl Guarded {
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Out of the reach of a Ctrl-C at the terminal: the guard must see the end of the tests.
+            // Out of the reach of a Ctrl-C at the terminal: the guard must see the end of the
+            // tests.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("failed to start a guard by sh: {error}"));

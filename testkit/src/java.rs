@@ -1,7 +1,8 @@
 //! Java as a witness: single files of source, run against the jars of the tests' `pom.xml`.
 //!
 //! What Mallard writes is read back here by the reference implementation of its format, in its own
-//! language: `latency.hlog` by HdrHistogram's `HistogramLogReader`, `junit.xml` by Java's validator.
+//! language: `latency.hlog` by HdrHistogram's `HistogramLogReader`, `junit.xml` by Java's
+//! validator.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,8 +17,8 @@ use crate::process::{self, Finished};
 /// How long a Java program may take; starting and compiling one takes about two seconds.
 pub const WITHIN: Duration = Duration::from_secs(90);
 
-/// What makes a short-lived Java program start quickly: no second compiler, no collector threads, no
-/// statistics file in `/tmp`.
+/// What makes a short-lived Java program start quickly: no second compiler, no collector threads,
+/// no statistics file in `/tmp`.
 const QUICK_START: [&str; 3] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"];
 
 /// One line of an interval log, as HdrHistogram's own reader understands it.

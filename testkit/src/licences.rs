@@ -43,8 +43,8 @@ pub fn allowed(deny_toml: &str) -> Vec<String> {
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A sentence for each package that may not be built in: its licence is not allowed or not declared,
-/// or it comes from elsewhere than the registry of crates or this workspace.
+/// A sentence for each package that may not be built in: its licence is not allowed or not
+/// declared, or it comes from elsewhere than the registry of crates or this workspace.
 #[must_use]
 pub fn objections(metadata: &Value, allowed: &[String]) -> Vec<String> {
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -67,7 +67,8 @@ fn objection(package: &Value, allowed: &[String]) -> Option<String> {
     }
 }
 
-/// Whether an SPDX expression can be met with allowed licences only. `/` is how old packages write OR.
+/// Whether an SPDX expression can be met with allowed licences only. `/` is how old packages write
+/// OR.
 #[must_use]
 pub fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");

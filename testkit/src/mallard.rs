@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use crate::process::{self, Finished, Process, Running};
 use crate::{paths, wait};
 
-/// How long a command may take unless the test says otherwise: longer than any scenario of the tests,
-/// shorter than the patience of CI.
+/// How long a command may take unless the test says otherwise: longer than any scenario of the
+/// tests, shorter than the patience of CI.
 pub const WITHIN: Duration = Duration::from_secs(180);
 
 /// A folder of its own for one test, with a home and a place for temporary files inside: what the
@@ -132,8 +132,8 @@ impl Sandbox {
         process::start(self.command("mallard").args(args))
     }
 
-    /// A command for one of the built programs that runs inside: the folder, the home, the temporary
-    /// files, no colours, and nothing that would tell it that it is tested.
+    /// A command for one of the built programs that runs inside: the folder, the home, the
+    /// temporary files, no colours, and nothing that would tell it that it is tested.
     ///
     /// # Panics
     ///
@@ -174,8 +174,8 @@ impl Sandbox {
         folders.into_iter().map(Run::at).collect()
     }
 
-    /// Waits until there is a run that is under way, for tests that break things in it. Its folder may
-    /// still lack everything.
+    /// Waits until there is a run that is under way, for tests that break things in it. Its folder
+    /// may still lack everything.
     ///
     /// # Panics
     ///
@@ -186,7 +186,8 @@ impl Sandbox {
         wait::until("a run to begin", within, || self.runs().pop())
     }
 
-    /// The files below a folder inside, by their path from there, sorted; for looking what was left.
+    /// The files below a folder inside, by their path from there, sorted; for looking what was
+    /// left.
     #[must_use]
     pub fn files_below(&self, inside: impl AsRef<Path>) -> Vec<PathBuf> {
         let root = self.path(inside);

@@ -10,15 +10,16 @@ pub fn workspace() -> PathBuf {
     testkit.parent().unwrap_or(testkit).to_path_buf()
 }
 
-/// The folder of Kafka's jars: `MALLARD_TEST_KAFKA_LIBS`, else `target/kafka/libs` of the workspace, where
-/// `./test` puts them. It need not exist.
+/// The folder of Kafka's jars: `MALLARD_TEST_KAFKA_LIBS`, else `target/kafka/libs` of the
+/// workspace, where `./test` puts them. It need not exist.
 #[must_use]
 pub fn kafka_libs() -> PathBuf {
     env::var_os("MALLARD_TEST_KAFKA_LIBS")
         .map_or_else(|| workspace().join("target/kafka/libs"), PathBuf::from)
 }
 
-/// Looks for a program by name in `PATH`, and in the places where Debian puts those of the superuser.
+/// Looks for a program by name in `PATH`, and in the places where Debian puts those of the
+/// superuser.
 #[must_use]
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -30,8 +31,9 @@ pub fn program(name: &str) -> Option<PathBuf> {
 
 /// One of the programs that this workspace builds: `mallard` or `mallard-agent`.
 ///
-/// `MALLARD_BIN` names the file of `mallard` and thereby the folder of both; without it, they are looked for
-/// where Cargo has put the running test: `target/release/deps/cli-1234` tests `target/release/mallard`.
+/// `MALLARD_BIN` names the file of `mallard` and thereby the folder of both; without it, they are
+/// looked for where Cargo has put the running test: `target/release/deps/cli-1234` tests
+/// `target/release/mallard`.
 ///
 /// # Panics
 ///

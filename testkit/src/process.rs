@@ -82,8 +82,8 @@ impl fmt::Display for Finished {
 
 /// A program under way, whose output is being collected.
 ///
-/// It leads a process group of its own, so that a Ctrl-C meant for the test run does not reach it by
-/// chance. Dropping it kills the whole group: a failing test leaves nothing behind.
+/// It leads a process group of its own, so that a Ctrl-C meant for the test run does not reach it
+/// by chance. Dropping it kills the whole group: a failing test leaves nothing behind.
 #[derive(Debug)]
 pub struct Running {
     command: String,
@@ -265,8 +265,8 @@ fn copy(mut pipe: impl Read, into: &Mutex<Vec<u8>>) {
     }
 }
 
-/// Sends a signal to one process. The caller vouches for the id: it is a process that it has started,
-/// or one that carries the run id of a run that it has started.
+/// Sends a signal to one process. The caller vouches for the id: it is a process that it has
+/// started, or one that carries the run id of a run that it has started.
 pub fn send(pid: u32, signal: Signal) {
     if let Some(pid) = pid_of(pid) {
         // A process that is gone already has nobody left to tell.
@@ -309,7 +309,8 @@ pub fn is_alive(pid: u32) -> bool {
 #[must_use]
 pub fn look_up(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may itself contain any; the state follows the last of them.
+    // The name stands in parentheses and may itself contain any; the state follows the last of
+    // them.
     let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command_line = String::from_utf8_lossy(&arguments).replace('\0', " ").trim_end().to_owned();

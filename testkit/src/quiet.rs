@@ -1,9 +1,10 @@
 //! Who may use the machine at the same time.
 //!
-//! Cargo runs the tests of one binary in parallel, and a test that judges a rate or a latency on a busy
-//! machine judges its neighbours. Such a test begins with `let _quiet = quiet::alone();`, and a test
-//! that puts load on the machine without judging it with `let _busy = quiet::beside_others();`. Test
-//! binaries run one after another, so it is enough to agree within one.
+//! Cargo runs the tests of one binary in parallel, and a test that judges a rate or a latency on a
+//! busy machine judges its neighbours. Such a test begins with `let _quiet = quiet::alone();`, and
+//! a test that puts load on the machine without judging it with `let _busy =
+//! quiet::beside_others();`. Test binaries run one after another, so it is enough to agree within
+//! one.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

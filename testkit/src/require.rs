@@ -1,10 +1,10 @@
 //! How a test asks for a part of the machine that not every machine has.
 //!
-//! A test begins with `testkit::require!(kafka);`, or with several names. Where the part is missing,
-//! the test prints `skipped: NAME needs PART` and returns; with `CI` set it fails instead, so that a
-//! broken installation can never pass for a green run. The file named by `MALLARD_TEST_SKIPPED` gets a
-//! line for each skipped test, for `./test` to count. `MALLARD_TEST_QUICK` leaves all parts out on
-//! purpose, also with `CI` set.
+//! A test begins with `testkit::require!(kafka);`, or with several names. Where the part is
+//! missing, the test prints `skipped: NAME needs PART` and returns; with `CI` set it fails instead,
+//! so that a broken installation can never pass for a green run. The file named by
+//! `MALLARD_TEST_SKIPPED` gets a line for each skipped test, for `./test` to count.
+//! `MALLARD_TEST_QUICK` leaves all parts out on purpose, also with `CI` set.
 //!
 //! Each function here is the name of a part; it says what is missing and how to get it.
 
@@ -22,7 +22,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// What a test needs, or else what is missing and how to get it.
 pub type Part = Result<(), String>;
 
-/// Ends the test at once, successfully, where a part that it needs is missing; fails it with `CI` set.
+/// Ends the test at once, successfully, where a part that it needs is missing; fails it with `CI`
+/// set.
 ///
 /// ```ignore
 /// #[test]
@@ -179,7 +180,8 @@ fn is_broker_jar(file: &std::io::Result<std::fs::DirEntry>) -> bool {
     file.as_ref().is_ok_and(|file| file.file_name().to_string_lossy().starts_with("kafka_2.13-"))
 }
 
-/// Set to something: an empty variable is as good as none, and `CI=false` is what some people write.
+/// Set to something: an empty variable is as good as none, and `CI=false` is what some people
+/// write.
 fn is_set(variable: &str) -> bool {
     env::var(variable).is_ok_and(|value| !value.is_empty() && value != "false")
 }

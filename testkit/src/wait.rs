@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at again. Short against anything that a test waits for, long enough that
-/// looking costs nothing.
+/// How often a condition is looked at again. Short against anything that a test waits for, long
+/// enough that looking costs nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks at `attempt` again and again until it gives a value, and returns that.

@@ -1,4 +1,5 @@
-//! The test cluster is a real one, its witnesses agree with each other, and it leaves nothing behind.
+//! The test cluster is a real one, its witnesses agree with each other, and it leaves nothing
+//! behind.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -60,6 +61,26 @@ fn witnesses_agree_on_what_a_producer_wrote() {
             .iter()
             .all(|record| record.value.as_ref().is_some_and(|value| value.len() == 100))
     );
+}
+
+#[test]
+fn lag_is_what_a_group_has_not_committed() {
+    testkit::require!(kafka);
+    let kafka = shared(3);
+    kafka.create_topic("lagging", 1, 1, &[]);
+    let run =
+        PerfRun { topic: "lagging", records: 50, record_bytes: 10, rate_per_s: None, client: &[] };
+    assert_eq!(kafka.producer_perf(run).records, 50);
+    let consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+    let args =
+        ["--topic", "lagging", "--group", "slow", "--from-beginning", "--max-messages", "20"];
+    kafka.tool(consumer, &args).assert_code(0);
+
+    assert_eq!(kafka.list_groups(), ["slow"]);
+    let lag = kafka.group_lag("slow");
+    let [partition] = lag.as_slice() else { panic!("{lag:?}") };
+    assert_eq!((partition.topic.as_str(), partition.partition), ("lagging", 0));
+    assert_eq!((partition.committed, partition.end, partition.lag), (Some(20), Some(50), Some(30)));
 }
 
 #[test]

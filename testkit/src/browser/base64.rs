@@ -1,6 +1,7 @@
 //! The browser sends pictures and papers in base64; decoding is all that is needed of it.
 
-/// The bytes of standard base64; characters outside its alphabet, such as the padding, are passed over.
+/// The bytes of standard base64; characters outside its alphabet, such as the padding, are passed
+/// over.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0_u32);

@@ -1,8 +1,9 @@
-//! A page in a real browser: what it shows, what it says on its console, what it asks of the network.
+//! A page in a real browser: what it shows, what it says on its console, what it asks of the
+//! network.
 //!
-//! Each [`Page`] is a headless Chromium of its own with a fresh profile, steered by the DevTools protocol
-//! over a pipe. That takes a quarter of a second and no driver, and the browser ends with the pipe:
-//! also when the test process is killed.
+//! Each [`Page`] is a headless Chromium of its own with a fresh profile, steered by the DevTools
+//! protocol over a pipe. That takes a quarter of a second and no driver, and the browser ends with
+//! the pipe: also when the test process is killed.
 
 mod base64;
 mod pipe;
@@ -78,8 +79,8 @@ pub struct ConsoleLine {
 
 /// A page that is open in a browser. Dropping it closes the browser.
 ///
-/// Every method panics when the browser refuses or does not answer in time; the message says what it was
-/// asked.
+/// Every method panics when the browser refuses or does not answer in time; the message says what
+/// it was asked.
 #[derive(Debug)]
 pub struct Page {
     pipe: Pipe,
@@ -157,7 +158,8 @@ impl Page {
             .unwrap_or_default()
     }
 
-    /// By how many pixels the page is wider than its window; zero where nobody has to scroll sideways.
+    /// By how many pixels the page is wider than its window; zero where nobody has to scroll
+    /// sideways.
     #[track_caller]
     pub fn sideways_overflow_px(&mut self) -> u64 {
         let width = "Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)";
@@ -179,8 +181,8 @@ impl Page {
         lines
     }
 
-    /// The addresses that the page has asked for besides itself; none, if it is all in one file. Data
-    /// that stands in the page itself does not count.
+    /// The addresses that the page has asked for besides itself; none, if it is all in one file.
+    /// Data that stands in the page itself does not count.
     pub fn requests(&mut self) -> BTreeSet<String> {
         self.settle();
         let asked = self

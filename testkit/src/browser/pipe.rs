@@ -18,8 +18,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Starts the browser with the pipe on the file descriptors that it expects, which a shell can arrange
-/// without any unsafe code, and removes its profile after it: `$1` is the profile, the rest the command.
+/// Starts the browser with the pipe on the file descriptors that it expects, which a shell can
+/// arrange without any unsafe code, and removes its profile after it: `$1` is the profile, the rest
+/// the command.
 const START: &str = r#"
 profile=$1; shift
 "$@" 3<&0 4>&1 </dev/null >/dev/null 2>"$profile/stderr.log"

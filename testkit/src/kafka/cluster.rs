@@ -165,8 +165,8 @@ impl KafkaCluster {
         node.wait_until_ended(SHUT_DOWN_WITHIN);
     }
 
-    /// Starts a broker again on its old files and ports, and waits until it takes requests. One that
-    /// still runs is killed first.
+    /// Starts a broker again on its old files and ports, and waits until it takes requests. One
+    /// that still runs is killed first.
     ///
     /// # Panics
     ///
@@ -202,8 +202,8 @@ fn folder(cluster: &str, id: usize) -> PathBuf {
     std::env::temp_dir().join(format!("{cluster}-broker-{id}"))
 }
 
-/// Formats the storage of all nodes: that of the first by Kafka's own tool, the others' as copies of
-/// it, which differ only in their ids and save a second of start-up each.
+/// Formats the storage of all nodes: that of the first by Kafka's own tool, the others' as copies
+/// of it, which differ only in their ids and save a second of start-up each.
 fn format_storage(nodes: &[Node]) {
     let Some((first, others)) = nodes.split_first() else { return };
     let mut format = java::command();
@@ -227,8 +227,8 @@ fn copy_storage(from: &Path, to: &Path, id: usize) -> std::io::Result<()> {
     fs::write(to.join("meta.properties"), meta)
 }
 
-/// An id for a data folder: 22 characters of URL-safe base64 that decode to 16 bytes, unlike those of
-/// the other nodes of this cluster.
+/// An id for a data folder: 22 characters of URL-safe base64 that decode to 16 bytes, unlike those
+/// of the other nodes of this cluster.
 fn directory_id(id: usize) -> String {
     format!("MallardTestsBroker{id:03}A")
 }

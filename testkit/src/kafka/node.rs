@@ -5,14 +5,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::guard::Guarded;
 use crate::process::Signal;
 use crate::{java, wait};
 
-/// How long a broker may take to start. It is three seconds on an idle machine; test machines have few
-/// cores, and several of them start at once.
+/// How long a broker may take to start. It is three seconds on an idle machine; test machines have
+/// few cores, and several of them start at once.
 const START_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a broker logs when it takes requests.
@@ -75,7 +76,8 @@ impl Node {
             });
     }
 
-    /// Starts the JVM, without waiting for the broker to be ready. One that is still there is killed.
+    /// Starts the JVM, without waiting for the broker to be ready. One that is still there is
+    /// killed.
     pub(super) fn launch(&mut self) {
         if let Some(former) = self.process.take() {
             former.end_and_keep();
@@ -144,20 +146,20 @@ pub(super) fn take_seats(brokers: usize) -> Vec<Seat> {
     (1..=brokers).map(|id| Seat { id, client_port: port(), controller_port: port() }).collect()
 }
 
-fn free_ports(count: usize) -> BTreeSet<u16> {
+/// Chooses ports that nobody listens on, and none that this process has been given before: a broker
+/// that is about to start does not listen yet.
+fn free_ports(count: usize) -> Vec<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let span = u32::from(PORTS.end - PORTS.start);
     // Test processes that run at once begin at different places.
     let first = std::process::id().wrapping_mul(97) % span;
-    // Held until all are chosen, so that none is chosen twice.
-    let mut held = Vec::new();
-    for step in 0..span {
-        if held.len() == count {
-            break;
-        }
-        let offset = u16::try_from((first + step) % span).unwrap_or_default();
-        held.extend(TcpListener::bind(("127.0.0.1", PORTS.start + offset)));
-    }
-    held.iter().filter_map(|listener| Some(listener.local_addr().ok()?.port())).collect()
+    let candidates = (0..span).map(|step| PORTS.start + ((first + step) % span) as u16);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let unused = candidates.filter(|port| !given.contains(port));
+    let chosen: Vec<u16> = unused.filter(is_free).take(count).collect();
+    given.extend(&chosen);
+    chosen
 }
 
 fn settings(seat: Seat, seats: &[Seat], folder: &Path, extra: &[(&str, &str)]) -> String {

@@ -68,8 +68,8 @@ pub struct PerfResult {
     pub p999_ms: f64,
 }
 
-/// `topic:partition:offset`, a line each, for one topic. The tool takes a name for a pattern, so others
-/// may stand among them.
+/// `topic:partition:offset`, a line each, for one topic. The tool takes a name for a pattern, so
+/// others may stand among them.
 pub(super) fn offsets(text: &str, topic: &str) -> BTreeMap<i32, i64> {
     let parse = |line: &str| {
         let (rest, offset) = line.rsplit_once(':')?;
@@ -146,7 +146,8 @@ fn fields(line: &str) -> BTreeMap<&str, String> {
         .collect()
 }
 
-/// `a=1,b=x,y,c=2`: a comma also stands inside values, so a part without `=` goes on with the one before.
+/// `a=1,b=x,y,c=2`: a comma also stands inside values, so a part without `=` goes on with the one
+/// before.
 fn config(text: &str) -> BTreeMap<String, String> {
     let mut config: Vec<(String, String)> = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
@@ -159,8 +160,8 @@ fn config(text: &str) -> BTreeMap<String, String> {
     config.into_iter().collect()
 }
 
-/// The last line of `kafka-producer-perf-test`. Its numbers stand in a fixed order; the words between
-/// them have changed with versions.
+/// The last line of `kafka-producer-perf-test`. Its numbers stand in a fixed order; the words
+/// between them have changed with versions.
 pub(super) fn perf(text: &str) -> Option<PerfResult> {
     let line =
         text.lines().rfind(|line| line.contains("records sent") && line.contains("99.9th"))?;

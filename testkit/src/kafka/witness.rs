@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::time::Duration;
 
 use super::cluster::KafkaCluster;
 use super::parse::{self, GroupPartition, PerfResult, TopicDescription};
@@ -91,27 +92,27 @@ impl KafkaCluster {
         let mut args = vec!["--create", "--topic", topic, "--partitions", &partitions];
         args.extend(["--replication-factor", &replication]);
         args.extend(config.iter().flat_map(|setting| ["--config", setting]));
-        self.ask(TOPICS, &args).assert_code(0);
+        self.tool(TOPICS, &args).assert_code(0);
     }
 
     /// Deletes a topic.
     #[track_caller]
     pub fn delete_topic(&self, topic: &str) {
-        self.ask(TOPICS, &["--delete", "--topic", topic]).assert_code(0);
+        self.tool(TOPICS, &["--delete", "--topic", topic]).assert_code(0);
     }
 
     /// The names of all topics, but for Kafka's internal ones.
     #[track_caller]
     #[must_use]
     pub fn list_topics(&self) -> Vec<String> {
-        lines(&self.ask(TOPICS, &["--list", "--exclude-internal"]).expect_code(0))
+        lines(&self.tool(TOPICS, &["--list", "--exclude-internal"]).expect_code(0))
     }
 
     /// A topic with its partitions and what was set for it, or `None` when there is no such topic.
     #[track_caller]
     #[must_use]
     pub fn describe_topic(&self, topic: &str) -> Option<TopicDescription> {
-        let answer = self.ask(TOPICS, &["--describe", "--topic", topic]);
+        let answer = self.tool(TOPICS, &["--describe", "--topic", topic]);
         let missing = answer.code() != Some(0)
             && (answer.stdout.clone() + &answer.stderr).contains("does not exist");
         (!missing).then(|| {
@@ -125,7 +126,7 @@ impl KafkaCluster {
     #[track_caller]
     #[must_use]
     pub fn end_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
-        let answer = self.ask(OFFSETS, &["--topic", topic]);
+        let answer = self.tool(OFFSETS, &["--topic", topic]);
         let missing = answer.stderr.contains("Could not match any topic-partitions");
         if missing {
             return BTreeMap::new();
@@ -137,7 +138,7 @@ impl KafkaCluster {
     #[track_caller]
     #[must_use]
     pub fn list_groups(&self) -> Vec<String> {
-        lines(&self.ask(GROUPS, &["--list"]).expect_code(0))
+        lines(&self.tool(GROUPS, &["--list"]).expect_code(0))
     }
 
     /// How a consumer group stands to each partition that it has committed or is assigned to; empty
@@ -145,7 +146,7 @@ impl KafkaCluster {
     #[track_caller]
     #[must_use]
     pub fn group_lag(&self, group: &str) -> Vec<GroupPartition> {
-        let answer = self.ask(GROUPS, &["--describe", "--group", group]);
+        let answer = self.tool(GROUPS, &["--describe", "--group", group]);
         if (answer.stdout.clone() + &answer.stderr).contains("does not exist") {
             return Vec::new();
         }
@@ -175,7 +176,9 @@ impl KafkaCluster {
         ]);
         tool.args(["--producer-props", &format!("bootstrap.servers={}", self.bootstrap())]);
         tool.args(run.client.iter().map(|(key, value)| format!("{key}={value}")));
-        let answer = process::run(&mut tool, java::WITHIN).expect_code(0);
+        let planned = run.rate_per_s.map_or(0, |rate| run.records / rate.max(1));
+        let answer =
+            process::run(&mut tool, java::WITHIN + Duration::from_secs(planned)).expect_code(0);
         parse::perf(&answer.stdout).unwrap_or_else(|| panic!("no result in\n{answer}"))
     }
 
@@ -201,9 +204,11 @@ impl KafkaCluster {
         content(&answer.stdout).unwrap_or_else(|| panic!("not understood\n{answer}"))
     }
 
-    /// Asks one of the tools that take `--bootstrap-server`.
+    /// Runs any of Apache's tools that take `--bootstrap-server`, by its class; how it ends is for
+    /// the caller to judge.
     #[track_caller]
-    fn ask<A: AsRef<OsStr>>(&self, class: &str, args: &[A]) -> Finished {
+    #[must_use]
+    pub fn tool<A: AsRef<OsStr>>(&self, class: &str, args: &[A]) -> Finished {
         let mut tool = java::command();
         tool.args([QUIET, class, "--bootstrap-server", &self.bootstrap()]).args(args);
         process::run(&mut tool, java::WITHIN)
