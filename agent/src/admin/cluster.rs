@@ -1,0 +1,26 @@
+//! Describing a cluster, which proves that it can be reached.
+
+use super::{Deadline, client::Admin, native};
+use mallard_protocol::{
+    message::{AgentFailure, ClusterFacts},
+    workload::ClientProperties,
+};
+
+/// Describes the cluster.
+///
+/// # Errors
+/// `Unreachable` with every broker's reason, `Denied`, or `Property`.
+pub fn describe_cluster(
+    connection: &ClientProperties,
+    deadline: &Deadline,
+) -> Result<ClusterFacts, AgentFailure> {
+    let admin = Admin::new(connection)?;
+    let metadata = admin.metadata(deadline)?;
+    let brokers = metadata.brokers().iter();
+    let client = admin.inner().inner();
+    Ok(ClusterFacts {
+        cluster_id: client.fetch_cluster_id(deadline.remaining()),
+        brokers: brokers.map(|b| (b.id(), format!("{}:{}", b.host(), b.port()))).collect(),
+        controller: native::controller(client, deadline),
+    })
+}
