@@ -27,11 +27,10 @@ impl Bridge for LocalAgent {
     fn command(&self, first: bool) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("connect").arg("--dir").arg(&self.folder);
+        // Without these, an agent that is gone is not started again, and the bridge says so.
         if first {
             command.args(["--name", &self.name, "--run", &self.run_id, "--lease"]);
             command.arg(self.lease.as_secs().to_string());
-        } else {
-            command.arg("--attach");
         }
         command
     }

@@ -117,7 +117,6 @@ pub struct Case {
     pub(super) cluster: ClusterFacts,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
-    pub(super) start_offsets: Vec<PartitionOffset>,
     pub(super) end_offsets: Vec<PartitionOffset>,
     pub(super) collector: Collector,
     pub(super) drain: DrainWatch,
@@ -152,7 +151,6 @@ impl Case {
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),
             probed: BTreeMap::new(),
-            start_offsets: Vec::new(),
             end_offsets: Vec::new(),
             drain: DrainWatch::default(),
             start_clock_us: None,
@@ -225,7 +223,7 @@ impl Case {
             }
             FromAgent::Started { late_by_us } => self.agents[agent].start_late_us = Some(late_by_us),
             FromAgent::Interval(report) => self.on_interval(agent, *report),
-            FromAgent::Finished { client_queue } => self.agents[agent].finished = Some(client_queue),
+            FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
             FromAgent::Log { bytes, last } => {
                 self.agents[agent].log_done |= last;
                 self.effects.push(Effect::StoreLog { agent, bytes });

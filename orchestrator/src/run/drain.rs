@@ -1,6 +1,7 @@
 //! When the drain is over: everything that was sent is acknowledged or failed, and every consumer has
 //! read what its topics got.
 
+use crate::measure::workload_of;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::{ConsumerTotals, IntervalReport, ProducerTotals},
@@ -130,10 +131,4 @@ impl DrainWatch {
         let behind = if workload.partial { in_work > 0 } else { received < expected };
         behind.then(|| Missing { consumer: workload.name.clone(), expected, received })
     }
-}
-
-/// The workload that an instance belongs to: its name without the number.
-#[must_use]
-pub fn workload_of(instance: &str) -> &str {
-    instance.rsplit_once('-').map_or(instance, |(workload, _)| workload)
 }

@@ -2,10 +2,15 @@
 
 use super::{
     case::{Asked, Case, Stage, micros},
-    io::{Effect, Judged},
+    io::{Effect, Judged, Totals},
     problem::Problem,
 };
-use crate::{events::RunEvent, plan::KafkaPlan, verdict};
+use crate::{
+    events::RunEvent,
+    measure::{AgentIndex, Collector},
+    plan::KafkaPlan,
+    verdict,
+};
 use mallard_protocol::{
     message::{Question, ToAgent},
     workload::Membership,
@@ -49,6 +54,12 @@ impl Case {
         self.send_all(&ToAgent::Finish { within_ms });
     }
 
+    pub(super) fn on_finished(&mut self, agent: usize, client_queue: u64) {
+        self.agents[agent].finished = Some(client_queue);
+        let merged = self.collector.agent_finished(AgentIndex(agent));
+        self.store(merged);
+    }
+
     pub(super) fn while_finishing(&mut self) {
         let waiting = self.living().into_iter().any(|agent| self.agents[agent].finished.is_none());
         if waiting && self.now_us < self.deadline_us {
@@ -85,9 +96,12 @@ impl Case {
     fn judge(&mut self) {
         let merged = self.collector.flush();
         self.store(merged);
-        let result = verdict::judge(&self.plan, &self.collector, &self.run_facts());
-        let partition_series = self.collector.partition_series();
-        self.effects.push(Effect::Judged(Box::new(Judged { result, partition_series })));
+        let collector = std::mem::replace(&mut self.collector, Collector::new(&self.plan));
+        let measured = collector.conclude(&self.end_offsets);
+        let result = verdict::judge(&self.plan, &measured, &self.run_facts());
+        let partition_series = measured.partition_series;
+        let totals = Totals::of(measured.whole);
+        self.effects.push(Effect::Judged(Box::new(Judged { result, partition_series, totals })));
     }
 
     fn delete(&mut self) {

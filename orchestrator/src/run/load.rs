@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     events::RunEvent,
+    measure::{self, MergedInterval},
     plan::{KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{
@@ -24,7 +25,7 @@ impl Case {
         self.agents[agent].intervals += 1;
         self.drain.interval(&report);
         let resume_at = report.sequence + 1;
-        match self.collector.interval(agent, report) {
+        match self.collector.interval(measure::AgentIndex(agent), &report) {
             Ok(merged) => self.store(merged),
             Err(failure) => {
                 let cause = failure.to_string();
@@ -34,7 +35,7 @@ impl Case {
         self.send(agent, ToAgent::Collected { resume_at });
     }
 
-    pub(super) fn store(&mut self, merged: Vec<crate::measure::MergedInterval>) {
+    pub(super) fn store(&mut self, merged: Vec<MergedInterval>) {
         for interval in merged {
             self.emit(RunEvent::Interval(Box::new(interval.row.clone())));
             self.effects.push(Effect::Store(Box::new(interval)));
@@ -148,7 +149,7 @@ impl Case {
         let name = self.plan.agents[agent].name.clone();
         self.emit(RunEvent::AgentLost { agent: name.clone(), cause: cause.clone(), at_us });
         self.forget_questions_of(agent);
-        let merged = self.collector.agent_lost(agent);
+        let merged = self.collector.agent_lost(measure::AgentIndex(agent), at_us.unwrap_or(0));
         self.store(merged);
         let tolerated = self.can_do_without(agent);
         let problem = Problem::AgentLost { agent: name, cause, at_us, tolerated };

@@ -5,7 +5,10 @@ use super::{
     io::AgentIndex,
     problem::Problem,
 };
-use crate::plan::KafkaPlan;
+use crate::{
+    measure::{Collector, workload_of},
+    plan::KafkaPlan,
+};
 use mallard_protocol::{
     ids::TopicId,
     message::{AgentFailure, Answer, FailureKind, Question, ToAgent, TopicFacts},
@@ -113,12 +116,13 @@ impl Case {
         let fingerprint =
             mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
         for agent in 0..self.agents.len() {
-            let assignment = self.plan.assignment(agent, fingerprint, &self.connection);
+            let assignment = self.plan.assignment(agent, fingerprint, self.connection.clone());
             self.drain.watch(&assignment);
             self.send(agent, ToAgent::Prepare(Box::new(assignment.clone())));
             self.assignments.push(assignment);
         }
-        self.collector.set_topics(&self.plan.topics);
+        // Only now are the partitions of existing topics known.
+        self.collector = Collector::new(&self.plan);
     }
 
     fn while_preparing(&mut self) {
@@ -199,7 +203,9 @@ impl Case {
                 self.learn_topics(&facts);
                 self.after_topics();
             }
-            (Asked::StartOffsets, Answer::EndOffsets(offsets)) => self.start_offsets = offsets,
+            (Asked::StartOffsets, Answer::EndOffsets(offsets)) => {
+                self.collector.start_offsets(&offsets);
+            }
             (Asked::EndOffsets, Answer::EndOffsets(offsets)) => self.end_offsets = offsets,
             (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),
             (asked, answer) => {
@@ -265,8 +271,8 @@ impl Case {
     ) -> Vec<(String, TopicId, i32)> {
         let mut untold = BTreeSet::new();
         for consumer in self.consumers() {
-            let workload = super::drain::workload_of(&consumer.name);
-            let members = self.consumers().filter(|c| super::drain::workload_of(&c.name) == workload);
+            let workload = workload_of(&consumer.name);
+            let members = self.consumers().filter(|c| workload_of(&c.name) == workload);
             let have: BTreeSet<_> =
                 members.filter_map(|c| told.get(&c.instance)).flatten().copied().collect();
             let wanted = self.wanted(consumer).into_iter().filter(|(t, _)| of_topic(consumer, *t));
