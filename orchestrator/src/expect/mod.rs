@@ -3,8 +3,12 @@
 //! Grammar: `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
 //! with `OP` one of `<`, `<=`, `>`, `>=`, `==`, `!=`.
 
+pub mod parse;
+
 use crate::measure::metrics::Metric;
 use std::path::PathBuf;
+
+pub use parse::{ParseError, Vocabulary, parse};
 
 /// An expectation, parsed and checked against its scenario.
 #[derive(Clone, Debug)]
