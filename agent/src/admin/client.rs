@@ -21,6 +21,9 @@ const QUOTED_REASONS: usize = 5;
 /// deadline of whoever asked. librdkafka's default is 30 s.
 const CONNECTION_SETUP: Duration = Duration::from_secs(4);
 
+/// How the ids of librdkafka's mock clusters begin.
+const EMBEDDED_CLUSTER: &str = "mockCluster";
+
 /// Context without callbacks: the log is read from the client's queue.
 pub(super) struct Quiet;
 
@@ -77,6 +80,19 @@ impl Admin {
     pub(super) fn metadata(&self, deadline: &Deadline) -> Result<Metadata, AgentFailure> {
         let result = self.client.inner().fetch_metadata(None, deadline.remaining());
         result.map_err(|error| self.failure("describe the cluster", &error, deadline))
+    }
+
+    /// Says at once what the embedded broker cannot do. It has no controller that requests for topics
+    /// could go to, so they would wait for one until their deadline; and librdkafka 2.12 aborts the
+    /// process when a coordinator does not know the request to delete a group (the reply queue is
+    /// given back twice).
+    pub(super) fn must_not_be_embedded(&self, deadline: &Deadline) -> Result<(), AgentFailure> {
+        let id = self.client.inner().fetch_cluster_id(deadline.remaining());
+        if id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER)) {
+            let text = "create or delete topics and groups by request: the embedded broker cannot";
+            return Err(self.fail(FailureKind::Topic, text));
+        }
+        Ok(())
     }
 
     /// A failure that has a text already.

@@ -16,11 +16,14 @@ pub fn describe_cluster(
 ) -> Result<ClusterFacts, AgentFailure> {
     let admin = Admin::new(connection)?;
     let metadata = admin.metadata(deadline)?;
-    let brokers = metadata.brokers().iter();
     let client = admin.inner().inner();
+    let brokers = metadata.brokers().iter();
+    let brokers: Vec<_> = brokers.map(|b| (b.id(), format!("{}:{}", b.host(), b.port()))).collect();
+    // The embedded broker names a controller that does not exist.
+    let exists = |id: &i32| brokers.iter().any(|(broker, _)| broker == id);
     Ok(ClusterFacts {
         cluster_id: client.fetch_cluster_id(deadline.remaining()),
-        brokers: brokers.map(|b| (b.id(), format!("{}:{}", b.host(), b.port()))).collect(),
-        controller: native::controller(client, deadline),
+        controller: native::controller(client, deadline).filter(exists),
+        brokers,
     })
 }

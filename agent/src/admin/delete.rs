@@ -22,6 +22,10 @@ pub fn delete(
 ) -> Result<Vec<(String, String)>, AgentFailure> {
     let admin = Admin::new(connection)?;
     admin.metadata(deadline)?;
+    if let Err(failure) = admin.must_not_be_embedded(deadline) {
+        let all = topics.iter().chain(groups);
+        return Ok(all.map(|name| (name.clone(), failure.text.clone())).collect());
+    }
     let mut left = delete_topics(&admin, topics, deadline);
     left.extend(delete_groups(&admin, groups, deadline));
     Ok(left)

@@ -6,7 +6,9 @@ use mallard_protocol::{
     workload::{ClientProperties, TopicSpec},
 };
 use rdkafka::{
-    admin::{ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier},
+    admin::{
+        AdminOptions, ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
+    },
     error::{KafkaError, RDKafkaErrorCode},
     metadata::Metadata,
 };
@@ -75,6 +77,7 @@ fn submit(
     created: &mut HashSet<String>,
     deadline: &Deadline,
 ) -> Result<(), AgentFailure> {
+    admin.must_not_be_embedded(deadline)?;
     let results = native::create_topics(admin.inner().inner(), wanted, deadline)
         .map_err(|error| admin.failure("create topics", &error, deadline))?;
     let mut refusals = Vec::new();
@@ -156,7 +159,9 @@ fn describe(
         );
         return Err(admin.fail(FailureKind::Topic, &text));
     }
-    let configs = configs(admin, names, asked, deadline)?;
+    // Any broker can tell; the default is the controller, which the embedded broker lacks.
+    let options = Admin::options(deadline).broker_id(metadata.brokers().first().map(|b| b.id()));
+    let configs = configs(admin, names, asked, (&options, deadline))?;
     let facts = names.iter().map(|name| TopicFacts {
         name: (*name).to_owned(),
         partitions: known[name]
@@ -175,13 +180,13 @@ fn configs(
     admin: &Admin,
     names: &[&str],
     asked: &HashSet<&str>,
-    deadline: &Deadline,
+    (options, deadline): (&AdminOptions, &Deadline),
 ) -> Result<Configs, AgentFailure> {
     let topics: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     if topics.is_empty() {
         return Ok(Configs::new());
     }
-    let described = block_on(admin.inner().describe_configs(&topics, &Admin::options(deadline)));
+    let described = block_on(admin.inner().describe_configs(&topics, options));
     let described = match described {
         Ok(described) => described,
         // The embedded broker has no such request, and no configuration.

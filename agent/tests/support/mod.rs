@@ -71,6 +71,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the agent's log:\n{}", self.log());
+        }
         if let Ok(pid) = fs::read_to_string(self.dir.join("agent.pid")) {
             signal(pid.trim().parse().unwrap_or(0), "KILL");
         }
