@@ -15,7 +15,8 @@ pub fn monotonic_us() -> u64 {
     // SAFETY: the pointer is to a timespec on this stack, which the call fills in.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     debug_assert_eq!(status, 0, "CLOCK_MONOTONIC always exists");
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
 }
 
 /// This boot's id: processes with the same one share `CLOCK_MONOTONIC`.

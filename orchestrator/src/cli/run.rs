@@ -2,11 +2,12 @@
 
 use super::{Outcome, args::RunArgs};
 use crate::{
-    agent_binary, archive, clock,
+    agent_binary, archive,
     archive::{
         RunFolder,
-        model::{CaseResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, Verdict},
+        model::{CaseSummary, Reason, RunResult, SCHEMA_VERSION, Verdict},
     },
+    clock,
     events::RunEvent,
     exit_code,
     plan::Plan,
@@ -17,7 +18,7 @@ use crate::{
         signals,
     },
     terminal::{Audience, Style},
-    verdict,
+    verdict::{self, Judgement},
 };
 use std::path::Path;
 
@@ -28,8 +29,8 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(agent) => agent,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
-    let run_id = archive::new_run_id(args.id.as_deref(), &args.plan.scenarios);
-    let planned = super::load_and_plan(&args.plan, &run_id, Some(&agent));
+    let run_id = super::files::run_id(args);
+    let planned = super::files::load_and_plan(&args.plan, &run_id, Some(&agent));
     let (plan, warnings) = match planned {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
@@ -45,7 +46,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
 }
 
 async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Outcome {
-    let folder = match RunFolder::create(&args.results, run_id) {
+    let mut folder = match RunFolder::create(&args.results, &plan.name, Some(run_id)) {
         Ok(folder) => folder,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
@@ -61,9 +62,9 @@ async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Out
         cases,
         folder: folder.path().display().to_string(),
     };
-    let _ = audience.tell(&folder, event);
+    let _ = audience.tell(&mut folder, event);
     let mut around =
-        Surroundings { run: &folder, agent_binary: agent, audience: &mut audience, stops };
+        Surroundings { run: &mut folder, agent_binary: agent, audience: &mut audience, stops };
     let mut ended = Ended::default();
     let name = plan.name.clone();
     for (index, case) in plan.cases.into_iter().enumerate() {
@@ -79,7 +80,7 @@ async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Out
         };
         let began = clock::monotonic_us();
         match run_case(case, context, &mut around).await {
-            Ok(result) => ended.add(&result, clock::monotonic_us() - began),
+            Ok(judgement) => ended.add(&judgement, clock::monotonic_us() - began),
             Err(cause) => {
                 ended.broke(&cause);
                 break;
@@ -87,11 +88,16 @@ async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Out
         }
     }
     let result = ended.into_result(run_id, &name, started_at);
-    close(&folder, &mut audience, &result, args)
+    close(&mut folder, &mut audience, &result, args)
 }
 
 /// Writes the run's result and pages, and says where they are.
-fn close(folder: &RunFolder, audience: &mut Audience, result: &RunResult, args: &RunArgs) -> Outcome {
+fn close(
+    folder: &mut RunFolder,
+    audience: &mut Audience,
+    result: &RunResult,
+    args: &RunArgs,
+) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
@@ -120,16 +126,9 @@ struct Ended {
 }
 
 impl Ended {
-    fn add(&mut self, result: &CaseResult, duration_us: u64) {
-        self.versions.extend(result.versions.clone());
-        self.cases.push(CaseSummary {
-            name: result.case.clone(),
-            scenario: result.scenario.clone(),
-            verdict: result.verdict,
-            sentence: verdict::sentence(result),
-            duration_us,
-            headline: verdict::headline(result),
-        });
+    fn add(&mut self, judgement: &Judgement, duration_us: u64) {
+        self.versions.extend(judgement.result.versions.clone());
+        self.cases.push(verdict::summary(judgement, duration_us));
     }
 
     fn broke(&mut self, cause: &archive::ArchiveError) {
@@ -150,8 +149,8 @@ impl Ended {
             });
         }
         let broke = self.reasons.iter().any(|reason| reason.code == "archive_failed");
-        let worst = self.cases.iter().map(|case| case.verdict).max();
-        let verdict = if broke { Verdict::Error } else { worst.unwrap_or(Verdict::Error) };
+        let worst = verdict::worst(self.cases.iter().map(|case| case.verdict));
+        let verdict = if broke || self.cases.is_empty() { Verdict::Error } else { worst };
         RunResult {
             schema_version: SCHEMA_VERSION,
             run_id: run_id.to_owned(),
@@ -173,8 +172,10 @@ impl Ended {
             return only.sentence.clone();
         }
         let passed = self.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
-        let worst = self.cases.iter().find(|case| case.verdict == verdict && verdict != Verdict::Pass);
-        let detail = worst.map_or(String::new(), |case| format!("; {}: {}", case.name, case.sentence));
+        let worst =
+            self.cases.iter().find(|case| case.verdict == verdict && verdict != Verdict::Pass);
+        let detail =
+            worst.map_or(String::new(), |case| format!("; {}: {}", case.name, case.sentence));
         format!("{passed} of {} cases passed{detail}", self.cases.len())
     }
 }
@@ -184,7 +185,7 @@ pub(super) fn error_text(cause: &dyn std::error::Error) -> String {
     format!("error: {}\n", chain(cause))
 }
 
-fn chain(cause: &dyn std::error::Error) -> String {
+pub(crate) fn chain(cause: &dyn std::error::Error) -> String {
     let mut text = cause.to_string();
     let mut source = cause.source();
     while let Some(inner) = source {

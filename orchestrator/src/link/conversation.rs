@@ -77,7 +77,7 @@ pub(super) async fn keep(
 
 /// Up to a quarter more, so that many links that broke together do not come back together.
 fn jitter(pause: Duration) -> Duration {
-    pause.mul_f64(f64::from(rand::random::<u8>()) / 1024.0)
+    pause.mul_f64(f64::from(u8::try_from(crate::clock::monotonic_us() % 256).unwrap_or(0)) / 1024.0)
 }
 
 impl Conversation {
@@ -86,7 +86,10 @@ impl Conversation {
         let mut child = match spawn(&mut bridge.command(!self.greeted)) {
             Ok(child) => child,
             Err(cause) => {
-                return End::Gone(format!("the agent could not be started on {}: {cause}", bridge.host()));
+                return End::Gone(format!(
+                    "the agent could not be started on {}: {cause}",
+                    bridge.host()
+                ));
             }
         };
         let (Some(stdin), Some(stdout), Some(stderr)) =

@@ -65,7 +65,11 @@ pub fn kill(pid: u32, run_id: &str) -> io::Result<()> {
         return Ok(());
     }
     // SAFETY: kill only sends a signal; the process was just seen to be an agent of this run.
-    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Takes what a dead agent left: the end of its log. Then removes its folder.

@@ -6,6 +6,7 @@
 //! hears becomes [`Input`]s of the case.
 
 mod conversation;
+pub(crate) use conversation::how_to_match;
 pub mod local;
 
 use crate::run::io::{AgentIndex, Input};
@@ -22,7 +23,7 @@ use tokio::{
 const OUTBOX: usize = 4_096;
 
 /// How a bridge to an agent is built. One kind of host, one implementation.
-pub trait Bridge: Send + 'static {
+pub trait Bridge: Send + Sync + 'static {
     /// The command whose stdin and stdout are the channel. `first` is false when an agent is known to
     /// have run: then none is started, and the command fails if it is gone.
     fn command(&self, first: bool) -> Command;

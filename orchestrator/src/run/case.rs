@@ -12,14 +12,13 @@
 use super::{
     drain::DrainWatch,
     io::{AgentIndex, Effect, Input},
-    problem::Problem,
 };
-use crate::{events::RunEvent, measure::Collector, plan::CasePlan};
+use crate::{events::RunEvent, measure::Collector, plan::CasePlan, verdict::Trouble};
 use jiff::Timestamp;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::PartitionOffset,
-    message::{Answer, AgentFailure, ClusterFacts, FromAgent, HostFacts, Question, ToAgent},
+    message::{AgentFailure, Answer, ClusterFacts, FromAgent, HostFacts, Question, ToAgent},
     workload::{Assignment, ClientProperties},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,7 +123,10 @@ pub struct Case {
     pub(super) load_stopped_us: Option<u64>,
     pub(super) phase: Option<usize>,
     pub(super) topics_made: bool,
-    pub(super) problems: Vec<Problem>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) interrupted_by: Option<&'static str>,
+    pub(super) drained_at_us: Option<u64>,
+    pub(super) archive_failed: bool,
     pub(super) started_at: String,
     pub(super) load_started_at: Option<Timestamp>,
     pub(super) stops: u32,
@@ -157,7 +159,10 @@ impl Case {
             load_stopped_us: None,
             phase: None,
             topics_made: false,
-            problems: Vec::new(),
+            troubles: Vec::new(),
+            interrupted_by: None,
+            drained_at_us: None,
+            archive_failed: false,
             started_at: crate::clock::now_rfc3339(),
             load_started_at: None,
             stops: 0,
@@ -221,7 +226,9 @@ impl Case {
             FromAgent::Probed { instance, partitions } => {
                 self.probed.entry(instance).or_default().extend(partitions);
             }
-            FromAgent::Started { late_by_us } => self.agents[agent].start_late_us = Some(late_by_us),
+            FromAgent::Started { late_by_us } => {
+                self.agents[agent].start_late_us = Some(late_by_us)
+            }
             FromAgent::Interval(report) => self.on_interval(agent, *report),
             FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
             FromAgent::Log { bytes, last } => {
@@ -280,20 +287,15 @@ impl Case {
     }
 
     fn on_failed(&mut self, agent: AgentIndex, failure: AgentFailure) {
-        let agent = self.plan.agents[agent].name.clone();
-        self.fail(Problem::from_failure(&agent, &failure));
+        let trouble = self.trouble_of(agent, failure);
+        self.fail(trouble);
     }
 
-    fn on_answer(
-        &mut self,
-        agent: AgentIndex,
-        request: u32,
-        result: Result<Answer, AgentFailure>,
-    ) {
+    fn on_answer(&mut self, agent: AgentIndex, request: u32, result: Result<Answer, AgentFailure>) {
         let Some(asked) = self.asked.remove(&request) else { return };
         match result {
             Ok(answer) => self.on_answered(asked, answer),
-            Err(failure) => self.on_refused(agent, asked, &failure),
+            Err(failure) => self.on_refused(agent, asked, failure),
         }
     }
 

@@ -66,7 +66,8 @@ impl DrainWatch {
                 name: name.to_owned(),
                 topics: consumer.topics.iter().copied().collect(),
                 members: vec![consumer.instance],
-                sees_aborted: property("isolation.level").is_some_and(|(_, v)| v == "read_uncommitted"),
+                sees_aborted: property("isolation.level")
+                    .is_some_and(|(_, v)| v == "read_uncommitted"),
                 partial: matches!(
                     consumer.membership,
                     mallard_protocol::workload::Membership::Assigned(_)
@@ -123,7 +124,10 @@ impl DrainWatch {
     fn missing_of(&self, workload: &ConsumerWorkload) -> Option<Missing> {
         let of_topics = self.producers.values().filter(|p| workload.topics.contains(&p.topic));
         let expected = of_topics
-            .map(|p| p.totals.acked - if workload.sees_aborted { 0 } else { p.aborted_records.min(p.totals.acked) })
+            .map(|p| {
+                p.totals.acked
+                    - if workload.sees_aborted { 0 } else { p.aborted_records.min(p.totals.acked) }
+            })
             .sum();
         let totals = workload.members.iter().filter_map(|member| self.consumers.get(member));
         let (received, in_work) =

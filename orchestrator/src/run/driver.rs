@@ -6,7 +6,7 @@ use super::{
     signals::Stops,
 };
 use crate::{
-    archive::{AgentLog, ArchiveError, CaseFolder, Latencies, RunFolder, model::CaseResult},
+    archive::{AgentLog, ArchiveError, CaseFolder, Latencies, RunFolder},
     clock,
     events::RunEvent,
     link::{
@@ -16,7 +16,7 @@ use crate::{
     measure::MergedInterval,
     plan::{CasePlan, HostPlan},
     terminal::Audience,
-    verdict,
+    verdict::Judgement,
 };
 use std::{
     path::{Path, PathBuf},
@@ -54,7 +54,7 @@ struct Driver<'a, 'b> {
     logs: Vec<Option<AgentLog>>,
     logged: Vec<bool>,
     names: Vec<String>,
-    result: Option<CaseResult>,
+    judgement: Option<Judgement>,
     /// What went wrong while effects were performed, to be fed back.
     backlog: Vec<Input>,
 }
@@ -68,7 +68,7 @@ pub async fn run_case(
     plan: CasePlan,
     context: CaseContext,
     around: &mut Surroundings<'_>,
-) -> Result<CaseResult, ArchiveError> {
+) -> Result<Judgement, ArchiveError> {
     around.run.hide(&plan.secrets);
     let folder = around.run.case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
@@ -91,15 +91,19 @@ pub async fn run_case(
         logs: names.iter().map(|_| None).collect(),
         logged: vec![false; names.len()],
         names,
-        result: None,
+        judgement: None,
         backlog: Vec::new(),
     };
     let begun = driver.case.begin();
     driver.perform(begun);
     driver.until_done(&mut heard).await;
     driver.bury();
-    let Driver { result, folder, .. } = driver;
-    result.ok_or_else(|| ArchiveError::Incomplete { path: folder.path().to_owned() })
+    let Driver { judgement, folder, .. } = driver;
+    judgement.ok_or_else(|| ArchiveError::Damaged {
+        path: folder.path().to_owned(),
+        line: None,
+        what: "the case ended without a verdict".to_owned(),
+    })
 }
 
 fn open_links(
@@ -208,23 +212,24 @@ impl Driver<'_, '_> {
     }
 
     fn store_result(&mut self, judged: Judged) {
-        let Judged { result, partition_series, totals } = judged;
+        let Judged { judgement, totals } = judged;
+        let result = &judgement.result;
         let totals = Latencies {
             service: &totals.service,
             response: &totals.response,
             end_to_end: &totals.end_to_end,
             slip: &totals.slip,
         };
-        let stored = self.folder.finish(&result, &partition_series, Some(totals));
+        let stored = self.folder.finish(result, &judgement.partition_series, Some(totals));
         self.noting(stored);
         self.emit(RunEvent::CaseFinished {
             case: result.case.clone(),
             verdict: result.verdict,
-            sentence: verdict::sentence(&result),
+            sentence: judgement.sentence.clone(),
             reasons: result.reasons.clone(),
             expectations: result.expectations.clone(),
         });
-        self.result = Some(result);
+        self.judgement = Some(judgement);
     }
 
     fn kill(&mut self, agent: AgentIndex, pid: u32) {

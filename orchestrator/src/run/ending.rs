@@ -3,19 +3,22 @@
 use super::{
     case::{Asked, Case, Stage, micros},
     io::{Effect, Judged, Totals},
-    problem::Problem,
 };
 use crate::{
     events::RunEvent,
-    measure::{AgentIndex, Collector},
+    load::emit::is_secret_key,
+    measure::{AgentIndex, Collector, workload_of},
     plan::KafkaPlan,
-    verdict,
+    verdict::{self, AgentFacts, CaseFacts, Trouble},
 };
 use mallard_protocol::{
     message::{Question, ToAgent},
     workload::Membership,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How long agents may take to flush and close.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
@@ -28,8 +31,8 @@ const HURRIED_DELETE: Duration = Duration::from_secs(4);
 
 impl Case {
     /// The case cannot go on: says why, and goes towards the end from wherever it is.
-    pub(super) fn fail(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    pub(super) fn fail(&mut self, trouble: Trouble) {
+        self.troubles.push(trouble);
         self.give_up();
     }
 
@@ -38,9 +41,9 @@ impl Case {
         match self.stage {
             Stage::Running | Stage::Draining | Stage::EndOffsets => {
                 self.send_all(&ToAgent::StopLoad);
-                self.load_stopped_us.get_or_insert(self.start_clock_us.map_or(0, |start| {
-                    self.now_us.saturating_sub(start)
-                }));
+                self.load_stopped_us.get_or_insert(
+                    self.start_clock_us.map_or(0, |start| self.now_us.saturating_sub(start)),
+                );
                 self.finish_agents();
             }
             stage if stage < Stage::Running => self.collect(),
@@ -66,8 +69,11 @@ impl Case {
             return;
         }
         if waiting {
-            let (waiting_for, after_us) = (self.waiting_for(), micros(FINISH_WITHIN));
-            self.problems.push(Problem::TimedOut { waiting_for, after_us });
+            self.troubles.push(Trouble::Deadline {
+                step: self.stage_name().to_owned(),
+                progress: format!("still waiting for {}", self.waiting_for()),
+                within_us: micros(FINISH_WITHIN),
+            });
         }
         self.collect();
     }
@@ -98,10 +104,9 @@ impl Case {
         self.store(merged);
         let collector = std::mem::replace(&mut self.collector, Collector::new(&self.plan));
         let measured = collector.conclude(&self.end_offsets);
-        let result = verdict::judge(&self.plan, &measured, &self.run_facts());
-        let partition_series = measured.partition_series;
-        let totals = Totals::of(measured.whole);
-        self.effects.push(Effect::Judged(Box::new(Judged { result, partition_series, totals })));
+        let totals = Totals::of(&measured.whole);
+        let judgement = verdict::judge(&self.plan, measured, &self.facts());
+        self.effects.push(Effect::Judged(Box::new(Judged { judgement, totals })));
     }
 
     fn delete(&mut self) {
@@ -134,7 +139,8 @@ impl Case {
         }
         if waiting {
             let cause = "the broker did not answer in time".to_owned();
-            let left = self.created_topics().into_iter().map(|t| (format!("topic {t}"), cause.clone()));
+            let left =
+                self.created_topics().into_iter().map(|t| (format!("topic {t}"), cause.clone()));
             self.on_left_behind(left.collect());
         }
         self.enter(Stage::Exiting, Duration::from_secs(3));
@@ -183,8 +189,10 @@ impl Case {
     }
 
     pub(super) fn on_archive_failed(&mut self, cause: String) {
-        if !self.problems.iter().any(|p| matches!(p, Problem::ArchiveFailed { .. })) {
-            self.fail(Problem::ArchiveFailed { cause });
+        if !self.archive_failed {
+            self.archive_failed = true;
+            let text = format!("the archive could not be written: {cause}");
+            self.fail(Trouble::Harness { text });
         }
     }
 
@@ -212,30 +220,72 @@ impl Case {
         let consumers = self.plan.agents.iter().flat_map(|agent| &agent.consumers);
         let groups: BTreeSet<_> = consumers
             .filter_map(|consumer| match &consumer.membership {
-                Membership::Group(group) if group.contains(&self.context.run_id) => Some(group.clone()),
+                Membership::Group(group) if group.contains(&self.context.run_id) => {
+                    Some(group.clone())
+                }
                 _ => None,
             })
             .collect();
         groups.into_iter().collect()
     }
 
-    fn run_facts(&self) -> verdict::RunFacts {
-        let unknown = Vec::new();
-        verdict::RunFacts {
+    fn facts(&self) -> CaseFacts {
+        let agents = self.agents.iter().map(|agent| AgentFacts {
+            host: agent.host.clone(),
+            start_late_us: agent.start_late_us,
+            client_queue: agent.finished,
+            lost: agent.gone.clone(),
+        });
+        let brokers = self.cluster.brokers.iter();
+        CaseFacts {
             run_id: self.context.run_id.clone(),
             started_at: self.started_at.clone(),
             ended_at: crate::clock::now_rfc3339(),
             load_started_at: self.load_started_at.map(crate::clock::rfc3339),
-            problems: self.problems.clone(),
-            cluster: self.cluster.clone(),
-            start_offsets: self.start_offsets.clone(),
+            drained_at_us: self.drained_at_us,
+            interrupted_by: self.interrupted_by.map(str::to_owned),
+            troubles: self.troubles.clone(),
+            agents: agents.collect(),
             end_offsets: self.end_offsets.clone(),
-            hosts: self.agents.iter().map(|agent| agent.host.clone()).collect(),
-            start_late_us: self.agents.iter().map(|agent| agent.start_late_us).collect(),
-            client_queue: self.agents.iter().map(|agent| agent.finished).collect(),
-            lost_at_us: self.agents.iter().map(|agent| agent.lost_at_us).collect(),
-            load_stopped_us: self.load_stopped_us,
-            assignments: if self.assignments.is_empty() { unknown } else { self.assignments.clone() },
+            // Agents of this version share this machine's monotonic clock.
+            clock_error_us: Some(0),
+            versions: self.versions(),
+            brokers: brokers.map(|(id, address)| (id.to_string(), address.clone())).collect(),
+            client_properties: self.client_properties(),
         }
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        let librdkafka =
+            self.agents.iter().find_map(|agent| agent.host.as_ref()).map(|h| &h.librdkafka);
+        let mut versions = BTreeMap::from([
+            ("mallard".to_owned(), mallard_protocol::BUILD_ID.to_owned()),
+            ("protocol".to_owned(), mallard_protocol::PROTOCOL_VERSION.to_string()),
+        ]);
+        if let Some(librdkafka) = librdkafka {
+            versions.insert("librdkafka".to_owned(), librdkafka.clone());
+        }
+        if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
+            versions.insert("kafka".to_owned(), "embedded (librdkafka's mock cluster)".to_owned());
+        }
+        versions
+    }
+
+    /// What each workload's clients are given, by the workload's name. Secrets are masked.
+    fn client_properties(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let producers = self.plan.agents.iter().flat_map(|agent| &agent.producers);
+        let consumers = self.plan.agents.iter().flat_map(|agent| &agent.consumers);
+        let clients = producers
+            .map(|producer| (&producer.name, &producer.client))
+            .chain(consumers.map(|consumer| (&consumer.name, &consumer.client)));
+        let properties = clients.map(|(name, client)| {
+            let all = self.connection.iter().chain(client);
+            let shown = all.map(|(key, value)| {
+                let hidden = is_secret_key(key);
+                (key.clone(), if hidden { "***".to_owned() } else { value.clone() })
+            });
+            (workload_of(name).to_owned(), shown.collect())
+        });
+        properties.collect()
     }
 }

@@ -1,9 +1,9 @@
 //! What goes into a case and what comes out of it.
 
 use crate::{
-    archive::model::{CaseResult, PartitionSeriesRow},
     events::RunEvent,
-    measure::MergedInterval,
+    measure::{MergedInterval, tally::Tally},
+    verdict::Judgement,
 };
 use mallard_protocol::{
     histogram::Histogram,
@@ -90,10 +90,8 @@ pub enum Effect {
 /// A judged case.
 #[derive(Debug)]
 pub struct Judged {
-    /// `result.json`.
-    pub result: CaseResult,
-    /// `partition_series.csv`.
-    pub partition_series: Vec<PartitionSeriesRow>,
+    /// Result, sentence and series of partitions.
+    pub judgement: Judgement,
     /// Latencies of the measured phases.
     pub totals: Totals,
 }
@@ -109,4 +107,17 @@ pub struct Totals {
     pub end_to_end: Histogram,
     /// Due to sent.
     pub slip: Histogram,
+}
+
+impl Totals {
+    /// The latencies of a tally of the measured phases.
+    #[must_use]
+    pub fn of(whole: &Tally) -> Self {
+        Self {
+            service: whole.due.service.clone(),
+            response: whole.due.response.clone(),
+            end_to_end: whole.arrived.end_to_end.clone(),
+            slip: whole.due.slip.clone(),
+        }
+    }
 }

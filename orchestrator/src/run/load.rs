@@ -3,12 +3,12 @@
 use super::{
     case::{Asked, Case, Stage, micros},
     io::{AgentIndex, Effect},
-    problem::Problem,
 };
 use crate::{
     events::RunEvent,
     measure::{self, MergedInterval},
     plan::{KafkaPlan, OnAgentLoss},
+    verdict::Trouble,
 };
 use mallard_protocol::{
     interval::IntervalReport,
@@ -28,8 +28,13 @@ impl Case {
         match self.collector.interval(measure::AgentIndex(agent), &report) {
             Ok(merged) => self.store(merged),
             Err(failure) => {
-                let cause = failure.to_string();
-                self.fail(Problem::AccountsDoNotAddUp { cause });
+                // The collector keeps the failure; the verdict names it.
+                self.emit(RunEvent::Note {
+                    level: "error".to_owned(),
+                    source: self.plan.agents[agent].name.clone(),
+                    text: failure.to_string(),
+                });
+                self.give_up();
             }
         }
         self.send(agent, ToAgent::Collected { resume_at });
@@ -88,14 +93,12 @@ impl Case {
             self.tell_phases(at_us);
         }
         let late = self.now_us >= self.deadline_us;
-        if !self.drain.is_over() && !late {
-            return;
+        if self.drain.is_over() {
+            self.drained_at_us = self.run_clock_us();
         }
-        if !self.drain.is_over() {
-            let (missing, in_flight) = (self.drain.missing(), self.drain.in_flight());
-            self.problems.push(Problem::NeverCaughtUp { missing, in_flight });
+        if self.drain.is_over() || late {
+            self.read_end_offsets();
         }
-        self.read_end_offsets();
     }
 
     fn read_end_offsets(&mut self) {
@@ -151,36 +154,45 @@ impl Case {
         self.forget_questions_of(agent);
         let merged = self.collector.agent_lost(measure::AgentIndex(agent), at_us.unwrap_or(0));
         self.store(merged);
-        let tolerated = self.can_do_without(agent);
-        let problem = Problem::AgentLost { agent: name, cause, at_us, tolerated };
-        if tolerated {
-            if let Some(assignment) = self.assignments.get(agent) {
-                self.drain.forget(assignment);
+        if let Some(assignment) = self.assignments.get(agent) {
+            self.drain.forget(assignment);
+        }
+        match self.cannot_do_without(agent) {
+            None => {}
+            Some(why) if self.plan.on_agent_loss == OnAgentLoss::Continue => {
+                let text = format!("{name} was lost, and the case cannot go on: {why}");
+                self.fail(Trouble::Harness { text });
             }
-            self.problems.push(problem);
-        } else {
-            self.fail(problem);
+            Some(_) => self.give_up(),
         }
     }
 
-    /// Whether the case goes on when this agent is lost.
-    fn can_do_without(&self, agent: AgentIndex) -> bool {
+    /// Why the case cannot go on when this agent is lost; `None` if it can.
+    fn cannot_do_without(&self, agent: AgentIndex) -> Option<&'static str> {
         let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
-        let carries_all = embedded && self.plan.agents[agent].carries_broker;
-        self.plan.on_agent_loss == OnAgentLoss::Continue
-            && self.start_clock_us.is_some()
-            && !carries_all
-            && !self.living().is_empty()
+        if self.plan.on_agent_loss == OnAgentLoss::Abort {
+            Some("the scenario says `on_agent_loss: abort`")
+        } else if embedded && self.plan.agents[agent].carries_broker {
+            Some("it carried the embedded broker")
+        } else if self.start_clock_us.is_none() {
+            Some("the load had not started")
+        } else if self.living().is_empty() {
+            Some("no agent is left")
+        } else {
+            None
+        }
     }
 
     fn last_progress(&self, agent: AgentIndex) -> String {
-        let stage = format!("{:?}", self.stage).to_lowercase();
+        let stage = self.stage_name();
         match (self.run_clock_us(), self.agents[agent].intervals) {
             (Some(at_us), intervals) => {
                 let seconds = at_us as f64 / 1e6;
-                format!("last progress: {intervals} intervals reported, {seconds:.1} s into the load")
+                format!(
+                    "last progress: {intervals} intervals reported, {seconds:.1} s into the load"
+                )
             }
-            (None, _) => format!("last progress: stage {stage}, before the load"),
+            (None, _) => format!("last progress: {stage}, before the load"),
         }
     }
 
@@ -191,9 +203,9 @@ impl Case {
         if self.stage >= Stage::Deleting && times < 2 {
             return;
         }
-        if !self.problems.iter().any(|p| matches!(p, Problem::Interrupted { .. })) {
+        if self.interrupted_by.is_none() {
             self.emit(RunEvent::StopRequested { by: by.to_owned() });
-            self.problems.push(Problem::Interrupted { by: by.to_owned() });
+            self.interrupted_by = Some(by);
         }
         match self.stage {
             Stage::Running if times < 2 => {

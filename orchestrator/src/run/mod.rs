@@ -9,6 +9,5 @@ pub mod driver;
 mod ending;
 pub mod io;
 mod load;
-pub mod problem;
 mod setup;
 pub mod signals;

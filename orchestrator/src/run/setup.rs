@@ -3,11 +3,11 @@
 use super::{
     case::{Asked, Case, Stage, micros},
     io::AgentIndex,
-    problem::Problem,
 };
 use crate::{
     measure::{Collector, workload_of},
     plan::KafkaPlan,
+    verdict::Trouble,
 };
 use mallard_protocol::{
     ids::TopicId,
@@ -45,9 +45,12 @@ impl Case {
             }
         }
         if self.now_us >= self.deadline_us && self.stage < Stage::Running {
-            let waiting_for = self.waiting_for();
-            let after_us = self.stage_limit_us();
-            self.fail(Problem::TimedOut { waiting_for, after_us });
+            let trouble = Trouble::Deadline {
+                step: self.stage_name().to_owned(),
+                progress: format!("still waiting for {}", self.waiting_for()),
+                within_us: self.stage_limit_us(),
+            };
+            self.fail(trouble);
         }
     }
 
@@ -61,7 +64,11 @@ impl Case {
                 self.enter(Stage::StartingBroker, self.plan.deadlines.topics);
                 self.step("starting the embedded broker".to_owned());
                 let topics = self.plan.topics.clone();
-                self.ask(admin, Asked::Broker, Question::StartBroker { brokers, topics, round_trip_ms });
+                self.ask(
+                    admin,
+                    Asked::Broker,
+                    Question::StartBroker { brokers, topics, round_trip_ms },
+                );
             }
             KafkaPlan::External { connection } => self.reach(connection),
         }
@@ -140,7 +147,8 @@ impl Case {
         }
         let topics: Vec<_> = self.probed_topics().into_iter().collect();
         self.enter(Stage::Probing, self.plan.deadlines.ready);
-        let prober = self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty());
+        let prober =
+            self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty());
         if let Some(prober) = prober.filter(|_| !topics.is_empty()) {
             self.step("sending a probe through every partition".to_owned());
             self.send(prober, ToAgent::Probe { topics });
@@ -181,7 +189,10 @@ impl Case {
     /// `CLOCK_MONOTONIC`, so nothing is to be done; other kernels come with hosts over SSH.
     fn agent_clock(&self, agent: AgentIndex, at_us: u64) -> u64 {
         debug_assert!(
-            self.agents[agent].host.as_ref().is_none_or(|host| host.boot_id == self.context.boot_id),
+            self.agents[agent]
+                .host
+                .as_ref()
+                .is_none_or(|host| host.boot_id == self.context.boot_id),
             "local agents run on this kernel"
         );
         at_us
@@ -209,33 +220,51 @@ impl Case {
             (Asked::EndOffsets, Answer::EndOffsets(offsets)) => self.end_offsets = offsets,
             (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),
             (asked, answer) => {
-                let text = format!("answered {asked:?} with {answer:?}");
-                self.fail(Problem::AgentFailed { agent: String::new(), cause: text });
+                let text = format!("an agent answered {asked:?} with {answer:?}");
+                self.fail(Trouble::Harness { text });
             }
         }
     }
 
-    pub(super) fn on_refused(&mut self, agent: AgentIndex, asked: Asked, failure: &AgentFailure) {
+    pub(super) fn on_refused(&mut self, agent: AgentIndex, asked: Asked, failure: AgentFailure) {
         let name = self.plan.agents[agent].name.clone();
         match asked {
-            Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text.clone())]),
+            Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text)]),
             // Without them the check of acknowledged against stored records is left out, and said so.
             Asked::StartOffsets | Asked::EndOffsets => self.emit(crate::events::RunEvent::Note {
                 level: "warning".to_owned(),
                 source: name,
                 text: format!("end offsets could not be read: {}", failure.text),
             }),
-            Asked::CreateTopics | Asked::DescribeTopics if failure.kind == FailureKind::Other => {
-                self.fail(Problem::TopicRefused { cause: failure.text.clone() });
+            _ => {
+                let trouble = self.trouble_of(agent, failure);
+                self.fail(trouble);
             }
-            _ => self.fail(Problem::from_failure(&name, failure)),
+        }
+    }
+
+    /// What an agent's failure means for the case.
+    pub(super) fn trouble_of(&self, agent: AgentIndex, failure: AgentFailure) -> Trouble {
+        let agent = self.plan.agents[agent].name.clone();
+        match failure.kind {
+            FailureKind::Unreachable => {
+                Trouble::BrokerUnreachable { text: format!("{agent}: {}", failure.text) }
+            }
+            FailureKind::Topic => {
+                let aliases = self.plan.topics.iter().find(|t| failure.text.contains(&t.name));
+                let topic = aliases.map_or_else(String::new, |topic| topic.alias.clone());
+                Trouble::TopicConfiguration { topic, text: failure.text }
+            }
+            _ => Trouble::Agent { agent, failure },
         }
     }
 
     /// Takes over what the broker says of topics: partitions of existing ones.
     fn learn_topics(&mut self, facts: &[TopicFacts]) {
         for fact in facts {
-            let Some(topic) = self.plan.topics.iter_mut().find(|t| t.name == fact.name) else { continue };
+            let Some(topic) = self.plan.topics.iter_mut().find(|t| t.name == fact.name) else {
+                continue;
+            };
             if topic.existing {
                 topic.partitions = i32::try_from(fact.partitions.len()).unwrap_or(i32::MAX);
             }
@@ -247,11 +276,15 @@ impl Case {
     }
 
     fn topic_ids(&self) -> Vec<TopicId> {
-        (0..self.plan.topics.len()).map(|topic| TopicId(u16::try_from(topic).unwrap_or(0))).collect()
+        (0..self.plan.topics.len())
+            .map(|topic| TopicId(u16::try_from(topic).unwrap_or(0)))
+            .collect()
     }
 
     fn partitions_of(&self, topic: TopicId) -> BTreeSet<(TopicId, i32)> {
-        (0..self.plan.topics[topic.index()].partitions).map(|partition| (topic, partition)).collect()
+        (0..self.plan.topics[topic.index()].partitions)
+            .map(|partition| (topic, partition))
+            .collect()
     }
 
     /// Partitions that a consumer's members together are to have.
@@ -266,7 +299,10 @@ impl Case {
     /// Partitions of which a set of instances together is to have told, and has not.
     fn untold(
         &self,
-        told: &std::collections::BTreeMap<mallard_protocol::ids::InstanceId, BTreeSet<(TopicId, i32)>>,
+        told: &std::collections::BTreeMap<
+            mallard_protocol::ids::InstanceId,
+            BTreeSet<(TopicId, i32)>,
+        >,
         of_topic: impl Fn(&ConsumerSpec, TopicId) -> bool,
     ) -> Vec<(String, TopicId, i32)> {
         let mut untold = BTreeSet::new();
@@ -302,7 +338,10 @@ impl Case {
     fn probed_topics(&self) -> BTreeSet<TopicId> {
         let written: BTreeSet<_> =
             self.plan.agents.iter().flat_map(|agent| &agent.producers).map(|p| p.topic).collect();
-        self.consumers().flat_map(|c| c.topics.iter().copied()).filter(|t| written.contains(t)).collect()
+        self.consumers()
+            .flat_map(|c| c.topics.iter().copied())
+            .filter(|t| written.contains(t))
+            .collect()
     }
 
     /// What the present stage waits for, in words.
@@ -321,7 +360,9 @@ impl Case {
             format!("{}{tail}", few.collect::<Vec<_>>().join(", "))
         };
         match self.stage {
-            Stage::Connecting => format!("a hello from {}", agents(&|a| self.agents[a].host.is_none())),
+            Stage::Connecting => {
+                format!("a hello from {}", agents(&|a| self.agents[a].host.is_none()))
+            }
             Stage::StartingBroker => "the embedded broker to start".to_owned(),
             Stage::Reaching => "the brokers to answer".to_owned(),
             Stage::Topics => "the topics to be ready".to_owned(),
@@ -333,7 +374,28 @@ impl Case {
                 "{} to flush and close",
                 agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())
             ),
-            _ => format!("{:?} to end", self.stage),
+            _ => format!("{} to end", self.stage_name()),
+        }
+    }
+
+    /// The present stage, in words.
+    pub(super) fn stage_name(&self) -> &'static str {
+        match self.stage {
+            Stage::Connecting => "starting agents",
+            Stage::StartingBroker => "starting the embedded broker",
+            Stage::Reaching => "reaching the brokers",
+            Stage::Topics => "setting up topics",
+            Stage::Preparing => "creating clients",
+            Stage::Joining => "waiting for consumers to be assigned",
+            Stage::Probing => "sending probes through every partition",
+            Stage::StartOffsets => "reading end offsets before the load",
+            Stage::Running => "the load",
+            Stage::Draining => "the drain",
+            Stage::EndOffsets => "reading end offsets after the load",
+            Stage::Finishing => "flushing and closing clients",
+            Stage::Collecting => "collecting logs",
+            Stage::Deleting => "deleting topics",
+            Stage::Exiting | Stage::Done => "ending agents",
         }
     }
 

@@ -30,12 +30,22 @@ impl Live {
     #[must_use]
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
-        let template = "{spinner:.cyan} {prefix:.bold}  {wide_bar:.cyan/dim}  {elapsed_precise}\n{msg}";
+        let template =
+            "{spinner:.cyan} {prefix:.bold}  {wide_bar:.cyan/dim}  {elapsed_precise}\n{msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
         let paint = Paint::for_stdout();
-        Self { bar, paint, agents: 0, lost: 0, errors: 0, planned_us: 1, phases: Vec::new(), cases: 1 }
+        Self {
+            bar,
+            paint,
+            agents: 0,
+            lost: 0,
+            errors: 0,
+            planned_us: 1,
+            phases: Vec::new(),
+            cases: 1,
+        }
     }
 
     fn show(&self, row: &SeriesRow) {
@@ -85,7 +95,11 @@ impl Live {
     fn begin_case(&mut self, case: &str, index: usize, planned_us: u64, phases: &[(String, u64)]) {
         (self.planned_us, self.phases) = (planned_us.max(1), phases.to_vec());
         (self.agents, self.lost, self.errors) = (0, 0, 0);
-        let of = if self.cases > 1 { format!(" ({} of {})", index + 1, self.cases) } else { String::new() };
+        let of = if self.cases > 1 {
+            format!(" ({} of {})", index + 1, self.cases)
+        } else {
+            String::new()
+        };
         self.bar.reset();
         self.bar.set_length(planned_us / 1_000);
         self.bar.set_prefix(format!("{case}{of}"));

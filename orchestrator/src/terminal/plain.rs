@@ -99,12 +99,17 @@ pub(super) fn tell_outcome(
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     match event {
-        RunEvent::AgentLost { agent, cause, .. } => writeln!(out, "  agent {agent} is lost: {cause}"),
+        RunEvent::AgentLost { agent, cause, .. } => {
+            writeln!(out, "  agent {agent} is lost: {cause}")
+        }
         RunEvent::Note { level, source, text } if level != "info" => {
             writeln!(out, "  {level} from {source}: {text}")
         }
         RunEvent::StopRequested { by } => {
-            writeln!(out, "  {by}: the load stops; the report is still written (again: agents are killed)")
+            writeln!(
+                out,
+                "  {by}: the load stops; the report is still written (again: agents are killed)"
+            )
         }
         RunEvent::LeftBehind { what, cause } => writeln!(out, "  left behind: {what} ({cause})"),
         RunEvent::CaseFinished { case, verdict, sentence, reasons, expectations } => {

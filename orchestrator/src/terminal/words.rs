@@ -92,7 +92,8 @@ pub fn expectation(result: &ExpectationResult, paint: Paint, width: usize) -> St
         Some(value) => units::human_pair(value, result.limit, &result.unit),
         None => ("no samples".to_owned(), units::human(result.limit, &result.unit)),
     };
-    let margin = result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
+    let margin =
+        result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
     let mark = paint.mark(result.passed);
     format!("{mark} {:<width$}  {value}  (limit {limit}){margin}", result.text)
 }
