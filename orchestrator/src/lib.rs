@@ -6,3 +6,4 @@ pub mod expect;
 pub mod load;
 pub mod measure;
 pub mod plan;
+pub mod report;
