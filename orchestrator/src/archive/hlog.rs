@@ -31,10 +31,12 @@ const MIDDLE_UNTIL_US: u64 = 48 * 3_600_000_000;
 /// How long a line of the log is, for an interval that starts at `start_us`. Zero means: as it came.
 #[must_use]
 pub fn step_us(start_us: u64) -> u64 {
-    match start_us {
-        ..FINE_UNTIL_US => 0,
-        ..MIDDLE_UNTIL_US => 10_000_000,
-        _ => 60_000_000,
+    if start_us < FINE_UNTIL_US {
+        0
+    } else if start_us < MIDDLE_UNTIL_US {
+        10_000_000
+    } else {
+        60_000_000
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod files;
+mod report;
 mod run;
 
 pub(crate) use run::chain;
@@ -65,7 +66,7 @@ fn dispatch(cli: Cli) -> Outcome {
         } else {
             crate::measure::metrics::table()
         }),
-        Command::Report(args) => report(&args),
+        Command::Report(args) => report::report(&args),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
     }
@@ -85,8 +86,4 @@ fn man() -> Outcome {
         Ok(()) => Outcome::ok(String::from_utf8_lossy(&page).into_owned()),
         Err(cause) => Outcome::failed(exit_code::ERROR, format!("error: {cause}\n")),
     }
-}
-
-fn report(_args: &args::ReportArgs) -> Outcome {
-    Outcome::ok(String::new())
 }

@@ -11,7 +11,7 @@ use crate::{
     events::RunEvent,
     exit_code,
     plan::Plan,
-    report,
+    report::{self, templates::Templates},
     run::{
         case::CaseContext,
         driver::{Surroundings, run_case},
@@ -102,7 +102,8 @@ fn close(
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
     let told = audience.tell(folder, finished);
-    let pages = report::write_all(&args.results, folder.path(), args.templates.as_deref());
+    let pages = Templates::load(args.templates.as_deref())
+        .and_then(|templates| report::write(folder.path(), &templates));
     let mut outcome = Outcome { code: exit_code::of(result.verdict), ..Outcome::default() };
     let failures = [
         written.err().map(|cause| error_text(&cause)),
