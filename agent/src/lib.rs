@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod engine;
+pub(crate) mod librdkafka;
