@@ -124,7 +124,7 @@ impl Engine {
     fn add_consumer(&mut self, slot: usize, spec: &ConsumerSpec) -> Result<(), AgentFailure> {
         let assignment = Arc::clone(&self.assignment);
         let topics = Arc::new(Topics::new(&assignment, spec));
-        let bench = (spec.work_us > 0).then(Arc::<Bench>::default);
+        let bench = (spec.work_us > 0).then(|| Arc::new(Bench::new(spec.work_us)));
         let commits = Arc::<Commits>::default();
         let membership: SharedMembership = Arc::new(Mutex::new(Membership {
             instance: spec.instance,

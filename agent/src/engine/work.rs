@@ -21,11 +21,13 @@ use std::{
     time::Duration,
 };
 
-/// Records at a bench above which partitions are paused. What a batch brings comes on top.
-const FULL: usize = 1_000;
+/// Work that lies at a bench when paused partitions are resumed, in microseconds: more than it takes the
+/// client to fetch again, so that the worker never runs dry.
+const LOW_US: u64 = 1_000_000;
 
-/// Records at a bench below which they are resumed.
-const LOW: usize = 250;
+/// The same in records, at least and at most: memory is bounded, and so is the time that very slow work
+/// keeps a record from its next owner.
+const LOW_RECORDS: (u64, u64) = (100, 50_000);
 
 /// Short works are done together up to this long, in microseconds, so that a thread is not woken for
 /// each of them.
@@ -35,8 +37,10 @@ const TOGETHER_US: u64 = 500;
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Where records wait for their work.
-#[derive(Default)]
 pub(crate) struct Bench {
+    /// Records below which partitions are resumed. They are paused above twice as many; what a batch
+    /// brings comes on top.
+    low: usize,
     state: Mutex<State>,
     filled: Condvar,
     /// Whether the poll loop waits for the bench to run low.
@@ -50,6 +54,17 @@ struct State {
 }
 
 impl Bench {
+    /// A bench for records that take so much work each.
+    pub(crate) fn new(work_us: u64) -> Self {
+        let low = (LOW_US / work_us.max(1)).clamp(LOW_RECORDS.0, LOW_RECORDS.1);
+        Self {
+            low: usize::try_from(low).unwrap_or(usize::MAX),
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            paused: AtomicBool::new(false),
+        }
+    }
+
     /// Puts records at the bench.
     pub(crate) fn put(&self, items: impl IntoIterator<Item = Item>) {
         self.lock().items.extend(items);
@@ -68,7 +83,7 @@ impl Bench {
 
     /// Whether partitions should be paused. Once they are, it takes a low bench to end that.
     pub(crate) fn wants_pause(&self) -> bool {
-        self.lock().items.len() > if self.is_paused() { LOW } else { FULL }
+        self.lock().items.len() > if self.is_paused() { self.low } else { 2 * self.low }
     }
 
     /// Gives up records of partitions that were taken away: their next owner reads them again.

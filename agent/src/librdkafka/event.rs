@@ -82,9 +82,8 @@ pub(crate) struct Event(NonNull<rd::rd_kafka_event_t>);
 impl Event {
     /// How many delivery reports it brings.
     pub(crate) fn report_count(&self) -> u64 {
-        // SAFETY: the event is valid.
-        match unsafe { rd::rd_kafka_event_type(self.0.as_ptr()) } {
-            // SAFETY: as above.
+        match self.kind() {
+            // SAFETY: the event is valid.
             rd::RD_KAFKA_EVENT_DR => unsafe {
                 rd::rd_kafka_event_message_count(self.0.as_ptr()) as u64
             },
@@ -123,7 +122,11 @@ impl Event {
 
     /// The client's statistics as JSON, if that is what the event brings.
     pub(crate) fn statistics(&self) -> Option<&str> {
-        // SAFETY: the event is valid; null for other kinds of events.
+        if self.kind() != rd::RD_KAFKA_EVENT_STATS {
+            // The call below reads a union without looking at what it holds.
+            return None;
+        }
+        // SAFETY: the event is valid and of this kind.
         let json = unsafe { rd::rd_kafka_event_stats(self.0.as_ptr()) };
         // SAFETY: not null, ends with a zero byte, lives as long as the event.
         (!json.is_null()).then(|| unsafe { CStr::from_ptr(json) }).and_then(|s| s.to_str().ok())
@@ -131,9 +134,8 @@ impl Event {
 
     /// The error or the log line of at least a warning that the event brings, if it does.
     pub(crate) fn incident(&self) -> Option<Incident> {
-        // SAFETY: the event is valid.
-        match unsafe { rd::rd_kafka_event_type(self.0.as_ptr()) } {
-            // SAFETY: as above.
+        match self.kind() {
+            // SAFETY: the event is valid and of this kind.
             rd::RD_KAFKA_EVENT_ERROR => unsafe {
                 Some(Incident {
                     code: Code(rd::rd_kafka_event_error(self.0.as_ptr())),
@@ -144,6 +146,11 @@ impl Event {
             rd::RD_KAFKA_EVENT_LOG => self.log_line(),
             _ => None,
         }
+    }
+
+    fn kind(&self) -> rd::rd_kafka_event_type_t {
+        // SAFETY: the event is valid.
+        unsafe { rd::rd_kafka_event_type(self.0.as_ptr()) }
     }
 
     fn log_line(&self) -> Option<Incident> {
