@@ -16,11 +16,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an interval waits for end offsets. Lag is worth having, but not worth a late interval.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// How long an interval waits for end offsets: less than an interval, so that nothing piles up.
+const PATIENCE: Duration = Duration::from_millis(800);
 
-/// How long one reading may take inside of librdkafka before it is given up.
-const READING: Duration = Duration::from_secs(3);
+/// How long one reading may take inside of librdkafka. When a leader does not answer, what the others
+/// say comes only then; so it must come before patience ends.
+const READING: Duration = Duration::from_millis(600);
+
+/// How long the first connection may take before the first reading.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// How long one try of many may take where a deadline leaves time for more.
+const TRYING: Duration = Duration::from_secs(2);
 
 /// Least time between two lines in the log about readings that failed.
 const CALM: Duration = Duration::from_secs(30);
@@ -67,6 +74,7 @@ fn may_pass(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::OffsetNotAvailable
             | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::OperationTimedOut
             | RDKafkaErrorCode::FencedLeaderEpoch
             | RDKafkaErrorCode::UnknownLeaderEpoch
     )
@@ -96,7 +104,8 @@ impl Topics {
         loop {
             // Brings the client up to date with the leaders, and says why if there is no connection.
             admin.metadata(deadline)?;
-            let (offsets, failed) = self.read(admin, deadline)?;
+            let one_try = Deadline::within(deadline.remaining().min(TRYING));
+            let (offsets, failed) = self.read(admin, &one_try)?;
             let Some((first, code)) = failed.first() else { return Ok(offsets) };
             if deadline.remaining() <= TRY_AGAIN || !failed.iter().all(|(_, c)| may_pass(*c)) {
                 let more = failed.len() - 1;
@@ -198,26 +207,28 @@ fn watch(
         Ok(admin) => admin,
         Err(failure) => return complaints.hear(&failure.text),
     };
+    // Connects, so that the first reading is as fast as the others.
+    let _ = admin.metadata(&Deadline::within(CONNECTING));
     while questions.recv().is_ok() {
-        let offsets = match topics.read(&admin, &Deadline::within(READING)) {
+        let (offsets, complaint) = match topics.read(&admin, &Deadline::within(READING)) {
             Ok((offsets, failed)) => {
-                if let Some((partition, code)) = failed.first() {
-                    complaints.hear(&format!("read end offsets: {partition}: {code}"));
-                    // Leaders have moved: the next reading must know where to.
-                    let _ = admin.metadata(&Deadline::within(READING));
-                }
-                offsets
+                let complaint = failed
+                    .first()
+                    .map(|(partition, code)| format!("read end offsets: {partition}: {code}"));
+                (offsets, complaint)
             }
-            Err(failure) => {
-                complaints.hear(&failure.text);
-                Vec::new()
-            }
+            Err(failure) => (Vec::new(), Some(failure.text)),
         };
-        // The client's log must not pile up in its queue.
-        admin.reasons();
         if answers.send(offsets).is_err() {
             return;
         }
+        if let Some(complaint) = complaint {
+            complaints.hear(&complaint);
+            // Leaders may have moved: the next reading must know where to.
+            let _ = admin.metadata(&Deadline::within(READING));
+        }
+        // The client's log must not pile up in its queue.
+        admin.reasons();
     }
 }
 
@@ -233,7 +244,11 @@ impl Complaints {
             self.unsaid += 1;
             return;
         }
-        logfile::warn(format!("{text} ({} times more since the last such line)", self.unsaid));
+        let unsaid = match self.unsaid {
+            0 => String::new(),
+            n => format!(" (and {n} times since the last such line)"),
+        };
+        logfile::warn(format!("{text}{unsaid}"));
         *self = Self { quiet_until: Some(Instant::now() + CALM), unsaid: 0 };
     }
 }
