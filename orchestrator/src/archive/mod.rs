@@ -35,7 +35,7 @@ pub use case_folder::{AgentLog, CaseFolder};
 pub use error::ArchiveError;
 pub use file::write_whole;
 pub use hlog::Latencies;
-pub use run_folder::RunFolder;
+pub use run_folder::{RunFolder, new_id};
 
 #[cfg(test)]
 mod tests;

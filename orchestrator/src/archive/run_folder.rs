@@ -136,7 +136,8 @@ fn create_unique(results: &Path, name: &str) -> Result<(String, PathBuf), Archiv
 }
 
 /// `<yyyymmdd-hhmmss>-<name>-<4 hex>`, in UTC.
-fn new_id(name: &str, now: Timestamp) -> String {
+#[must_use]
+pub fn new_id(name: &str, now: Timestamp) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = name.chars().map(safe).take(NAME_PART_LIMIT).collect();
     // The standard library seeds its hashers from the system's randomness.

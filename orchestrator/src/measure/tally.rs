@@ -226,7 +226,7 @@ impl Tally {
 }
 
 impl Sending {
-    fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.instance_time_us += other.instance_time_us;
         self.scheduled += other.scheduled;
         self.sent += other.sent;
@@ -245,7 +245,7 @@ impl Sending {
 }
 
 impl Due {
-    fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.scheduled += other.scheduled;
         self.sent += other.sent;
         self.sent_bytes += other.sent_bytes;
@@ -275,7 +275,7 @@ impl Due {
 }
 
 impl Receiving {
-    fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.received += other.received;
         self.received_bytes += other.received_bytes;
         self.foreign += other.foreign;
@@ -291,7 +291,7 @@ impl Receiving {
 }
 
 impl Arrived {
-    fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.received += other.received;
         self.received_bytes += other.received_bytes;
         self.end_to_end.add(&other.end_to_end);
@@ -300,7 +300,7 @@ impl Arrived {
 }
 
 impl ClientTally {
-    fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.windows += other.windows;
         self.batch_bytes += other.batch_bytes;
         self.batch_records += other.batch_records;
