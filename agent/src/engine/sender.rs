@@ -83,8 +83,9 @@ pub(crate) struct Sender<'s, O> {
     refusing_since_us: Option<u64>,
     last_reading_us: u64,
     refused: Vec<(usize, Code)>,
-    /// Why the client can do nothing more, until it is told.
+    /// Why the instance can do nothing more, until it is told.
     death: Option<String>,
+    is_dead: bool,
 }
 
 /// Records that are prepared, from `next` on not yet taken.
@@ -117,6 +118,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             last_reading_us: 0,
             refused: Vec::new(),
             death: None,
+            is_dead: false,
         })
     }
 
@@ -139,11 +141,13 @@ impl<'s, O: Outlet> Sender<'s, O> {
         }
     }
 
-    /// Whether nothing is due any more and no transaction is open.
+    /// Whether nothing more will be sent: nothing is due any more and no transaction is open, or the
+    /// client is beyond help.
     pub(crate) fn is_done(&mut self) -> bool {
-        self.batch.is_empty()
+        let is_sent = self.batch.is_empty()
             && self.pacer.wake_us(self.last_reading_us) == NEVER
-            && self.transactions.as_ref().is_none_or(TransactionLoop::is_idle)
+            && self.transactions.as_ref().is_none_or(TransactionLoop::is_idle);
+        is_sent || self.is_dead
     }
 
     /// Ends an open transaction before its time.
@@ -221,7 +225,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             self.maker.due.resize(limit, now_us);
         }
         if let Err(reason) = self.maker.make(&mut self.batch.messages) {
-            self.death.get_or_insert(reason);
+            self.die(reason);
         }
     }
 
@@ -255,7 +259,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
                 self.held = true;
                 match &mut self.transactions {
                     Some(transactions) => transactions.refused(),
-                    None => self.death = Some("the client is in a wrong state".to_owned()),
+                    None => self.die("the client is in a wrong state".to_owned()),
                 }
                 now_us + RETRY_US
             }
@@ -277,7 +281,13 @@ impl<'s, O: Outlet> Sender<'s, O> {
 
     fn note_death(&mut self, turn: Turn) {
         if let Turn::Dead(reason) = turn {
-            self.death.get_or_insert(reason);
+            self.die(reason);
+        }
+    }
+
+    fn die(&mut self, reason: String) {
+        if !std::mem::replace(&mut self.is_dead, true) {
+            self.death = Some(reason);
         }
     }
 }

@@ -284,6 +284,7 @@ fn a_fenced_producer_ends_and_says_why() {
     settle(&mut sender, 10_000, &mut Vec::new());
     assert_eq!(sender.take_death().as_deref(), Some("fenced"));
     assert_eq!(sender.take_death(), None);
+    assert!(sender.is_done());
 }
 
 #[derive(Clone, Debug)]
