@@ -1,0 +1,86 @@
+//! What `run`, `plan` and `list` begin with: files and settings to a plan.
+
+use super::{Outcome, args::PlanArgs};
+use crate::{
+    exit_code,
+    load::{
+        self, Diagnostic, LoadedScenario, cluster::Cluster, process_environment, render::render,
+        tidy,
+    },
+    plan::{Plan, PlanOptions},
+};
+use std::{io::IsTerminal as _, path::Path};
+
+/// Loads the files of a command line and plans their cases. With the plan come its warnings, rendered.
+///
+/// # Errors
+///
+/// An outcome with every mistake in the files and settings, and the exit code for them.
+pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Outcome> {
+    let (scenarios, mut warnings) = scenarios(args)?;
+    let cluster = cluster(args.cluster.as_deref()).map_err(|mistakes| refused(&mistakes))?;
+    let options = options(args, run_id)?;
+    match crate::plan::plan(&scenarios, &cluster, &options) {
+        Ok(plan) => {
+            warnings.extend(plan.warnings.iter().cloned());
+            tidy(&mut warnings);
+            Ok((plan, render(&warnings, colour())))
+        }
+        Err(mut mistakes) => {
+            mistakes.extend(warnings);
+            tidy(&mut mistakes);
+            Err(refused(&mistakes))
+        }
+    }
+}
+
+/// Scenario files, with warnings about folders.
+pub(super) fn scenarios(
+    args: &PlanArgs,
+) -> Result<(Vec<LoadedScenario>, Vec<Diagnostic>), Outcome> {
+    load::scenario_files(&args.scenarios, &process_environment)
+        .map_err(|mistakes| refused(&mistakes))
+}
+
+/// The cluster file that is named, or the one that is meant by default.
+pub(super) fn cluster(path: Option<&Path>) -> Result<Cluster, Vec<Diagnostic>> {
+    match path {
+        Some(path) => load::cluster_file(path, &process_environment),
+        None => load::default_cluster(Path::new(""), &process_environment),
+    }
+}
+
+/// The settings of a command line.
+pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outcome> {
+    let mut mistakes = Vec::new();
+    let mut set = Vec::new();
+    for setting in &args.set {
+        match setting.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                set.push((name.to_owned(), value.to_owned()))
+            }
+            _ => mistakes.push(
+                Diagnostic::error("", format!("`--set {setting}` sets nothing"))
+                    .with_help("write `--set name=value`"),
+            ),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(refused(&mistakes));
+    }
+    Ok(PlanOptions { run_id: run_id.to_owned(), set, only: args.only.clone(), repeat: args.repeat })
+}
+
+/// The outcome of mistakes in files.
+#[must_use]
+pub fn refused(mistakes: &[Diagnostic]) -> Outcome {
+    Outcome::failed(exit_code::USAGE, render(mistakes, colour()))
+}
+
+/// Whether messages are coloured: on a terminal, unless `NO_COLOR` is set to anything
+/// (<https://no-color.org>).
+#[must_use]
+pub fn colour() -> bool {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && std::io::stderr().is_terminal()
+}
