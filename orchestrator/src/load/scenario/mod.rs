@@ -36,7 +36,7 @@ pub struct Scenario {
     pub description: String,
     /// Its topics, in the order of the file.
     pub topics: Vec<(Located<String>, Topic)>,
-    /// Its load.
+    /// Its load. A step that cannot be read is there all the same, lasting long.
     pub load: Located<Vec<Step>>,
     /// Its producers, in the order of the file.
     pub producers: Vec<(Located<String>, Producer)>,
@@ -48,6 +48,10 @@ pub struct Scenario {
     pub on_agent_loss: OnAgentLoss,
     /// Seed of everything random.
     pub seed: u64,
+    /// Whether mistakes were noted: then something here may stand in for what was meant.
+    pub broken: bool,
+    /// Whether the topics could be read, so that a name that is not among them is a mistake.
+    pub topics_known: bool,
 }
 
 /// A topic.
@@ -61,6 +65,8 @@ pub struct Topic {
     pub config: Vec<Property>,
     /// Whether it is the user's.
     pub existing: bool,
+    /// Whether mistakes were noted: then its partitions are not known.
+    pub broken: bool,
 }
 
 /// The shape of a scenario file.
@@ -85,26 +91,38 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let topics = fields.default(
         "topics",
         "Topics by name. Mallard creates them for each case and deletes them afterwards.",
-        mapping("topics by name", TOPIC_NAME_LIMIT, record("a topic", topic)),
+        mapping(
+            "topics by name",
+            TOPIC_NAME_LIMIT,
+            record("a topic", topic).or_stand_in(|_| Topic::unreadable()),
+        ),
         serde_json::json!({}),
         Vec::new(),
     );
     let load = fields.required(
         "load",
         "The load's steps, one after the other. A rate is the total of all producers.",
-        list_of_some(steps::step()).located(),
+        list_of_some(steps::step().or_stand_in(steps::stand_in)).located(),
     );
     let producers = fields.default(
         "producers",
         "Producers by name.",
-        mapping("producers by name", NAME_LIMIT, producers::shape()),
+        mapping(
+            "producers by name",
+            NAME_LIMIT,
+            producers::shape().or_stand_in(Producer::unreadable),
+        ),
         serde_json::json!({}),
         Vec::new(),
     );
     let consumers = fields.default(
         "consumers",
         "Consumers by name.",
-        mapping("consumers by name", NAME_LIMIT, consumers::shape()),
+        mapping(
+            "consumers by name",
+            NAME_LIMIT,
+            consumers::shape().or_stand_in(Consumer::unreadable),
+        ),
         serde_json::json!({}),
         Vec::new(),
     );
@@ -133,16 +151,20 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     fields.later("faults", "faults on the load's timeline");
     fields.later("services", "services under test");
     fields.later("pipelines", "pipelines");
+    let at = fields.at();
+    let unnamed = || Located { value: "unnamed".to_owned(), at: at.clone(), anchor: at.clone() };
     Some(Scenario {
-        name: name?,
-        description: description?,
-        topics: topics?,
-        load: load?,
-        producers: producers?,
-        consumers: consumers?,
-        expect: expect?,
-        on_agent_loss: on_agent_loss?,
-        seed: seed?,
+        name: name.unwrap_or_else(unnamed),
+        description: description.unwrap_or_default(),
+        topics_known: topics.is_some(),
+        topics: topics.unwrap_or_default(),
+        load: load.unwrap_or_else(|| steps::stand_in_load(&at)),
+        producers: producers.unwrap_or_default(),
+        consumers: consumers.unwrap_or_default(),
+        expect: expect.unwrap_or_default(),
+        on_agent_loss: on_agent_loss.unwrap_or_default(),
+        seed: seed.unwrap_or_default(),
+        broken: !fields.is_sound(),
     })
 }
 
@@ -186,8 +208,7 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
         false,
         false,
     );
-    let (mut partitions, replication, config, existing) =
-        (partitions?, replication?, config?, existing?);
+    let (mut partitions, existing) = (partitions.flatten(), existing.unwrap_or_default());
     if existing {
         for key in ["replication", "config"] {
             if let Some(at) = fields.place_of(key) {
@@ -198,7 +219,25 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
     } else {
         partitions = partitions.or(Some(1));
     }
-    Some(Topic { partitions, replication, config, existing })
+    Some(Topic {
+        partitions,
+        replication: replication.flatten(),
+        config: config.unwrap_or_default(),
+        existing,
+        broken: !fields.is_sound(),
+    })
+}
+
+impl Topic {
+    fn unreadable() -> Self {
+        Self {
+            partitions: None,
+            replication: None,
+            config: Vec::new(),
+            existing: false,
+            broken: true,
+        }
+    }
 }
 
 /// Reads a case's tree, noting every mistake.

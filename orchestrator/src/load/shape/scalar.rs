@@ -39,9 +39,9 @@ impl<T> Shape for ScalarShape<T> {
                     Some(part) => part_of(&node.at, &scalar.text, part),
                     None => node.at.clone(),
                 };
-                let hidden = scalar.secret.then(|| {
-                    format!("expected {}, found another value in the environment", self.expected)
-                });
+                let hidden = scalar
+                    .secret
+                    .then(|| format!("the value from the environment is not {}", self.expected));
                 reader.error(&at, hidden.unwrap_or(wrong.message), wrong.help);
                 None
             }
