@@ -1,5 +1,7 @@
 //! Files that are not what they should be, and trees that grow when nobody looks.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use mallard::{
     load::{
         self, LoadedScenario, cluster, parameters::set_value, render::render, source::Source, yaml,
@@ -175,9 +177,12 @@ fn settings_are_typed_and_their_mistakes_name_them() {
         set: vec![(name.to_owned(), value.to_owned())],
         ..PlanOptions::new("r")
     };
-    let planned = plan(&[loaded.clone()], &cluster, &set("rate", "7/s")).unwrap();
+    let planned = plan(std::slice::from_ref(&loaded), &cluster, &set("rate", "7/s")).unwrap();
     assert_eq!(planned.cases[0].parameters["rate"], "7/s");
-    let text = render(&plan(&[loaded.clone()], &cluster, &set("rate", "7")).unwrap_err(), false);
+    let text = render(
+        &plan(std::slice::from_ref(&loaded), &cluster, &set("rate", "7")).unwrap_err(),
+        false,
+    );
     assert!(
         text.contains("`7` has no unit") && text.contains("the value comes from `--set rate=7`"),
         "{text}"

@@ -15,6 +15,7 @@ use super::{
     yaml::Node,
 };
 use crate::plan::OnAgentLoss;
+use serde_json::json;
 
 pub use clients::clash;
 pub use consumers::Consumer;
@@ -80,59 +81,18 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         "The scenario's name, as `--only` takes it and as the archive's folder carries it.",
         name(NAME_LIMIT).located(),
     );
-    let description = fields.default(
-        "description",
-        "What the scenario is for, in a sentence.",
-        text(),
-        "",
-        String::new(),
-    );
+    let doc = "What the scenario is for, in a sentence.";
+    let description = fields.default("description", doc, text(), "", String::new());
     parameter_keys(fields);
-    let topics = fields.default(
-        "topics",
-        "Topics by name. Mallard creates them for each case and deletes them afterwards.",
-        mapping(
-            "topics by name",
-            TOPIC_NAME_LIMIT,
-            record("a topic", topic).or_stand_in(|_| Topic::unreadable()),
-        ),
-        serde_json::json!({}),
-        Vec::new(),
-    );
+    let topics = topics(fields);
     let load = fields.required(
         "load",
         "The load's steps, one after the other. A rate is the total of all producers.",
         list_of_some(steps::step().or_stand_in(steps::stand_in)).located(),
     );
-    let producers = fields.default(
-        "producers",
-        "Producers by name.",
-        mapping(
-            "producers by name",
-            NAME_LIMIT,
-            producers::shape().or_stand_in(Producer::unreadable),
-        ),
-        serde_json::json!({}),
-        Vec::new(),
-    );
-    let consumers = fields.default(
-        "consumers",
-        "Consumers by name.",
-        mapping(
-            "consumers by name",
-            NAME_LIMIT,
-            consumers::shape().or_stand_in(Consumer::unreadable),
-        ),
-        serde_json::json!({}),
-        Vec::new(),
-    );
-    let expect = fields.default(
-        "expect",
-        "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.",
-        list(text().located()),
-        serde_json::json!([]),
-        Vec::new(),
-    );
+    let (producers, consumers) = workloads(fields);
+    let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
+    let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
     let on_agent_loss = fields.default(
         "on_agent_loss",
         "What happens when an agent is lost: the case ends as an error, or the others go on.",
@@ -140,13 +100,8 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         "abort",
         OnAgentLoss::Abort,
     );
-    let seed = fields.default(
-        "seed",
-        "Seed of everything random: sizes, keys, contents, aborts.",
-        integer(0..=u64::from(u32::MAX)),
-        1,
-        1,
-    );
+    let doc = "Seed of everything random: sizes, keys, contents, aborts.";
+    let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
     fields.later("bounds", "bounds files");
     fields.later("faults", "faults on the load's timeline");
     fields.later("services", "services under test");
@@ -166,6 +121,30 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         seed: seed.unwrap_or_default(),
         broken: !fields.is_sound(),
     })
+}
+
+/// A mapping's entries, in the order of the file.
+type Named<T> = Vec<(Located<String>, T)>;
+
+fn topics(fields: &mut Fields<'_>) -> Option<Named<Topic>> {
+    let one = record("a topic", topic).or_stand_in(|_| Topic::unreadable());
+    fields.default(
+        "topics",
+        "Topics by name. Mallard creates them for each case and deletes them afterwards.",
+        mapping("topics by name", TOPIC_NAME_LIMIT, one),
+        json!({}),
+        Vec::new(),
+    )
+}
+
+fn workloads(fields: &mut Fields<'_>) -> (Option<Named<Producer>>, Option<Named<Consumer>>) {
+    let one = producers::shape().or_stand_in(Producer::unreadable);
+    let shape = mapping("producers by name", NAME_LIMIT, one);
+    let producers = fields.default("producers", "Producers by name.", shape, json!({}), Vec::new());
+    let one = consumers::shape().or_stand_in(Consumer::unreadable);
+    let shape = mapping("consumers by name", NAME_LIMIT, one);
+    let consumers = fields.default("consumers", "Consumers by name.", shape, json!({}), Vec::new());
+    (producers, consumers)
 }
 
 /// `parameters` and `matrix` are taken out of the tree before a case is read; they are asked for here
@@ -198,7 +177,7 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
         "config",
         "Topic configuration, as Kafka spells it.",
         properties("topic configuration"),
-        serde_json::json!({}),
+        json!({}),
         Vec::new(),
     );
     let existing = fields.default(

@@ -223,6 +223,7 @@ pub fn humanly(duration: Duration) -> String {
         rest => format!("{}{name}{rest}{part_name}", us / unit),
     };
     match us {
+        0 => "0s".to_owned(),
         us if us >= day => pair(day, "d", hour, "h"),
         us if us >= hour => pair(hour, "h", minute, "m"),
         us if us >= minute => pair(minute, "m", 1_000_000, "s"),

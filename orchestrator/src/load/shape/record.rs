@@ -104,7 +104,6 @@ impl Fields<'_> {
     }
 
     /// A key that may be left out.
-    #[expect(clippy::option_option, reason = "the outer one says that a mistake was noted")]
     pub fn optional<S: Shape>(
         &mut self,
         key: &'static str,

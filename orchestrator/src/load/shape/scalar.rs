@@ -12,8 +12,10 @@ use std::ops::RangeInclusive;
 pub struct ScalarShape<T> {
     expected: String,
     schema: Json,
-    read: Box<dyn Fn(&Scalar) -> Result<T, Wrong>>,
+    read: ReadScalar<T>,
 }
+
+type ReadScalar<T> = Box<dyn Fn(&Scalar) -> Result<T, Wrong>>;
 
 /// A scalar that a function reads.
 pub fn scalar<T>(
