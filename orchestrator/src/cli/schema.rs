@@ -5,7 +5,7 @@ use crate::load::{cluster, scenario, shape::file_schema};
 use serde_json::Value as Json;
 
 /// A kind of file that has a schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum SchemaOf {
     /// Scenario files.
     Scenario,

@@ -1,0 +1,27 @@
+//! What Mallard's tests stand on. Never part of what users install.
+//!
+//! The tests check Mallard against things that know nothing of it: Apache Kafka and its own tools,
+//! HdrHistogram's own log reader, Java's XML validator, a real browser. This crate starts those
+//! parts, asks them questions, and turns their answers into Rust types.
+//!
+//! Two promises hold everywhere in it:
+//!
+//! * **Nothing outlives a test process**, however it ends: what is started here dies with it, also
+//!   when it is ended by SIGKILL ([`guard`]), and signals go only to processes that were started
+//!   here.
+//! * **Nothing waits for ever**: every wait has a deadline, and running into it says what was
+//!   waited for and shows what the other side had said until then.
+//!
+//! A test that needs a part says so in its first line, `testkit::require!(kafka)`; see [`require`].
+
+pub mod browser;
+pub mod guard;
+pub mod java;
+pub mod kafka;
+pub mod licences;
+pub mod mallard;
+pub mod paths;
+pub mod process;
+pub mod quiet;
+pub mod require;
+pub mod wait;

@@ -1,0 +1,187 @@
+//! How a test asks for a part of the machine that not every machine has.
+//!
+//! A test begins with `testkit::require!(kafka);`, or with several names. Where the part is
+//! missing, the test prints `skipped: NAME needs PART` and returns; with `CI` set it fails instead,
+//! so that a broken installation can never pass for a green run. The file named by
+//! `MALLARD_TEST_SKIPPED` gets a line for each skipped test, for `./test` to count.
+//! `MALLARD_TEST_QUICK` leaves all parts out on purpose, also with `CI` set.
+//!
+//! Each function here is the name of a part; it says what is missing and how to get it.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{browser, java, paths, process};
+
+/// How long a part may take to say that it is there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a test needs, or else what is missing and how to get it.
+pub type Part = Result<(), String>;
+
+/// Ends the test at once, successfully, where a part that it needs is missing; fails it with `CI`
+/// set.
+///
+/// ```ignore
+/// #[test]
+/// fn lag_is_what_the_group_tool_says() {
+///     testkit::require!(kafka);
+///     // …
+/// }
+/// ```
+#[macro_export]
+macro_rules! require {
+    ($($part:ident),+ $(,)?) => {
+        $(
+            if !$crate::require::is_given(
+                {
+                    fn here() {}
+                    ::std::any::type_name_of_val(&here)
+                },
+                stringify!($part),
+                $crate::require::$part,
+            ) {
+                return;
+            }
+        )+
+    };
+}
+
+/// Apache Kafka's jars and a Java to run them.
+///
+/// # Errors
+///
+/// When one of the two is missing.
+pub fn kafka() -> Part {
+    java()?;
+    let libs = paths::kafka_libs();
+    let jars = std::fs::read_dir(&libs).map(|mut files| files.any(|file| is_broker_jar(&file)));
+    if jars.unwrap_or(false) {
+        return Ok(());
+    }
+    Err(format!("no jars of Apache Kafka in {}; ./test fetches them by Maven", libs.display()))
+}
+
+/// A Java 17 or newer, with its compiler: the witnesses are single files of source.
+///
+/// # Errors
+///
+/// When there is no Java, or only an older one or one without the compiler.
+pub fn java() -> Part {
+    match java::version() {
+        Some(17..) => Ok(()),
+        Some(old) => Err(format!("Java {old} is too old: a JDK 17 or newer is needed")),
+        None => {
+            Err("no JDK: install one of version 17 or newer (Debian: default-jdk-headless)"
+                .to_owned())
+        }
+    }
+}
+
+/// A headless Chromium.
+///
+/// # Errors
+///
+/// When none is installed.
+pub fn chromium() -> Part {
+    let missing = "no Chromium: install one (Debian: chromium-headless-shell or chromium)";
+    browser::program().map(|_| ()).ok_or_else(|| missing.to_owned())
+}
+
+/// OpenSSH's server and client, for hosts reached by ssh.
+///
+/// # Errors
+///
+/// When either is missing.
+pub fn sshd() -> Part {
+    programs(&["sshd", "ssh", "ssh-keygen"], "openssh-server and openssh-client")
+}
+
+/// What builds several hosts on one machine: network namespaces, a packet filter, and the right to
+/// use them.
+///
+/// # Errors
+///
+/// When one of these is missing.
+pub fn netns() -> Part {
+    programs(&["ip", "iptables", "unshare", "nsenter"], "iproute2, iptables and util-linux")?;
+    let allowed = Command::new("unshare").args(["--net", "true"]).output();
+    if allowed.is_ok_and(|outcome| outcome.status.success()) {
+        return Ok(());
+    }
+    Err("no right to make network namespaces: run the tests as root".to_owned())
+}
+
+/// A Docker engine that answers.
+///
+/// # Errors
+///
+/// When there is no client, or no engine answers it.
+pub fn docker() -> Part {
+    programs(&["docker"], "docker.io")?;
+    let mut info = Command::new("docker");
+    let answer = process::run(info.args(["info", "--format", "{{.ServerVersion}}"]), ANSWER_WITHIN);
+    if answer.code() == Some(0) {
+        return Ok(());
+    }
+    Err(format!("no Docker engine answers: {}", answer.stderr.trim()))
+}
+
+/// Whether a test may go on. For [`require!`](crate::require!), which gives the path of a function
+/// inside the test for `here`.
+///
+/// # Panics
+///
+/// When the part is missing and `CI` is set.
+#[must_use]
+pub fn is_given(here: &str, name: &str, part: fn() -> Part) -> bool {
+    let quick = is_set("MALLARD_TEST_QUICK");
+    let given = if quick { Err("a quick run leaves it out".to_owned()) } else { part() };
+    let Err(missing) = given else { return true };
+    let test = here.strip_suffix("::here").unwrap_or(here);
+    assert!(
+        quick || !is_set("CI"),
+        "{test} needs {name}, which must not be missing where CI is set: {missing}"
+    );
+    skip(test, name, &missing);
+    false
+}
+
+/// Says that a test is skipped where people and `./test` see it.
+///
+/// # Panics
+///
+/// When the file of skipped tests cannot be written: a skip that nobody counts is a lie.
+fn skip(test: &str, name: &str, missing: &str) {
+    // Written past the test harness, which would swallow what a passing test prints.
+    let _unseen = writeln!(std::io::stderr(), "skipped: {test} needs {name}: {missing}");
+    let Some(file) = env::var_os("MALLARD_TEST_SKIPPED") else { return };
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| file.write_all(format!("{test}\t{name}\t{missing}\n").as_bytes()))
+        .unwrap_or_else(|error| {
+            panic!("failed to record a skipped test in {}: {error}", file.display())
+        });
+}
+
+fn programs(names: &[&str], packages: &str) -> Part {
+    match names.iter().find(|name| paths::program(name).is_none()) {
+        None => Ok(()),
+        Some(name) => Err(format!("no program {name}: install {packages}")),
+    }
+}
+
+fn is_broker_jar(file: &std::io::Result<std::fs::DirEntry>) -> bool {
+    file.as_ref().is_ok_and(|file| file.file_name().to_string_lossy().starts_with("kafka_2.13-"))
+}
+
+/// Set to something: an empty variable is as good as none, and `CI=false` is what some people
+/// write.
+fn is_set(variable: &str) -> bool {
+    env::var(variable).is_ok_and(|value| !value.is_empty() && value != "false")
+}
