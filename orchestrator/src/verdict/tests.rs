@@ -378,6 +378,17 @@ fn a_closed_loop_says_so() {
 }
 
 #[test]
+fn a_load_that_never_started_passes_nothing() {
+    let mut trial =
+        Trial::new(&["records.lost == 0", "records.failed == 0", "consume.errors == 0"], well);
+    trial.spoil = |_, _| false;
+    trial.facts.troubles.push(Trouble::Harness { text: "it never started".into() });
+    let result = trial.result();
+    assert!(result.expectations.iter().all(|e| !e.passed && e.value.is_none()), "{result:#?}");
+    assert!(result.metrics.values().all(|metric| metric.value.is_none()));
+}
+
+#[test]
 fn nothing_measured_is_invalid() {
     let mut trial = Trial::new(&[], well);
     trial.shape.phases =
