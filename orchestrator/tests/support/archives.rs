@@ -146,7 +146,7 @@ fn drawn(case: &mut Case, second: u64, load_until: u64, rate: u64, dice: &mut Di
     let running = second < load_until;
     let due = if running { rate } else { 0 };
     let mut h: [Histogram; 4] = Default::default();
-    let draws = 160;
+    let draws = 80;
     for _ in 0..if running { draws } else { 0 } {
         let service = dice.latency(middle);
         let n = due / draws;
