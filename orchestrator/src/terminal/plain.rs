@@ -123,7 +123,9 @@ pub(super) fn tell_outcome(
                     writeln!(out, "    {}", paint.dim(&reason.remedy))?;
                 }
             }
-            writeln!(out, "{} {}: {sentence}", paint.verdict(*verdict), paint.bold(case))
+            // The sentence begins with the verdict's word, which is painted here.
+            let rest = sentence.strip_prefix(verdict.as_str()).unwrap_or(sentence);
+            writeln!(out, "{} {}{rest}", paint.bold(case), paint.verdict(*verdict))
         }
         RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
         _ => Ok(()),
