@@ -41,6 +41,8 @@ pub(super) struct AgentBook {
     pub(super) lost_at_us: Option<u64>,
     /// Intervals that never came.
     pub(super) missing: u64,
+    /// Intervals that came without the part of an instance.
+    pub(super) partial: u64,
     /// Intervals of the measured phases handed in late, and the worst of them.
     pub(super) late: u64,
     pub(super) late_by_us_max: u64,
@@ -202,7 +204,10 @@ impl Collector {
     /// Gives out what still waits, complete or not: the end of a case, however it ended.
     pub fn flush(&mut self) -> Vec<MergedInterval> {
         while let Some(cell) = self.waiting.pop_front() {
-            self.incomplete += 1;
+            // The last interval of a load ends before its cut, and is whole nevertheless.
+            if cell.end_us > self.progress_of_all() {
+                self.incomplete += 1;
+            }
             self.release_cell(cell);
         }
         self.partitions.close();
@@ -293,8 +298,11 @@ impl Collector {
     fn note_report(&mut self, agent: AgentIndex, start_us: u64, report: &IntervalReport) {
         let measured = self.roster.measured.contains(start_us);
         let (from_us, to_us, used) = (report.start_us, report.end_us, &report.resources);
+        let mine = self.roster.instances.iter().flatten().filter(|mine| mine.agent == agent);
+        let is_partial = mine.count() > report.producers.len() + report.consumers.len();
         let book = &mut self.agents[agent.0];
         book.reports += 1;
+        book.partial += u64::from(is_partial);
         let memory_start = *book.memory_start_bytes.get_or_insert(used.resident_bytes);
         book.whole.record(from_us, to_us, used);
         if measured {
@@ -411,9 +419,14 @@ impl Collector {
         self.waiting.get_mut(at)
     }
 
-    fn release(&mut self) {
+    /// Up to where every agent that is still awaited has told its intervals.
+    fn progress_of_all(&self) -> u64 {
         let awaited = self.agents.iter().filter(|agent| agent.is_awaited());
-        let progress_us = awaited.map(|agent| agent.progress_us).min().unwrap_or(u64::MAX);
+        awaited.map(|agent| agent.progress_us).min().unwrap_or(u64::MAX)
+    }
+
+    fn release(&mut self) {
+        let progress_us = self.progress_of_all();
         while let Some(front) = self.waiting.front() {
             let complete = front.cut_us <= progress_us;
             if !complete && self.waiting.len() <= WAITING_MAX {

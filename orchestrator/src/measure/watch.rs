@@ -123,7 +123,7 @@ impl Watch {
             Who::Agents(agents) => agents.len(),
             _ => 1,
         };
-        let windows = Windows::new(spans, expectation.window, expectation.slope);
+        let windows = Windows::new(&roster.timeline, spans, expectation.window, expectation.slope);
         let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
         Self {
             expectation: expectation.clone(),
@@ -370,7 +370,9 @@ impl Watch {
         let mut values = Vec::with_capacity(open.tallies.len());
         for mut tally in open.tallies {
             tally.time_us = open.time_us;
-            values.push((self.expectation.metric.value)(&tally));
+            // A count over no time is not zero: nothing was measured.
+            let value = (open.time_us > 0).then(|| (self.expectation.metric.value)(&tally));
+            values.push(value.flatten());
         }
         if self.windows.are_points() {
             for (slope, value) in self.slopes.iter_mut().zip(values) {

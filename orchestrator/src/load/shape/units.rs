@@ -80,7 +80,10 @@ pub const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d))+$";
 /// Regular expression of sizes.
 pub const SIZE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)$";
 /// Regular expression of rates.
-pub const RATE_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)|max)$";
+pub const RATE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)$";
+/// Regular expression of rates where a closed loop is possible.
+pub const RATE_OR_MAX_PATTERN: &str =
+    r"^([0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)|max)$";
 /// Regular expression of shares.
 pub const SHARE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?%$";
 
@@ -214,8 +217,9 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     }
     let start = text.len() - rest.len();
     let Some((unit, period)) = rest.split_once('/') else {
-        let wrong = Wrong::new(format!("`{rest}` is not a unit of rate"), RATE_HELP);
-        return Err(wrong.at(start..text.len()));
+        let lead = rest.len() - rest.trim_start().len();
+        let wrong = Wrong::new(format!("`{}` is not a unit of rate", rest.trim()), RATE_HELP);
+        return Err(wrong.at(start + lead..start + rest.trim_end().len()));
     };
     let Some((_, seconds, _)) = PERIODS.iter().find(|(name, ..)| *name == period) else {
         return Err(wrong_period(text, number, unit, period));
