@@ -1,5 +1,6 @@
 //! The pages in a browser: nothing red on the console, nothing asked of the network, nothing wider than
 //! the window, and charts that answer.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

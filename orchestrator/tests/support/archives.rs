@@ -173,7 +173,7 @@ fn drawn(case: &mut Case, second: u64, load_until: u64, rate: u64, dice: &mut Di
         lag: Some(dice.latency(400.0 * spike)),
         ..SeriesRow::default()
     };
-    let code = if second % 2 == 0 { "_MSG_TIMED_OUT" } else { "NOT_ENOUGH_REPLICAS" };
+    let code = if second.is_multiple_of(2) { "_MSG_TIMED_OUT" } else { "NOT_ENOUGH_REPLICAS" };
     let error =
         ErrorRow { start_us, end_us, side: "produce".into(), code: code.into(), count: fails };
     case.append(row, &h, if fails > 0 { std::slice::from_ref(&error) } else { &[] }, dice);
