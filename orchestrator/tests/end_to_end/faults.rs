@@ -36,7 +36,8 @@ fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
     running.wait_for_output("load starts", PATIENCE);
     std::thread::sleep(Duration::from_secs(3));
     kafka.kill_broker(2);
-    running.wait(PATIENCE);
+    let outcome = running.wait(PATIENCE);
+    assert!(outcome.code().is_some(), "it ends by itself");
     let result = sandbox.latest_run().only_result();
     assert_accounts_add_up(&result);
     assert_eq!(count(&result, "accounts/scheduled"), 5_000, "the schedule went on");
@@ -135,7 +136,7 @@ fn without_the_orchestrator_agents_end_by_their_lease_and_leave_only_their_spool
     running.wait_for_output("load starts", PATIENCE);
     std::thread::sleep(Duration::from_secs(2));
     running.signal(Signal::KILL);
-    running.wait(PATIENCE);
+    assert_eq!(running.wait(PATIENCE).code(), None);
     let run = sandbox.latest_run();
     run.wait_for_no_orphans(Duration::from_secs(30));
     let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));

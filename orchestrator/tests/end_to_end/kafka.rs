@@ -34,8 +34,11 @@ fn counts_are_those_of_the_brokers_end_offsets_and_lag_that_of_kafkas_own_tool()
     assert_eq!(stored, 6_000 + 6);
     assert_eq!(kafka.consume_count(&topic, Isolation::ReadUncommitted), 6_006);
     let group = kafka.list_groups().into_iter().find(|name| name.contains(&run.id()));
-    let lag: i64 =
-        kafka.group_lag(&group.expect("--keep leaves the group")).iter().filter_map(|p| p.lag).sum();
+    let lag: i64 = kafka
+        .group_lag(&group.expect("--keep leaves the group"))
+        .iter()
+        .filter_map(|p| p.lag)
+        .sum();
     assert_eq!(lag, 0);
 }
 
@@ -122,7 +125,7 @@ fn every_codec_works_and_the_page_of_all_opens_without_an_error() {
     sandbox.mallard(RUN).assert_code(0);
     let run = sandbox.latest_run();
     assert_eq!(run.cases().len(), 5);
-    let page = Page::open(&run.path("report.html"), View::DESKTOP);
+    let mut page = Page::open(&run.path("report.html"), View::DESKTOP);
     assert!(page.errors().is_empty(), "{:?}", page.errors());
     assert!(page.requests().is_empty(), "the page is one file: {:?}", page.requests());
     for case in ["none", "gzip", "snappy", "lz4", "zstd"] {
@@ -140,7 +143,7 @@ fn kafkas_and_hdrhistograms_own_readers_accept_what_is_archived() {
     java::validate_junit(&run.path("junit.xml")).expect("the schema accepts it");
     let intervals = java::read_hlog(&run.cases()[0].join("latency.hlog"));
     let responses: u64 =
-        intervals.iter().filter(|i| i.tag == "response").map(|i| i.count as u64).sum();
+        intervals.iter().filter(|i| i.tag.as_deref() == Some("response")).map(|i| i.count).sum();
     assert_eq!(responses, count(&run.only_result(), "accounts_whole/acked"));
 }
 
