@@ -278,6 +278,6 @@ fn what_librdkafka_refuses_is_shown_where_it_is_written() {
         {"client": "1/p", "key": "linger.msx", "reason": "No such configuration property."},
         {"client": "0/p", "key": "security.protocl", "reason": "No such configuration property."}]}"#;
     let told = render(&plan.property_mistakes(report).unwrap(), false);
-    assert!(told.contains("cluster.yaml:1:41") && told.contains("x.yaml:9:14"), "{told}");
+    assert!(told.contains("cluster.yaml:1:36") && told.contains("x.yaml:9:14"), "{told}");
     assert!(told.contains("2 errors"), "{told}");
 }
