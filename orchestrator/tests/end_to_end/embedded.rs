@@ -1,6 +1,6 @@
 //! Runs on the embedded broker: what a newcomer sees first.
 
-use crate::world::{PATIENCE, assert_accounts_add_up, codes, count, metric};
+use crate::world::{PATIENCE, assert_accounts_add_up, assert_went_well, codes, count, metric};
 use testkit::mallard::Sandbox;
 
 #[test]
@@ -9,9 +9,9 @@ fn the_quickstart_passes_and_leaves_a_complete_archive() {
     let sandbox = Sandbox::new();
     sandbox.shipped("scenarios").shipped("cluster.yaml");
     let outcome = sandbox.mallard(["run", "scenarios/quickstart.yaml"]);
-    let outcome = outcome.expect_code(0);
-    assert!(outcome.stdout.contains("quickstart pass"), "{}", outcome.stdout);
     let run = sandbox.latest_run();
+    assert_went_well(&outcome, &run);
+    assert!(outcome.stdout.contains("report: "), "{}", outcome.stdout);
     for file in ["report.html", "run.json", "junit.xml", "events.jsonl"] {
         assert!(run.path(file).is_file(), "{file} is missing");
     }
@@ -33,7 +33,8 @@ fn the_quickstart_passes_and_leaves_a_complete_archive() {
 fn a_report_made_again_is_the_same_byte_for_byte() {
     let sandbox = Sandbox::new();
     sandbox.file("s.yaml", short("expect: [records.lost == 0]"));
-    sandbox.mallard(["run", "s.yaml"]).assert_code(0);
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    assert_went_well(&outcome, &sandbox.latest_run());
     let run = sandbox.latest_run();
     let before = (run.text("report.html"), run.text("junit.xml"));
     sandbox.mallard(["report", "latest"]).assert_code(0);
@@ -43,13 +44,15 @@ fn a_report_made_again_is_the_same_byte_for_byte() {
 #[test]
 fn an_expectation_that_does_not_hold_exits_1_and_says_value_and_limit() {
     let sandbox = Sandbox::new();
-    sandbox.file("s.yaml", short("expect: [produce.acked.rate >= 5000/s]"));
+    // Closed loop: without a schedule there is no lateness that a busy machine could cause.
+    let scenario = short("expect: [produce.acked.rate >= 1000000000/s]");
+    sandbox.file("s.yaml", scenario.replace("rate: 200/s", "rate: max").replace("3s", "1s"));
     let outcome = sandbox.mallard(["run", "s.yaml"]);
     outcome.assert_code(1);
-    assert!(outcome.stdout.contains("limit 5,000/s"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("limit 1,000,000,000/s"), "{}", outcome.stdout);
     let expectation = &sandbox.latest_run().only_result()["expectations"][0];
     assert_eq!(expectation["passed"], false);
-    assert!(expectation["margin"].as_f64().is_some_and(|margin| margin < -0.9), "{expectation}");
+    assert!(expectation["margin"].as_f64().is_some_and(|margin| margin < -0.5), "{expectation}");
 }
 
 #[test]
@@ -57,9 +60,10 @@ fn a_known_round_trip_is_measured_as_what_it_is() {
     let _quiet = testkit::quiet::alone();
     let sandbox = Sandbox::new();
     let cluster =
-        "kafka: {embedded: {brokers: 1, round-trip: 80ms}}\nhosts: [{local: {agents: 2}}]\n";
+        "kafka: {embedded: {brokers: 1, round_trip: 80ms}}\nhosts: [{local: {agents: 2}}]\n";
     sandbox.file("c.yaml", cluster).file("s.yaml", short(""));
-    sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]).assert_code(0);
+    let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
+    assert_went_well(&outcome, &sandbox.latest_run());
     let result = sandbox.latest_run().only_result();
     // The client lingers 5 ms at most by default; what is left is the machine's own.
     for latency in ["produce.service.min", "produce.service.p50", "produce.response.p50"] {
@@ -73,7 +77,8 @@ fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
     let _quiet = testkit::quiet::alone();
     let sandbox = Sandbox::new();
     sandbox.file("s.yaml", short(""));
-    sandbox.mallard(["run", "s.yaml"]).assert_code(0);
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    assert_went_well(&outcome, &sandbox.latest_run());
     let result = sandbox.latest_run().only_result();
     assert_eq!(count(&result, "accounts/scheduled"), 600);
     assert_eq!(count(&result, "accounts_whole/scheduled"), 800);
@@ -111,8 +116,8 @@ fn two_runs_at_once_in_one_folder_do_not_disturb_each_other() {
     sandbox.file("s.yaml", short("expect: [records.lost == 0]"));
     let first = sandbox.spawn(["run", "s.yaml", "--id", "first"]);
     let second = sandbox.spawn(["run", "s.yaml", "--id", "second"]);
-    first.wait(PATIENCE).assert_code(0);
-    second.wait(PATIENCE).assert_code(0);
+    let outcomes = [first.wait(PATIENCE), second.wait(PATIENCE)];
+    assert!(outcomes.iter().all(|o| matches!(o.code(), Some(0 | 4))), "{outcomes:?}");
     assert_eq!(sandbox.runs().len(), 2);
     for run in sandbox.runs() {
         assert_accounts_add_up(&run.only_result());
