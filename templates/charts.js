@@ -224,7 +224,7 @@ const Charts = (() => {
       const { x, y, w, h } = this.plot;
       const share = log ? (v) => Math.log(Math.max(v, low) / low) / Math.log(high / low) : (v) => (v - low) / (high - low);
       this.y = (value) => y + h - h * share(value);
-      const count = Math.max(2, Math.floor(h / 38));
+      const count = Math.max(2, Math.floor(h / 30));
       const { ticks, step } = log ? { ticks: logTicks(low, high), step: 0 } : linearTicks(low, high, count, unit);
       for (const tick of ticks) {
         const at = px(this.y(tick));
@@ -409,7 +409,7 @@ const Charts = (() => {
       const shown = this.series.filter((series) => series.on);
       const { low, high, least } = this.range(shown, first, last);
       if (this.spec.log) this.yAxis(...logRange(least, high), true, this.spec.unit);
-      else this.yAxis(low, high === this.spec.atLeast ? high : niceTop(low, high, this.spec.unit), false, this.spec.unit);
+      else this.yAxis(low, high <= this.spec.atLeast * 1.05 ? this.spec.atLeast : niceTop(low, high, this.spec.unit), false, this.spec.unit);
       this.timeAxis();
       this.limits();
       for (const series of shown) {

@@ -38,7 +38,7 @@
       { name: "failed", column: "failed", colour: 5, dash: "3 2", on: data.errors.length > 0 },
     ];
     const series = present(data, all);
-    new Lines(host, view, data, { title: "Throughput", note: "records a second, against the schedule", unit: "per_s", height: 210, series, table: levelTable(data.levels), limits: limitsOf(data, "throughput") });
+    new Lines(host, view, data, { title: "Throughput", note: "records a second, against the schedule", unit: "per_s", height: 210, series: series.map((of) => ({ ...of, steps: true })), table: levelTable(data.levels), limits: limitsOf(data, "throughput") });
   }
 
   function latency(host, view, data) {

@@ -19,8 +19,12 @@ use serde::Serialize;
 /// A share of records sent late that needs an explanation.
 const LATE_SHARE: f64 = 0.01;
 
-/// A thread with a larger share of a core than this had no room, whatever the verdict says.
+/// A thread with a larger share of a core than this, or a host with a larger share of all its cores,
+/// had no room, whatever the verdict says.
 const SATURATED: f64 = 0.95;
+
+/// A share of intervals in which hosts may be that busy without a word.
+const BUSY_SHARE: f64 = 0.1;
 
 /// A question about the measurement, answered from the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -196,14 +200,23 @@ fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
     let (Some(thread), Some(host)) = (threads, hosts) else {
         return answer(question, how, None, "No resources were reported.".into());
     };
-    let text = format!(
+    let mut text = format!(
         "At most {} of a core in the busiest thread ({}), {} of a whole host ({}).",
         percent(thread.busiest_thread_cpu),
         thread.agent,
         percent(host.host_cpu),
         host.agent,
     );
-    let saturated = thread.busiest_thread_cpu >= SATURATED;
+    let busy = case.resources.iter().filter(|row| row.host_cpu >= SATURATED).count();
+    let share = figure(busy as u64) / figure(case.resources.len() as u64);
+    let is_crowded = share > BUSY_SHARE;
+    if is_crowded {
+        text += &format!(
+            " Hosts were fully busy in {} of the intervals: some of each latency is waiting for a CPU.",
+            percent(share)
+        );
+    }
+    let saturated = thread.busiest_thread_cpu >= SATURATED || is_crowded;
     answer(question, how, Some(!saturated && !is_blamed(result, &["cpu", "saturated"])), text)
 }
 
