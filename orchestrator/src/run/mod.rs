@@ -11,3 +11,6 @@ pub mod io;
 mod load;
 mod setup;
 pub mod signals;
+
+#[cfg(test)]
+mod tests;

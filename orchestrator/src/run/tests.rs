@@ -1,0 +1,362 @@
+//! The deciding core, driven by hand: no sockets, no sleeps, a clock that is set.
+
+use super::{
+    case::{Case, CaseContext},
+    io::{Effect, Input, Judged},
+};
+use crate::{
+    archive::model::Verdict,
+    events::RunEvent,
+    measure::{
+        AgentIndex,
+        simulate::{Fate, Shape, reports},
+    },
+    plan::{CasePlan, OnAgentLoss},
+};
+use mallard_protocol::{
+    ids::{InstanceId, TopicId},
+    message::{
+        AgentFailure, AgentState, Answer, ClusterFacts, FailureKind, FromAgent, HostFacts,
+        Question, ToAgent,
+    },
+};
+
+const SECOND: u64 = 1_000_000;
+
+/// A case with agents that answer at once, and a clock that a test moves.
+struct World {
+    case: Case,
+    now_us: u64,
+    seen: Vec<Effect>,
+    /// Agents that say nothing any more.
+    silent: Vec<usize>,
+    /// Agents that were told to finish and have not said that they did.
+    finishing: Vec<usize>,
+    /// How `DescribeCluster` is answered.
+    cluster: Result<ClusterFacts, AgentFailure>,
+    plan: CasePlan,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut CasePlan)) -> Self {
+        let mut plan = Shape::default().plan();
+        change(&mut plan);
+        let context = CaseContext {
+            run_id: "run".into(),
+            index: 0,
+            keep: false,
+            boot_id: "this boot".into(),
+        };
+        let case = Case::new(plan.clone(), context, 0);
+        let cluster = Ok(ClusterFacts::default());
+        let mut world = Self {
+            case,
+            now_us: 0,
+            seen: Vec::new(),
+            silent: Vec::new(),
+            finishing: Vec::new(),
+            cluster,
+            plan,
+        };
+        let begun = world.case.begin();
+        world.take(begun);
+        world
+    }
+
+    fn feed(&mut self, input: Input) {
+        let effects = self.case.handle(self.now_us, input);
+        self.take(effects);
+    }
+
+    /// Notes effects, and lets agents answer what they are told.
+    fn take(&mut self, effects: Vec<Effect>) {
+        let told: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Send { agent, message } => Some((*agent, message.clone())),
+                _ => None,
+            })
+            .collect();
+        self.seen.extend(effects);
+        for (agent, message) in told {
+            if !self.silent.contains(&agent) {
+                self.answer(agent, message);
+            }
+        }
+    }
+
+    fn say(&mut self, agent: usize, message: FromAgent) {
+        self.feed(Input::Message { agent, message: Box::new(message) });
+    }
+
+    fn answer(&mut self, agent: usize, message: ToAgent) {
+        match message {
+            ToAgent::Ask { request, question } => {
+                let result = match question {
+                    Question::DescribeCluster { .. } => self.cluster.clone().map(Answer::Cluster),
+                    Question::CreateTopics { .. } => Ok(Answer::Topics(Vec::new())),
+                    Question::EndOffsets { .. } => Ok(Answer::EndOffsets(Vec::new())),
+                    Question::Delete { .. } => Ok(Answer::Deleted(Vec::new())),
+                    other => panic!("nobody asks {other:?} here"),
+                };
+                self.say(agent, FromAgent::Answer { request, result });
+            }
+            ToAgent::Prepare(assignment) => {
+                self.say(agent, FromAgent::Prepared);
+                for consumer in &assignment.consumers {
+                    let partitions = self.share_of(consumer.instance);
+                    self.say(
+                        agent,
+                        FromAgent::Assigned { instance: consumer.instance, partitions },
+                    );
+                }
+            }
+            ToAgent::Probe { .. } => {
+                let consumers: Vec<(usize, InstanceId)> = self.consumers();
+                for (agent, instance) in consumers {
+                    let partitions = self.share_of(instance);
+                    self.say(agent, FromAgent::Probed { instance, partitions });
+                }
+            }
+            ToAgent::Start { .. } => self.say(agent, FromAgent::Started { late_by_us: 10 }),
+            // An agent that finishes sends its last interval first.
+            ToAgent::Finish { .. } => self.finishing.push(agent),
+            ToAgent::SendLog { .. } => {
+                self.say(agent, FromAgent::Log { bytes: Vec::new(), last: true });
+            }
+            ToAgent::Exit { .. } => self.feed(Input::AgentGone { agent, cause: "exited".into() }),
+            _ => {}
+        }
+    }
+
+    fn consumers(&self) -> Vec<(usize, InstanceId)> {
+        let agents = self.plan.agents.iter().enumerate();
+        agents
+            .flat_map(|(at, agent)| agent.consumers.iter().map(move |c| (at, c.instance)))
+            .collect()
+    }
+
+    /// The consumers' partitions, dealt out in turn.
+    fn share_of(&self, instance: InstanceId) -> Vec<(TopicId, i32)> {
+        let consumers = self.consumers();
+        let place = consumers.iter().position(|(_, id)| *id == instance).unwrap_or(0);
+        let count = consumers.len().max(1);
+        (0..self.plan.topics[0].partitions)
+            .filter(|partition| partition.unsigned_abs() as usize % count == place)
+            .map(|partition| (TopicId(0), partition))
+            .collect()
+    }
+
+    fn hello(&mut self, agent: usize) {
+        let host = HostFacts { boot_id: "this boot".into(), pid: 100, ..HostFacts::default() };
+        let (protocol_version, build_id) = (1, String::new());
+        let state = AgentState::Idle;
+        self.say(
+            agent,
+            FromAgent::Hello { protocol_version, build_id, host: Box::new(host), state },
+        );
+    }
+
+    fn start(&mut self) {
+        for agent in 0..self.plan.agents.len() {
+            self.hello(agent);
+        }
+        assert!(self.told(|m| matches!(m, ToAgent::Start { .. })), "the load starts");
+    }
+
+    /// Lets time pass in steps of a second, with intervals of every agent that speaks.
+    fn run_until(&mut self, end_us: u64, mut model: impl FnMut(u64, u64) -> Fate) {
+        let all = reports(&self.plan, &mut model);
+        let start_us = self.now_us + 400_000;
+        for (AgentIndex(agent), report) in all {
+            if report.end_us > end_us {
+                break;
+            }
+            self.now_us = self.now_us.max(start_us + report.end_us);
+            if !self.silent.contains(&agent) {
+                self.say(agent, FromAgent::Interval(Box::new(report)));
+            }
+        }
+    }
+
+    fn pass(&mut self, us: u64) {
+        for _ in 0..us.div_ceil(SECOND) {
+            self.now_us += SECOND;
+            for agent in std::mem::take(&mut self.finishing) {
+                self.say(agent, FromAgent::Finished { client_queue: 0 });
+            }
+            for agent in 0..self.plan.agents.len() {
+                if !self.silent.contains(&agent) && !self.case.is_done() {
+                    self.say(agent, FromAgent::Heartbeat);
+                }
+            }
+            self.feed(Input::Tick);
+        }
+    }
+
+    fn told(&self, what: impl Fn(&ToAgent) -> bool) -> bool {
+        self.place(|effect| matches!(effect, Effect::Send { message, .. } if what(message)))
+            .is_some()
+    }
+
+    fn place(&self, what: impl Fn(&Effect) -> bool) -> Option<usize> {
+        self.seen.iter().position(what)
+    }
+
+    fn judged(&self) -> &Judged {
+        let all: Vec<_> = self
+            .seen
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Judged(judged) => Some(judged),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(all.len(), 1, "a case is judged exactly once");
+        all[0]
+    }
+
+    fn reason_codes(&self) -> Vec<String> {
+        self.judged().judgement.result.reasons.iter().map(|reason| reason.code.clone()).collect()
+    }
+}
+
+fn prompt(_record: u64, _due_us: u64) -> Fate {
+    Fate::default()
+}
+
+#[test]
+fn results_are_judged_before_anything_is_torn_down() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(u64::MAX, prompt);
+    world.pass(30 * SECOND);
+    assert!(world.case.is_done());
+    let judged = world.place(|effect| matches!(effect, Effect::Judged(_))).unwrap();
+    let torn_down = world.place(|effect| {
+        let Effect::Send { message, .. } = effect else { return false };
+        let deletes = |q: &Question| matches!(q, Question::Delete { .. });
+        matches!(message, ToAgent::Exit { .. })
+            || matches!(message, ToAgent::Ask { question, .. } if deletes(question))
+    });
+    assert!(judged < torn_down.unwrap());
+    assert_eq!(
+        world.judged().judgement.result.verdict,
+        Verdict::Pass,
+        "{:?}",
+        world.reason_codes()
+    );
+}
+
+#[test]
+fn an_agent_that_never_says_hello_is_named_when_its_time_is_up() {
+    let mut world = World::new(|_| {});
+    world.hello(0);
+    world.silent.push(1);
+    world.pass(30 * SECOND);
+    assert!(world.case.is_done());
+    let text = format!("{:?}", world.judged().judgement.result.reasons);
+    assert!(text.contains(&world.plan.agents[1].name), "{text}");
+    assert!(!world.told(|m| matches!(m, ToAgent::Start { .. })));
+}
+
+#[test]
+fn an_unreachable_broker_is_an_error_before_any_load() {
+    let mut world = World::new(|_| {});
+    let text = "broker 10.0.0.1:9092: Connection refused".to_owned();
+    world.cluster = Err(AgentFailure { kind: FailureKind::Unreachable, text });
+    for agent in 0..world.plan.agents.len() {
+        world.hello(agent);
+    }
+    world.pass(5 * SECOND);
+    assert!(world.case.is_done());
+    assert!(world.reason_codes().contains(&"broker_unreachable".to_owned()));
+    assert!(!world.told(|m| matches!(m, ToAgent::Prepare(_))));
+}
+
+#[test]
+fn silence_of_an_agent_ends_the_case_and_kills_the_agent() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(4 * SECOND, prompt);
+    world.silent.push(1);
+    world.pass(60 * SECOND);
+    assert!(world.case.is_done());
+    assert!(world.place(|e| matches!(e, Effect::Kill { agent: 1, pid: 100 })).is_some());
+    assert!(world.reason_codes().contains(&"agent_lost".to_owned()));
+    let rows = world.seen.iter().filter(|effect| matches!(effect, Effect::Store(_))).count();
+    assert!(rows >= 4, "what was measured until then is stored: {rows}");
+}
+
+#[test]
+fn by_policy_the_others_go_on_without_a_lost_agent() {
+    let mut world = World::new(|plan| plan.on_agent_loss = OnAgentLoss::Continue);
+    world.start();
+    world.run_until(4 * SECOND, prompt);
+    world.silent.push(1);
+    world.feed(Input::AgentGone { agent: 1, cause: "killed".into() });
+    assert!(!world.told(|m| matches!(m, ToAgent::Finish { .. })), "the load goes on");
+    world.pass(120 * SECOND);
+    assert!(world.case.is_done());
+    let warnings = format!("{:?}", world.judged().judgement.result.warnings);
+    assert!(warnings.contains("degraded"), "{warnings}");
+}
+
+#[test]
+fn a_stop_before_the_load_starts_nothing() {
+    let mut world = World::new(|_| {});
+    world.hello(0);
+    world.feed(Input::Stop { times: 1, by: "Ctrl-C" });
+    world.hello(1);
+    world.pass(20 * SECOND);
+    assert!(world.case.is_done());
+    assert!(!world.told(|m| matches!(m, ToAgent::Start { .. })));
+    assert_eq!(world.judged().judgement.result.verdict, Verdict::Interrupted);
+}
+
+#[test]
+fn a_stop_ends_the_load_and_a_second_one_kills_who_is_not_needed_for_deleting() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(3 * SECOND, prompt);
+    world.silent = vec![0, 1];
+    world.feed(Input::Stop { times: 1, by: "Ctrl-C" });
+    assert!(world.told(|m| matches!(m, ToAgent::StopLoad)));
+    world.feed(Input::Stop { times: 2, by: "Ctrl-C" });
+    assert_eq!(world.judged().judgement.result.verdict, Verdict::Interrupted);
+    assert!(world.place(|e| matches!(e, Effect::Kill { agent: 1, .. })).is_some());
+    world.pass(20 * SECOND);
+    assert!(world.case.is_done());
+    assert!(world.place(|e| matches!(e, Effect::Kill { agent: 0, .. })).is_some());
+}
+
+#[test]
+fn a_full_disk_ends_the_case_once_and_says_so() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(2 * SECOND, prompt);
+    for _ in 0..3 {
+        world.feed(Input::ArchiveFailed { cause: "write series.csv: no space left".into() });
+    }
+    world.pass(30 * SECOND);
+    assert!(world.case.is_done());
+    let reasons = format!("{:?}", world.judged().judgement.result.reasons);
+    assert_eq!(reasons.matches("no space left").count(), 1, "{reasons}");
+}
+
+#[test]
+fn phases_are_announced_once_and_in_order() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(u64::MAX, prompt);
+    world.pass(30 * SECOND);
+    let phases: Vec<_> = world
+        .seen
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Emit(RunEvent::PhaseStarted { phase, .. }) => Some(phase.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(phases, ["warm-up", "hold", "drain"]);
+}
