@@ -95,8 +95,8 @@ fn produced(done: &Costed) -> Result<Done> {
 
 /// Columns: start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, fetch records/s.
 fn consumed(done: &Costed) -> Result<Done> {
-    let lines = done.finished.stdout.lines().map(|line| line.split(',').map(str::trim).collect());
-    let row = lines.filter(|fields: &Vec<&str>| fields.len() == 10).last();
+    let fields = |line| str::split(line, ',').map(str::trim).collect::<Vec<&str>>();
+    let row = done.finished.stdout.lines().map(fields).rfind(|fields| fields.len() == 10);
     let row = row.with_context(|| format!("no result in\n{}", done.finished))?;
     let number = |place: usize| row[place].parse::<f64>().context("no number");
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count as text")]

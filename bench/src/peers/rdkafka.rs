@@ -121,7 +121,7 @@ struct Folders {
     libraries: Vec<String>,
 }
 
-/// Asks Cargo, which builds what is not there yet. The features are those of the agent.
+/// Asks Cargo, which builds what is not there yet: what users build, with the features that they get.
 fn build_folders() -> Result<Folders> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(testkit::paths::workspace());
