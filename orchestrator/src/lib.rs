@@ -1,8 +1,17 @@
 //! Mallard's controller: scenario → plan → hosts → run → verdict → report.
 
+pub mod agent_binary;
 pub mod archive;
+pub mod cli;
+pub mod clock;
 pub mod events;
+pub mod exit_code;
 pub mod expect;
+pub mod link;
 pub mod load;
 pub mod measure;
 pub mod plan;
+pub mod report;
+pub mod run;
+pub mod terminal;
+pub mod verdict;

@@ -1,2 +1,5 @@
-//! Thin binary.
-fn main() {}
+//! The `mallard` program: everything is in the library.
+
+fn main() {
+    std::process::exit(mallard::cli::main());
+}

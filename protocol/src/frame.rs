@@ -85,6 +85,15 @@ impl Decoder {
     /// # Errors
     /// A frame that is too large or malformed. The channel cannot be trusted after that.
     pub fn next_message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
+        self.next_body()?.map(decode).transpose()
+    }
+
+    /// The next whole frame's body, not decoded, or `None` until more bytes have come. The first frame
+    /// of a conversation is read so, because it may come from another build: see [`hello_head`].
+    ///
+    /// # Errors
+    /// A frame that is too large. The channel cannot be trusted after that.
+    pub fn next_body(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let rest = &self.buffer[self.taken..];
         let Some((prefix, body)) = rest.split_first_chunk::<PREFIX_BYTES>() else {
             return Ok(None);
@@ -94,10 +103,19 @@ impl Decoder {
             return Err(FrameError::TooLarge { bytes });
         }
         let Some(body) = body.get(..bytes) else { return Ok(None) };
-        let message = decode(body)?;
         self.taken += PREFIX_BYTES + bytes;
-        Ok(Some(message))
+        Ok(Some(body))
     }
+}
+
+/// Protocol version and build id of a `Hello`, whatever build it comes from: both directions' `Hello` is
+/// the first variant and begins with these two fields in every version. `None` if the bytes are not the
+/// start of a `Hello`.
+#[must_use]
+pub fn hello_head(body: &[u8]) -> Option<(u32, String)> {
+    let ((variant, protocol_version, build_id), _) =
+        postcard::take_from_bytes::<(u32, u32, String)>(body).ok()?;
+    (variant == 0).then_some((protocol_version, build_id))
 }
 
 #[cfg(test)]
@@ -126,6 +144,19 @@ mod tests {
             decoder.push(&bytes);
             while let Ok(Some(_)) = decoder.next_message::<String>() {}
         }
+    }
+
+    #[test]
+    fn the_head_of_a_hello_is_read_whatever_follows_it() {
+        #[derive(Serialize)]
+        enum Later {
+            Hello { version: u32, build: &'static str, new_field: Vec<u64> },
+            Other,
+        }
+        let hello = Later::Hello { version: 9, build: "2.0.0+ff", new_field: vec![1, 2, 3] };
+        let bytes = encode(&hello).unwrap();
+        assert_eq!(hello_head(&bytes[PREFIX_BYTES..]), Some((9, "2.0.0+ff".into())));
+        assert_eq!(hello_head(&encode(&Later::Other).unwrap()[PREFIX_BYTES..]), None);
     }
 
     #[test]

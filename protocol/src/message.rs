@@ -13,7 +13,8 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What the orchestrator says.
+/// What the orchestrator says. `Hello` stays the first variant, and its first two fields stay: other
+/// builds read them ([`crate::frame::hello_head`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToAgent {
     /// Opens or opens again the conversation.
@@ -130,7 +131,8 @@ pub enum Question {
     Clock,
 }
 
-/// What the agent says.
+/// What the agent says. `Hello` stays the first variant, and its first two fields stay: other builds
+/// read them ([`crate::frame::hello_head`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FromAgent {
     /// Opens or opens again the conversation.

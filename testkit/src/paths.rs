@@ -4,10 +4,16 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// The root of the workspace, where `scenarios/`, `templates/` and `cluster.yaml` are.
+///
+/// Cargo's word for the running test comes before what was compiled in: checkouts that share a target
+/// folder share compiled tests.
 #[must_use]
 pub fn workspace() -> PathBuf {
-    let testkit = Path::new(env!("CARGO_MANIFEST_DIR"));
-    testkit.parent().unwrap_or(testkit).to_path_buf()
+    let compiled_in = env!("CARGO_MANIFEST_DIR");
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| compiled_in.into());
+    let is_root = |folder: &&Path| folder.join("testkit/kafka/pom.xml").is_file();
+    let root = Path::new(&package).ancestors().find(is_root);
+    root.unwrap_or(Path::new(compiled_in)).to_path_buf()
 }
 
 /// The folder of Kafka's jars: `MALLARD_TEST_KAFKA_LIBS`, else `target/kafka/libs` of the

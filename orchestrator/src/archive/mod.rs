@@ -11,7 +11,8 @@
 //!     lag.csv                model::LagRow, one a consumer group and interval
 //!     partitions.csv         model::PartitionResult, one a topic-partition
 //!     partition_series.csv   model::PartitionSeriesRow, at most 120 points a partition
-//!     latency.hlog           HdrHistogram interval log; tags service, response, end_to_end
+//!     latency.hlog           HdrHistogram interval log; tags service, response, end_to_end, slip
+//!     totals.hlog            the same tags, one line each: the measured phases as a whole
 //!     scenario.yaml  cluster.yaml
 //!     agents/<agent>/agent.log
 //! ```
@@ -19,4 +20,22 @@
 //! Invariant: a file that is written at the end is written under a temporary name and renamed; a file
 //! that grows during the run holds whole lines only.
 
+mod case_folder;
+mod csv;
+mod error;
+mod file;
+pub mod hlog;
+mod inflate;
 pub mod model;
+pub mod read;
+mod redact;
+mod run_folder;
+
+pub use case_folder::{AgentLog, CaseFolder};
+pub use error::ArchiveError;
+pub use file::write_whole;
+pub use hlog::Latencies;
+pub use run_folder::{RunFolder, new_id};
+
+#[cfg(test)]
+mod tests;

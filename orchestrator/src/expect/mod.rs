@@ -3,8 +3,17 @@
 //! Grammar: `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
 //! with `OP` one of `<`, `<=`, `>`, `>=`, `==`, `!=`.
 
+pub mod nearest;
+pub mod parse;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
 use crate::measure::metrics::Metric;
 use std::path::PathBuf;
+
+pub use parse::{ParseError, Vocabulary, is_produced, parse};
 
 /// An expectation, parsed and checked against its scenario.
 #[derive(Clone, Debug)]

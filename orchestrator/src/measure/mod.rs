@@ -1,3 +1,33 @@
 //! From interval reports to figures: merging, auditing, windows, metrics.
+//!
+//! A [`Collector`] is fed with reports and gives back merged intervals; at the end it becomes a
+//! [`Measured`], which the verdict is made from. All of it is synchronous and pure.
 
+mod audit;
+mod cell;
+mod coarse;
+mod collector;
+mod conclude;
+mod fate;
+mod lag;
 pub mod metrics;
+mod partitions;
+pub mod resources;
+mod roster;
+pub mod slope;
+mod spans;
+mod summary;
+pub mod tally;
+pub mod units;
+mod watch;
+mod windows;
+
+pub use audit::AuditFailure;
+pub use cell::MergedInterval;
+pub use collector::{Collector, LATE_REPORT_US, WAITING_MAX};
+pub use conclude::{AgentMeasured, Measured, Quality};
+pub use fate::OffsetMismatch;
+pub use partitions::POINTS_MAX;
+pub use roster::{AgentIndex, Roster, workload_of};
+pub use spans::Spans;
+pub use watch::{Finding, Judged};

@@ -3,12 +3,49 @@
 //! Planning is pure: the same files, settings and run id give the same plan, and nothing is touched.
 //! Raw YAML types stop at the loader; what stands here has real types and no choice left in it.
 
+mod build;
+mod case;
+mod consumers;
+mod matrix;
+mod place;
+mod producers;
+mod schedule;
+pub mod show;
+pub mod sizes;
+mod template;
+mod topics;
+
 use crate::{expect::Expectation, load::Diagnostic};
 use mallard_protocol::{
+    ids::TopicId,
     schedule::Timeline,
-    workload::{ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
+    workload::{Assignment, ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+pub use build::{CaseName, case_names, plan};
+pub use schedule::{DEFAULT_DRAIN, LONGEST};
+
+/// What the command line says about a plan.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// The run's id: part of the names of topics and groups that Mallard makes.
+    pub run_id: String,
+    /// `--set name=value`, in order; the last one of a name counts.
+    pub set: Vec<(String, String)>,
+    /// `--only`: patterns of which a case must match one; none means all cases.
+    pub only: Vec<String>,
+    /// `--repeat`: how often each case is run.
+    pub repeat: u32,
+}
+
+impl PlanOptions {
+    /// All cases once.
+    #[must_use]
+    pub fn new(run_id: impl Into<String>) -> Self {
+        Self { run_id: run_id.into(), set: Vec::new(), only: Vec::new(), repeat: 1 }
+    }
+}
 
 /// All cases of one invocation, in the order in which they run.
 #[derive(Clone, Debug)]
@@ -150,6 +187,38 @@ impl CasePlan {
                 || agent.consumers.iter().find(|c| c.instance == instance).map(|c| &c.name);
             producer.or_else(consumer).map(String::as_str)
         })
+    }
+
+    /// What one agent is told to do, given the case's fingerprint and how clients connect.
+    #[must_use]
+    pub fn assignment(&self, agent: usize, run: u32, connection: ClientProperties) -> Assignment {
+        let plan = &self.agents[agent];
+        let observes = if agent == self.observer() { self.observed_topics() } else { Vec::new() };
+        Assignment {
+            run,
+            connection,
+            topics: self.topics.clone(),
+            timeline: self.timeline.clone(),
+            producers: plan.producers.clone(),
+            consumers: plan.consumers.clone(),
+            observes,
+        }
+    }
+
+    /// Index of the agent that reads end offsets: the broker's, else the first.
+    #[must_use]
+    pub fn observer(&self) -> usize {
+        self.agents.iter().position(|agent| agent.carries_broker).unwrap_or(0)
+    }
+
+    /// Topics that a consumer reads, each once.
+    #[must_use]
+    pub fn observed_topics(&self) -> Vec<TopicId> {
+        let consumers = self.agents.iter().flat_map(|agent| &agent.consumers);
+        let mut topics: Vec<_> = consumers.flat_map(|consumer| &consumer.topics).copied().collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
     }
 
     /// How long the load lasts by its timeline, the drain's longest time included.

@@ -1,0 +1,215 @@
+//! A client for administration, and how its failures are told.
+
+use super::{Deadline, native, secrets::Secrets};
+use mallard_protocol::{
+    message::{AgentFailure, FailureKind},
+    workload::ClientProperties,
+};
+use rdkafka::{
+    ClientConfig, ClientContext,
+    admin::{AdminClient, AdminOptions},
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    metadata::Metadata,
+};
+use std::time::Duration;
+
+/// Reasons that one failure quotes at most. A cluster of a hundred brokers has a hundred.
+const QUOTED_REASONS: usize = 5;
+
+/// Longest time for setting up one connection, so that the reason for a silent address comes before the
+/// deadline of whoever asked. librdkafka's default is 30 s.
+const CONNECTION_SETUP: Duration = Duration::from_secs(4);
+
+/// How the ids of librdkafka's mock clusters begin.
+const EMBEDDED_CLUSTER: &str = "mockCluster";
+
+/// Context without callbacks: the log is read from the client's queue.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {}
+
+/// A connected client for administration.
+pub(super) struct Admin {
+    client: AdminClient<Quiet>,
+    secrets: Secrets,
+    servers: String,
+}
+
+impl Admin {
+    /// Makes a client. It connects on first use.
+    pub(super) fn new(connection: &ClientProperties) -> Result<Self, AgentFailure> {
+        let secrets = Secrets::of_connection(connection);
+        let mut config = ClientConfig::new();
+        config
+            .set("client.id", "mallard-admin")
+            .set("socket.connection.setup.timeout.ms", CONNECTION_SETUP.as_millis().to_string())
+            .set_log_level(RDKafkaLogLevel::Error);
+        for (key, value) in connection {
+            config.set(key, value);
+        }
+        let client = config.create_with_context(Quiet).map_err(|error| AgentFailure {
+            kind: FailureKind::Property,
+            text: secrets.mask(&match error {
+                KafkaError::ClientConfig(_, reason, key, _) => {
+                    format!("set client property {key}: {reason}")
+                }
+                KafkaError::ClientCreation(reason) => {
+                    format!("use the client properties: {reason}")
+                }
+                other => other.to_string(),
+            }),
+        })?;
+        let servers = config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)");
+        Ok(Self { client, secrets, servers: servers.to_owned() })
+    }
+
+    /// librdkafka's client for administration.
+    pub(super) fn inner(&self) -> &AdminClient<Quiet> {
+        &self.client
+    }
+
+    /// Options that keep a deadline, on the client's side and on the broker's.
+    pub(super) fn options(deadline: &Deadline) -> AdminOptions {
+        let left = deadline.remaining().max(Duration::from_millis(1));
+        AdminOptions::new().request_timeout(Some(left)).operation_timeout(Some(left))
+    }
+
+    /// Metadata of the whole cluster. It is always asked for all topics: asking for one by name may
+    /// create it.
+    pub(super) fn metadata(&self, deadline: &Deadline) -> Result<Metadata, AgentFailure> {
+        let result = self.client.inner().fetch_metadata(None, deadline.remaining());
+        result.map_err(|error| self.failure("describe the cluster", &error, deadline))
+    }
+
+    /// Says at once what the embedded broker cannot do. It has no controller that requests for topics
+    /// could go to, so they would wait for one until their deadline; and librdkafka 2.12 aborts the
+    /// process when a coordinator does not know the request to delete a group (the reply queue is
+    /// given back twice).
+    pub(super) fn must_not_be_embedded(&self, deadline: &Deadline) -> Result<(), AgentFailure> {
+        let id = self.client.inner().fetch_cluster_id(deadline.remaining());
+        if id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER)) {
+            let text = "create or delete topics and groups by request: the embedded broker cannot";
+            return Err(self.fail(FailureKind::Topic, text));
+        }
+        Ok(())
+    }
+
+    /// A failure that has a text already.
+    pub(super) fn fail(&self, kind: FailureKind, text: &str) -> AgentFailure {
+        AgentFailure { kind, text: self.secrets.mask(text) }
+    }
+
+    /// What librdkafka's error means, with the reasons from its log.
+    pub(super) fn failure(
+        &self,
+        doing: &str,
+        error: &KafkaError,
+        deadline: &Deadline,
+    ) -> AgentFailure {
+        let reasons = self.reasons();
+        let code = error.rdkafka_error_code();
+        let kind = kind_of(code, &reasons);
+        let why = match reasons.as_slice() {
+            [] => match code {
+                Some(code) => code.to_string(),
+                None => error.to_string(),
+            },
+            reasons => reasons.join("; "),
+        };
+        let within = deadline.within;
+        let text = match kind {
+            FailureKind::Unreachable => {
+                format!("{doing}: no broker of {} answered within {within:?}: {why}", self.servers)
+            }
+            FailureKind::TimedOut => {
+                format!("{doing} at {} within {within:?}: {why}", self.servers)
+            }
+            _ => format!("{doing} at {}: {why}", self.servers),
+        };
+        self.fail(kind, &text)
+    }
+
+    /// What librdkafka has logged since the last look: every reason once, the latest ones.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        native::drain_log(self.client.inner(), |line| {
+            let reason = self.secrets.mask(reason_in(line));
+            reasons.retain(|known| *known != reason);
+            reasons.push(reason);
+        });
+        // "All brokers are down" says less than what is known of each.
+        if reasons.iter().any(|reason| !is_summary(reason)) {
+            reasons.retain(|reason| !is_summary(reason));
+        }
+        reasons.split_off(reasons.len().saturating_sub(QUOTED_REASONS))
+    }
+}
+
+/// Kind of a failure. An authentication that fails ends as a timeout for whoever waits; only the log
+/// tells it apart.
+fn kind_of(code: Option<RDKafkaErrorCode>, reasons: &[String]) -> FailureKind {
+    use RDKafkaErrorCode as Code;
+    let denied = |reason: &String| {
+        let reason = reason.to_ascii_lowercase();
+        ["authenticat", "authoriz", "sasl", "ssl handshake"].iter().any(|w| reason.contains(w))
+    };
+    match code {
+        Some(
+            Code::ClusterAuthorizationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::Authentication
+            | Code::UnsupportedSASLMechanism,
+        ) => FailureKind::Denied,
+        _ if reasons.iter().any(denied) => FailureKind::Denied,
+        Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve) => {
+            FailureKind::Unreachable
+        }
+        // With reasons it is connections that failed; without, the broker is slow.
+        Some(Code::OperationTimedOut | Code::MessageTimedOut | Code::RequestTimedOut) => {
+            if reasons.is_empty() { FailureKind::TimedOut } else { FailureKind::Unreachable }
+        }
+        _ => FailureKind::Other,
+    }
+}
+
+/// The reason in a line of librdkafka's log: without its thread, and without how long and how often,
+/// which would make every repetition look new.
+fn reason_in(line: &str) -> &str {
+    let line = match line.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, rest)) => rest,
+        None => line,
+    };
+    line.split(" (after ").next().unwrap_or(line).trim()
+}
+
+fn is_summary(reason: &str) -> bool {
+    reason.ends_with("brokers are down")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_middle_of_a_log_line() {
+        let line = "[thrd:h:1/bootstrap]: h:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: \
+                    Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)";
+        assert_eq!(
+            reason_in(line),
+            "h:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused"
+        );
+        assert_eq!(reason_in("plain"), "plain");
+    }
+
+    #[test]
+    fn a_timeout_after_a_refused_password_is_a_denial() {
+        let reason = "b:1/bootstrap: SASL authentication error: Authentication failed".to_owned();
+        let timed_out = Some(RDKafkaErrorCode::OperationTimedOut);
+        assert_eq!(kind_of(timed_out, &[reason]), FailureKind::Denied);
+        assert_eq!(kind_of(timed_out, &["refused".into()]), FailureKind::Unreachable);
+        assert_eq!(kind_of(timed_out, &[]), FailureKind::TimedOut);
+    }
+}

@@ -1,0 +1,81 @@
+//! Deleting topics and consumer groups, as far as that goes.
+
+use super::{Deadline, block_on::block_on, client::Admin};
+use mallard_protocol::{message::AgentFailure, workload::ClientProperties};
+use rdkafka::error::RDKafkaErrorCode;
+use std::{thread, time::Duration};
+
+/// Pause before a group that still has members is tried again. Members of a killed agent stay until
+/// their session ends.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// Deletes topics and groups, and returns what could not be deleted, with reasons. What is not there is
+/// as good as deleted.
+///
+/// # Errors
+/// `Unreachable`, `Denied` or `Property`: nothing could be tried.
+pub fn delete(
+    connection: &ClientProperties,
+    topics: &[String],
+    groups: &[String],
+    deadline: &Deadline,
+) -> Result<Vec<(String, String)>, AgentFailure> {
+    let admin = Admin::new(connection)?;
+    admin.metadata(deadline)?;
+    if let Err(failure) = admin.must_not_be_embedded(deadline) {
+        let all = topics.iter().chain(groups);
+        return Ok(all.map(|name| (name.clone(), failure.text.clone())).collect());
+    }
+    let mut left = delete_topics(&admin, topics, deadline);
+    left.extend(delete_groups(&admin, groups, deadline));
+    Ok(left)
+}
+
+fn delete_topics(admin: &Admin, topics: &[String], deadline: &Deadline) -> Vec<(String, String)> {
+    if topics.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    match block_on(admin.inner().delete_topics(&names, &Admin::options(deadline))) {
+        Ok(results) => results
+            .into_iter()
+            .filter_map(Result::err)
+            .filter(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition)
+            .map(|(name, code)| (name, code.to_string()))
+            .collect(),
+        Err(error) => {
+            let reason = admin.failure("delete topics", &error, deadline).text;
+            topics.iter().map(|name| (name.clone(), reason.clone())).collect()
+        }
+    }
+}
+
+fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(String, String)> {
+    let mut waiting: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut left = Vec::new();
+    while !waiting.is_empty() {
+        let results = block_on(admin.inner().delete_groups(&waiting, &Admin::options(deadline)));
+        let results = match results {
+            Ok(results) => results,
+            Err(error) => {
+                let reason = admin.failure("delete groups", &error, deadline).text;
+                left.extend(waiting.iter().map(|name| ((*name).to_owned(), reason.clone())));
+                return left;
+            }
+        };
+        let patient = deadline.remaining() > TRY_AGAIN;
+        let mut occupied = Vec::new();
+        for (name, code) in results.into_iter().filter_map(Result::err) {
+            match code {
+                RDKafkaErrorCode::GroupIdNotFound => {}
+                RDKafkaErrorCode::NonEmptyGroup if patient => occupied.push(name),
+                code => left.push((name, code.to_string())),
+            }
+        }
+        waiting.retain(|name| occupied.iter().any(|occupied| occupied == name));
+        if !waiting.is_empty() {
+            thread::sleep(TRY_AGAIN);
+        }
+    }
+    left
+}

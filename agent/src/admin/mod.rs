@@ -1,0 +1,64 @@
+//! What is asked of Kafka beside load: the cluster, topics, groups, end offsets.
+//!
+//! Invariants: every request ends by its deadline; a failure names the broker and librdkafka's own
+//! reason where there is one; no text that leaves this module holds the value of a secret property.
+
+mod block_on;
+mod client;
+mod cluster;
+mod delete;
+mod native;
+mod offsets;
+mod secrets;
+mod topics;
+mod verify;
+
+pub use cluster::describe_cluster;
+pub use delete::delete;
+pub use offsets::{EndOffsetsWatch, end_offsets};
+pub use secrets::Secrets;
+pub use topics::{create_topics, describe_topics};
+
+use std::time::{Duration, Instant};
+
+/// When a request must have ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    at: Instant,
+    within: Duration,
+}
+
+impl Deadline {
+    /// Longest time that is waited for anything, so that no number from outside overflows a clock: a day.
+    const LONGEST: Duration = Duration::from_secs(86_400);
+
+    /// A deadline from now.
+    #[must_use]
+    pub fn within(within: Duration) -> Self {
+        let within = within.min(Self::LONGEST);
+        Self { at: Instant::now() + within, within }
+    }
+
+    /// The same in milliseconds, as messages have it.
+    #[must_use]
+    pub fn within_ms(ms: u64) -> Self {
+        Self::within(Duration::from_millis(ms))
+    }
+
+    /// Time left.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether no time is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// Time left in milliseconds, at least one, for librdkafka.
+    fn remaining_ms(&self) -> i32 {
+        i32::try_from(self.remaining().as_millis()).unwrap_or(i32::MAX).max(1)
+    }
+}

@@ -1,0 +1,217 @@
+//! Creating and describing topics.
+
+use super::{Deadline, block_on::block_on, client::Admin, native, verify};
+use mallard_protocol::{
+    message::{AgentFailure, FailureKind, TopicFacts},
+    workload::{ClientProperties, TopicSpec},
+};
+use rdkafka::{
+    admin::{
+        AdminOptions, ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
+    },
+    error::{KafkaError, RDKafkaErrorCode},
+    metadata::Metadata,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    thread,
+    time::Duration,
+};
+
+/// Pause between two looks at whether partitions have leaders.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Creates topics, waits until every partition has a leader, and verifies that the broker has made them
+/// as asked. `created` holds the names of topics that this agent has made before: asking twice for one
+/// of them is no mistake, because an answer may have been lost with its channel. Topics that exist on
+/// purpose are described and verified to exist.
+///
+/// # Errors
+/// `Topic` with all that was refused or that differs; `TimedOut`, `Unreachable`, `Denied`, `Property`.
+pub fn create_topics(
+    connection: &ClientProperties,
+    specs: &[TopicSpec],
+    created: &mut HashSet<String>,
+    deadline: &Deadline,
+) -> Result<Vec<TopicFacts>, AgentFailure> {
+    let admin = Admin::new(connection)?;
+    // Says within the deadline and with reasons if there is no cluster at all.
+    admin.metadata(deadline)?;
+    let wanted: Vec<&TopicSpec> = specs.iter().filter(|spec| !spec.existing).collect();
+    if !wanted.is_empty() {
+        submit(&admin, &wanted, created, deadline)?;
+    }
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    wait_for_leaders(&admin, specs, deadline)?;
+    let asked: HashSet<&str> =
+        specs.iter().flat_map(|spec| &spec.config).map(|(key, _)| key.as_str()).collect();
+    let facts = describe(&admin, &names, &asked, deadline)?;
+    let differences: Vec<String> = wanted
+        .iter()
+        .filter_map(|spec| Some((spec, facts.iter().find(|facts| facts.name == spec.name)?)))
+        .flat_map(|(spec, facts)| verify::differences(spec, facts))
+        .collect();
+    if differences.is_empty() {
+        return Ok(facts);
+    }
+    let text = format!("create topics as asked: {}", differences.join("; "));
+    Err(admin.fail(FailureKind::Topic, &text))
+}
+
+/// Describes topics and the configuration that is set on them.
+///
+/// # Errors
+/// `Topic` if some do not exist, and as above.
+pub fn describe_topics(
+    connection: &ClientProperties,
+    names: &[String],
+    deadline: &Deadline,
+) -> Result<Vec<TopicFacts>, AgentFailure> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    describe(&Admin::new(connection)?, &names, &HashSet::new(), deadline)
+}
+
+fn submit(
+    admin: &Admin,
+    wanted: &[&TopicSpec],
+    created: &mut HashSet<String>,
+    deadline: &Deadline,
+) -> Result<(), AgentFailure> {
+    admin.must_not_be_embedded(deadline)?;
+    let results = native::create_topics(admin.inner().inner(), wanted, deadline)
+        .map_err(|error| admin.failure("create topics", &error, deadline))?;
+    let mut refusals = Vec::new();
+    for (name, refusal) in results {
+        match refusal {
+            None => {
+                created.insert(name);
+            }
+            Some((RDKafkaErrorCode::TopicAlreadyExists, _)) if created.contains(&name) => {}
+            Some((code, reason)) => refusals.push((name, code, reason)),
+        }
+    }
+    let Some((_, code, _)) = refusals.first() else { return Ok(()) };
+    let kind = match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed => FailureKind::Denied,
+        RDKafkaErrorCode::RequestTimedOut | RDKafkaErrorCode::OperationTimedOut => {
+            FailureKind::TimedOut
+        }
+        _ => FailureKind::Topic,
+    };
+    let texts: Vec<String> =
+        refusals.iter().map(|(name, _, reason)| format!("topic {name}: {reason}")).collect();
+    Err(admin.fail(kind, &format!("create topics: {}", texts.join("; "))))
+}
+
+fn wait_for_leaders(
+    admin: &Admin,
+    specs: &[TopicSpec],
+    deadline: &Deadline,
+) -> Result<(), AgentFailure> {
+    loop {
+        let metadata = admin.metadata(deadline)?;
+        let Some(lacking) = specs.iter().find_map(|spec| lacks_leader(&metadata, spec)) else {
+            return Ok(());
+        };
+        if deadline.remaining() <= LOOK_AGAIN {
+            let text =
+                format!("see a leader for every partition within {:?}: {lacking}", deadline.within);
+            return Err(admin.fail(FailureKind::TimedOut, &text));
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// What a topic lacks until all its partitions have leaders.
+fn lacks_leader(metadata: &Metadata, spec: &TopicSpec) -> Option<String> {
+    let name = &spec.name;
+    let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == *name) else {
+        return Some(format!("topic {name} is not known to the brokers"));
+    };
+    // An existing topic's partitions are the broker's to say; the broker may also make more than asked,
+    // which is verified later.
+    let expected = if spec.existing { 1 } else { usize::try_from(spec.partitions).unwrap_or(0) };
+    if topic.partitions().len() < expected {
+        return Some(format!(
+            "topic {name} has {} of {expected} partitions",
+            topic.partitions().len()
+        ));
+    }
+    let headless = topic.partitions().iter().find(|partition| partition.leader() < 0)?;
+    Some(format!("partition {} of topic {name} has none", headless.id()))
+}
+
+fn describe(
+    admin: &Admin,
+    names: &[&str],
+    asked: &HashSet<&str>,
+    deadline: &Deadline,
+) -> Result<Vec<TopicFacts>, AgentFailure> {
+    let metadata = admin.metadata(deadline)?;
+    let known: HashMap<&str, _> =
+        metadata.topics().iter().map(|topic| (topic.name(), topic)).collect();
+    let missing: Vec<&str> = names.iter().copied().filter(|n| !known.contains_key(n)).collect();
+    if !missing.is_empty() {
+        let text = format!(
+            "find topics: {} (none of that name, or this user may not see it)",
+            missing.join(", ")
+        );
+        return Err(admin.fail(FailureKind::Topic, &text));
+    }
+    // Any broker can tell; the default is the controller, which the embedded broker lacks.
+    let options = Admin::options(deadline).broker_id(metadata.brokers().first().map(|b| b.id()));
+    let configs = configs(admin, names, asked, (&options, deadline))?;
+    let facts = names.iter().map(|name| TopicFacts {
+        name: (*name).to_owned(),
+        partitions: known[name]
+            .partitions()
+            .iter()
+            .map(|partition| (partition.leader(), partition.replicas().to_vec()))
+            .collect(),
+        config: configs.get(*name).cloned().unwrap_or_default(),
+    });
+    Ok(facts.collect())
+}
+
+type Configs = HashMap<String, Vec<(String, String)>>;
+
+fn configs(
+    admin: &Admin,
+    names: &[&str],
+    asked: &HashSet<&str>,
+    (options, deadline): (&AdminOptions, &Deadline),
+) -> Result<Configs, AgentFailure> {
+    let topics: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    if topics.is_empty() {
+        return Ok(Configs::new());
+    }
+    let described = block_on(admin.inner().describe_configs(&topics, options));
+    let described = match described {
+        Ok(described) => described,
+        // The embedded broker has no such request, and no configuration.
+        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => return Ok(Configs::new()),
+        Err(error) => return Err(admin.failure("describe topic configuration", &error, deadline)),
+    };
+    let mut configs = Configs::new();
+    for resource in described {
+        let resource = resource.map_err(|code| {
+            admin.failure("describe topic configuration", &KafkaError::AdminOp(code), deadline)
+        })?;
+        if let OwnedResourceSpecifier::Topic(name) = &resource.specifier {
+            configs.insert(name.clone(), entries(&resource, asked));
+        }
+    }
+    Ok(configs)
+}
+
+/// What is set on the topic itself, and what was asked for wherever it is set.
+fn entries(resource: &ConfigResource, asked: &HashSet<&str>) -> Vec<(String, String)> {
+    let wanted = resource.entries.iter().filter(|entry| {
+        entry.source == ConfigSource::DynamicTopic || asked.contains(entry.name.as_str())
+    });
+    let mut entries: Vec<_> =
+        wanted.map(|entry| (entry.name.clone(), entry.value.clone().unwrap_or_default())).collect();
+    entries.sort();
+    entries
+}

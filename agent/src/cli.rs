@@ -1,0 +1,191 @@
+//! The command line.
+
+use crate::{
+    connect, daemon,
+    daemon::{Options, Started},
+    exit_code, host, properties,
+};
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use mallard_protocol::{BUILD_ID, PROTOCOL_VERSION};
+use rdkafka::ClientConfig;
+use std::{
+    ffi::OsString,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Largest request of `properties` in bytes.
+const REQUEST_CAP_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Makes load on this host for `mallard`.
+///
+/// You hardly ever start this program yourself: `mallard` puts it on the hosts of a cluster file and
+/// speaks with it. An agent is a process that listens on a socket in a private folder, opens no port,
+/// and ends by itself when nobody speaks with it for the time of its lease.
+#[derive(Debug, Parser)]
+#[command(name = "mallard-agent", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well; for `connect`: the caller ended the conversation
+  1  something failed; stderr says what
+  2  the command line is wrong
+  3  no agent runs in the folder, and none could be started
+  4  the agent ended the conversation (it ended, or another connection has taken charge)
+  5  an agent runs in the folder already";
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Start an agent in a folder of its own
+    ///
+    /// The agent leaves this terminal and session, listens on DIR/control.sock, and writes
+    /// DIR/agent.log, DIR/agent.pid and DIR/spool. DIR is made with mode 0700; a folder that belongs to
+    /// or can be written to by others is refused. If nobody speaks with the agent for the time of its
+    /// lease, it ends its load, keeps log and spool, and exits; SIGTERM does the same at once.
+    #[command(
+        after_help = "Example:\n  mallard-agent daemon --dir /tmp/agent-1 --lease 600 --name load-1 --run 20260131-120000-steady-1f2e"
+    )]
+    Daemon(Daemon),
+    /// Carry a conversation between stdin and stdout and the agent in a folder
+    ///
+    /// What stands on stdin and stdout are frames: a length of four bytes, big-endian, and a message of
+    /// this very build (see `version`). With --lease, --name and --run an agent is started if none runs
+    /// in DIR. Any number of connections may be tried at once; the one that greets last is in charge,
+    /// and the others are closed.
+    #[command(
+        after_help = "Example:\n  ssh load-1 .cache/mallard/…/mallard-agent connect --dir /tmp/agent-1"
+    )]
+    Connect(Connect),
+    /// Check client properties with this build's librdkafka, for `mallard validate`
+    ///
+    /// Reads JSON on stdin: {"connection": [["key", "value"], …], "clients": [{"kind": "producer" or
+    /// "consumer", "name": …, "properties": [["key", "value"], …]}, …]}, and writes JSON to stdout:
+    /// {"librdkafka": "2.12.1", "refused": [{"client": …, "key": …, "reason": …}, …]}. Properties that
+    /// are refused are an answer, not a failure: the exit code is 0.
+    #[command(
+        after_help = "Example:\n  echo '{\"clients\": [{\"kind\": \"producer\", \"name\": \"gateway\", \"properties\": [[\"linger.msx\", \"5\"]]}]}' | mallard-agent properties"
+    )]
+    Properties,
+    /// Print build id, protocol version, and librdkafka's version and features
+    Version,
+}
+
+#[derive(Debug, Args)]
+struct Daemon {
+    /// Private folder of the agent: socket, log and spool
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Be the agent's process, in the current folder.
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+#[derive(Debug, Args)]
+struct Connect {
+    /// Private folder of the agent: socket, log and spool
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Start an agent if none runs: end it after this many seconds without an orchestrator
+    #[arg(long = "lease", value_name = "SECONDS", requires_all = ["name", "run"],
+        value_parser = clap::value_parser!(u64).range(1..=daemon::LONGEST_LEASE_S))]
+    lease_s: Option<u64>,
+    /// Start an agent if none runs: its name in reports
+    #[arg(long, requires_all = ["lease_s", "run"])]
+    name: Option<String>,
+    /// Start an agent if none runs: the id of its run
+    #[arg(long, value_name = "RUN_ID", requires_all = ["lease_s", "name"])]
+    run: Option<String>,
+}
+
+/// Runs the program with its arguments, and says how it ended.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { exit_code::USAGE } else { exit_code::OK }.into();
+        }
+    };
+    let result = match cli.command {
+        Task::Daemon(daemon) => start(&daemon),
+        Task::Connect(connect) => converse(&connect),
+        Task::Properties => check_properties(),
+        Task::Version => version(),
+    };
+    result.unwrap_or_else(|failure| complain(&failure)).into()
+}
+
+fn start(arguments: &Daemon) -> anyhow::Result<u8> {
+    if arguments.detached {
+        if let Err(error) = daemon::be(&arguments.options) {
+            // Whoever started this process reads the reason from here; stderr is the log.
+            daemon::write_line(&format!("use {}: {error}", arguments.dir.display()))?;
+            return Err(error.into());
+        }
+        return Ok(exit_code::OK);
+    }
+    match daemon::start(&arguments.dir, &arguments.options)? {
+        Started::Now => Ok(exit_code::OK),
+        Started::RanAlready { pid } => {
+            let pid = pid.map_or("of unknown id".to_owned(), |pid| pid.to_string());
+            let dir = arguments.dir.display();
+            say(&format!("an agent runs in {dir} already: process {pid}"));
+            Ok(exit_code::ALREADY_RUNNING)
+        }
+    }
+}
+
+fn converse(arguments: &Connect) -> anyhow::Result<u8> {
+    let options = match (arguments.lease_s, &arguments.name, &arguments.run) {
+        (Some(lease_s), Some(name), Some(run)) => {
+            Some(Options { lease_s, name: name.clone(), run: run.clone() })
+        }
+        _ => None,
+    };
+    Ok(connect::connect(&arguments.dir, options.as_ref())?)
+}
+
+fn check_properties() -> anyhow::Result<u8> {
+    let mut request = String::new();
+    io::stdin().take(REQUEST_CAP_BYTES).read_to_string(&mut request).context("read stdin")?;
+    let report = properties::check(&request).context("understand the request on stdin")?;
+    print(&report)
+}
+
+fn version() -> anyhow::Result<u8> {
+    let features = ClientConfig::new()
+        .create_native_config()
+        .and_then(|config| config.get("builtin.features"))
+        .unwrap_or_default();
+    print(&format!(
+        "build: {BUILD_ID}\nprotocol: {PROTOCOL_VERSION}\nlibrdkafka: {}\nfeatures: {features}\n\
+         architecture: {}",
+        host::librdkafka_version(),
+        std::env::consts::ARCH,
+    ))
+}
+
+fn print(text: &str) -> anyhow::Result<u8> {
+    writeln!(io::stdout(), "{text}").context("write to stdout")?;
+    Ok(exit_code::OK)
+}
+
+fn complain(failure: &anyhow::Error) -> u8 {
+    say(&format!("failed to {failure:#}"));
+    match failure.downcast_ref::<connect::ConnectError>() {
+        Some(connect::ConnectError::Io { .. }) | None => exit_code::FAILURE,
+        Some(_) => exit_code::NOT_RUNNING,
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "mallard-agent: {text}");
+}

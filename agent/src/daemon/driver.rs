@@ -1,0 +1,186 @@
+//! Drives the engine: one thread that gives it orders, one that takes what it says.
+//!
+//! The engine's calls may take their time, so they have a thread; and what the engine measures goes to
+//! the spool on another one, so that neither the disk nor the conversation ever holds the engine up.
+
+use super::{core::Event, shared::Shared};
+use crate::{
+    admin::EndOffsetsWatch,
+    engine::{Engine, Hooks},
+    host::ResourceSampler,
+    spool::Appended,
+};
+use mallard_protocol::{
+    frame,
+    ids::TopicId,
+    interval::IntervalReport,
+    message::{AgentFailure, FailureKind, FromAgent, Level},
+    workload::Assignment,
+};
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender, SyncSender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// Least time between two notes that the disk refuses intervals.
+const CALM: Duration = Duration::from_secs(60);
+
+/// What the engine is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Is made.
+    Prepare(Box<Assignment>),
+    /// Sends probes.
+    Probe(Vec<TopicId>),
+    /// Starts at this reading of the clock, in microseconds.
+    Start(u64),
+    /// Ends the schedule.
+    StopLoad,
+    /// Flushes, closes, and is gone.
+    Finish(Duration),
+}
+
+/// Starts the thread that drives the engine.
+pub(super) fn start(shared: Arc<Shared>, events: SyncSender<Event>) -> io::Result<Sender<Command>> {
+    let (commands, orders) = mpsc::channel();
+    let driver = Driver { shared, events, running: None };
+    thread::Builder::new().name("engine".into()).spawn(move || driver.run(&orders))?;
+    Ok(commands)
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    events: SyncSender<Event>,
+    running: Option<(Engine, JoinHandle<()>)>,
+}
+
+impl Driver {
+    fn run(mut self, orders: &Receiver<Command>) {
+        for command in orders {
+            match (command, &mut self.running) {
+                (Command::Prepare(assignment), None) => match self.prepare(*assignment) {
+                    Ok(running) => {
+                        self.running = Some(running);
+                        self.tell(FromAgent::Prepared);
+                    }
+                    Err(failure) => self.send(Event::PreparingFailed(failure)),
+                },
+                (Command::Probe(topics), Some((engine, _))) => {
+                    if let Err(failure) = engine.probe(&topics) {
+                        self.tell(FromAgent::Failed(failure));
+                    }
+                }
+                (Command::Start(at_clock_us), Some((engine, _))) => engine.start(at_clock_us),
+                (Command::StopLoad, Some((engine, _))) => engine.stop_load(),
+                (Command::Finish(within), _) => self.finish(within),
+                // The life cycle lets no other combination through, but for orders that crossed a
+                // failed preparation.
+                (_, _) => {}
+            }
+        }
+    }
+
+    fn prepare(&self, assignment: Assignment) -> Result<(Engine, JoinHandle<()>), AgentFailure> {
+        let watch = EndOffsetsWatch::start(&assignment)?;
+        let mut sampler = ResourceSampler::new();
+        let hooks = Hooks {
+            sample_resources: Box::new(move || sampler.sample()),
+            end_offsets: watch.map(|mut watch| Box::new(move || watch.read()) as Box<_>),
+        };
+        let (sink, said) = mpsc::channel();
+        let listener = Listener {
+            shared: Arc::clone(&self.shared),
+            events: self.events.clone(),
+            quiet_until: None,
+        };
+        let listener = thread::Builder::new()
+            .name("spool".into())
+            .spawn(move || listener.run(&said))
+            .map_err(|error| AgentFailure {
+                kind: FailureKind::Other,
+                text: format!("start a thread for the spool: {error}"),
+            })?;
+        Ok((Engine::prepare(assignment, sink, hooks)?, listener))
+    }
+
+    fn finish(&mut self, within: Duration) {
+        if let Some((mut engine, listener)) = self.running.take() {
+            engine.finish(within);
+            // With the engine its ends of the sink go, and the listener comes to its end.
+            drop(engine);
+            let _ = listener.join();
+        }
+        self.send(Event::EngineGone);
+    }
+
+    fn tell(&self, message: FromAgent) {
+        let after = self.shared.spool().end();
+        self.send(Event::Engine { message, after });
+    }
+
+    fn send(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+/// Takes what the engine says: intervals to the spool, the rest to the core.
+struct Listener {
+    shared: Arc<Shared>,
+    events: SyncSender<Event>,
+    quiet_until: Option<Instant>,
+}
+
+impl Listener {
+    fn run(mut self, said: &Receiver<FromAgent>) {
+        for message in said {
+            match message {
+                FromAgent::Interval(report) => self.keep(report),
+                other => self.tell(other),
+            }
+        }
+    }
+
+    fn keep(&mut self, report: Box<IntervalReport>) {
+        let sequence = report.sequence;
+        match frame::encode(&FromAgent::Interval(report)) {
+            Ok(frame) => {
+                let appended = self.shared.spool().append(sequence, &frame);
+                self.shared.ring();
+                self.report(sequence, appended);
+            }
+            Err(error) => self.note(Level::Error, format!("keep interval {sequence}: {error}")),
+        }
+    }
+
+    fn report(&mut self, sequence: u64, appended: Appended) {
+        if let Some(dropped) = appended.dropped {
+            let (first, last) = (dropped.start, dropped.end - 1);
+            self.note(
+                Level::Warning,
+                format!("the spool is full: intervals {first} to {last} were dropped before anybody took them"),
+            );
+        }
+        let quiet = self.quiet_until.is_some_and(|until| Instant::now() < until);
+        if let Some(error) = appended.refused.filter(|_| !quiet) {
+            self.quiet_until = Some(Instant::now() + CALM);
+            self.note(
+                Level::Warning,
+                format!("write interval {sequence} to the spool: {error}; it is kept in memory"),
+            );
+        }
+    }
+
+    fn note(&self, level: Level, text: String) {
+        self.tell(FromAgent::Note { level, instance: None, text });
+    }
+
+    fn tell(&self, message: FromAgent) {
+        let after = self.shared.spool().end();
+        let _ = self.events.send(Event::Engine { message, after });
+    }
+}

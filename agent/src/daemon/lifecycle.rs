@@ -1,0 +1,318 @@
+//! The life of a case as the conversation sees it: what an order leads to, and what is said again to
+//! an orchestrator that comes (back).
+//!
+//! Pure: no threads, no files, no clock. Invariants: an order that was carried out already is answered
+//! again and not carried out again, because its answer may have been lost with its channel; replaying
+//! says everything that still holds and nothing that does not.
+
+use mallard_protocol::{
+    frame,
+    ids::{InstanceId, TopicId},
+    message::{AgentFailure, AgentState, FailureKind, FromAgent, ToAgent},
+    workload::Assignment,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+/// What an order leads to.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    /// The engine is made.
+    Prepare(Box<Assignment>),
+    /// Probes are sent.
+    Probe(Vec<TopicId>),
+    /// The schedule starts at this reading of the clock, in microseconds.
+    Start(u64),
+    /// The schedule ends.
+    StopLoad,
+    /// The engine ends.
+    Finish(Duration),
+    /// This is said, and nothing is done.
+    Say(Vec<FromAgent>),
+}
+
+/// What a case has come to.
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    state: AgentState,
+    assignment: Option<u64>,
+    prepared: bool,
+    assigned: BTreeMap<InstanceId, Vec<(TopicId, i32)>>,
+    probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    started: Option<u64>,
+    finishing: bool,
+    finished: Option<u64>,
+    failed: Option<AgentFailure>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self {
+            state: AgentState::Idle,
+            assignment: None,
+            prepared: false,
+            assigned: BTreeMap::new(),
+            probed: BTreeMap::new(),
+            started: None,
+            finishing: false,
+            finished: None,
+            failed: None,
+        }
+    }
+}
+
+impl Lifecycle {
+    /// What the agent is doing.
+    pub(super) fn state(&self) -> AgentState {
+        self.state
+    }
+
+    /// Whether an engine exists or is being made, and has not been told to finish.
+    pub(super) fn has_engine(&self) -> bool {
+        matches!(self.state, AgentState::Prepared | AgentState::Running)
+    }
+
+    /// What an order leads to. Orders that are not about the case say nothing.
+    pub(super) fn order(&mut self, order: ToAgent) -> Step {
+        match order {
+            ToAgent::Prepare(assignment) => self.prepare(assignment),
+            ToAgent::Probe { topics } => match self.state {
+                AgentState::Prepared | AgentState::Running => Step::Probe(topics),
+                AgentState::Idle | AgentState::Finished => refuse("probe", "nothing is prepared"),
+            },
+            ToAgent::Start { at_clock_us } => match self.state {
+                AgentState::Prepared => {
+                    self.state = AgentState::Running;
+                    Step::Start(at_clock_us)
+                }
+                AgentState::Running | AgentState::Finished => Step::Say(self.said_of_start()),
+                AgentState::Idle => refuse("start", "nothing is prepared"),
+            },
+            ToAgent::StopLoad => match self.state {
+                AgentState::Prepared | AgentState::Running => Step::StopLoad,
+                AgentState::Idle | AgentState::Finished => Step::Say(Vec::new()),
+            },
+            ToAgent::Finish { within_ms } => self.finish(Duration::from_millis(within_ms)),
+            _ => Step::Say(Vec::new()),
+        }
+    }
+
+    /// Ends the engine if there is one: the order that the lease gives.
+    pub(super) fn finish(&mut self, within: Duration) -> Step {
+        match self.state {
+            AgentState::Prepared | AgentState::Running if !self.finishing => {
+                self.finishing = true;
+                Step::Finish(within)
+            }
+            AgentState::Prepared | AgentState::Running => Step::Say(Vec::new()),
+            // Nothing to flush and nothing to close is finished.
+            AgentState::Idle => Step::Say(vec![FromAgent::Finished { client_queue: 0 }]),
+            AgentState::Finished => {
+                let client_queue = self.finished.unwrap_or(0);
+                Step::Say(vec![FromAgent::Finished { client_queue }])
+            }
+        }
+    }
+
+    /// Takes in what the engine says, and returns whether it is news for the orchestrator.
+    pub(super) fn hear(&mut self, message: &FromAgent) -> bool {
+        match message {
+            FromAgent::Prepared => return !std::mem::replace(&mut self.prepared, true),
+            FromAgent::Assigned { instance, partitions } => {
+                self.assigned.insert(*instance, partitions.clone());
+            }
+            FromAgent::Probed { instance, partitions } => {
+                self.probed.entry(*instance).or_default().extend(partitions);
+            }
+            FromAgent::Started { late_by_us } => self.started = Some(*late_by_us),
+            FromAgent::Finished { client_queue } => {
+                self.state = AgentState::Finished;
+                self.finished = Some(*client_queue);
+            }
+            FromAgent::Failed(failure) => self.failed = Some(failure.clone()),
+            _ => {}
+        }
+        true
+    }
+
+    /// The engine could not be made: the agent is as it was before it was told to.
+    pub(super) fn preparing_failed(&mut self, failure: &AgentFailure) {
+        *self = Self { failed: Some(failure.clone()), ..Self::default() };
+    }
+
+    /// All that still holds, for an orchestrator that comes (back). `Finished` comes last.
+    pub(super) fn replay(&self) -> Vec<FromAgent> {
+        let mut messages = Vec::new();
+        if self.prepared {
+            messages.push(FromAgent::Prepared);
+        }
+        messages.extend(self.assigned.iter().map(|(instance, partitions)| FromAgent::Assigned {
+            instance: *instance,
+            partitions: partitions.clone(),
+        }));
+        messages.extend(self.probed.iter().map(|(instance, partitions)| FromAgent::Probed {
+            instance: *instance,
+            partitions: partitions.iter().copied().collect(),
+        }));
+        messages.extend(self.said_of_start());
+        messages.extend(self.failed.clone().map(FromAgent::Failed));
+        messages.extend(self.finished.map(|client_queue| FromAgent::Finished { client_queue }));
+        messages
+    }
+
+    /// What a process that ends unheard leaves to the next one in its folder: nothing, unless the case
+    /// has come to its end. What was merely prepared is gone with the process.
+    pub(super) fn last_words(&self) -> Vec<FromAgent> {
+        if self.state == AgentState::Finished { self.replay() } else { Vec::new() }
+    }
+
+    fn prepare(&mut self, assignment: Box<Assignment>) -> Step {
+        let fingerprint = fingerprint(&assignment);
+        match self.assignment {
+            None => {
+                self.assignment = Some(fingerprint);
+                self.state = AgentState::Prepared;
+                self.failed = None;
+                Step::Prepare(assignment)
+            }
+            Some(known) if known == fingerprint => Step::Say(self.replay()),
+            Some(_) => refuse("prepare", "this agent has another assignment; start a new agent"),
+        }
+    }
+
+    fn said_of_start(&self) -> Vec<FromAgent> {
+        self.started.map(|late_by_us| FromAgent::Started { late_by_us }).into_iter().collect()
+    }
+}
+
+/// Tells an assignment from another one without keeping it: it may carry megabytes of payload.
+fn fingerprint(assignment: &Assignment) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    frame::encode(assignment).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn refuse(order: &str, why: &str) -> Step {
+    let text = format!("{order} as told: {why}");
+    Step::Say(vec![FromAgent::Failed(AgentFailure { kind: FailureKind::Other, text })])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignment(run: u32) -> Box<Assignment> {
+        Box::new(Assignment { run, ..Assignment::default() })
+    }
+
+    fn prepared() -> Lifecycle {
+        let mut life = Lifecycle::default();
+        assert_eq!(life.order(ToAgent::Prepare(assignment(1))), Step::Prepare(assignment(1)));
+        assert!(life.hear(&FromAgent::Prepared));
+        life
+    }
+
+    fn assigned(partitions: &[i32]) -> FromAgent {
+        let partitions = partitions.iter().map(|p| (TopicId(0), *p)).collect();
+        FromAgent::Assigned { instance: InstanceId(3), partitions }
+    }
+
+    fn probed(partitions: &[i32]) -> FromAgent {
+        let partitions = partitions.iter().map(|p| (TopicId(0), *p)).collect();
+        FromAgent::Probed { instance: InstanceId(3), partitions }
+    }
+
+    fn is_refusal(step: &Step) -> bool {
+        matches!(step, Step::Say(said) if matches!(said.as_slice(), [FromAgent::Failed(_)]))
+    }
+
+    #[test]
+    fn a_case_goes_its_way() {
+        let mut life = prepared();
+        assert_eq!(life.state(), AgentState::Prepared);
+        assert_eq!(
+            life.order(ToAgent::Probe { topics: vec![TopicId(0)] }),
+            Step::Probe(vec![TopicId(0)])
+        );
+        assert_eq!(life.order(ToAgent::Start { at_clock_us: 7 }), Step::Start(7));
+        assert_eq!(life.state(), AgentState::Running);
+        assert_eq!(life.order(ToAgent::StopLoad), Step::StopLoad);
+        assert_eq!(
+            life.order(ToAgent::Finish { within_ms: 9 }),
+            Step::Finish(Duration::from_millis(9))
+        );
+        life.hear(&FromAgent::Finished { client_queue: 2 });
+        assert_eq!(life.state(), AgentState::Finished);
+    }
+
+    #[test]
+    fn who_comes_back_hears_what_holds_and_not_what_was() {
+        let mut life = prepared();
+        for message in [assigned(&[0, 1]), assigned(&[1]), probed(&[1]), probed(&[0])] {
+            assert!(life.hear(&message));
+        }
+        life.order(ToAgent::Start { at_clock_us: 7 });
+        life.hear(&FromAgent::Started { late_by_us: 40 });
+        life.hear(&FromAgent::Finished { client_queue: 0 });
+        let expected = [
+            FromAgent::Prepared,
+            assigned(&[1]),
+            probed(&[0, 1]),
+            FromAgent::Started { late_by_us: 40 },
+            FromAgent::Finished { client_queue: 0 },
+        ];
+        assert_eq!(life.replay(), expected);
+    }
+
+    #[test]
+    fn an_order_given_twice_is_carried_out_once() {
+        let mut life = prepared();
+        assert_eq!(
+            life.order(ToAgent::Prepare(assignment(1))),
+            Step::Say(vec![FromAgent::Prepared])
+        );
+        life.order(ToAgent::Start { at_clock_us: 7 });
+        assert_eq!(life.order(ToAgent::Start { at_clock_us: 8 }), Step::Say(vec![]));
+        assert!(matches!(life.order(ToAgent::Finish { within_ms: 9 }), Step::Finish(_)));
+        assert_eq!(life.order(ToAgent::Finish { within_ms: 9 }), Step::Say(vec![]));
+        life.hear(&FromAgent::Finished { client_queue: 5 });
+        let finished = Step::Say(vec![FromAgent::Finished { client_queue: 5 }]);
+        assert_eq!(life.order(ToAgent::Finish { within_ms: 9 }), finished);
+    }
+
+    #[test]
+    fn orders_out_of_turn_are_refused() {
+        let mut life = Lifecycle::default();
+        assert!(is_refusal(&life.order(ToAgent::Start { at_clock_us: 7 })));
+        assert!(is_refusal(&life.order(ToAgent::Probe { topics: vec![] })));
+        assert_eq!(life.order(ToAgent::StopLoad), Step::Say(vec![]));
+        let finished = Step::Say(vec![FromAgent::Finished { client_queue: 0 }]);
+        assert_eq!(life.order(ToAgent::Finish { within_ms: 1 }), finished);
+        assert_eq!(life.state(), AgentState::Idle);
+        let mut life = prepared();
+        assert!(is_refusal(&life.order(ToAgent::Prepare(assignment(2)))));
+    }
+
+    #[test]
+    fn after_a_failed_preparation_one_may_try_again() {
+        let mut life = Lifecycle::default();
+        life.order(ToAgent::Prepare(assignment(1)));
+        let failure = AgentFailure { kind: FailureKind::Property, text: "no".into() };
+        life.preparing_failed(&failure);
+        assert_eq!(
+            (life.state(), life.replay()),
+            (AgentState::Idle, vec![FromAgent::Failed(failure)])
+        );
+        assert!(matches!(life.order(ToAgent::Prepare(assignment(1))), Step::Prepare(_)));
+        assert_eq!(life.replay(), []);
+    }
+
+    #[test]
+    fn prepared_is_news_once() {
+        let mut life = prepared();
+        assert!(!life.hear(&FromAgent::Prepared));
+    }
+}

@@ -1,0 +1,117 @@
+//! The few calls to the operating system that the standard library lacks.
+
+use std::{
+    fs::File,
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd},
+    time::Duration,
+};
+
+/// `CLOCK_MONOTONIC` in microseconds: the clock of a run, shared by all processes of a kernel.
+pub(crate) fn monotonic_us() -> u64 {
+    clock(libc::CLOCK_MONOTONIC).as_micros() as u64
+}
+
+/// CPU time of this process, all threads, in microseconds.
+pub(crate) fn process_cpu_us() -> u64 {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID).as_micros() as u64
+}
+
+fn clock(id: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live timespec; both clocks exist on every Linux.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+/// The user that this process acts as.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Clock ticks in a second, the unit of `/proc/stat`.
+pub(crate) fn ticks_per_s() -> u64 {
+    // SAFETY: takes a constant and returns a number.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
+}
+
+/// Starts a session of its own, so that no terminal's or login's end reaches this process; and makes
+/// what it creates readable by its user alone.
+pub(crate) fn leave_session() -> io::Result<()> {
+    // SAFETY: neither call takes a pointer.
+    let session = unsafe {
+        libc::umask(0o077);
+        libc::setsid()
+    };
+    if session < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Takes a lock on a file that lasts until the file is closed, which the kernel does for the dead.
+/// `false` if somebody else has it.
+pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
+    // SAFETY: the descriptor is open for as long as `file` is borrowed.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
+}
+
+/// Makes stdout go where stderr goes.
+pub(crate) fn stdout_to_stderr() -> io::Result<()> {
+    // SAFETY: both descriptors are those of the process's standard streams.
+    let result = unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The signals that end an agent. They must be blocked before any thread starts.
+pub(crate) struct Termination(libc::sigset_t);
+
+impl Termination {
+    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in all that it starts from now on.
+    pub(crate) fn block() -> Self {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set before anything reads it; the old mask is not asked.
+        let set = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            let set = set.assume_init();
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            set
+        };
+        Self(set)
+    }
+
+    /// Waits for one of the signals, and returns its name.
+    pub(crate) fn wait(&self) -> &'static str {
+        let mut signal = 0;
+        // SAFETY: both pointers are to live values, and the set is initialised.
+        unsafe { libc::sigwait(&raw const self.0, &raw mut signal) };
+        match signal {
+            libc::SIGTERM => "SIGTERM",
+            libc::SIGINT => "SIGINT",
+            _ => "SIGHUP",
+        }
+    }
+}
+
+/// Waits until the other end of a socket has closed its side.
+pub(crate) fn wait_for_hangup(socket: &impl AsFd) {
+    let mut poll =
+        libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one live pollfd whose descriptor is borrowed for the whole call.
+    while unsafe { libc::poll(&raw mut poll, 1, -1) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
+/// Ends the process at once. Exit handlers of C libraries are left out: OpenSSL's would run beside
+/// librdkafka's threads.
+pub(crate) fn exit_now(code: u8) -> ! {
+    // SAFETY: never returns; nothing of this process is used afterwards.
+    unsafe { libc::_exit(i32::from(code)) }
+}

@@ -1,0 +1,210 @@
+//! A case's folder while the case runs.
+
+use super::{
+    ArchiveError,
+    csv::{self, PartitionLine, Table},
+    file::{self, Appender},
+    hlog::{self, Latencies, LogWriter},
+    model::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
+    redact::Redactor,
+    run_folder::write_json,
+};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A case's folder, open for writing. Every call leaves whole lines and whole files behind, so a
+/// case that is cut off at any point can be read.
+#[derive(Debug)]
+pub struct CaseFolder {
+    path: PathBuf,
+    redactor: Redactor,
+    series: Table,
+    resources: Table,
+    errors: Table,
+    lag: Table,
+    latency: Option<LogWriter>,
+    load_started_at: Option<Timestamp>,
+    /// First and last microsecond that was appended.
+    stretch: Option<(u64, u64)>,
+}
+
+impl CaseFolder {
+    pub(super) fn create(path: PathBuf, redactor: Redactor) -> Result<Self, ArchiveError> {
+        file::create_folder(&path)?;
+        let table = |name: &str| Table::create(path.join(name));
+        Ok(Self {
+            series: table("series.csv")?,
+            resources: table("resources.csv")?,
+            errors: table("errors.csv")?,
+            lag: table("lag.csv")?,
+            latency: None,
+            load_started_at: None,
+            stretch: None,
+            redactor,
+            path,
+        })
+    }
+
+    /// The case's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `scenario.yaml` and `cluster.yaml`, from which secrets have been removed.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written.
+    pub fn inputs(&self, scenario_yaml: &str, cluster_yaml: &str) -> Result<(), ArchiveError> {
+        for (name, text) in [("scenario.yaml", scenario_yaml), ("cluster.yaml", cluster_yaml)] {
+            file::write_whole(&self.path.join(name), self.redactor.text(text).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Says when the run's clock was zero. Called before the first interval.
+    pub fn load_started(&mut self, at: Timestamp) {
+        self.load_started_at = Some(at);
+    }
+
+    /// Appends one interval to `series.csv`, `resources.csv`, `errors.csv`, `lag.csv` and
+    /// `latency.hlog`. Intervals come in order.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written. The other files keep what they have.
+    pub fn append_interval(
+        &mut self,
+        row: &SeriesRow,
+        resources: &[ResourceRow],
+        errors: &[ErrorRow],
+        lag: &[LagRow],
+        latencies: Latencies<'_>,
+    ) -> Result<(), ArchiveError> {
+        self.series.append(std::slice::from_ref(row))?;
+        self.resources.append(resources)?;
+        self.errors.append(errors)?;
+        self.lag.append(lag)?;
+        let stretch = (row.start_us, row.end_us);
+        self.latency_log(row.end_us)?.append(stretch, &row.phase, latencies)?;
+        let first = self.stretch.map_or(row.start_us, |(first, _)| first);
+        self.stretch = Some((first, row.end_us));
+        Ok(())
+    }
+
+    /// Starts `agents/<agent>/agent.log`.
+    ///
+    /// # Errors
+    ///
+    /// When it is there already, or cannot be written.
+    pub fn agent_log(&self, agent: &str) -> Result<AgentLog, ArchiveError> {
+        file::check_name(agent)?;
+        let folder = self.path.join("agents").join(agent);
+        fs::create_dir_all(&folder).map_err(|source| ArchiveError::write(&folder, source))?;
+        let file = Appender::create(folder.join("agent.log"))?;
+        Ok(AgentLog { file, redactor: self.redactor.clone(), open_line: Vec::new() })
+    }
+
+    /// Writes what is known once the case is judged: `partitions.csv`, `partition_series.csv`,
+    /// `totals.hlog` (the latencies of the measured phases, as the metrics have them), and last
+    /// `result.json`.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written.
+    pub fn finish(
+        &mut self,
+        result: &CaseResult,
+        partition_series: &[PartitionSeriesRow],
+        totals: Option<Latencies<'_>>,
+    ) -> Result<(), ArchiveError> {
+        if let Some(latency) = &mut self.latency {
+            latency.flush()?;
+            latency.sync()?;
+        }
+        for table in [&self.series, &self.resources, &self.errors, &self.lag] {
+            table.sync()?;
+        }
+        let lines: Vec<_> = result.partitions.iter().map(PartitionLine::from).collect();
+        csv::write_whole(&self.path.join("partitions.csv"), &lines)?;
+        csv::write_whole(&self.path.join("partition_series.csv"), partition_series)?;
+        if let Some(totals) = totals {
+            self.write_totals(totals)?;
+        }
+        write_json(&self.path.join("result.json"), &self.redactor.case(result))
+    }
+
+    fn write_totals(&self, totals: Latencies<'_>) -> Result<(), ArchiveError> {
+        let path = self.path.join("totals.hlog");
+        let at = self.load_started_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        let text = hlog::totals(at, self.stretch.unwrap_or_default(), totals)
+            .map_err(|what| ArchiveError::encode(&path, what))?;
+        file::write_whole(&path, text.as_bytes())
+    }
+
+    fn latency_log(&mut self, now_us: u64) -> Result<&mut LogWriter, ArchiveError> {
+        if self.latency.is_none() {
+            // Nobody said when the load started: it was as long ago as the run's clock shows.
+            let since = SignedDuration::from_micros(i64::try_from(now_us).unwrap_or(0));
+            let started = *self.load_started_at.get_or_insert(Timestamp::now() - since);
+            self.latency = Some(LogWriter::create(self.path.join("latency.hlog"), started)?);
+        }
+        match &mut self.latency {
+            Some(latency) => Ok(latency),
+            None => unreachable!("it was made above"),
+        }
+    }
+}
+
+impl Drop for CaseFolder {
+    /// A case that ends early keeps the histograms that were being added up.
+    fn drop(&mut self) {
+        if let Some(latency) = &mut self.latency {
+            let _ = latency.flush();
+        }
+    }
+}
+
+/// An agent's log, as it comes in pieces.
+#[derive(Debug)]
+pub struct AgentLog {
+    file: Appender,
+    redactor: Redactor,
+    /// The last piece's unfinished line: a secret may be cut in two there.
+    open_line: Vec<u8>,
+}
+
+impl AgentLog {
+    /// Appends a piece, which may end anywhere. Secrets are masked.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn append(&mut self, piece: &[u8]) -> Result<(), ArchiveError> {
+        let end = piece.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, open) = piece.split_at(end);
+        if !whole.is_empty() {
+            self.open_line.extend_from_slice(whole);
+            let lines = std::mem::take(&mut self.open_line);
+            self.file.append(&self.redactor.bytes(&lines))?;
+        }
+        self.open_line.extend_from_slice(open);
+        Ok(())
+    }
+
+    /// Writes the last line, if it has no end yet, and makes the log durable.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn finish(mut self) -> Result<(), ArchiveError> {
+        if !self.open_line.is_empty() {
+            self.append(b"\n")?;
+        }
+        self.file.sync()
+    }
+}

@@ -1,0 +1,276 @@
+//! Reads a run's folder back. Reports are made from what stands here and from nothing else.
+//!
+//! A run that was cut off leaves files that are missing or that end early. Those are not errors: what
+//! is there is read, and what is not is said in [`RunArchive::gaps`] and [`CaseArchive::gaps`], which
+//! the page shows. Only a folder that is no run at all is an error.
+
+use super::{
+    ArchiveError,
+    hlog::{self, LogLine},
+    model::{
+        CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, RunResult, SCHEMA_VERSION,
+        SeriesRow,
+    },
+};
+use crate::events::{RunEvent, TimedEvent};
+use serde::de::DeserializeOwned;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Marks the interval events of a journal, which are most of it and stand in `series.csv` too.
+const INTERVAL_MARK: &str = r#""event":"interval""#;
+
+/// A run, read back.
+#[derive(Debug)]
+pub struct RunArchive {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its id: the folder's name.
+    pub id: String,
+    /// `run.json`; none if the run did not finish.
+    pub result: Option<RunResult>,
+    /// `events.jsonl`, without the intervals.
+    pub events: Vec<TimedEvent>,
+    /// Its cases, in order.
+    pub cases: Vec<CaseArchive>,
+    /// What is missing or damaged, in words.
+    pub gaps: Vec<String>,
+}
+
+/// A case, read back.
+#[derive(Debug, Default)]
+pub struct CaseArchive {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its name: the folder's.
+    pub name: String,
+    /// `result.json`; none if the case was not judged.
+    pub result: Option<CaseResult>,
+    /// `series.csv`.
+    pub series: Vec<SeriesRow>,
+    /// `resources.csv`.
+    pub resources: Vec<ResourceRow>,
+    /// `errors.csv`.
+    pub errors: Vec<ErrorRow>,
+    /// `lag.csv`.
+    pub lag: Vec<LagRow>,
+    /// `partition_series.csv`.
+    pub partition_series: Vec<PartitionSeriesRow>,
+    /// `scenario.yaml`.
+    pub scenario_yaml: Option<String>,
+    /// `cluster.yaml`.
+    pub cluster_yaml: Option<String>,
+    /// What is missing or damaged, in words.
+    pub gaps: Vec<String>,
+}
+
+/// Finds a run's folder by a path, by its id in `results`, or by `latest`.
+///
+/// # Errors
+///
+/// When there is no such run.
+pub fn find_run(results: &Path, name: &str) -> Result<PathBuf, ArchiveError> {
+    let inside = results.join(name);
+    let candidates = [inside.clone(), PathBuf::from(name)];
+    for path in &candidates {
+        if is_run(path) {
+            return fs::canonicalize(path).map_err(|source| ArchiveError::read(path, source));
+        }
+    }
+    let why = match (name, candidates.iter().find(|path| path.is_dir())) {
+        ("latest", _) => format!("there is no run in {} yet", results.display()),
+        (_, Some(path)) => format!("{} holds no run: no run.json, no events.jsonl", path.display()),
+        _ => format!("neither {} nor {name} is there", inside.display()),
+    };
+    Err(ArchiveError::NoRun { name: name.to_owned(), why })
+}
+
+/// Whether a folder holds a run, finished or not.
+#[must_use]
+pub fn is_run(path: &Path) -> bool {
+    path.join("run.json").is_file() || path.join("events.jsonl").is_file()
+}
+
+impl RunArchive {
+    /// Reads a run's folder.
+    ///
+    /// # Errors
+    ///
+    /// When it is no run's folder or cannot be listed.
+    pub fn read(path: &Path) -> Result<Self, ArchiveError> {
+        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !is_run(path) {
+            let why = format!("{} holds no run: no run.json, no events.jsonl", path.display());
+            return Err(ArchiveError::NoRun { name: id, why });
+        }
+        let mut gaps = Vec::new();
+        let result: Option<RunResult> = json(&path.join("run.json"), &mut gaps);
+        if let Some(version) = result.as_ref().map(|r| r.schema_version)
+            && version > SCHEMA_VERSION
+        {
+            gaps.push(format!(
+                "run.json has schema version {version}; this Mallard knows {SCHEMA_VERSION}"
+            ));
+        }
+        let events = events(&path.join("events.jsonl"), &mut gaps);
+        let mut cases = Vec::new();
+        for name in case_names(path, result.as_ref(), &events)? {
+            cases.push(CaseArchive::read(&path.join("cases").join(&name), name));
+        }
+        Ok(Self { path: path.to_owned(), id, result, events, cases, gaps })
+    }
+}
+
+impl CaseArchive {
+    fn read(path: &Path, name: String) -> Self {
+        let mut case = Self { path: path.to_owned(), name, ..Self::default() };
+        if !path.is_dir() {
+            case.gaps.push("the case's folder is missing: the case did not start".into());
+            return case;
+        }
+        let gaps = &mut case.gaps;
+        case.result = json(&path.join("result.json"), gaps);
+        case.series = table(&path.join("series.csv"), gaps);
+        case.resources = table(&path.join("resources.csv"), gaps);
+        case.errors = table(&path.join("errors.csv"), gaps);
+        case.lag = table(&path.join("lag.csv"), gaps);
+        if case.result.is_some() {
+            case.partition_series = table(&path.join("partition_series.csv"), gaps);
+        }
+        case.scenario_yaml = text(&path.join("scenario.yaml"), gaps);
+        case.cluster_yaml = text(&path.join("cluster.yaml"), gaps);
+        case
+    }
+
+    /// Reads `latency.hlog`, line by line; a text if it is missing or ends in damage.
+    pub fn latencies(&self, each: impl FnMut(LogLine)) -> Option<String> {
+        log(&self.path.join("latency.hlog"), each)
+    }
+
+    /// Reads `totals.hlog`; a text if it is missing or damaged.
+    pub fn totals(&self, each: impl FnMut(LogLine)) -> Option<String> {
+        log(&self.path.join("totals.hlog"), each)
+    }
+}
+
+/// Reads `run.json` alone: all that the index needs of a run that finished.
+#[must_use]
+pub fn read_summary(path: &Path) -> Option<RunResult> {
+    json(&path.join("run.json"), &mut Vec::new())
+}
+
+/// Cases in the order of `run.json`, else of the journal; what else lies under `cases/` comes after.
+fn case_names(
+    path: &Path,
+    result: Option<&RunResult>,
+    events: &[TimedEvent],
+) -> Result<Vec<String>, ArchiveError> {
+    let started = || {
+        events.iter().find_map(|timed| match &timed.event {
+            RunEvent::RunStarted { cases, .. } => Some(cases.clone()),
+            _ => None,
+        })
+    };
+    let mut names = match result {
+        Some(result) => result.cases.iter().map(|case| case.name.clone()).collect(),
+        None => started().unwrap_or_default(),
+    };
+    // A name in a file is not trusted with the way to a folder.
+    names.retain(|name| super::file::check_name(name).is_ok());
+    let mut found = Vec::new();
+    match fs::read_dir(path.join("cases")) {
+        Ok(entries) => {
+            found.extend(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(ArchiveError::read(path.join("cases"), source)),
+    }
+    found.retain(|name| super::file::check_name(name).is_ok() && !names.contains(name));
+    found.sort();
+    names.extend(found);
+    Ok(names)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn text(path: &Path, gaps: &mut Vec<String>) -> Option<String> {
+    let name = file_name(path);
+    match fs::read(path) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            gaps.push(format!("{name} is missing"));
+            None
+        }
+        Err(error) => {
+            gaps.push(format!("{name} cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(path: &Path, gaps: &mut Vec<String>) -> Option<T> {
+    let text = text(path, gaps)?;
+    match serde_json::from_str(&text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            gaps.push(format!("{} is damaged: {error}", file_name(path)));
+            None
+        }
+    }
+}
+
+/// Rows up to the first damaged one.
+fn table<T: DeserializeOwned>(path: &Path, gaps: &mut Vec<String>) -> Vec<T> {
+    let Some(text) = text(path, gaps) else { return Vec::new() };
+    let whole = whole_lines(&text, &file_name(path), gaps);
+    let mut rows = Vec::new();
+    for (at, row) in csv::Reader::from_reader(whole.as_bytes()).deserialize().enumerate() {
+        match row {
+            Ok(row) => rows.push(row),
+            Err(error) => {
+                gaps.push(format!("{} is damaged in row {}: {error}", file_name(path), at + 1));
+                break;
+            }
+        }
+    }
+    rows
+}
+
+fn events(path: &Path, gaps: &mut Vec<String>) -> Vec<TimedEvent> {
+    let Some(text) = text(path, gaps) else { return Vec::new() };
+    let mut events = Vec::new();
+    for (at, line) in whole_lines(&text, &file_name(path), gaps).lines().enumerate() {
+        if line.contains(INTERVAL_MARK) {
+            continue;
+        }
+        match serde_json::from_str(line) {
+            Ok(event) => events.push(event),
+            Err(error) => gaps.push(format!("events.jsonl, line {}: {error}", at + 1)),
+        }
+    }
+    events
+}
+
+fn log(path: &Path, each: impl FnMut(LogLine)) -> Option<String> {
+    let mut gaps = Vec::new();
+    if let Some(text) = text(path, &mut gaps)
+        && let Err((line, what)) = hlog::read(&text, each)
+    {
+        let line = line.map(|n| format!(", line {n}")).unwrap_or_default();
+        gaps.push(format!("{}{line}: {what}", file_name(path)));
+    }
+    gaps.pop()
+}
+
+/// Leaves out a last line that was cut short.
+fn whole_lines<'a>(text: &'a str, name: &str, gaps: &mut Vec<String>) -> &'a str {
+    let end = text.rfind('\n').map_or(0, |at| at + 1);
+    if end < text.len() {
+        gaps.push(format!("{name} ends within a line, which is left out"));
+    }
+    &text[..end]
+}

@@ -1,0 +1,132 @@
+//! The arguments, with the help that teaches them.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Load and soak testing of Kafka that can be trusted.
+///
+/// Mallard reads a scenario, starts agents that make producer and consumer load, and leaves an archived
+/// report that says pass, fail or invalid, and why.
+#[derive(Debug, Parser)]
+#[command(name = "mallard", version = mallard_protocol::BUILD_ID, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mallard run scenarios/quickstart.yaml                     no Kafka needed: an embedded broker
+  mallard run scenarios/steady.yaml --cluster kafka.yaml    against your cluster
+  mallard run scenarios/steady.yaml --set rate=200/s --set hold=30s
+  mallard run scenarios --only 'codecs@*'                   every scenario of a folder, some cases
+  mallard plan scenarios/soak.yaml                          who runs what where, how long, how many bytes
+  mallard validate scenarios/*.yaml cluster.yaml            every mistake, nothing touched
+  mallard report latest                                     the pages again, from the archive
+
+Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
+the infrastructure broke, 4 the measurement cannot be trusted, 130 interrupted.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios and archive a verdict
+    Run(RunArgs),
+    /// List cases by name, as --only takes them
+    List(PlanArgs),
+    /// Find every mistake in scenario and cluster files; touch nothing
+    Validate(ValidateArgs),
+    /// Show who runs what where, how long, and how many bytes
+    Plan(PlanArgs),
+    /// List every metric that an expectation may name, with unit, meaning and formula
+    Metrics(MetricsArgs),
+    /// Make the pages of a run again, from its archive
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Which scenarios, and how they are changed from outside.
+#[derive(Debug, Args, Clone, Default)]
+pub struct PlanArgs {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "SCENARIO|FOLDER")]
+    pub scenarios: Vec<PathBuf>,
+    /// Where Kafka and the agents' hosts are [default: cluster.yaml here, else an embedded broker]
+    #[arg(long, value_name = "FILE")]
+    pub cluster: Option<PathBuf>,
+    /// Give a parameter another value; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Only cases whose name matches; `*` stands for anything; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub only: Vec<String>,
+    /// Run every case so many times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
+}
+
+/// `mallard run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which scenarios.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Name the run's folder, instead of by time and scenario
+    #[arg(long, value_name = "NAME")]
+    pub id: Option<String>,
+    /// Print the verdict only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Leave created topics and groups on the broker
+    #[arg(long)]
+    pub keep: bool,
+    /// The agent's program [default: mallard-agent beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+    /// Templates to use instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+/// `mallard validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Scenario and cluster files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The agent's program, which checks client properties [default: beside this program, if there]
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+}
+
+/// `mallard metrics`.
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mallard report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run's folder, its id, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Templates to use instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}

@@ -1,0 +1,89 @@
+//! The command line: arguments in, exit code out.
+
+pub mod args;
+mod files;
+mod report;
+mod run;
+
+pub(crate) use run::chain;
+
+use crate::exit_code;
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::io::Write;
+
+/// What a command ends with: the text for standard output, or for standard error, and the exit code.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+    /// The exit code.
+    pub code: i32,
+}
+
+impl Outcome {
+    /// All went well, and this is the answer.
+    #[must_use]
+    pub fn ok(stdout: String) -> Self {
+        Self { stdout, stderr: String::new(), code: exit_code::PASS }
+    }
+
+    /// It did not go well.
+    #[must_use]
+    pub fn failed(code: i32, stderr: String) -> Self {
+        Self { stdout: String::new(), stderr, code }
+    }
+}
+
+/// Runs the program and returns its exit code.
+#[must_use]
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let _ = usage.print();
+            return if usage.use_stderr() { exit_code::USAGE } else { exit_code::PASS };
+        }
+    };
+    let outcome = dispatch(cli);
+    let wrote = std::io::stdout().write_all(outcome.stdout.as_bytes());
+    // A reader that has gone away, as `head` does, is no error.
+    let _ = wrote.and_then(|()| std::io::stdout().flush());
+    let _ = std::io::stderr().write_all(outcome.stderr.as_bytes());
+    outcome.code
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::List(args) => files::list(&args),
+        Command::Validate(args) => files::validate(&args),
+        Command::Plan(args) => files::plan(&args),
+        Command::Metrics(args) => Outcome::ok(if args.json {
+            crate::measure::metrics::json()
+        } else {
+            crate::measure::metrics::table()
+        }),
+        Command::Report(args) => report::report(&args),
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mallard", &mut script);
+    Outcome::ok(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// The man page: the program's own page, then one section a subcommand.
+fn man() -> Outcome {
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    match rendered {
+        Ok(()) => Outcome::ok(String::from_utf8_lossy(&page).into_owned()),
+        Err(cause) => Outcome::failed(exit_code::ERROR, format!("error: {cause}\n")),
+    }
+}

@@ -1,0 +1,20 @@
+//! `mallard report`: pages again, from the archive alone.
+
+use super::{Outcome, args::ReportArgs, run::error_text};
+use crate::{
+    archive::read,
+    exit_code,
+    report::{self, templates::Templates},
+};
+
+/// Makes `report.html`, `junit.xml` and the index again.
+pub(super) fn report(args: &ReportArgs) -> Outcome {
+    let made = Templates::load(args.templates.as_deref()).and_then(|templates| {
+        let run = read::find_run(&args.results, &args.run)?;
+        report::write(&run, &templates)
+    });
+    match made {
+        Ok(page) => Outcome::ok(format!("{}\n", page.display())),
+        Err(cause) => Outcome::failed(exit_code::USAGE, error_text(&cause)),
+    }
+}

@@ -1,0 +1,40 @@
+//! Clocks of this machine: wall time for people, monotonic time for everything that is measured.
+
+use jiff::Timestamp;
+
+/// Now as RFC 3339 in UTC with microseconds.
+#[must_use]
+pub fn now_rfc3339() -> String {
+    rfc3339(Timestamp::now())
+}
+
+/// `CLOCK_MONOTONIC` in microseconds: the clock that agents of this machine share.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec on this stack, which the call fills in.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    debug_assert_eq!(status, 0, "CLOCK_MONOTONIC always exists");
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
+}
+
+/// This boot's id: processes with the same one share `CLOCK_MONOTONIC`.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// A moment as RFC 3339 in UTC with microseconds.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// The wall time that lies so far ahead.
+#[must_use]
+pub fn wall_time_in(ahead: std::time::Duration) -> Timestamp {
+    Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,292 @@
+//! Cluster files: where Kafka is, and where agents may run.
+
+use super::{
+    Diagnostic, Environment,
+    emit::{emit, is_secret_key},
+    parameters::{Values, substitute_environment},
+    shape::{
+        Fields, Located, Property, Reader, Shape, either, integer, list, list_of_some, name,
+        properties,
+        quantity::{duration, some_time},
+        record, tagged, text, words,
+    },
+    source::{Place, Source},
+    yaml,
+};
+use crate::plan::{Deadlines, KafkaPlan};
+use mallard_protocol::workload::ClientProperties;
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// Most agents on one host, and brokers in one agent.
+const AGENT_LIMIT: u64 = 64;
+const BROKER_LIMIT: u64 = 16;
+
+/// How long agents go on alone: where all of them are on this machine, and elsewhere.
+const LOCAL_LEASE: Duration = Duration::from_secs(30);
+const REMOTE_LEASE: Duration = Duration::from_secs(600);
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where Kafka is.
+    pub kafka: KafkaPlan,
+    /// The hosts, in the order of the file.
+    pub hosts: Vec<Host>,
+    /// How long agents go on without an orchestrator.
+    pub lease: Duration,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+    /// Values that must never be written anywhere.
+    pub secrets: Vec<String>,
+    /// The file for the archive: secrets removed.
+    pub yaml: String,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// How many agents run on it.
+    pub agents: u32,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Takes text for a cluster file.
+///
+/// # Errors
+///
+/// Every mistake in it.
+pub fn from_source(
+    source: &Arc<Source>,
+    environment: Environment<'_>,
+) -> Result<Cluster, Vec<Diagnostic>> {
+    let mut root = yaml::parse(source)?;
+    let mut reader = Reader::default();
+    let mut secrets = Vec::new();
+    substitute_environment(&mut root, environment, &mut secrets, &mut reader);
+    Values::default().substitute(&mut root, &mut reader);
+    let raw = shape().read(&root, &mut reader);
+    let sound = !reader.has_errors();
+    let Some(raw) = raw.filter(|_| sound) else { return Err(reader.diagnostics) };
+    if let Kafka::External { client, .. } = &raw.kafka {
+        secrets.extend(secret_values(client));
+    }
+    Ok(Cluster {
+        source: Arc::clone(source),
+        kafka: raw.kafka.plan(),
+        lease: raw.lease.unwrap_or_else(|| default_lease(true)),
+        hosts: raw.hosts,
+        deadlines: raw.deadlines,
+        secrets,
+        yaml: emit(&root),
+        warnings: reader.diagnostics,
+    })
+}
+
+/// Values of properties that must never be written anywhere.
+pub fn secret_values(properties: &[Property]) -> impl Iterator<Item = String> {
+    let secret = |property: &&Property| is_secret_key(&property.key.value);
+    properties
+        .iter()
+        .filter(secret)
+        .map(|property| property.value.value.clone())
+        .filter(|v| !v.is_empty())
+}
+
+struct Raw {
+    kafka: Kafka,
+    hosts: Vec<Host>,
+    lease: Option<Duration>,
+    deadlines: Deadlines,
+}
+
+#[derive(Clone)]
+enum Kafka {
+    Embedded { brokers: u16, round_trip_ms: u32 },
+    External { bootstrap: Located<String>, client: Vec<Property> },
+}
+
+impl Kafka {
+    fn plan(self) -> KafkaPlan {
+        match self {
+            Self::Embedded { brokers, round_trip_ms } => {
+                KafkaPlan::Embedded { brokers, round_trip_ms }
+            }
+            Self::External { bootstrap, client } => {
+                let mut connection: ClientProperties =
+                    vec![("bootstrap.servers".to_owned(), bootstrap.value)];
+                connection.extend(client.into_iter().map(|p| (p.key.value, p.value.value)));
+                KafkaPlan::External { connection }
+            }
+        }
+    }
+}
+
+/// The shape of a cluster file, for its schema.
+pub fn schema_shape() -> impl Shape<Value = ()> {
+    shape().map(|_| ())
+}
+
+fn shape() -> impl Shape<Value = Raw> {
+    record("a cluster file", cluster)
+}
+
+fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
+    let doc = "Where Kafka is: `embedded` (a broker inside an agent), or how to reach a cluster.";
+    let kafka = fields.required("kafka", doc, either(embedded_word(), Kind));
+    let hosts = fields.required("hosts", "Where agents may run.", list_of_some(host()));
+    let lease = fields.optional(
+        "lease",
+        "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",
+        some_time(),
+    );
+    let doc = "How long each step of a case may take.";
+    let deadlines = fields.default(
+        "deadlines",
+        doc,
+        record("deadlines", deadlines),
+        json!({}),
+        Deadlines::default(),
+    );
+    fields.later("bounds", "bounds files");
+    Some(Raw { kafka: kafka?, hosts: hosts?, lease: lease?, deadlines: deadlines? })
+}
+
+fn embedded_word() -> impl Shape<Value = Kafka> {
+    words([("embedded", Kafka::Embedded { brokers: 1, round_trip_ms: 0 })])
+}
+
+/// `{bootstrap, client}`, or a mapping with one key that says how Kafka comes to be.
+struct Kind;
+
+impl Kind {
+    fn made() -> super::shape::Tagged<Kafka> {
+        tagged("kafka")
+            .variant(
+                "embedded",
+                "A broker inside an agent: librdkafka's mock cluster.",
+                record("an embedded broker", embedded),
+            )
+            .later("container", "Kafka in containers")
+            .later("deploy", "Kafka deployed on hosts")
+    }
+
+    fn reached() -> super::shape::Record<Kafka> {
+        record("kafka", external)
+    }
+}
+
+impl Shape for Kind {
+    type Value = Kafka;
+
+    fn read(&self, node: &yaml::Node, reader: &mut Reader) -> Option<Kafka> {
+        let made = ["embedded", "container", "deploy"].iter().any(|key| node.get(key).is_some());
+        if made { Self::made().read(node, reader) } else { Self::reached().read(node, reader) }
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        json!({"anyOf": [Self::reached().schema(), Self::made().schema()]})
+    }
+
+    fn takes(&self) -> super::shape::Takes {
+        Self::reached().takes()
+    }
+
+    fn expected(&self) -> String {
+        "a mapping with `bootstrap`".to_owned()
+    }
+}
+
+fn embedded(fields: &mut Fields<'_>) -> Option<Kafka> {
+    let brokers = fields.default("brokers", "Number of brokers.", integer(1..=BROKER_LIMIT), 1, 1);
+    let doc = "Round-trip time that every broker adds.";
+    let round_trip = fields.default("round_trip", doc, duration(), "0ms", Duration::ZERO);
+    let brokers = u16::try_from(brokers?).unwrap_or(1);
+    let round_trip = round_trip?;
+    if round_trip > Duration::from_secs(60) {
+        let at = fields.place_of("round_trip").unwrap_or_else(|| fields.at());
+        fields.error(&at, "this round trip is longer than a minute", "requests would time out");
+    }
+    let round_trip_ms = u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX);
+    Some(Kafka::Embedded { brokers, round_trip_ms })
+}
+
+fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
+    let doc = "Brokers to begin with: `host:port`, more of them separated by commas.";
+    let bootstrap = fields.required("bootstrap", doc, text().located());
+    let doc = "Properties of every client, as librdkafka spells them: security, timeouts.";
+    let client =
+        fields.default("client", doc, properties("client properties"), json!({}), Vec::new());
+    for key in ["embedded", "container", "deploy"] {
+        fields.elsewhere(key);
+    }
+    let (bootstrap, client) = (bootstrap?, client?);
+    let sound = |address: &str| {
+        let address = address.trim();
+        let address = address.rsplit_once("://").map_or(address, |(_, rest)| rest);
+        let port = address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        matches!(port, Some((host, Ok(port))) if !host.is_empty() && port > 0)
+    };
+    if let Some(wrong) = bootstrap.value.split(',').find(|address| !sound(address)) {
+        let message = format!("`{}` is not `host:port`", super::shape::shortened(wrong.trim()));
+        fields.error(&bootstrap.at, message, "for example `broker-1:9092,broker-2:9092`");
+    }
+    for property in &client {
+        if let Some(instead) = super::scenario::clash(&property.key.value) {
+            let message = format!("`{}` is set by mallard", property.key.value);
+            fields.error(&property.key.at, message, instead);
+        }
+    }
+    Some(Kafka::External { bootstrap, client })
+}
+
+fn host() -> impl Shape<Value = Host> {
+    tagged("a host")
+        .variant("local", "This machine.", record("a local host", local))
+        .later("ssh", "hosts over ssh")
+        .later("container", "hosts in containers")
+}
+
+fn local(fields: &mut Fields<'_>) -> Option<Host> {
+    let doc = "How many agents run on it.";
+    let agents = fields.default("agents", doc, integer(1..=AGENT_LIMIT), 1, 1);
+    let doc = "Labels that `on` of a producer or consumer may ask for.";
+    let labels = fields.default("labels", doc, list(name(64)), json!([]), Vec::new());
+    let at = fields.at();
+    Some(Host { agents: u32::try_from(agents?).unwrap_or(1), labels: labels?, at })
+}
+
+fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
+    let default = Deadlines::default();
+    let mut one = |key, doc: &str, default: Duration| {
+        fields.default(key, doc, some_time(), format!("{}s", default.as_secs()), default)
+    };
+    let connect = one("connect", "Starting an agent and hearing from it.", default.connect);
+    let topics = one("topics", "Reaching a broker and creating topics.", default.topics);
+    let ready = one("ready", "Every consumer assigned and every probe seen.", default.ready);
+    let silence =
+        one("agent_silence", "Silence after which an agent counts as lost.", default.agent_silence);
+    let collect = one("collect", "Collecting logs.", default.collect);
+    let teardown = one("teardown", "Deleting topics and ending agents.", default.teardown);
+    Some(Deadlines {
+        connect: connect?,
+        topics: topics?,
+        ready: ready?,
+        agent_silence: silence?,
+        collect: collect?,
+        teardown: teardown?,
+    })
+}
+
+/// The lease for a set of hosts that says nothing about it.
+#[must_use]
+pub fn default_lease(all_local: bool) -> Duration {
+    if all_local { LOCAL_LEASE } else { REMOTE_LEASE }
+}

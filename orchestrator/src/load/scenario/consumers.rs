@@ -1,0 +1,144 @@
+//! Consumers.
+
+use super::{
+    payload::mention,
+    producers::{Instances, client, instances, labels, partition},
+};
+use crate::load::{
+    shape::{
+        Fields, Located, Property, Shape, either, integer, list_of_some, quantity::duration,
+        record, scalar, tagged, units::Wrong, words,
+    },
+    source::Place,
+};
+use mallard_protocol::workload::{CommitPolicy, StartFrom};
+use serde_json::json;
+use std::time::Duration;
+
+/// How often the client commits by itself, in milliseconds: librdkafka's own default.
+const AUTO_COMMIT_MS: u32 = 5_000;
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// The topics it reads.
+    pub topics: Located<Vec<Located<String>>>,
+    /// Its group; its own name if neither this nor `assign` is given.
+    pub group: Option<Located<String>>,
+    /// Partitions read without a group.
+    pub assign: Option<Located<Assign>>,
+    /// How many instances.
+    pub instances: Located<Instances>,
+    /// Where reading starts.
+    pub from: Located<StartFrom>,
+    /// When offsets are committed; `None` if the scenario does not say.
+    pub commit: Option<Located<CommitPolicy>>,
+    /// Which records of transactions are read.
+    pub isolation: &'static str,
+    /// Work for each record.
+    pub work: Duration,
+    /// Client properties.
+    pub client: Vec<Property>,
+    /// Labels that its hosts must have.
+    pub on: Vec<Located<String>>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Partitions read without a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assign {
+    /// All of them.
+    All,
+    /// These, of every topic.
+    These(Vec<i32>),
+}
+
+/// The shape of a consumer.
+pub fn shape() -> impl Shape<Value = Consumer> {
+    record("a consumer", consumer)
+}
+
+fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
+    let topics =
+        fields.required("topics", "The topics it reads.", list_of_some(mention()).located());
+    let group =
+        fields.optional("group", "Its group. The consumer's own name if not given.", group());
+    let assign = fields.optional(
+        "assign",
+        "Reads these partitions, or `all`, without a group.",
+        either(words([("all", Assign::All)]), list_of_some(partition()).map(Assign::These))
+            .located(),
+    );
+    let instances = instances(fields);
+    let from = fields.default(
+        "from",
+        "Where reading starts: the oldest record, what comes after joining, or the run's start.",
+        words([
+            ("earliest", StartFrom::Earliest),
+            ("latest", StartFrom::Latest),
+            ("run-start", StartFrom::RunStart),
+        ])
+        .located(),
+        "run-start",
+        Located { value: StartFrom::RunStart, at: fields.at(), anchor: fields.at() },
+    );
+    let commit = fields.optional(
+        "commit",
+        "When offsets are committed: never, by the client every 5 s, or after every N records. `auto` for groups, `never` for assigned partitions.",
+        commit().located(),
+    );
+    let isolation = fields.default(
+        "isolation",
+        "Whether records of open and aborted transactions are read.",
+        words([("read_committed", "read_committed"), ("read_uncommitted", "read_uncommitted")]),
+        "read_committed",
+        "read_committed",
+    );
+    let work = fields.default("work", "Work for each record.", duration(), "0s", Duration::ZERO);
+    let client = client(fields);
+    let on = labels(fields);
+    fields.later("process", "decoding and validating records");
+    let at = fields.at();
+    let (group, assign) = (group?, assign?);
+    if let (Some(_), Some(assign)) = (&group, &assign) {
+        let help = "a group assigns partitions by itself; keep one of the two keys";
+        fields.error(&assign.anchor, "`assign` and `group` exclude each other", help);
+    }
+    Some(Consumer {
+        topics: topics?,
+        group,
+        assign,
+        instances: instances?,
+        from: from?,
+        commit: commit?,
+        isolation: isolation?,
+        work: work?,
+        client: client?,
+        on: on?,
+        at,
+    })
+}
+
+fn group() -> impl Shape<Value = Located<String>> {
+    scalar("a group's name", json!({"type": "string"}), |s| {
+        let sound = !s.text.is_empty() && s.text.len() <= 200 && !s.text.contains(char::is_control);
+        if sound {
+            Ok(s.text.clone())
+        } else {
+            Err(Wrong::new("this cannot be a group's name", "allowed: from 1 to 200 characters"))
+        }
+    })
+    .located()
+}
+
+fn commit() -> impl Shape<Value = CommitPolicy> {
+    let every = integer(1..=1_000_000_000).map(|records| CommitPolicy::Every { records });
+    either(
+        words([
+            ("never", CommitPolicy::Never),
+            ("auto", CommitPolicy::Auto { every_ms: AUTO_COMMIT_MS }),
+        ]),
+        tagged("a commit policy").variant("every", "Records between commits.", every),
+    )
+}

@@ -1,0 +1,217 @@
+//! What a collector has measured once a case is over.
+
+use super::{
+    audit::AuditFailure,
+    collector::{AgentBook, Collector},
+    fate::OffsetMismatch,
+    resources::ResourceTally,
+    roster::Roster,
+    tally::Tally,
+    watch::{Judged, Who},
+};
+use crate::archive::model::{Accounts, PartitionResult, PartitionSeriesRow};
+use mallard_protocol::interval::PartitionOffset;
+
+/// Everything that was measured in a case.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Everybody in the case.
+    pub roster: Roster,
+    /// The measured phases.
+    pub whole: Tally,
+    /// By producer, in the roster's order.
+    pub producers: Vec<Tally>,
+    /// By reader, in the roster's order.
+    pub readers: Vec<Tally>,
+    /// Accounts of the measured phases.
+    pub accounts: Accounts,
+    /// Accounts of the whole load.
+    pub accounts_whole: Accounts,
+    /// By partition. Partition -1 is left out where nothing failed there.
+    pub partitions: Vec<PartitionResult>,
+    /// By partition, then by time.
+    pub partition_series: Vec<PartitionSeriesRow>,
+    /// By expectation, in the plan's order.
+    pub judged: Vec<Judged>,
+    /// By agent.
+    pub agents: Vec<AgentMeasured>,
+    /// What the trust in all this hangs on.
+    pub quality: Quality,
+}
+
+/// An agent over the whole load.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentMeasured {
+    /// Its resources.
+    pub whole: ResourceTally,
+    /// Resident memory when the load started.
+    pub memory_start_bytes: Option<u64>,
+    /// End of the last interval it told.
+    pub progress_us: u64,
+    /// Whether it told that there are no more.
+    pub finished: bool,
+    /// When it was lost.
+    pub lost_at_us: Option<u64>,
+    /// Intervals that never came.
+    pub missing: u64,
+    /// Measured intervals that it handed in late.
+    pub late: u64,
+    /// The worst of them, in microseconds.
+    pub late_by_us_max: u64,
+}
+
+/// What the trust in figures hangs on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// Intervals of the measured phases.
+    pub measured_intervals: u64,
+    /// Intervals that went out without a part.
+    pub incomplete: u64,
+    /// Accounts that do not add up.
+    pub failures: Vec<AuditFailure>,
+    /// Partitions in which offsets and accounts disagree.
+    pub offset_mismatches: Vec<OffsetMismatch>,
+    /// Consumers that had not caught up: name, lag, records missing.
+    pub behind: Vec<(String, u64, u64)>,
+}
+
+impl Collector {
+    /// Ends the collection. `end_offsets` are those read after the drain. [`Collector::flush`] comes
+    /// before it, for the last intervals.
+    #[must_use]
+    pub fn conclude(mut self, end_offsets: &[PartitionOffset]) -> Measured {
+        let _ = self.flush();
+        self.lag.set_end(end_offsets, &self.roster);
+        self.whole.outcome = self.outcome(&Who::All, 0);
+        for reader in 0..self.readers.len() {
+            self.readers[reader].outcome = self.outcome(&Who::Reader(reader), 0);
+        }
+        let watches = std::mem::take(&mut self.watches);
+        let judged = watches.into_iter().map(|watch| {
+            watch.finish(self.released_us, &self.roster, &|who, member| self.outcome(who, member))
+        });
+        let judged = judged.collect();
+        let quality = Quality {
+            measured_intervals: self.measured_intervals,
+            incomplete: self.incomplete,
+            failures: self.failures.clone(),
+            offset_mismatches: self.offset_mismatches(),
+            behind: self.behind(),
+        };
+        Measured {
+            accounts: accounts_of(&self.whole),
+            accounts_whole: self.accounts_whole(),
+            partitions: self.partition_results(),
+            partition_series: self.partition_series(),
+            judged,
+            agents: self.agents.iter().map(agent_of).collect(),
+            quality,
+            whole: self.whole,
+            producers: self.producers,
+            readers: self.readers,
+            roster: self.roster,
+        }
+    }
+
+    fn accounts_whole(&self) -> Accounts {
+        let mut accounts = Accounts {
+            late: self.whole_late,
+            failed_by_code: self.whole_failed_by_code.clone(),
+            ..Accounts::default()
+        };
+        for ledger in &self.ledgers {
+            accounts.scheduled += ledger.produced.scheduled;
+            accounts.not_sent += ledger.produced.not_sent;
+            accounts.sent += ledger.produced.sent;
+            accounts.acked += ledger.produced.acked;
+            accounts.failed += ledger.produced.failed;
+            accounts.outstanding += ledger.produced.outstanding;
+            accounts.received += ledger.consumed.received;
+        }
+        accounts
+    }
+
+    fn partition_results(&self) -> Vec<PartitionResult> {
+        let slots = 0..self.roster.slots();
+        let results = slots.filter_map(|slot| {
+            let totals = &self.partitions.totals()[slot];
+            let (topic, partition) = self.roster.partition_of(slot);
+            if partition < 0 && totals.failed == 0 {
+                return None;
+            }
+            Some(PartitionResult {
+                topic: self.roster.topics[topic.index()].alias.clone(),
+                partition,
+                acked: totals.acked,
+                acked_bytes: totals.acked_bytes,
+                failed: totals.failed,
+                received: totals.received,
+                received_bytes: totals.received_bytes,
+                lost: self.lost_in(slot),
+                start_offset: self.lag.start(slot),
+                end_offset: self.lag.end(slot),
+                lag_max: self.lag.max(slot),
+                lag_end: self.is_read(slot).then(|| self.lag.worst(slot)).flatten(),
+                service: totals.service.percentiles(),
+                response: totals.response.percentiles(),
+                end_to_end: totals.end_to_end.percentiles(),
+            })
+        });
+        results.collect()
+    }
+
+    fn is_read(&self, slot: usize) -> bool {
+        self.roster.readers.iter().any(|reader| reader.reads[slot])
+    }
+
+    fn partition_series(&self) -> Vec<PartitionSeriesRow> {
+        let mut rows = Vec::new();
+        for slot in 0..self.roster.slots() {
+            let (topic, partition) = self.roster.partition_of(slot);
+            if partition < 0 {
+                continue;
+            }
+            let points = self.partitions.points();
+            rows.extend(points.map(|(start_us, end_us, points)| PartitionSeriesRow {
+                start_us,
+                end_us,
+                topic: self.roster.topics[topic.index()].alias.clone(),
+                partition,
+                acked: points[slot].acked,
+                received: points[slot].received,
+                response_p99_us: points[slot].response_p99_us,
+                end_to_end_p99_us: points[slot].end_to_end_p99_us,
+                lag: points[slot].lag,
+            }));
+        }
+        rows
+    }
+}
+
+/// Accounts of the records due in the measured phases.
+fn accounts_of(whole: &Tally) -> Accounts {
+    Accounts {
+        scheduled: whole.due.scheduled,
+        not_sent: whole.due.not_sent(),
+        sent: whole.due.sent,
+        acked: whole.due.acked,
+        failed: whole.due.failed,
+        failed_by_code: whole.due.failed_by_code.clone(),
+        outstanding: whole.due.outstanding(),
+        received: whole.arrived.received,
+        late: whole.due.late,
+    }
+}
+
+fn agent_of(book: &AgentBook) -> AgentMeasured {
+    AgentMeasured {
+        whole: book.whole.clone(),
+        memory_start_bytes: book.memory_start_bytes,
+        progress_us: book.progress_us,
+        finished: book.finished,
+        lost_at_us: book.lost_at_us,
+        missing: book.missing,
+        late: book.late,
+        late_by_us_max: book.late_by_us_max,
+    }
+}

@@ -1,0 +1,178 @@
+//! Metrics of consumers: rates, lag, rebalances.
+
+use super::{Metric, Scopes, count, metric, per_second, ratio};
+
+const AGENT: &str = "the agent's counters";
+const LAG: &str =
+    "the broker's end offsets and the consumers' positions, both at the interval's end";
+const READING: Scopes = Scopes::READING;
+const RECEIVED: Scopes = Scopes::RECEIVED;
+const LAGGING: Scopes =
+    Scopes::TOPIC.and(Scopes::PARTITION).and(Scopes::CONSUMER).and(Scopes::PHASE);
+
+/// All metrics of consumers but those that are statistics of a histogram.
+pub(super) fn metrics() -> Vec<Metric> {
+    flow().into_iter().chain(lag()).chain(rebalances()).collect()
+}
+
+fn flow() -> Vec<Metric> {
+    vec![
+        metric!(
+            "consume.received.rate",
+            "per_s",
+            true,
+            Consumers,
+            RECEIVED,
+            "records of this run received, summed over groups",
+            "records received in measured intervals, whenever they were due / time of these \
+             intervals",
+            AGENT,
+            |t| per_second(t.receiving.received, t.time_us)
+        ),
+        metric!(
+            "consume.bytes_rate",
+            "bytes_per_s",
+            true,
+            Consumers,
+            RECEIVED,
+            "key and value bytes received, summed over groups",
+            "bytes received in measured intervals / time of these intervals",
+            AGENT,
+            |t| per_second(t.receiving.received_bytes, t.time_us)
+        ),
+        metric!(
+            "consume.empty_poll_rate",
+            "ratio",
+            true,
+            Consumers,
+            READING,
+            "share of polls that gave no record",
+            "empty polls / polls, in measured intervals",
+            AGENT,
+            |t| ratio(t.receiving.empty_polls, t.receiving.polls)
+        ),
+        metric!(
+            "consume.messages_per_poll",
+            "records_per_poll",
+            true,
+            Consumers,
+            READING,
+            "records received for each poll that gave one",
+            "records received / (polls - empty polls), in measured intervals",
+            AGENT,
+            |t| ratio(t.receiving.received, t.receiving.polls - t.receiving.empty_polls)
+        ),
+        metric!(
+            "consume.errors",
+            "count",
+            true,
+            Consumers,
+            READING,
+            "errors that consumers saw",
+            "sum over measured intervals",
+            AGENT,
+            |t| count(t.receiving.errors.values().sum())
+        ),
+        metric!(
+            "consume.foreign",
+            "records",
+            true,
+            Consumers,
+            READING,
+            "records received that this run did not send, its own probes aside",
+            "sum over measured intervals",
+            AGENT,
+            |t| count(t.receiving.foreign)
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
+fn lag() -> Vec<Metric> {
+    vec![
+        metric!(
+            "consume.lag.max",
+            "records",
+            true,
+            Consumers,
+            LAGGING,
+            "largest lag in an interval, summed over partitions and groups",
+            "largest, over measured intervals, of the sum of (end offset - position)",
+            LAG,
+            |t| (t.lag.time_us > 0).then_some(t.lag.max as f64)
+        ),
+        metric!(
+            "consume.lag.mean",
+            "records",
+            true,
+            Consumers,
+            LAGGING,
+            "mean lag over time, summed over partitions and groups",
+            "mean over measured intervals, weighted by their time, of the sum of (end offset - \
+             position)",
+            LAG,
+            |t| (t.lag.time_us > 0).then(|| t.lag.record_us / t.lag.time_us as f64)
+        ),
+        metric!(
+            "consume.lag.end",
+            "records",
+            false,
+            Consumers,
+            Scopes::TOPIC.and(Scopes::PARTITION).and(Scopes::CONSUMER),
+            "lag after the drain, summed over partitions and groups",
+            "sum of (end offset - position) after the drain",
+            "the broker's end offsets after the drain, and the consumers' last positions",
+            |t| t.outcome.lag_end.map(|lag| lag as f64)
+        ),
+    ]
+}
+
+fn rebalances() -> Vec<Metric> {
+    vec![
+        metric!(
+            "consume.rebalances",
+            "count",
+            true,
+            Consumers,
+            READING,
+            "rebalances that ended, one for every consumer that took part; the first assignment is \
+             before the load and does not count",
+            "sum over measured intervals",
+            "the client's rebalance callback",
+            |t| count(t.receiving.rebalances)
+        ),
+        metric!(
+            "consume.rebalance_time.max",
+            "us",
+            true,
+            Consumers,
+            READING,
+            "longest time that a consumer was without its partitions in a rebalance; 0 without one",
+            "largest, from losing partitions to having an assignment again",
+            "the client's rebalance callback",
+            |t| count(t.receiving.rebalance_max_us)
+        ),
+        metric!(
+            "consume.rebalance_time.total",
+            "us",
+            true,
+            Consumers,
+            READING,
+            "time that consumers were without their partitions in rebalances, together",
+            "sum, from losing partitions to having an assignment again",
+            "the client's rebalance callback",
+            |t| count(t.receiving.rebalance_total_us)
+        ),
+        metric!(
+            "consume.rebalance.partitions_moved",
+            "count",
+            true,
+            Consumers,
+            READING,
+            "partitions that came to a consumer that had not had them before",
+            "sum over rebalances in measured intervals",
+            "the client's rebalance callback",
+            |t| count(t.receiving.partitions_moved)
+        ),
+    ]
+}

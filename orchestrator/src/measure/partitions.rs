@@ -1,0 +1,209 @@
+//! What is kept for every topic-partition: totals of the measured phases, and a series of at most
+//! [`POINTS_MAX`] points.
+//!
+//! A timeline is known before its load starts, so the length of a point is known too: the shortest
+//! whole number of intervals of which [`POINTS_MAX`] cover it. Points are therefore exact, and nothing
+//! has to be merged or kept but figures: 48 bytes a point. Histograms exist for totals (three of at
+//! most 26 KiB a partition, see [`super::coarse`]) and for points that are not over yet (two).
+
+use super::coarse::Coarse;
+use mallard_protocol::{
+    INTERVAL_US,
+    interval::{ConsumedPartition, ProducedPartition},
+    schedule::Timeline,
+};
+use std::collections::VecDeque;
+
+/// Most points of a partition's series.
+pub const POINTS_MAX: u64 = 120;
+
+/// Totals of one partition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct PartitionTotals {
+    /// Acknowledged, due in the measured phases.
+    pub(super) acked: u64,
+    /// Key and value bytes of these.
+    pub(super) acked_bytes: u64,
+    /// Failed, due in the measured phases.
+    pub(super) failed: u64,
+    /// Received, due in the measured phases, summed over readers.
+    pub(super) received: u64,
+    /// Key and value bytes of these.
+    pub(super) received_bytes: u64,
+    /// Acknowledged in the whole load.
+    pub(super) acked_whole: u64,
+    /// Failed in the whole load.
+    pub(super) failed_whole: u64,
+    /// Sent to acknowledged.
+    pub(super) service: Coarse,
+    /// Due to acknowledged.
+    pub(super) response: Coarse,
+    /// Due to received.
+    pub(super) end_to_end: Coarse,
+}
+
+/// A point of a partition's series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Point {
+    /// Acknowledged.
+    pub(super) acked: u64,
+    /// Received.
+    pub(super) received: u64,
+    /// Response, 99th percentile.
+    pub response_p99_us: Option<u64>,
+    /// End to end, 99th percentile.
+    pub end_to_end_p99_us: Option<u64>,
+    /// Lag at its end.
+    pub(super) lag: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct OpenPoint {
+    acked: u64,
+    received: u64,
+    response: Coarse,
+    end_to_end: Coarse,
+    lag: Option<u64>,
+}
+
+/// All partitions of a case, by slot.
+#[derive(Clone, Debug)]
+pub(super) struct PartitionTable {
+    totals: Vec<PartitionTotals>,
+    /// Received in the whole load: by reader, by slot.
+    received_whole: Vec<Vec<u64>>,
+    point_us: u64,
+    last_point: u64,
+    /// Points that are not over yet: number, then by slot.
+    open: VecDeque<(u64, Vec<OpenPoint>)>,
+    /// Points that are over, in order: number, then by slot.
+    closed: Vec<(u64, Vec<Point>)>,
+}
+
+impl PartitionTable {
+    /// An empty table.
+    pub(super) fn new(slots: usize, readers: usize, timeline: &Timeline) -> Self {
+        let planned_us = timeline.0.last().map_or(INTERVAL_US, |phase| phase.end_us).max(1);
+        let intervals = planned_us.div_ceil(INTERVAL_US);
+        let point_us = intervals.div_ceil(POINTS_MAX) * INTERVAL_US;
+        Self {
+            totals: vec![PartitionTotals::default(); slots],
+            received_whole: vec![vec![0; slots]; readers],
+            point_us,
+            last_point: (planned_us - 1) / point_us,
+            open: VecDeque::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// Adds delivery reports.
+    pub(super) fn sent(
+        &mut self,
+        slot: usize,
+        start_us: u64,
+        measured: bool,
+        part: &ProducedPartition,
+    ) {
+        let totals = &mut self.totals[slot];
+        totals.acked_whole += part.acked;
+        totals.failed_whole += part.failed;
+        if measured {
+            totals.acked += part.acked;
+            totals.acked_bytes += part.acked_bytes;
+            totals.failed += part.failed;
+            totals.service.add(&part.service);
+            totals.response.add(&part.response);
+        }
+        if let Some(point) = self.point_mut(slot, start_us) {
+            point.acked += part.acked;
+            point.response.add(&part.response);
+        }
+    }
+
+    /// Adds records received.
+    pub(super) fn received(
+        &mut self,
+        reader: usize,
+        slot: usize,
+        start_us: u64,
+        measured: bool,
+        part: &ConsumedPartition,
+    ) {
+        self.received_whole[reader][slot] += part.received;
+        if measured {
+            let totals = &mut self.totals[slot];
+            totals.received += part.received;
+            totals.received_bytes += part.received_bytes;
+            totals.end_to_end.add(&part.end_to_end);
+        }
+        if let Some(point) = self.point_mut(slot, start_us) {
+            point.received += part.received;
+            point.end_to_end.add(&part.end_to_end);
+        }
+    }
+
+    /// Sets the lag of a partition at the end of an interval, of the reader that lags most.
+    pub(super) fn lag(&mut self, slot: usize, start_us: u64, lag: u64) {
+        if let Some(point) = self.point_mut(slot, start_us) {
+            point.lag = Some(lag);
+        }
+    }
+
+    /// Closes the points that end before a moment.
+    pub(super) fn close_before(&mut self, at_us: u64) {
+        while self.open.front().is_some_and(|(number, _)| {
+            *number < self.last_point && (number + 1) * self.point_us <= at_us
+        }) {
+            self.close_front();
+        }
+    }
+
+    /// Closes all points.
+    pub(super) fn close(&mut self) {
+        while !self.open.is_empty() {
+            self.close_front();
+        }
+    }
+
+    fn close_front(&mut self) {
+        let Some((number, slots)) = self.open.pop_front() else { return };
+        let points = slots.iter().map(|point| Point {
+            acked: point.acked,
+            received: point.received,
+            response_p99_us: point.response.value_at_quantile(0.99),
+            end_to_end_p99_us: point.end_to_end.value_at_quantile(0.99),
+            lag: point.lag,
+        });
+        self.closed.push((number, points.collect()));
+    }
+
+    /// The open point of an interval; `None` for one that comes after its point was closed.
+    fn point_mut(&mut self, slot: usize, start_us: u64) -> Option<&mut OpenPoint> {
+        let number = (start_us / self.point_us).min(self.last_point);
+        if self.closed.last().is_some_and(|(closed, _)| number <= *closed) {
+            return None;
+        }
+        let at = self.open.partition_point(|(open, _)| *open < number);
+        if self.open.get(at).is_none_or(|(open, _)| *open != number) {
+            self.open.insert(at, (number, vec![OpenPoint::default(); self.totals.len()]));
+        }
+        self.open.get_mut(at).map(|(_, slots)| &mut slots[slot])
+    }
+
+    /// Totals by slot.
+    pub(super) fn totals(&self) -> &[PartitionTotals] {
+        &self.totals
+    }
+
+    /// Records received in the whole load by a reader, by slot.
+    pub(super) fn received_whole(&self, reader: usize) -> &[u64] {
+        &self.received_whole[reader]
+    }
+
+    /// Points that are over, with their start and end, by slot.
+    pub(super) fn points(&self) -> impl Iterator<Item = (u64, u64, &[Point])> {
+        self.closed.iter().map(|(number, points)| {
+            (number * self.point_us, (number + 1) * self.point_us, points.as_slice())
+        })
+    }
+}

@@ -1,0 +1,360 @@
+//! A tally: everything that is counted over one scope and one stretch of time, and the only thing that
+//! metrics are computed from.
+//!
+//! Two clocks sort a record (see `mallard_protocol::interval`). [`Sending`] and [`Receiving`] count
+//! what *happened* in the stretch, whenever it was due: rates come from them. [`Due`] and [`Arrived`]
+//! count records that were *due* in the measured phases, whenever their fate was known: accounts and
+//! latencies come from them.
+//!
+//! Invariant: absorbing is addition; it is associative and commutative, so the order in which reports
+//! arrive changes nothing. A tally's size does not depend on how much was absorbed.
+
+use super::{resources::ResourceTally, slope::LeastSquares};
+use mallard_protocol::{histogram::Histogram, interval::ClientStats};
+use std::collections::BTreeMap;
+
+/// Distinct error codes that are told apart. librdkafka has fewer than 200; what goes beyond is counted
+/// as [`OTHER_CODES`], so that a broken agent cannot fill the memory.
+pub const ERROR_CODES_MAX: usize = 256;
+
+/// The code under which errors beyond [`ERROR_CODES_MAX`] codes are counted.
+pub const OTHER_CODES: &str = "OTHER";
+
+/// Counts of one scope over one stretch of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Measured time covered, in microseconds.
+    pub time_us: u64,
+    /// What producers did in that time.
+    pub sending: Sending,
+    /// What became of the records due in the measured phases.
+    pub due: Due,
+    /// What consumers did in that time.
+    pub receiving: Receiving,
+    /// What arrived of the records due in the measured phases.
+    pub arrived: Arrived,
+    /// What producers' clients say of themselves.
+    pub client: ClientTally,
+    /// What agents used, by the agent's index; empty where no agent is looked at.
+    pub resources: Vec<ResourceTally>,
+    /// Lag of consumers.
+    pub lag: LagTally,
+    /// What is known at the end only.
+    pub outcome: Outcome,
+}
+
+/// Producers by event time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sending {
+    /// Time of all instances together, in microseconds.
+    pub instance_time_us: u64,
+    /// Records that became due.
+    pub scheduled: u64,
+    /// Records handed to clients.
+    pub sent: u64,
+    /// Key and value bytes of these.
+    pub sent_bytes: u64,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Key and value bytes of these.
+    pub acked_bytes: u64,
+    /// Records failed for good.
+    pub failed: u64,
+    /// Times a client refused a record because its queue was full.
+    pub queue_full: u64,
+    /// Batches of delivery reports served.
+    pub polls: u64,
+    /// Time in which clients refused records, in microseconds.
+    pub backpressure_us: u64,
+    /// Transactions committed.
+    pub committed: u64,
+    /// Transactions aborted on purpose.
+    pub aborted: u64,
+    /// Transactions failed.
+    pub transactions_failed: u64,
+    /// Duration of commits of transactions.
+    pub transaction_commit: Histogram,
+}
+
+/// Records sent, by the phase in which they were due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Due {
+    /// Due by the schedule.
+    pub scheduled: u64,
+    /// Handed to clients.
+    pub sent: u64,
+    /// Key and value bytes of these.
+    pub sent_bytes: u64,
+    /// Sent late.
+    pub late: u64,
+    /// Acknowledged.
+    pub acked: u64,
+    /// Key and value bytes of these.
+    pub acked_bytes: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Failures by code.
+    pub failed_by_code: BTreeMap<String, u64>,
+    /// Sent to acknowledged.
+    pub service: Histogram,
+    /// Due to acknowledged.
+    pub response: Histogram,
+    /// Due to sent.
+    pub slip: Histogram,
+    /// Due to sent, of records that no full queue held up.
+    pub unexplained_slip: Histogram,
+    /// Bytes of each record.
+    pub record_bytes: Histogram,
+}
+
+/// Consumers by event time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Receiving {
+    /// Records received.
+    pub received: u64,
+    /// Key and value bytes of these.
+    pub received_bytes: u64,
+    /// Records of somebody else.
+    pub foreign: u64,
+    /// Times consumers asked for records.
+    pub polls: u64,
+    /// Times they got none.
+    pub empty_polls: u64,
+    /// Errors by code.
+    pub errors: BTreeMap<String, u64>,
+    /// Rebalances that ended.
+    pub rebalances: u64,
+    /// Their time together, in microseconds.
+    pub rebalance_total_us: u64,
+    /// The longest, in microseconds.
+    pub rebalance_max_us: u64,
+    /// Partitions that got a new owner.
+    pub partitions_moved: u64,
+    /// Duration of commits of offsets.
+    pub commit: Histogram,
+}
+
+/// Records received, by the phase in which they were due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrived {
+    /// Received.
+    pub received: u64,
+    /// Key and value bytes of these.
+    pub received_bytes: u64,
+    /// Due to received.
+    pub end_to_end: Histogram,
+    /// Received before they were due, by clocks that disagree.
+    pub negative: u64,
+}
+
+/// Statistics of producers' clients: sums of the means that clients give for each of their windows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClientTally {
+    /// Windows summed.
+    pub windows: u64,
+    /// Sum of mean batch sizes in bytes.
+    pub batch_bytes: f64,
+    /// Sum of mean records in a batch.
+    pub batch_records: f64,
+    /// Sum of mean queue times in microseconds.
+    pub queue_us: f64,
+    /// Sum of mean round trips in microseconds.
+    pub round_trip_us: f64,
+    /// Sum of mean throttle times in microseconds.
+    pub throttle_us: f64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Request and connection errors.
+    pub errors: u64,
+    /// Bytes sent to brokers.
+    pub wire_sent_bytes: u64,
+    /// Bytes acknowledged in the intervals that the wire's bytes belong to.
+    pub acked_bytes: u64,
+}
+
+/// Lag, once an interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LagTally {
+    /// Intervals with a lag, weighted by their time in microseconds.
+    pub time_us: u64,
+    /// Sum of lag times microseconds.
+    pub record_us: f64,
+    /// Largest.
+    pub max: u64,
+    /// The latest with its time.
+    pub last: Option<(u64, u64)>,
+}
+
+/// What only the end of a case tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records acknowledged and not received.
+    pub lost: Option<u64>,
+    /// Records received beyond those acknowledged.
+    pub unexpected: Option<u64>,
+    /// Lag after the drain.
+    pub lag_end: Option<u64>,
+    /// Interval reports whose accounts were checked and add up.
+    pub audited_intervals: u64,
+}
+
+impl Tally {
+    /// Adds all that another tally counted. Time is not added: stretches of several scopes overlap, so
+    /// whoever knows the stretch sets it.
+    pub fn absorb(&mut self, other: &Self) {
+        self.sending.absorb(&other.sending);
+        self.due.absorb(&other.due);
+        self.receiving.absorb(&other.receiving);
+        self.arrived.absorb(&other.arrived);
+        self.client.absorb(&other.client);
+    }
+
+    /// The tally of one agent's resources, made when it is first needed.
+    pub fn resources_of(&mut self, agent: usize) -> &mut ResourceTally {
+        if self.resources.len() <= agent {
+            self.resources.resize_with(agent + 1, ResourceTally::default);
+        }
+        &mut self.resources[agent]
+    }
+
+    /// Least squares of resident memory over time for the agent whose memory rises fastest.
+    #[must_use]
+    pub fn steepest_memory(&self) -> Option<f64> {
+        let slopes = self.resources.iter().map(|agent| &agent.memory_over_time);
+        slopes.filter_map(LeastSquares::per_hour).max_by(f64::total_cmp)
+    }
+}
+
+impl Sending {
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.instance_time_us += other.instance_time_us;
+        self.scheduled += other.scheduled;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self.acked += other.acked;
+        self.acked_bytes += other.acked_bytes;
+        self.failed += other.failed;
+        self.queue_full += other.queue_full;
+        self.polls += other.polls;
+        self.backpressure_us += other.backpressure_us;
+        self.committed += other.committed;
+        self.aborted += other.aborted;
+        self.transactions_failed += other.transactions_failed;
+        self.transaction_commit.add(&other.transaction_commit);
+    }
+}
+
+impl Due {
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self.late += other.late;
+        self.acked += other.acked;
+        self.acked_bytes += other.acked_bytes;
+        self.failed += other.failed;
+        add_codes(&mut self.failed_by_code, other.failed_by_code.iter().map(|(c, n)| (c, *n)));
+        self.service.add(&other.service);
+        self.response.add(&other.response);
+        self.slip.add(&other.slip);
+        self.unexplained_slip.add(&other.unexplained_slip);
+        self.record_bytes.add(&other.record_bytes);
+    }
+
+    /// Due and not handed to a client. Never below zero: the audit has seen to it.
+    #[must_use]
+    pub fn not_sent(&self) -> u64 {
+        self.scheduled.saturating_sub(self.sent)
+    }
+
+    /// Handed to a client, and neither acknowledged nor failed.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        self.sent.saturating_sub(self.acked + self.failed)
+    }
+}
+
+impl Receiving {
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.foreign += other.foreign;
+        self.polls += other.polls;
+        self.empty_polls += other.empty_polls;
+        add_codes(&mut self.errors, other.errors.iter().map(|(c, n)| (c, *n)));
+        self.rebalances += other.rebalances;
+        self.rebalance_total_us += other.rebalance_total_us;
+        self.rebalance_max_us = self.rebalance_max_us.max(other.rebalance_max_us);
+        self.partitions_moved += other.partitions_moved;
+        self.commit.add(&other.commit);
+    }
+}
+
+impl Arrived {
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.end_to_end.add(&other.end_to_end);
+        self.negative += other.negative;
+    }
+}
+
+impl ClientTally {
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.windows += other.windows;
+        self.batch_bytes += other.batch_bytes;
+        self.batch_records += other.batch_records;
+        self.queue_us += other.queue_us;
+        self.round_trip_us += other.round_trip_us;
+        self.throttle_us += other.throttle_us;
+        self.retries += other.retries;
+        self.errors += other.errors;
+        self.wire_sent_bytes += other.wire_sent_bytes;
+        self.acked_bytes += other.acked_bytes;
+    }
+
+    /// Adds one client's window. The counters that run since the client started enter as their growth
+    /// since the window before.
+    pub fn record(&mut self, now: &ClientStats, before: Option<&ClientStats>) {
+        let since =
+            |pick: fn(&ClientStats) -> u64| pick(now).saturating_sub(before.map_or(0, pick));
+        self.windows += 1;
+        self.batch_bytes += now.batch_bytes_mean;
+        self.batch_records += now.batch_records_mean;
+        self.queue_us += now.queue_us_mean;
+        self.round_trip_us += now.round_trip_us_mean;
+        self.throttle_us += now.throttle_ms_mean * 1_000.0;
+        self.retries += since(|stats| stats.retries);
+        self.errors += since(|stats| stats.errors);
+        self.wire_sent_bytes += since(|stats| stats.wire_sent_bytes);
+    }
+}
+
+impl LagTally {
+    /// Adds the lag of an interval that ended at `end_us` and took `time_us`.
+    #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
+    pub fn record(&mut self, lag: u64, end_us: u64, time_us: u64) {
+        self.time_us += time_us;
+        self.record_us += lag as f64 * time_us as f64;
+        self.max = self.max.max(lag);
+        if self.last.is_none_or(|(_, at)| at <= end_us) {
+            self.last = Some((lag, end_us));
+        }
+    }
+}
+
+/// Adds counts by code, with a limit on the number of codes.
+pub fn add_codes<'a>(
+    into: &mut BTreeMap<String, u64>,
+    from: impl IntoIterator<Item = (&'a String, u64)>,
+) {
+    for (code, count) in from {
+        if let Some(sum) = into.get_mut(code) {
+            *sum += count;
+        } else {
+            let room = into.len() < ERROR_CODES_MAX;
+            *into.entry(if room { code.clone() } else { OTHER_CODES.to_owned() }).or_default() +=
+                count;
+        }
+    }
+}

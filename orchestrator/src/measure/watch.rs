@@ -1,0 +1,501 @@
+//! A watch: one expectation, judged while reports come in, in memory that does not grow with time.
+
+use super::{
+    resources::ResourceTally,
+    roster::{AgentIndex, Role, Roster},
+    slope::LeastSquares,
+    spans::Spans,
+    summary::{Origin, Received, Sent},
+    tally::{Outcome, Tally},
+    windows::Windows,
+};
+use crate::expect::{Comparison, Expectation, Scope};
+use mallard_protocol::{
+    ids::{PhaseId, TopicId},
+    interval::{ConsumedPartition, ProducedPartition, Resources},
+};
+use std::collections::VecDeque;
+
+/// Whom an expectation is about, by indices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    All,
+    Topic(TopicId),
+    /// Slots, one member each.
+    Partitions(Vec<usize>),
+    Producer(usize),
+    Reader(usize),
+    /// Agents, one member each.
+    Agents(Vec<usize>),
+}
+
+/// What judging an expectation found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// Windows judged; one if it is judged over the whole.
+    pub windows: u64,
+    /// Of these, windows that failed.
+    pub failed: u64,
+    /// The window and member nearest to the wrong side of the limit, or furthest on it.
+    pub worst: Option<Finding>,
+    /// The first window that failed.
+    pub first_failing: Option<Finding>,
+    /// Whether there are several windows.
+    pub is_windowed: bool,
+}
+
+/// A value of a member in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The value; `None` where there should have been samples and were none.
+    pub value: Option<f64>,
+    /// The member of an `every` scope: `partition orders/3`.
+    pub member: Option<String>,
+    /// Start of the window on the run's clock.
+    pub start_us: u64,
+    /// End of the window on the run's clock.
+    pub end_us: u64,
+}
+
+impl Comparison {
+    /// Whether a value holds against a limit, in full precision.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "`==` on counts means equal, to the last one")]
+    pub fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Less => value < limit,
+            Self::AtMost => value <= limit,
+            Self::Greater => value > limit,
+            Self::AtLeast => value >= limit,
+            Self::Equal => value == limit,
+            Self::NotEqual => value != limit,
+        }
+    }
+
+    /// How far a value is on the good side of a limit, in the metric's unit; negative on the wrong side.
+    #[must_use]
+    pub fn distance(self, value: f64, limit: f64) -> f64 {
+        match self {
+            Self::Less | Self::AtMost => limit - value,
+            Self::Greater | Self::AtLeast => value - limit,
+            Self::Equal => -(value - limit).abs(),
+            Self::NotEqual => (value - limit).abs(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    number: u64,
+    time_us: u64,
+    /// By member.
+    tallies: Vec<Tally>,
+}
+
+/// An expectation at work.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    expectation: Expectation,
+    who: Who,
+    /// The phase whose records count, or all measured ones.
+    phase: Option<PhaseId>,
+    windows: Windows,
+    members: usize,
+    open: VecDeque<Open>,
+    /// Windows up to this moment have been judged.
+    judged_to_us: u64,
+    slopes: Vec<LeastSquares>,
+    judged: Judged,
+}
+
+impl Watch {
+    pub(super) fn new(expectation: &Expectation, roster: &Roster) -> Self {
+        let (who, phase) = who(&expectation.scope, roster);
+        let spans = match phase {
+            None => roster.measured.clone(),
+            Some(id) => {
+                let wanted = roster.timeline.0.get(id.index()).map(|phase| phase.start_us);
+                Spans::of(&roster.timeline, |phase| Some(phase.start_us) == wanted)
+            }
+        };
+        let members = match &who {
+            Who::Partitions(slots) => slots.len(),
+            Who::Agents(agents) => agents.len(),
+            _ => 1,
+        };
+        let windows = Windows::new(spans, expectation.window, expectation.slope);
+        let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
+        Self {
+            expectation: expectation.clone(),
+            who,
+            phase,
+            windows,
+            members,
+            open: VecDeque::new(),
+            judged_to_us: 0,
+            slopes: vec![LeastSquares::default(); members],
+            judged,
+        }
+    }
+
+    /// Whether partitions have to be fed one by one.
+    pub(super) fn is_of_partitions(&self) -> bool {
+        matches!(self.who, Who::Partitions(_))
+    }
+
+    fn wants(&self, phase: PhaseId, roster: &Roster) -> bool {
+        self.phase.map_or_else(|| roster.is_measured(phase), |wanted| wanted == phase)
+    }
+
+    /// The member that a producer or consumer belongs to.
+    fn member_of(&self, origin: &Origin) -> Option<usize> {
+        match (&self.who, origin.role) {
+            (Who::All, _) => Some(0),
+            (Who::Topic(topic), _) => {
+                (origin.topic.is_none() || origin.topic == Some(*topic)).then_some(0)
+            }
+            (Who::Producer(wanted), Role::Producer { producer }) => {
+                (*wanted == producer).then_some(0)
+            }
+            (Who::Reader(wanted), Role::Consumer { reader }) => (*wanted == reader).then_some(0),
+            (Who::Agents(agents), _) => agents.iter().position(|agent| *agent == origin.agent.0),
+            (Who::Partitions(_) | Who::Producer(_) | Who::Reader(_), _) => None,
+        }
+    }
+
+    fn member_of_slot(&self, slot: usize) -> Option<usize> {
+        let Who::Partitions(slots) = &self.who else { return None };
+        slots.binary_search(&slot).ok()
+    }
+
+    /// Feeds every open window that an interval belongs to.
+    fn feed(&mut self, start_us: u64, member: usize, mut add: impl FnMut(&mut Tally)) {
+        for number in self.windows.of(start_us) {
+            if let Some(open) = self.open_mut(number) {
+                add(&mut open.tallies[member]);
+            }
+        }
+    }
+
+    /// The window of a number, opened if need be; `None` if it was judged already.
+    fn open_mut(&mut self, number: u64) -> Option<&mut Open> {
+        let at = self.open.partition_point(|open| open.number < number);
+        if self.open.get(at).is_none_or(|open| open.number != number) {
+            if self.windows.is_over(number, self.judged_to_us) {
+                return None;
+            }
+            let tallies = vec![Tally::default(); self.members];
+            self.open.insert(at, Open { number, time_us: 0, tallies });
+        }
+        self.open.get_mut(at)
+    }
+
+    pub(super) fn sent(&mut self, start_us: u64, sent: &Sent, roster: &Roster) {
+        let Some(member) = self.member_of(&sent.origin) else { return };
+        let dues: Vec<_> = sent.dues.iter().filter(|(p, _)| self.wants(*p, roster)).collect();
+        let happened = self.windows.contains(start_us);
+        if dues.is_empty() && !happened {
+            return;
+        }
+        self.feed(start_us, member, |tally| {
+            if happened {
+                tally.sending.absorb(&sent.sending);
+                tally.client.absorb(&sent.client);
+            }
+            dues.iter().for_each(|(_, due)| tally.due.absorb(due));
+        });
+    }
+
+    pub(super) fn received(&mut self, start_us: u64, received: &Received, roster: &Roster) {
+        let Some(member) = self.member_of(&received.origin) else { return };
+        let topic = if let Who::Topic(topic) = self.who { Some(topic) } else { None };
+        let is_of = |other: TopicId| topic.is_none_or(|topic| topic == other);
+        let wanted = received.arrived.iter();
+        let wanted = wanted.filter(|(t, phase, _)| is_of(*t) && self.wants(*phase, roster));
+        let arrived: Vec<_> = wanted.map(|(_, _, arrived)| arrived).collect();
+        let happened = self.windows.contains(start_us);
+        if arrived.is_empty() && !happened {
+            return;
+        }
+        self.feed(start_us, member, |tally| {
+            arrived.iter().for_each(|arrived| tally.arrived.absorb(arrived));
+            if happened && topic.is_none() {
+                tally.receiving.absorb(&received.receiving);
+            } else if happened {
+                for (_, records, bytes) in received.topics.iter().filter(|(t, ..)| is_of(*t)) {
+                    tally.receiving.received += records;
+                    tally.receiving.received_bytes += bytes;
+                }
+            }
+        });
+    }
+
+    pub(super) fn partition_sent(
+        &mut self,
+        start_us: u64,
+        slot: usize,
+        phase: PhaseId,
+        part: &ProducedPartition,
+        roster: &Roster,
+    ) {
+        let Some(member) = self.member_of_slot(slot) else { return };
+        let (happened, due) = (self.windows.contains(start_us), self.wants(phase, roster));
+        self.feed(start_us, member, |tally| {
+            if happened {
+                tally.sending.acked += part.acked;
+                tally.sending.acked_bytes += part.acked_bytes;
+                tally.sending.failed += part.failed;
+            }
+            if due {
+                tally.due.acked += part.acked;
+                tally.due.acked_bytes += part.acked_bytes;
+                tally.due.failed += part.failed;
+                tally.due.service.add(&part.service);
+                tally.due.response.add(&part.response);
+            }
+        });
+    }
+
+    pub(super) fn partition_received(
+        &mut self,
+        start_us: u64,
+        slot: usize,
+        phase: PhaseId,
+        part: &ConsumedPartition,
+        roster: &Roster,
+    ) {
+        let Some(member) = self.member_of_slot(slot) else { return };
+        let (happened, due) = (self.windows.contains(start_us), self.wants(phase, roster));
+        self.feed(start_us, member, |tally| {
+            if happened {
+                tally.receiving.received += part.received;
+                tally.receiving.received_bytes += part.received_bytes;
+            }
+            if due {
+                tally.arrived.received += part.received;
+                tally.arrived.received_bytes += part.received_bytes;
+                tally.arrived.negative += part.negative;
+                tally.arrived.end_to_end.add(&part.end_to_end);
+            }
+        });
+    }
+
+    pub(super) fn resources(
+        &mut self,
+        (cell_us, start_us, end_us): (u64, u64, u64),
+        agent: AgentIndex,
+        used: &Resources,
+        memory_start_bytes: Option<u64>,
+    ) {
+        let member = match &self.who {
+            Who::All => Some(0),
+            Who::Agents(agents) => agents.iter().position(|wanted| *wanted == agent.0),
+            _ => None,
+        };
+        let Some(member) = member.filter(|_| self.windows.contains(cell_us)) else { return };
+        self.feed(cell_us, member, |tally| {
+            let resources: &mut ResourceTally = tally.resources_of(agent.0);
+            resources.record(start_us, end_us, used);
+            resources.memory_start_bytes = memory_start_bytes;
+        });
+    }
+
+    /// Feeds the lag at the end of an interval: `lag` by reader and slot.
+    pub(super) fn lag(
+        &mut self,
+        (start_us, end_us): (u64, u64),
+        roster: &Roster,
+        lag: &dyn Fn(usize, usize) -> Option<u64>,
+    ) {
+        if !self.expectation.metric.name.starts_with("consume.lag.")
+            || !self.windows.contains(start_us)
+        {
+            return;
+        }
+        for member in 0..self.members {
+            if let Some(lag) = lag_of(&self.who, member, roster, lag) {
+                self.feed(start_us, member, |tally| {
+                    tally.lag.record(lag, end_us, end_us - start_us);
+                });
+            }
+        }
+    }
+
+    /// Notes that an interval is complete: its time counts, and windows before its end are over.
+    pub(super) fn release(&mut self, start_us: u64, end_us: u64, cut_us: u64, roster: &Roster) {
+        if self.windows.contains(start_us) {
+            for number in self.windows.of(start_us) {
+                if let Some(open) = self.open_mut(number) {
+                    open.time_us += end_us - start_us;
+                }
+            }
+        }
+        self.judged_to_us = self.judged_to_us.max(cut_us);
+        while self.open.front().is_some_and(|open| self.windows.is_over(open.number, cut_us)) {
+            if let Some(open) = self.open.pop_front() {
+                self.judge(open, roster);
+            }
+        }
+    }
+
+    /// Judges what is still open. `outcome` tells what only the end knows, by member.
+    pub(super) fn finish(
+        mut self,
+        released_us: u64,
+        roster: &Roster,
+        outcome: &dyn Fn(&Who, usize) -> Outcome,
+    ) -> Judged {
+        let one_window = !self.windows.are_many() && !self.windows.are_points();
+        if one_window {
+            self.open_mut(0);
+        }
+        while let Some(mut open) = self.open.pop_front() {
+            if !self.windows.is_full(open.number, released_us) {
+                continue;
+            }
+            for (member, tally) in open.tallies.iter_mut().enumerate() {
+                tally.outcome = outcome(&self.who, member);
+            }
+            self.judge(open, roster);
+        }
+        if self.windows.are_points() {
+            let values = std::mem::take(&mut self.slopes);
+            let values: Vec<_> = values.iter().map(LeastSquares::per_hour).collect();
+            self.note(&values, self.windows.judged(), roster);
+        }
+        self.judged
+    }
+
+    fn judge(&mut self, open: Open, roster: &Roster) {
+        let mut values = Vec::with_capacity(open.tallies.len());
+        for mut tally in open.tallies {
+            tally.time_us = open.time_us;
+            values.push((self.expectation.metric.value)(&tally));
+        }
+        if self.windows.are_points() {
+            for (slope, value) in self.slopes.iter_mut().zip(values) {
+                if let Some(value) = value {
+                    slope.record(open.number, value);
+                }
+            }
+        } else {
+            let bounds = self.windows.bounds(open.number);
+            self.note(&values, bounds, roster);
+        }
+    }
+
+    /// Takes a window's values, one a member, into the judgement.
+    fn note(&mut self, values: &[Option<f64>], (start_us, end_us): (u64, u64), roster: &Roster) {
+        let nothing_due = || self.judged.is_windowed && !roster.is_due_between(start_us, end_us);
+        if values.iter().all(Option::is_none) && nothing_due() {
+            // A pause: no sample is what was asked for.
+            return;
+        }
+        let Expectation { comparison, limit, .. } = self.expectation;
+        let distance = |value: Option<f64>| {
+            value.map_or(f64::NEG_INFINITY, |value| comparison.distance(value, limit))
+        };
+        let worst = values.iter().enumerate();
+        let worst = worst.min_by(|(_, a), (_, b)| distance(**a).total_cmp(&distance(**b)));
+        let Some((member, value)) = worst.map(|(member, value)| (member, *value)) else { return };
+        let holds = value.is_some_and(|value| comparison.holds(value, limit));
+        let member = member_name(&self.who, member, roster);
+        let finding = Finding { value, member, start_us, end_us };
+        self.judged.windows += 1;
+        if !holds {
+            self.judged.failed += 1;
+            self.judged.first_failing.get_or_insert_with(|| finding.clone());
+        }
+        let before = self.judged.worst.as_ref().map(|finding| distance(finding.value));
+        if before.is_none_or(|before| distance(value) < before) {
+            self.judged.worst = Some(finding);
+        }
+    }
+}
+
+/// Sum of lags of one member of a scope.
+pub(super) fn lag_of(
+    who: &Who,
+    member: usize,
+    roster: &Roster,
+    lag: &dyn Fn(usize, usize) -> Option<u64>,
+) -> Option<u64> {
+    let mut sum = None;
+    for (reader, slot) in pairs(who, member, roster) {
+        if let Some(lag) = lag(reader, slot) {
+            sum = Some(sum.unwrap_or(0) + lag);
+        }
+    }
+    sum
+}
+
+/// Readers and slots of one member of a scope, where that reader reads that partition.
+pub(super) fn pairs(
+    who: &Who,
+    member: usize,
+    roster: &Roster,
+) -> impl Iterator<Item = (usize, usize)> {
+    let (readers, slots) = match who {
+        Who::Reader(reader) => (*reader..*reader + 1, 0..roster.slots()),
+        Who::Partitions(slots) => (0..roster.readers.len(), slots[member]..slots[member] + 1),
+        Who::Topic(topic) => {
+            let first = roster.partitions(*topic).next().unwrap_or(0);
+            (0..roster.readers.len(), first..first + roster.partitions(*topic).count())
+        }
+        _ => (0..roster.readers.len(), 0..roster.slots()),
+    };
+    readers
+        .flat_map(move |reader| slots.clone().map(move |slot| (reader, slot)))
+        .filter(|(reader, slot)| roster.readers[*reader].reads[*slot])
+}
+
+fn member_name(who: &Who, member: usize, roster: &Roster) -> Option<String> {
+    match who {
+        Who::Partitions(slots) if slots.len() > 1 => {
+            let (topic, partition) = roster.partition_of(slots[member]);
+            Some(format!("partition {}/{partition}", roster.topics[topic.index()].alias))
+        }
+        Who::Agents(agents) if agents.len() > 1 => {
+            Some(format!("agent {}", roster.agents[agents[member]]))
+        }
+        _ => None,
+    }
+}
+
+/// A scope by indices. Names were checked when the scenario was loaded; one that is not there after
+/// all is nobody, which gives no samples.
+fn who(scope: &Scope, roster: &Roster) -> (Who, Option<PhaseId>) {
+    let topic = |name: &str| {
+        let at = roster.topics.iter().position(|topic| topic.alias == name);
+        TopicId(at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX))
+    };
+    let who = match scope {
+        Scope::Whole => Who::All,
+        Scope::Topic(name) => Who::Topic(topic(name)),
+        Scope::Partition(None) => {
+            let real = (0..roster.slots()).filter(|slot| roster.partition_of(*slot).1 >= 0);
+            Who::Partitions(real.collect())
+        }
+        Scope::Partition(Some((name, partition))) => {
+            Who::Partitions(roster.slot(topic(name), *partition).into_iter().collect())
+        }
+        Scope::Producer(name) => {
+            let at = roster.producers.iter().position(|producer| producer.name == *name);
+            Who::Producer(at.unwrap_or(usize::MAX))
+        }
+        Scope::Consumer(name) => {
+            let at = roster.readers.iter().position(|reader| reader.names.contains(name));
+            at.map_or(Who::Agents(Vec::new()), Who::Reader)
+        }
+        Scope::Agent(None) => Who::Agents((0..roster.agents.len()).collect()),
+        Scope::Agent(Some(name)) => {
+            Who::Agents(roster.agents.iter().position(|agent| agent == name).into_iter().collect())
+        }
+        Scope::Phase(name) => {
+            let at = roster.timeline.0.iter().position(|phase| phase.name == *name);
+            let id = at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX);
+            return (Who::All, Some(PhaseId(id)));
+        }
+    };
+    (who, None)
+}

@@ -1,0 +1,163 @@
+//! From loaded files to a plan, with every mistake in them.
+
+use super::{CasePlan, Plan, PlanOptions, case, matrix};
+use crate::load::{
+    Diagnostic, LoadedScenario,
+    cluster::Cluster,
+    nearest::{listed, nearest, suggest},
+    scenario,
+    shape::{Reader, check_name},
+    tidy,
+};
+
+/// Longest run id: it is a folder's name and part of topic names.
+const RUN_ID_LIMIT: usize = 128;
+
+/// A case by name, as `mallard list` shows it and `--only` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseName {
+    /// Its name.
+    pub name: String,
+    /// Its scenario's name.
+    pub scenario: String,
+}
+
+/// Plans all cases. Files that a scenario names (lines, templates) are read; nothing else is touched.
+///
+/// # Errors
+///
+/// Every mistake of all files, and warnings with them.
+pub fn plan(
+    scenarios: &[LoadedScenario],
+    cluster: &Cluster,
+    options: &PlanOptions,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut reader = Reader { diagnostics: cluster.warnings.clone() };
+    check_options(options, &mut reader);
+    let expanded = expand(scenarios, options, &mut reader);
+    let mut cases = Vec::new();
+    for (loaded, one) in &expanded {
+        // Values in messages are right for one case at a time; repetitions are dropped in the end.
+        let Some(read) = scenario::read(&one.root, &mut reader) else { continue };
+        for round in 1..=options.repeat.max(1) {
+            let name = case_name(&one.name, round, options.repeat);
+            let identity = case::Identity {
+                run_id: &options.run_id,
+                number: cases.len() + 1,
+                name: &name,
+                parameters: &one.parameters,
+            };
+            let planned =
+                case::build(loaded, &read, &one.resolved, cluster, &identity, &mut reader);
+            cases.extend(planned);
+        }
+    }
+    let mut diagnostics = reader.diagnostics;
+    tidy(&mut diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    Ok(Plan { name: run_name(scenarios, &cases), cases, warnings: diagnostics })
+}
+
+/// The names of all cases that `--only` leaves, without reading the scenarios further than that.
+///
+/// # Errors
+///
+/// Every mistake in parameters and matrices.
+pub fn case_names(
+    scenarios: &[LoadedScenario],
+    options: &PlanOptions,
+) -> Result<Vec<CaseName>, Vec<Diagnostic>> {
+    let mut reader = Reader::default();
+    let expanded = expand(scenarios, options, &mut reader);
+    let rounds = 1..=options.repeat.max(1);
+    let names = expanded.iter().flat_map(|(loaded, one)| {
+        rounds.clone().map(|round| CaseName {
+            name: case_name(&one.name, round, options.repeat),
+            scenario: loaded.name.clone(),
+        })
+    });
+    let names = names.collect();
+    tidy(&mut reader.diagnostics);
+    if reader.has_errors() { Err(reader.diagnostics) } else { Ok(names) }
+}
+
+fn case_name(name: &str, round: u32, rounds: u32) -> String {
+    if rounds > 1 { format!("{name}#{round}") } else { name.to_owned() }
+}
+
+fn check_options(options: &PlanOptions, reader: &mut Reader) {
+    if let Err(wrong) = check_name(&options.run_id, RUN_ID_LIMIT) {
+        let message = format!("the run's id: {}", wrong.message);
+        reader.diagnostics.push(Diagnostic::error("", message).with_help(wrong.help));
+    }
+}
+
+fn expand<'a>(
+    scenarios: &'a [LoadedScenario],
+    options: &PlanOptions,
+    reader: &mut Reader,
+) -> Vec<(&'a LoadedScenario, matrix::Expanded)> {
+    let mut used = Vec::new();
+    let mut all = Vec::new();
+    for loaded in scenarios {
+        let cases = matrix::expand(loaded, &options.set, &mut used, reader);
+        all.extend(cases.into_iter().map(|case| (loaded, case)));
+    }
+    for (name, text) in options.set.iter().filter(|(name, _)| !used.contains(name)) {
+        let known = known_parameters(scenarios);
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        let message = format!("`--set {name}={text}`: there is no parameter `{name}`");
+        let help = suggest(name, &known, "parameters");
+        reader.diagnostics.push(Diagnostic::error("", message).with_help(help));
+    }
+    let names: Vec<_> =
+        all.iter().map(|(loaded, case)| (case.name.clone(), loaded.name.clone())).collect();
+    for pattern in &options.only {
+        let wanted = std::slice::from_ref(pattern);
+        if !names.is_empty() && !names.iter().any(|(case, of)| matrix::is_wanted(case, of, wanted))
+        {
+            reader.diagnostics.push(no_such_case(pattern, &names));
+        }
+    }
+    all.retain(|(loaded, case)| matrix::is_wanted(&case.name, &loaded.name, &options.only));
+    all
+}
+
+fn no_such_case(pattern: &str, names: &[(String, String)]) -> Diagnostic {
+    let cases: Vec<_> = names.iter().map(|(case, _)| case.as_str()).collect();
+    let near = nearest(pattern, cases.iter().copied());
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    Diagnostic::error("", format!("`--only {pattern}` matches no case"))
+        .with_help(format!("{near}cases: {}; `*` stands for any text", listed(&cases)))
+}
+
+fn known_parameters(scenarios: &[LoadedScenario]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for key in ["parameters", "matrix"] {
+        for node in scenarios.iter().filter_map(|scenario| scenario.root.get(key)) {
+            if let crate::load::yaml::Kind::Map(entries) = &node.kind {
+                names.extend(entries.iter().map(|entry| entry.key.clone()));
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The scenario's name; of several scenarios, the name of the folder of the first.
+fn run_name(scenarios: &[LoadedScenario], cases: &[CasePlan]) -> String {
+    let folder = || {
+        let parent = scenarios.first()?.source.path.parent()?;
+        let name = parent.file_name()?.to_string_lossy().into_owned();
+        check_name(&name, scenario::NAME_LIMIT).ok().map(|()| name)
+    };
+    let mut names: Vec<_> = cases.iter().map(|case| case.scenario.as_str()).collect();
+    names.dedup();
+    match names[..] {
+        [one] => one.to_owned(),
+        _ => folder().unwrap_or_else(|| "scenarios".to_owned()),
+    }
+}

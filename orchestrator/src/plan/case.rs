@@ -1,0 +1,214 @@
+//! One case: a scenario, read and cross-checked with its cluster, placed on agents.
+
+use super::{
+    AgentPlan, CasePlan,
+    place::Placement,
+    schedule::{micros, timeline},
+};
+use crate::{
+    expect::{self, Expectation},
+    load::{
+        LoadedScenario,
+        cluster::{Cluster, secret_values},
+        emit::emit,
+        scenario::Scenario,
+        shape::{Reader, part_of},
+        source::Place,
+        yaml::Node,
+    },
+};
+use mallard_protocol::{
+    ids::InstanceId,
+    schedule::{Pace, PhaseKind, Timeline},
+    workload::{StampPlace, TopicSpec},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// What tells a case from others.
+pub(super) struct Identity<'a> {
+    pub(super) run_id: &'a str,
+    /// From 1.
+    pub(super) number: usize,
+    pub(super) name: &'a str,
+    pub(super) parameters: &'a BTreeMap<String, String>,
+}
+
+/// A case while it is built.
+pub(super) struct Building<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) cluster: &'a Cluster,
+    pub(super) identity: &'a Identity<'a>,
+    pub(super) reader: &'a mut Reader,
+    /// The scenario's folder: what file names in it start from.
+    pub(super) folder: &'a Path,
+    pub(super) placement: Placement,
+    next_instance: u16,
+}
+
+/// Builds a case; `None` once its mistakes are noted.
+pub(super) fn build(
+    loaded: &LoadedScenario,
+    scenario: &Scenario,
+    resolved: &Node,
+    cluster: &Cluster,
+    identity: &Identity<'_>,
+    reader: &mut Reader,
+) -> Option<CasePlan> {
+    let before = reader.diagnostics.iter().filter(|d| d.is_error()).count();
+    let folder = loaded.source.path.parent().unwrap_or(Path::new("")).to_owned();
+    let placement = Placement::new(cluster);
+    let mut building = Building {
+        scenario,
+        cluster,
+        identity,
+        reader,
+        folder: &folder,
+        placement,
+        next_instance: 0,
+    };
+    building.check_workloads();
+    let topics = building.topics();
+    let timeline = timeline(&scenario.load, building.reader);
+    building.check_rates();
+    building.producers(timeline.as_ref());
+    building.consumers();
+    let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
+    let timeline = timeline?;
+    let expectations = building.expectations(&topics, &timeline, &agents);
+    let sound = reader.diagnostics.iter().filter(|d| d.is_error()).count() == before;
+    let clients = scenario.producers.iter().map(|(_, producer)| &producer.client);
+    let clients = clients.chain(scenario.consumers.iter().map(|(_, consumer)| &consumer.client));
+    let own_secrets = clients.flat_map(|client| secret_values(client));
+    let mut secrets: Vec<_> =
+        loaded.secrets.iter().chain(&cluster.secrets).cloned().chain(own_secrets).collect();
+    secrets.sort();
+    secrets.dedup();
+    sound.then(|| CasePlan {
+        name: identity.name.to_owned(),
+        scenario: scenario.name.value.clone(),
+        description: scenario.description.clone(),
+        parameters: identity.parameters.clone(),
+        topics,
+        timeline,
+        kafka: cluster.kafka.clone(),
+        agents,
+        expectations,
+        on_agent_loss: scenario.on_agent_loss,
+        deadlines: cluster.deadlines,
+        lease: cluster.lease,
+        scenario_yaml: emit(resolved),
+        cluster_yaml: cluster.yaml.clone(),
+        secrets,
+        file: loaded.source.path.clone(),
+    })
+}
+
+impl Building<'_> {
+    /// The next instance's id.
+    pub(super) fn instance(&mut self, at: &Place) -> Option<InstanceId> {
+        let id = InstanceId(self.next_instance);
+        if let Some(next) = self.next_instance.checked_add(1) {
+            self.next_instance = next;
+            return Some(id);
+        }
+        self.reader.error(at, "the case has more than 65535 instances", "");
+        None
+    }
+
+    /// Seed of an instance: the scenario's, mixed with the instance's name (SplitMix64's finalizer), so
+    /// that it does not change when other workloads come or go.
+    pub(super) fn seed(&self, name: &str) -> u64 {
+        let named = u64::from(mallard_protocol::stamp::run_fingerprint("seed", name));
+        let mut mixed = self.scenario.seed << 32 ^ named;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn check_workloads(&mut self) {
+        let scenario = self.scenario;
+        if scenario.producers.is_empty() && scenario.consumers.is_empty() {
+            let help = "add `producers`, `consumers` or both";
+            self.reader.error(
+                &scenario.name.anchor,
+                "the scenario has neither producers nor consumers",
+                help,
+            );
+        }
+        for (name, _) in &scenario.consumers {
+            if scenario.producers.iter().any(|(producer, _)| producer.value == name.value) {
+                let message = format!("a producer has the name `{}` already", name.value);
+                self.reader.error(
+                    &name.at,
+                    message,
+                    "instances and clients are named by it; rename one",
+                );
+            }
+        }
+    }
+
+    fn expectations(
+        &mut self,
+        topics: &[TopicSpec],
+        timeline: &Timeline,
+        agents: &[AgentPlan],
+    ) -> Vec<Expectation> {
+        let vocabulary = vocabulary(self.scenario, topics, timeline, agents);
+        let mut expectations = Vec::new();
+        for written in &self.scenario.expect {
+            match expect::parse(&written.value, &vocabulary) {
+                Ok(mut expectation) => {
+                    let file = written.at.source.path.clone();
+                    expectation.source = (file, Some(written.at.line()));
+                    expectations.push(expectation);
+                }
+                Err(wrong) => {
+                    let at = part_of(&written.at, &written.value, wrong.span);
+                    self.reader.error(&at, wrong.message, wrong.help.unwrap_or_default());
+                }
+            }
+        }
+        expectations
+    }
+}
+
+fn vocabulary(
+    scenario: &Scenario,
+    topics: &[TopicSpec],
+    timeline: &Timeline,
+    agents: &[AgentPlan],
+) -> expect::Vocabulary {
+    let producers = || agents.iter().flat_map(|agent| &agent.producers);
+    let stamped = |topic| producers().any(|p| p.topic == topic && p.stamp != StampPlace::Nowhere);
+    let mut read =
+        agents.iter().flat_map(|agent| &agent.consumers).flat_map(|consumer| &consumer.topics);
+    let measured: Vec<_> = timeline.0.iter().filter(|phase| phase.kind.is_measured()).collect();
+    let open = |p: &mallard_protocol::workload::ProducerSpec| {
+        p.schedule.segments().iter().any(|segment| {
+            segment.pace != Pace::Max
+                && measured
+                    .iter()
+                    .any(|m| segment.start_us < m.end_us && m.start_us < segment.end_us)
+        })
+    };
+    let names = |names: &mut dyn Iterator<Item = &String>| names.cloned().collect::<Vec<_>>();
+    expect::Vocabulary {
+        topics: topics.iter().map(|topic| (topic.alias.clone(), topic.partitions)).collect(),
+        producers: names(&mut scenario.producers.iter().map(|(name, _)| &name.value)),
+        consumers: names(&mut scenario.consumers.iter().map(|(name, _)| &name.value)),
+        agents: names(&mut agents.iter().map(|agent| &agent.name)),
+        phases: names(
+            &mut timeline.0.iter().filter(|p| p.kind != PhaseKind::Drain).map(|p| &p.name),
+        ),
+        has_end_to_end: read.any(|topic| stamped(*topic)),
+        has_transactions: scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
+        closed_loop_only: producers().next().is_some() && !producers().any(open),
+        measured_us: measured.iter().map(|phase| phase.end_us - phase.start_us).sum(),
+    }
+}
+
+/// The scenario's load in microseconds, without its drain.
+pub(super) fn load_us(scenario: &Scenario) -> u64 {
+    let with_load = scenario.load.value.iter().filter(|step| step.phase() != PhaseKind::Drain);
+    with_load.map(|step| micros(step.lasting)).fold(0, u64::saturating_add)
+}

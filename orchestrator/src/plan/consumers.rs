@@ -1,0 +1,167 @@
+//! Consumers: what they read, as whom, and their instances.
+
+use super::case::Building;
+use crate::load::{
+    scenario::{
+        consumers::{Assign, Consumer},
+        producers::Instances,
+    },
+    shape::Located,
+};
+use mallard_protocol::{
+    ids::TopicId,
+    workload::{CommitPolicy, ConsumerSpec, Membership, StartFrom},
+};
+
+/// How often the client of a group commits by itself, in milliseconds: librdkafka's own default.
+const AUTO_COMMIT_MS: u32 = 5_000;
+
+impl Building<'_> {
+    /// Places all consumers.
+    pub(super) fn consumers(&mut self) {
+        let scenario = self.scenario;
+        for (name, consumer) in &scenario.consumers {
+            self.consumer(name, consumer);
+        }
+    }
+
+    fn consumer(&mut self, name: &Located<String>, consumer: &Consumer) {
+        let mentions = &consumer.topics.value;
+        let topics: Vec<_> = mentions.iter().map(|topic| self.topic_id(topic)).collect();
+        for (index, topic) in mentions.iter().enumerate() {
+            if mentions[..index].iter().any(|other| other.value == topic.value) {
+                let message = format!("the topic `{}` is named twice", topic.value);
+                self.reader.error(&topic.at, message, "remove one");
+            }
+        }
+        let mut client = self.client(&consumer.client, "consumer");
+        client.push(("isolation.level".to_owned(), consumer.isolation.to_owned()));
+        let eligible = self.placement.eligible(&consumer.on, self.reader);
+        let topics: Option<Vec<TopicId>> = topics.into_iter().collect();
+        let (Some(topics), Some(eligible)) = (topics, eligible) else { return };
+        self.warn_of_silence(consumer);
+        let Some(parts) = self.memberships(name, consumer, &topics, &eligible) else { return };
+        for (offset, (agent, membership)) in parts.into_iter().enumerate() {
+            let Some(instance) = self.instance(&name.at) else { return };
+            let commit = consumer.commit.as_ref().map(|commit| commit.value);
+            let default = match membership {
+                Membership::Group(_) => CommitPolicy::Auto { every_ms: AUTO_COMMIT_MS },
+                Membership::Assigned(_) => CommitPolicy::Never,
+            };
+            let agent = agent.unwrap_or_else(|| self.placement.next(&eligible));
+            self.placement.agent(agent).consumers.push(ConsumerSpec {
+                instance,
+                name: format!("{}-{}", name.value, offset + 1),
+                topics: topics.clone(),
+                membership,
+                from: consumer.from.value,
+                commit: commit.unwrap_or(default),
+                work_us: super::schedule::micros(consumer.work),
+                client: client.clone(),
+            });
+        }
+    }
+
+    /// How every instance comes to its partitions, with its agent where that is settled.
+    fn memberships(
+        &mut self,
+        name: &Located<String>,
+        consumer: &Consumer,
+        topics: &[TopicId],
+        eligible: &[usize],
+    ) -> Option<Vec<(Option<usize>, Membership)>> {
+        let per_partition = consumer.instances.value == Instances::PerPartition;
+        let partitions = if per_partition {
+            Some(self.partitions_of(
+                topics,
+                &consumer.instances.at,
+                "`instances: per-partition`",
+            )?)
+        } else {
+            None
+        };
+        let agents = self.agents_for(&consumer.instances, partitions, eligible);
+        let Some(assign) = &consumer.assign else {
+            self.warn_of_idle_members(consumer, topics, agents.len());
+            let group = self.group_id(name, consumer, topics);
+            return Some(
+                agents.into_iter().map(|a| (a, Membership::Group(group.clone()))).collect(),
+            );
+        };
+        let all = match &assign.value {
+            Assign::All => {
+                let count = self.partitions_of(topics, &assign.at, "`assign: all`")?;
+                (0..i32::try_from(count).unwrap_or(i32::MAX)).collect()
+            }
+            Assign::These(partitions) => {
+                for topic in topics {
+                    let known = self.scenario.topics[topic.index()].1.partitions;
+                    self.check_partitions(partitions, known, &assign.at);
+                }
+                partitions.clone()
+            }
+        };
+        if agents.len() > all.len() {
+            let message =
+                format!("{} instances share {} assigned partitions", agents.len(), all.len());
+            self.reader.error(&consumer.instances.at, message, "each instance needs one at least");
+            return None;
+        }
+        let count = agents.len();
+        // Partitions are dealt out like cards: instance k has partitions k, k + n, k + 2n, …
+        let share = |k: usize| all.iter().skip(k).step_by(count.max(1)).copied().collect();
+        Some(
+            agents
+                .into_iter()
+                .enumerate()
+                .map(|(k, a)| (a, Membership::Assigned(share(k))))
+                .collect(),
+        )
+    }
+
+    /// The group's id on the broker: with the run's id, unless the group reads topics of the user's and
+    /// so may be the user's as well.
+    fn group_id(&self, name: &Located<String>, consumer: &Consumer, topics: &[TopicId]) -> String {
+        let group = consumer.group.as_ref().map_or(&name.value, |group| &group.value);
+        let existing = |topic: &TopicId| self.scenario.topics[topic.index()].1.existing;
+        if topics.iter().any(existing) { group.clone() } else { self.own_name(group) }
+    }
+
+    fn warn_of_idle_members(&mut self, consumer: &Consumer, topics: &[TopicId], instances: usize) {
+        let known = topics.iter().map(|topic| self.scenario.topics[topic.index()].1.partitions);
+        let Some(known) = known.collect::<Option<Vec<_>>>() else { return };
+        let most = known.into_iter().max().unwrap_or(0);
+        let Ok(useful) = usize::try_from(most) else { return };
+        if instances > useful {
+            let message = format!("{instances} instances in a group, and {useful} partitions");
+            let help = format!(
+                "a partition is read by one member of a group, so {} of them will have nothing to do",
+                instances - useful
+            );
+            self.reader.warn(&consumer.instances.anchor, message, help);
+        }
+    }
+
+    fn warn_of_silence(&mut self, consumer: &Consumer) {
+        if consumer.from.value == StartFrom::Earliest {
+            return;
+        }
+        for topic in &consumer.topics.value {
+            let fed = self.scenario.producers.iter().any(|(_, p)| p.topic.value == topic.value);
+            let existing = self
+                .scenario
+                .topics
+                .iter()
+                .any(|(name, t)| name.value == topic.value && t.existing);
+            if !fed && !existing {
+                let message =
+                    format!("nobody produces to `{}`: there will be nothing to read", topic.value);
+                self.reader.warn(&topic.at, message, "add a producer, or read an existing topic");
+            } else if !fed {
+                let message = format!("no producer of this scenario sends to `{}`", topic.value);
+                let help = "only what others send during the run is read; `from: earliest` reads what is there";
+                self.reader.warn(&topic.at, message, help);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The journal of a case, for people.
+
+use crate::events::{RunEvent, TimedEvent};
+use serde::Serialize;
+
+/// Most events of a case on its page; all of them are in `events.jsonl`.
+const LIMIT: usize = 400;
+
+/// An event in words.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct EventView {
+    at: String,
+    level: String,
+    source: String,
+    text: String,
+}
+
+/// The events from a case's start to the next one's, and how many are left out. What came before the
+/// first case belongs to it. The run's own end is left out: the page may be made before it.
+pub(super) fn of_case(events: &[TimedEvent], index: usize, name: &str) -> (Vec<EventView>, usize) {
+    let starts = |event: &TimedEvent| match &event.event {
+        RunEvent::CaseStarted { case, .. } => Some(case == name),
+        _ => None,
+    };
+    let mut inside = index == 0;
+    let mut views = Vec::new();
+    for event in events {
+        inside = starts(event).unwrap_or(inside);
+        if inside && let Some((level, source, text)) = words(&event.event) {
+            let at = time_of(&event.at);
+            views.push(EventView { at, level: level.into(), source: source.into(), text });
+        }
+    }
+    let left_out = views.len().saturating_sub(LIMIT);
+    views.truncate(LIMIT);
+    (views, left_out)
+}
+
+/// What was said when the case was judged; for runs that were cut off after that.
+pub(super) fn sentence_of<'a>(events: &'a [TimedEvent], name: &str) -> Option<&'a str> {
+    events.iter().find_map(|timed| match &timed.event {
+        RunEvent::CaseFinished { case, sentence, .. } if case == name => Some(sentence.as_str()),
+        _ => None,
+    })
+}
+
+fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
+    let info = |text: String| Some(("info", "", text));
+    match event {
+        RunEvent::Step { text, .. } => info(text.clone()),
+        RunEvent::AgentConnected { agent, host, pid } => {
+            Some(("info", agent, format!("connected from {host}, process {pid}")))
+        }
+        RunEvent::AgentLost { agent, cause, .. } => {
+            Some(("error", agent, format!("lost: {cause}")))
+        }
+        RunEvent::AgentChannel { agent, up: true } => {
+            Some(("info", agent, "the channel is back".into()))
+        }
+        RunEvent::AgentChannel { agent, up: false } => {
+            Some(("warning", agent, "the channel broke; the load goes on".into()))
+        }
+        RunEvent::LoadStarted { spread_us, .. } => info(format!(
+            "the load starts; agents started within {} of each other",
+            crate::report::format::duration(*spread_us)
+        )),
+        RunEvent::PhaseStarted { phase, .. } => info(format!("phase {phase}")),
+        RunEvent::Note { level, source, text } => Some((level, source, text.clone())),
+        RunEvent::StopRequested { by } => Some(("warning", "", format!("asked to stop: {by}"))),
+        RunEvent::CaseFinished { verdict, .. } => info(format!("judged: {}", verdict.as_str())),
+        RunEvent::LeftBehind { what, cause } => {
+            Some(("warning", "", format!("left behind: {what}: {cause}")))
+        }
+        RunEvent::RunStarted { .. }
+        | RunEvent::CaseStarted { .. }
+        | RunEvent::Interval(_)
+        | RunEvent::RunFinished { .. } => None,
+    }
+}
+
+/// `14:03:05.678`, of an RFC 3339 time.
+fn time_of(at: &str) -> String {
+    let parsed = at.parse::<jiff::Timestamp>();
+    parsed.map_or_else(|_| at.to_owned(), |at| at.strftime("%H:%M:%S%.3f").to_string())
+}

@@ -1,0 +1,145 @@
+//! `report.html`: one file with everything inside.
+//!
+//! It answers in the order in which a reader asks: did it pass; if not, what, when, by how much; can I
+//! trust it; what did it look like over time; where does the time go; which partition, agent or client;
+//! what exactly ran. Words and tables are made here, so that the page reads without a script; charts
+//! are drawn by the script when a case is opened.
+
+mod case;
+mod events;
+mod parts;
+
+use super::{Format, ReportError, templates::Templates, words};
+use crate::archive::{
+    model::{Reason, Verdict},
+    read::RunArchive,
+};
+use case::CaseView;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The format.
+#[derive(Clone, Copy, Debug)]
+pub struct Html<'a> {
+    /// Templates to render with.
+    pub templates: &'a Templates,
+}
+
+/// What the template of the page gets.
+#[derive(Serialize)]
+struct Page<'a> {
+    run_id: &'a str,
+    name: &'a str,
+    word: &'static str,
+    sign: &'static str,
+    sentence: String,
+    started_at: Option<&'a str>,
+    duration_us: Option<u64>,
+    command_line: String,
+    reasons: &'a [Reason],
+    gaps: &'a [String],
+    versions: BTreeMap<&'a str, &'a str>,
+    tally: String,
+    cases: Vec<CaseView<'a>>,
+}
+
+impl Format for Html<'_> {
+    fn file(&self) -> &'static str {
+        "report.html"
+    }
+
+    fn render(&self, run: &RunArchive) -> Result<Vec<u8>, ReportError> {
+        let mut cases = Vec::new();
+        for (at, case) in run.cases.iter().enumerate() {
+            cases.push(case::view(run, at, case)?);
+        }
+        open_what_matters(&mut cases);
+        let result = run.result.as_ref();
+        let versions = result.iter().flat_map(|r| &r.versions);
+        let page = Page {
+            run_id: &run.id,
+            name: result.map_or("", |r| &r.name),
+            word: words::word(result.map(|r| r.verdict)),
+            sign: words::sign(result.map(|r| r.verdict)),
+            sentence: sentence(run),
+            started_at: result.map(|r| r.started_at.as_str()),
+            duration_us: result.and_then(|r| between(&r.started_at, &r.ended_at)),
+            command_line: command_line(result.map_or(&[], |r| &r.command_line)),
+            reasons: result.map_or(&[], |r| &r.reasons),
+            gaps: &run.gaps,
+            versions: versions.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
+            tally: tally(run),
+            cases,
+        };
+        self.templates.render("report.html", &page)
+    }
+}
+
+/// One case is open; of several the first that did not pass.
+fn open_what_matters(cases: &mut [CaseView<'_>]) {
+    let single = cases.len() == 1;
+    let first_bad = cases.iter_mut().find(|case| single || case.word != Verdict::Pass.as_str());
+    if let Some(case) = first_bad {
+        case.open = true;
+    }
+}
+
+/// The run's sentence, without the verdict's word, which stands before it.
+fn sentence(run: &RunArchive) -> String {
+    let Some(result) = &run.result else {
+        let judged = run.cases.iter().filter(|case| case.result.is_some()).count();
+        let all = run.cases.len();
+        return format!(
+            "the run was cut off before its end; {judged} of {all} cases were judged, and the page \
+             shows what was measured until then"
+        );
+    };
+    let word = result.verdict.as_str();
+    let rest = result.sentence.strip_prefix(word).unwrap_or(&result.sentence);
+    rest.trim_start_matches([':', ' ']).to_owned()
+}
+
+/// `5 cases: 4 pass, 1 fail`.
+fn tally(run: &RunArchive) -> String {
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    for case in run.result.iter().flat_map(|result| &result.cases) {
+        *counts.entry(case.verdict).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(v, n)| format!("{n} {}", v.as_str())).collect();
+    let all = run.cases.len();
+    let noun = if all == 1 { "case" } else { "cases" };
+    if counts.is_empty() {
+        format!("{all} {noun}")
+    } else {
+        format!("{all} {noun}: {}", counts.join(", "))
+    }
+}
+
+/// Microseconds between two RFC 3339 times.
+pub(super) fn between(start: &str, end: &str) -> Option<u64> {
+    let (start, end): (jiff::Timestamp, jiff::Timestamp) = (start.parse().ok()?, end.parse().ok()?);
+    u64::try_from(end.duration_since(start).as_micros()).ok()
+}
+
+/// The command line as a shell would take it.
+fn command_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@%".contains(c);
+    let quoted = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            return word.clone();
+        }
+        format!("'{}'", word.replace('\'', r"'\''"))
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        let words = ["mallard", "run", "a b.yaml", "--set", "x='1'", ""].map(str::to_owned);
+        assert_eq!(command_line(&words), r"mallard run 'a b.yaml' --set 'x='\''1'\''' ''");
+    }
+}

@@ -1,0 +1,119 @@
+//! `junit.xml`: a test suite a scenario, a test case a case; what CI servers show.
+//!
+//! A case that failed an expectation is a failure; one that cannot be trusted, broke or was stopped is
+//! an error.
+
+use super::{Format, ReportError, format::quantity, words};
+use crate::archive::{
+    model::{CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
+    read::{CaseArchive, RunArchive},
+};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::{fmt::Write, time::Duration};
+
+/// The format.
+#[derive(Clone, Copy, Debug)]
+pub struct Junit;
+
+impl Format for Junit {
+    fn file(&self) -> &'static str {
+        "junit.xml"
+    }
+
+    fn render(&self, run: &RunArchive) -> Result<Vec<u8>, ReportError> {
+        let mut report = Report::new(&run.id);
+        let mut suites: Vec<(String, TestSuite)> = Vec::new();
+        let mut total = Duration::ZERO;
+        for case in &run.cases {
+            let summary = run.result.iter().flat_map(|r| &r.cases).find(|s| s.name == case.name);
+            let scenario = scenario_of(case, summary);
+            let (test, time) = test_case(case, summary, &scenario);
+            total += time;
+            if !suites.iter().any(|(name, _)| *name == scenario) {
+                suites.push((scenario.clone(), TestSuite::new(&scenario)));
+            }
+            if let Some((_, suite)) = suites.iter_mut().find(|(name, _)| *name == scenario) {
+                suite.set_time(suite.time.unwrap_or_default() + time);
+                suite.add_test_case(test);
+            }
+        }
+        report.set_time(total);
+        report.add_test_suites(suites.into_iter().map(|(_, suite)| suite));
+        let text = report
+            .to_string()
+            .map_err(|error| ReportError::Format { name: "junit.xml", what: error.to_string() })?;
+        Ok(text.into_bytes())
+    }
+}
+
+fn scenario_of(case: &CaseArchive, summary: Option<&CaseSummary>) -> String {
+    let named = case.result.as_ref().map(|result| &result.scenario);
+    named.or(summary.map(|summary| &summary.scenario)).unwrap_or(&case.name).clone()
+}
+
+fn test_case(
+    case: &CaseArchive,
+    summary: Option<&CaseSummary>,
+    scenario: &str,
+) -> (TestCase, Duration) {
+    let verdict = summary.map(|s| s.verdict).or(case.result.as_ref().map(|r| r.verdict));
+    let sentence = summary.map_or("the case did not finish", |summary| &summary.sentence);
+    let mut test = TestCase::new(&case.name, status(verdict, sentence, case));
+    test.set_classname(scenario);
+    let time = summary.map_or(Duration::ZERO, |s| Duration::from_micros(s.duration_us));
+    test.set_time(time);
+    if let Some(result) = &case.result {
+        test.set_assertions(result.expectations.len());
+        test.add_properties(
+            result
+                .parameters
+                .iter()
+                .map(|(name, value)| (format!("parameter.{name}"), value.clone())),
+        );
+        test.set_system_out(account(result));
+    }
+    for (name, metric) in summary.iter().flat_map(|summary| &summary.headline) {
+        let value = metric.value.map_or_else(|| "none".into(), |value| value.to_string());
+        test.add_property((format!("{name}.{}", metric.unit), value));
+    }
+    (test, time)
+}
+
+fn status(verdict: Option<Verdict>, sentence: &str, case: &CaseArchive) -> TestCaseStatus {
+    let kind = match verdict {
+        Some(Verdict::Pass) => return TestCaseStatus::success(),
+        Some(Verdict::Fail) => NonSuccessKind::Failure,
+        Some(Verdict::Invalid | Verdict::Error | Verdict::Interrupted) | None => {
+            NonSuccessKind::Error
+        }
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(words::word(verdict)).set_message(sentence).set_description(why(case));
+    status
+}
+
+/// Reasons with their remedies, and the expectations that failed.
+fn why(case: &CaseArchive) -> String {
+    let mut text = String::new();
+    for Reason { code, text: what, remedy } in case.result.iter().flat_map(|r| &r.reasons) {
+        let _ = writeln!(text, "{code}: {what}\n  {remedy}");
+    }
+    for failed in case.result.iter().flat_map(|r| &r.expectations).filter(|e| !e.passed) {
+        let _ = writeln!(text, "{}", line(failed));
+    }
+    for gap in &case.gaps {
+        let _ = writeln!(text, "{gap}");
+    }
+    text
+}
+
+/// All expectations, as the terminal shows them.
+fn account(result: &CaseResult) -> String {
+    result.expectations.iter().map(|expectation| line(expectation) + "\n").collect()
+}
+
+fn line(of: &ExpectationResult) -> String {
+    let word = if of.passed { "passed" } else { "FAILED" };
+    let value = of.value.map_or_else(|| "no sample".into(), |value| quantity(value, &of.unit));
+    format!("{word}  {}  (value {value}, limit {})", of.text, quantity(of.limit, &of.unit))
+}

@@ -1,0 +1,112 @@
+//! Sentences that explain figures.
+
+use super::{
+    column::figure,
+    format::{clock, count, duration, quantity},
+};
+use crate::{
+    archive::{
+        hlog::TAGS,
+        model::{CaseResult, SeriesRow, Verdict},
+    },
+    measure::metrics,
+};
+use mallard_protocol::histogram::Histogram;
+
+/// Service and response are told apart in words when response is this many times longer…
+const GAP_FACTOR: f64 = 1.5;
+
+/// …and longer by this many microseconds.
+const GAP_US: f64 = 1_000.0;
+
+/// Stalls named in the explanation.
+const STALLS_NAMED: usize = 3;
+
+/// A verdict's sign: the word is always beside it.
+#[must_use]
+pub fn sign(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Pass) => "✓",
+        Some(Verdict::Fail) => "✗",
+        Some(Verdict::Invalid) => "?",
+        Some(Verdict::Error) => "!",
+        Some(Verdict::Interrupted) => "■",
+        None => "…",
+    }
+}
+
+/// A verdict's word.
+#[must_use]
+pub fn word(verdict: Option<Verdict>) -> &'static str {
+    verdict.map_or("unfinished", Verdict::as_str)
+}
+
+/// What a metric means, how it is computed and where it comes from.
+#[must_use]
+pub fn explain(metric: &str) -> String {
+    metrics::find(metric).map_or_else(String::new, |of| {
+        format!("{}\n= {}\nfrom {}", of.meaning, of.formula, of.source)
+    })
+}
+
+/// Why response is longer than service, with numbers; none where they hardly differ.
+#[must_use]
+pub fn service_and_response(
+    totals: &[Histogram; 4],
+    series: &[SeriesRow],
+    result: Option<&CaseResult>,
+) -> Option<String> {
+    let p99 = |tag: &str| {
+        let at = TAGS.iter().position(|known| *known == tag)?;
+        totals[at].value_at_quantile(0.99).map(figure)
+    };
+    let (service, response) = (p99("service")?, p99("response")?);
+    if response < service * GAP_FACTOR || response - service < GAP_US {
+        return None;
+    }
+    let mut text = format!(
+        "At the 99th percentile the client took {} to have a record acknowledged (service), but \
+         {} had passed since the record was due (response): the difference is time that records \
+         waited to be sent.",
+        quantity(service, "us"),
+        quantity(response, "us"),
+    );
+    let refused: u64 = series.iter().map(|row| row.backpressure_us).sum();
+    let times: u64 = series.iter().map(|row| row.queue_full).sum();
+    if refused > 0 {
+        text += &format!(
+            " The client was refused room for {} ({} times its queue was full){}.",
+            duration(refused),
+            count(times),
+            stalls(series),
+        );
+    }
+    if let Some(late) = result.map(|r| r.accounts.late).filter(|late| *late > 0) {
+        text += &format!(" {} records were sent late.", count(late));
+    }
+    text += " Somebody who wants a record out at its time feels the response; a benchmark that \
+             stops its clock while it waits would have shown the service.";
+    Some(text)
+}
+
+/// When the client refused room, as the longest stretches of intervals.
+fn stalls(series: &[SeriesRow]) -> String {
+    let mut stretches: Vec<(u64, u64, u64)> = Vec::new();
+    for row in series.iter().filter(|row| row.backpressure_us > 0) {
+        match stretches.last_mut().filter(|(_, end, _)| *end == row.start_us) {
+            Some((_, end, sum)) => (*end, *sum) = (row.end_us, *sum + row.backpressure_us),
+            None => stretches.push((row.start_us, row.end_us, row.backpressure_us)),
+        }
+    }
+    stretches.sort_by_key(|(start, _, sum)| (std::cmp::Reverse(*sum), *start));
+    let all = stretches.len();
+    stretches.truncate(STALLS_NAMED);
+    stretches.sort_unstable();
+    let named: Vec<_> =
+        stretches.iter().map(|(from, to, _)| format!("{}–{}", clock(*from), clock(*to))).collect();
+    match all {
+        0 => String::new(),
+        _ if all > STALLS_NAMED => format!(", most of it in {}", named.join(", ")),
+        _ => format!(", in {}", named.join(", ")),
+    }
+}

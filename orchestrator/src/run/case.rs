@@ -1,0 +1,361 @@
+//! One case from its first agent to its last: a synchronous state machine.
+//!
+//! It is fed with [`Input`]s and the time, and gives back [`Effect`]s; it opens nothing and waits for
+//! nothing, so its tests have neither sockets nor sleeps.
+//!
+//! Invariants:
+//! - [`Effect::Judged`] comes exactly once and before anything is torn down.
+//! - Every stage has a deadline; when it passes, the case says what it was waiting for and goes on
+//!   towards its end.
+//! - Once started, load is always stopped, and every agent is told to exit or killed.
+
+use super::{
+    drain::DrainWatch,
+    io::{AgentIndex, Effect, Input},
+};
+use crate::{events::RunEvent, measure::Collector, plan::CasePlan, verdict::Trouble};
+use jiff::Timestamp;
+use mallard_protocol::{
+    ids::{InstanceId, TopicId},
+    interval::PartitionOffset,
+    message::{AgentFailure, Answer, ClusterFacts, FromAgent, HostFacts, Question, ToAgent},
+    workload::{Assignment, ClientProperties},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a case has to know beside its plan.
+#[derive(Clone, Debug)]
+pub struct CaseContext {
+    /// The run's id.
+    pub run_id: String,
+    /// The case's place among the run's cases, from 0.
+    pub index: usize,
+    /// Leave created topics and groups on the broker.
+    pub keep: bool,
+    /// Boot id of this machine: agents with the same one share its monotonic clock.
+    pub boot_id: String,
+}
+
+/// How far a case is. Stages follow each other in this order and are never gone back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Agents start and say hello.
+    Connecting,
+    /// The embedded broker starts.
+    StartingBroker,
+    /// Every agent reaches the brokers.
+    Reaching,
+    /// Topics are created or looked at.
+    Topics,
+    /// Agents create their clients.
+    Preparing,
+    /// Consumers get their partitions.
+    Joining,
+    /// Probes travel from a producer to every consumer.
+    Probing,
+    /// End offsets before the load are read.
+    StartOffsets,
+    /// The load runs, or is about to.
+    Running,
+    /// Producers are done; consumers catch up.
+    Draining,
+    /// End offsets after the load are read.
+    EndOffsets,
+    /// Agents flush, close, and cut their last interval.
+    Finishing,
+    /// Logs come home.
+    Collecting,
+    /// Topics and groups are deleted.
+    Deleting,
+    /// Agents exit.
+    Exiting,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// An agent as the case knows it.
+#[derive(Debug, Default)]
+pub(super) struct Agent {
+    pub(super) connected: bool,
+    pub(super) gone: Option<String>,
+    pub(super) heard_us: u64,
+    pub(super) host: Option<HostFacts>,
+    pub(super) prepared: bool,
+    pub(super) finished: Option<u64>,
+    pub(super) log_done: bool,
+    pub(super) start_late_us: Option<u64>,
+    pub(super) lost_at_us: Option<u64>,
+    pub(super) intervals: u64,
+}
+
+/// What a question was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Broker,
+    Cluster(AgentIndex),
+    CreateTopics,
+    DescribeTopics,
+    StartOffsets,
+    EndOffsets,
+    Delete,
+}
+
+/// A case that is being run.
+#[derive(Debug)]
+pub struct Case {
+    pub(super) plan: CasePlan,
+    pub(super) context: CaseContext,
+    pub(super) stage: Stage,
+    pub(super) deadline_us: u64,
+    pub(super) now_us: u64,
+    pub(super) agents: Vec<Agent>,
+    pub(super) assignments: Vec<Assignment>,
+    pub(super) connection: ClientProperties,
+    pub(super) asked: BTreeMap<u32, Asked>,
+    pub(super) next_request: u32,
+    pub(super) cluster: ClusterFacts,
+    pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    pub(super) end_offsets: Vec<PartitionOffset>,
+    pub(super) collector: Collector,
+    pub(super) drain: DrainWatch,
+    pub(super) start_clock_us: Option<u64>,
+    pub(super) load_stopped_us: Option<u64>,
+    pub(super) phase: Option<usize>,
+    pub(super) topics_made: bool,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) interrupted_by: Option<&'static str>,
+    pub(super) drained_at_us: Option<u64>,
+    pub(super) archive_failed: bool,
+    pub(super) started_at: String,
+    pub(super) load_started_at: Option<Timestamp>,
+    pub(super) stops: u32,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Case {
+    /// A case that is about to begin. `now_us` is this machine's monotonic clock.
+    #[must_use]
+    pub fn new(plan: CasePlan, context: CaseContext, now_us: u64) -> Self {
+        let agents = plan.agents.iter().map(|_| Agent::default()).collect();
+        let deadline_us = now_us + micros(plan.deadlines.connect);
+        Self {
+            collector: Collector::new(&plan),
+            agents,
+            context,
+            stage: Stage::Connecting,
+            deadline_us,
+            now_us,
+            assignments: Vec::new(),
+            connection: Vec::new(),
+            asked: BTreeMap::new(),
+            next_request: 1,
+            cluster: ClusterFacts::default(),
+            assigned: BTreeMap::new(),
+            probed: BTreeMap::new(),
+            end_offsets: Vec::new(),
+            drain: DrainWatch::default(),
+            start_clock_us: None,
+            load_stopped_us: None,
+            phase: None,
+            topics_made: false,
+            troubles: Vec::new(),
+            interrupted_by: None,
+            drained_at_us: None,
+            archive_failed: false,
+            started_at: crate::clock::now_rfc3339(),
+            load_started_at: None,
+            stops: 0,
+            effects: Vec::new(),
+            plan,
+        }
+    }
+
+    /// Begins the case: the first effects. Agents are being started meanwhile.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        let phases = self.plan.timeline.0.iter().map(|p| (p.name.clone(), p.start_us)).collect();
+        self.emit(RunEvent::CaseStarted {
+            case: self.plan.name.clone(),
+            index: self.context.index,
+            planned_us: micros(self.plan.longest()),
+            phases,
+        });
+        let count = self.agents.len();
+        self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Takes in what happened at `now_us` on this machine's monotonic clock.
+    pub fn handle(&mut self, now_us: u64, input: Input) -> Vec<Effect> {
+        self.now_us = now_us;
+        match input {
+            Input::Message { agent, message } => self.on_message(agent, *message),
+            Input::AgentGone { agent, cause } => self.on_gone(agent, cause),
+            Input::Channel { agent, up } => self.on_channel(agent, up),
+            Input::Stop { times, by } => self.on_stop(times, by),
+            Input::ArchiveFailed { cause } => self.on_archive_failed(cause),
+            Input::Tick => {}
+        }
+        self.look_for_silence();
+        self.advance();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Wall time of 0 on the run's clock; now, if the load has not started.
+    #[must_use]
+    pub fn load_started(&self) -> Timestamp {
+        self.load_started_at.unwrap_or_else(Timestamp::now)
+    }
+
+    fn on_message(&mut self, agent: AgentIndex, message: FromAgent) {
+        self.agents[agent].heard_us = self.now_us;
+        match message {
+            FromAgent::Hello { host, .. } => self.on_hello(agent, *host),
+            FromAgent::Heartbeat => {}
+            FromAgent::Answer { request, result } => self.on_answer(agent, request, result),
+            FromAgent::Prepared => self.agents[agent].prepared = true,
+            FromAgent::Assigned { instance, partitions } => {
+                self.assigned.insert(instance, partitions.into_iter().collect());
+            }
+            FromAgent::Probed { instance, partitions } => {
+                self.probed.entry(instance).or_default().extend(partitions);
+            }
+            FromAgent::Started { late_by_us } => {
+                self.agents[agent].start_late_us = Some(late_by_us)
+            }
+            FromAgent::Interval(report) => self.on_interval(agent, *report),
+            FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
+            FromAgent::Log { bytes, last } => {
+                self.agents[agent].log_done |= last;
+                self.effects.push(Effect::StoreLog { agent, bytes });
+            }
+            FromAgent::Note { level, instance, text } => self.on_note(agent, level, instance, text),
+            FromAgent::Failed(failure) => self.on_failed(agent, failure),
+        }
+    }
+
+    fn on_hello(&mut self, agent: AgentIndex, host: HostFacts) {
+        let event = RunEvent::AgentConnected {
+            agent: self.plan.agents[agent].name.clone(),
+            host: host.hostname.clone(),
+            pid: host.pid,
+        };
+        let known = &mut self.agents[agent];
+        let first = known.host.is_none();
+        known.connected = true;
+        known.host = Some(host);
+        if first {
+            self.emit(event);
+        }
+    }
+
+    fn on_channel(&mut self, agent: AgentIndex, up: bool) {
+        if up == self.agents[agent].connected || self.agents[agent].gone.is_some() {
+            return;
+        }
+        self.agents[agent].connected = up;
+        if up {
+            self.agents[agent].heard_us = self.now_us;
+        }
+        if self.stage < Stage::Exiting {
+            self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
+        }
+    }
+
+    fn on_note(
+        &mut self,
+        agent: AgentIndex,
+        level: mallard_protocol::message::Level,
+        instance: Option<InstanceId>,
+        text: String,
+    ) {
+        use mallard_protocol::message::Level;
+        let level = match level {
+            Level::Info => "info",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        let named = instance.and_then(|instance| self.plan.instance_name(instance));
+        let source = named.unwrap_or(&self.plan.agents[agent].name).to_owned();
+        self.emit(RunEvent::Note { level: level.to_owned(), source, text });
+    }
+
+    fn on_failed(&mut self, agent: AgentIndex, failure: AgentFailure) {
+        let trouble = self.trouble_of(agent, failure);
+        self.fail(trouble);
+    }
+
+    fn on_answer(&mut self, agent: AgentIndex, request: u32, result: Result<Answer, AgentFailure>) {
+        let Some(asked) = self.asked.remove(&request) else { return };
+        match result {
+            Ok(answer) => self.on_answered(asked, answer),
+            Err(failure) => self.on_refused(agent, asked, failure),
+        }
+    }
+
+    /// Asks an agent something.
+    pub(super) fn ask(&mut self, agent: AgentIndex, asked: Asked, question: Question) {
+        let request = self.next_request;
+        self.next_request += 1;
+        self.asked.insert(request, asked);
+        self.send(agent, ToAgent::Ask { request, question });
+    }
+
+    /// Whether an answer is still waited for.
+    pub(super) fn is_asking(&self, what: impl Fn(Asked) -> bool) -> bool {
+        self.asked.values().any(|asked| what(*asked))
+    }
+
+    pub(super) fn send(&mut self, agent: AgentIndex, message: ToAgent) {
+        self.effects.push(Effect::Send { agent, message });
+    }
+
+    pub(super) fn send_all(&mut self, message: &ToAgent) {
+        for agent in self.living() {
+            self.send(agent, message.clone());
+        }
+    }
+
+    pub(super) fn emit(&mut self, event: RunEvent) {
+        self.effects.push(Effect::Emit(event));
+    }
+
+    pub(super) fn step(&mut self, text: String) {
+        self.emit(RunEvent::Step { case: self.plan.name.clone(), text });
+    }
+
+    /// Agents that are not lost.
+    pub(super) fn living(&self) -> Vec<AgentIndex> {
+        (0..self.agents.len()).filter(|agent| self.agents[*agent].gone.is_none()).collect()
+    }
+
+    /// The agent that asks the broker on behalf of the case: the one that carries the embedded broker,
+    /// else the first that lives.
+    pub(super) fn admin(&self) -> Option<AgentIndex> {
+        let living = self.living();
+        let carrier = living.iter().copied().find(|agent| self.plan.agents[*agent].carries_broker);
+        carrier.or_else(|| living.first().copied())
+    }
+
+    /// Moves on to a stage that may take so long.
+    pub(super) fn enter(&mut self, stage: Stage, within: std::time::Duration) {
+        debug_assert!(stage > self.stage, "a stage is never gone back to");
+        self.stage = stage;
+        self.deadline_us = self.now_us + micros(within);
+    }
+
+    /// Now on the run's clock: microseconds since the common start, if that is past.
+    pub(super) fn run_clock_us(&self) -> Option<u64> {
+        self.start_clock_us.and_then(|start| self.now_us.checked_sub(start))
+    }
+}
+
+pub(super) fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

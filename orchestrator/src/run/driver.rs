@@ -1,0 +1,265 @@
+//! Does what a case wants done: talks to agents, writes the archive, tells the world.
+
+use super::{
+    case::{Case, CaseContext},
+    io::{AgentIndex, Effect, Input, Judged},
+    signals::Stops,
+};
+use crate::{
+    archive::{AgentLog, ArchiveError, CaseFolder, Latencies, RunFolder},
+    clock,
+    events::RunEvent,
+    link::{
+        Link,
+        local::{self, LocalAgent},
+    },
+    measure::MergedInterval,
+    plan::{CasePlan, HostPlan},
+    terminal::Audience,
+    verdict::Judgement,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+/// Between two looks at the clock: deadlines and phases are kept to within this.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What every case of a run shares.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The run's folder in the archive.
+    pub run: &'a mut RunFolder,
+    /// The agent's program.
+    pub agent_binary: &'a Path,
+    /// Whom events are told.
+    pub audience: &'a mut Audience,
+    /// How often somebody asked for an end.
+    pub stops: watch::Receiver<Stops>,
+}
+
+/// One case, with everything around it that is not pure.
+struct Driver<'a, 'b> {
+    around: &'a mut Surroundings<'b>,
+    case: Case,
+    folder: CaseFolder,
+    run_id: String,
+    links: Vec<Link>,
+    agent_folders: Vec<PathBuf>,
+    logs: Vec<Option<AgentLog>>,
+    logged: Vec<bool>,
+    names: Vec<String>,
+    judgement: Option<Judgement>,
+    /// What went wrong while effects were performed, to be fed back.
+    backlog: Vec<Input>,
+}
+
+/// Runs a case to its end and returns its result. Everything that it leaves on this machine, the
+/// archive aside, is gone afterwards.
+///
+/// # Errors
+/// If the archive cannot be written to at all.
+pub async fn run_case(
+    plan: CasePlan,
+    context: CaseContext,
+    around: &mut Surroundings<'_>,
+) -> Result<Judgement, ArchiveError> {
+    around.run.hide(&plan.secrets);
+    let folder = around.run.case(&plan.name)?;
+    folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
+    let run_id = context.run_id.clone();
+    let (inputs, mut heard) = mpsc::unbounded_channel();
+    let names: Vec<String> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
+    let agent_folders: Vec<PathBuf> = names
+        .iter()
+        .map(|name| local::runs_folder().join(&run_id).join(format!("{}-{name}", context.index)))
+        .collect();
+    let links = open_links(&plan, &agent_folders, &run_id, around.agent_binary, &inputs);
+    let case = Case::new(plan, context, clock::monotonic_us());
+    let mut driver = Driver {
+        around,
+        case,
+        folder,
+        run_id,
+        links,
+        agent_folders,
+        logs: names.iter().map(|_| None).collect(),
+        logged: vec![false; names.len()],
+        names,
+        judgement: None,
+        backlog: Vec::new(),
+    };
+    let begun = driver.case.begin();
+    driver.perform(begun);
+    driver.until_done(&mut heard).await;
+    driver.bury();
+    let Driver { judgement, folder, .. } = driver;
+    judgement.ok_or_else(|| ArchiveError::Damaged {
+        path: folder.path().to_owned(),
+        line: None,
+        what: "the case ended without a verdict".to_owned(),
+    })
+}
+
+fn open_links(
+    plan: &CasePlan,
+    folders: &[PathBuf],
+    run_id: &str,
+    binary: &Path,
+    inputs: &mpsc::UnboundedSender<Input>,
+) -> Vec<Link> {
+    let agents = plan.agents.iter().zip(folders).enumerate();
+    agents
+        .map(|(index, (agent, folder))| {
+            let bridge = match agent.host {
+                HostPlan::Local => LocalAgent {
+                    binary: binary.to_owned(),
+                    folder: folder.clone(),
+                    name: agent.name.clone(),
+                    run_id: run_id.to_owned(),
+                    lease: plan.lease,
+                },
+            };
+            Link::open(index, Box::new(bridge), inputs.clone())
+        })
+        .collect()
+}
+
+impl Driver<'_, '_> {
+    async fn until_done(&mut self, heard: &mut mpsc::UnboundedReceiver<Input>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut stops = self.around.stops.clone();
+        let mut stopped = 0;
+        while !self.case.is_done() {
+            // Asks that came before this case began count, too.
+            let now = *stops.borrow();
+            if now.times > stopped {
+                stopped = now.times;
+                self.feed(Input::Stop { times: now.times, by: now.by });
+                continue;
+            }
+            let input = tokio::select! {
+                biased;
+                Ok(()) = stops.changed() => continue,
+                Some(input) = heard.recv() => input,
+                _ = tick.tick() => Input::Tick,
+            };
+            self.feed(input);
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let effects = self.case.handle(clock::monotonic_us(), input);
+        self.perform(effects);
+        while let Some(input) = self.backlog.pop() {
+            let effects = self.case.handle(clock::monotonic_us(), input);
+            self.perform(effects);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { agent, message } => self.links[agent].send(message),
+                Effect::Emit(event) => self.emit(event),
+                Effect::Store(interval) => self.store_interval(&interval),
+                Effect::StoreLog { agent, bytes } => self.store_log(agent, &bytes),
+                Effect::Judged(judged) => self.store_result(*judged),
+                Effect::Kill { agent, pid } => self.kill(agent, pid),
+                Effect::Done => {}
+            }
+        }
+    }
+
+    fn emit(&mut self, event: RunEvent) {
+        if let RunEvent::LoadStarted { .. } = event {
+            self.folder.load_started(self.case.load_started());
+        }
+        let told = self.around.audience.tell(self.around.run, event);
+        self.noting(told);
+    }
+
+    fn store_interval(&mut self, interval: &MergedInterval) {
+        let MergedInterval { row, resources, errors, lag, .. } = interval;
+        let latencies = Latencies {
+            service: &interval.service,
+            response: &interval.response,
+            end_to_end: &interval.end_to_end,
+            slip: &interval.slip,
+        };
+        let stored = self.folder.append_interval(row, resources, errors, lag, latencies);
+        self.noting(stored);
+    }
+
+    fn store_log(&mut self, agent: AgentIndex, bytes: &[u8]) {
+        self.logged[agent] = true;
+        let log = match self.logs[agent].take() {
+            Some(log) => Ok(log),
+            None => self.folder.agent_log(&self.names[agent]),
+        };
+        let stored = log.and_then(|mut log| {
+            log.append(bytes)?;
+            self.logs[agent] = Some(log);
+            Ok(())
+        });
+        self.noting(stored);
+    }
+
+    fn store_result(&mut self, judged: Judged) {
+        let Judged { judgement, totals } = judged;
+        let result = &judgement.result;
+        let totals = Latencies {
+            service: &totals.service,
+            response: &totals.response,
+            end_to_end: &totals.end_to_end,
+            slip: &totals.slip,
+        };
+        let stored = self.folder.finish(result, &judgement.partition_series, Some(totals));
+        self.noting(stored);
+        self.emit(RunEvent::CaseFinished {
+            case: result.case.clone(),
+            verdict: result.verdict,
+            sentence: judgement.sentence.clone(),
+            reasons: result.reasons.clone(),
+            expectations: result.expectations.clone(),
+        });
+        self.judgement = Some(judgement);
+    }
+
+    fn kill(&mut self, agent: AgentIndex, pid: u32) {
+        if let Err(cause) = local::kill(pid, &self.run_id) {
+            let what = format!("process {pid} of agent {}", self.names[agent]);
+            self.emit(RunEvent::LeftBehind { what, cause: cause.to_string() });
+        }
+    }
+
+    /// Feeds a failure of the archive back into the case.
+    fn noting(&mut self, outcome: Result<(), ArchiveError>) {
+        if let Err(cause) = outcome {
+            self.backlog.push(Input::ArchiveFailed { cause: crate::cli::chain(&cause) });
+        }
+    }
+
+    /// Removes what agents left on this machine. A dead agent's log is kept.
+    fn bury(&mut self) {
+        self.links.clear();
+        for agent in 0..self.agent_folders.len() {
+            let log = local::bury(&self.agent_folders[agent]);
+            if let (Some(log), false) = (log, self.logged[agent]) {
+                self.store_log(agent, &log);
+            }
+        }
+        for log in self.logs.iter_mut().filter_map(Option::take) {
+            // The results are safe; a log's last line is not worth an error.
+            let _ = log.finish();
+        }
+        // Only if no other case of this run has agents there.
+        let _ = std::fs::remove_dir(local::runs_folder().join(&self.run_id));
+    }
+}

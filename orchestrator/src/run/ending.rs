@@ -1,0 +1,291 @@
+//! From the end of the load to the last agent's exit: flush, collect, judge, and only then tear down.
+
+use super::{
+    case::{Asked, Case, Stage, micros},
+    io::{Effect, Judged, Totals},
+};
+use crate::{
+    events::RunEvent,
+    load::emit::is_secret_key,
+    measure::{AgentIndex, Collector, workload_of},
+    plan::KafkaPlan,
+    verdict::{self, AgentFacts, CaseFacts, Trouble},
+};
+use mallard_protocol::{
+    message::{Question, ToAgent},
+    workload::Membership,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// How long agents may take to flush and close.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+
+/// An agent's log comes home up to this size; of a longer one, head and tail.
+const LOG_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long deleting topics may take when somebody asked twice to stop.
+const HURRIED_DELETE: Duration = Duration::from_secs(4);
+
+impl Case {
+    /// The case cannot go on: says why, and goes towards the end from wherever it is.
+    pub(super) fn fail(&mut self, trouble: Trouble) {
+        self.troubles.push(trouble);
+        self.give_up();
+    }
+
+    /// Ends the load or the preparations at once.
+    pub(super) fn give_up(&mut self) {
+        match self.stage {
+            Stage::Running | Stage::Draining | Stage::EndOffsets => {
+                self.send_all(&ToAgent::StopLoad);
+                self.load_stopped_us.get_or_insert(
+                    self.start_clock_us.map_or(0, |start| self.now_us.saturating_sub(start)),
+                );
+                self.finish_agents();
+            }
+            stage if stage < Stage::Running => self.collect(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish_agents(&mut self) {
+        let within_ms = micros(FINISH_WITHIN) / 1_000;
+        self.enter(Stage::Finishing, FINISH_WITHIN + Duration::from_secs(3));
+        self.send_all(&ToAgent::Finish { within_ms });
+    }
+
+    pub(super) fn on_finished(&mut self, agent: usize, client_queue: u64) {
+        self.agents[agent].finished = Some(client_queue);
+        let merged = self.collector.agent_finished(AgentIndex(agent));
+        self.store(merged);
+    }
+
+    pub(super) fn while_finishing(&mut self) {
+        let waiting = self.living().into_iter().any(|agent| self.agents[agent].finished.is_none());
+        if waiting && self.now_us < self.deadline_us {
+            return;
+        }
+        if waiting {
+            self.troubles.push(Trouble::Deadline {
+                step: self.stage_name().to_owned(),
+                progress: format!("still waiting for {}", self.waiting_for()),
+                within_us: micros(FINISH_WITHIN),
+            });
+        }
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        self.enter(Stage::Collecting, self.plan.deadlines.collect);
+        for agent in self.living() {
+            if self.agents[agent].connected {
+                self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES });
+            } else {
+                self.agents[agent].log_done = true;
+            }
+        }
+    }
+
+    pub(super) fn while_collecting(&mut self) {
+        let waiting = self.living().into_iter().any(|agent| !self.agents[agent].log_done);
+        if waiting && self.now_us < self.deadline_us {
+            return;
+        }
+        self.judge();
+        self.delete();
+    }
+
+    /// Judges the case. Results are safe before anything is torn down.
+    fn judge(&mut self) {
+        let merged = self.collector.flush();
+        self.store(merged);
+        let collector = std::mem::replace(&mut self.collector, Collector::new(&self.plan));
+        let measured = collector.conclude(&self.end_offsets);
+        let totals = Totals::of(&measured.whole);
+        let judgement = verdict::judge(&self.plan, measured, &self.facts());
+        self.effects.push(Effect::Judged(Box::new(Judged { judgement, totals })));
+    }
+
+    fn delete(&mut self) {
+        let within = if self.stops >= 2 { HURRIED_DELETE } else { self.plan.deadlines.teardown };
+        self.enter(Stage::Deleting, within);
+        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
+        if !self.topics_made || self.context.keep || embedded {
+            return;
+        }
+        let Some(admin) = self.admin() else {
+            let topics: Vec<_> = self.created_topics();
+            let cause = "no agent is left that could delete it".to_owned();
+            let left = topics.into_iter().map(|topic| (format!("topic {topic}"), cause.clone()));
+            return self.on_left_behind(left.collect());
+        };
+        self.step("deleting topics".to_owned());
+        let question = Question::Delete {
+            connection: self.connection.clone(),
+            topics: self.created_topics(),
+            groups: self.created_groups(),
+            within_ms: micros(within) / 1_000,
+        };
+        self.ask(admin, Asked::Delete, question);
+    }
+
+    pub(super) fn while_deleting(&mut self) {
+        let waiting = self.is_asking(|asked| asked == Asked::Delete);
+        if waiting && self.now_us < self.deadline_us {
+            return;
+        }
+        if waiting {
+            let cause = "the broker did not answer in time".to_owned();
+            let left =
+                self.created_topics().into_iter().map(|t| (format!("topic {t}"), cause.clone()));
+            self.on_left_behind(left.collect());
+        }
+        self.enter(Stage::Exiting, Duration::from_secs(3));
+        self.send_all(&ToAgent::Exit { keep_folder: false });
+    }
+
+    pub(super) fn while_exiting(&mut self) {
+        let late = self.now_us >= self.deadline_us;
+        if !self.living().is_empty() && !late {
+            return;
+        }
+        for agent in self.living() {
+            if let Some(host) = &self.agents[agent].host {
+                let pid = host.pid;
+                self.effects.push(Effect::Kill { agent, pid });
+            }
+        }
+        self.enter(Stage::Done, Duration::ZERO);
+        self.effects.push(Effect::Done);
+    }
+
+    /// Somebody asked twice: agents that are not needed to delete topics are killed, and nothing is
+    /// waited for any more.
+    pub(super) fn hurry(&mut self) {
+        if self.stage < Stage::Collecting {
+            self.enter(Stage::Collecting, Duration::ZERO);
+            self.judge();
+            self.kill_all_but(self.admin());
+            self.delete();
+        } else {
+            self.deadline_us = self.deadline_us.min(self.now_us + micros(HURRIED_DELETE));
+        }
+    }
+
+    fn kill_all_but(&mut self, spared: Option<usize>) {
+        for agent in self.living() {
+            if Some(agent) == spared {
+                continue;
+            }
+            if let Some(host) = &self.agents[agent].host {
+                let pid = host.pid;
+                self.effects.push(Effect::Kill { agent, pid });
+            }
+            self.agents[agent].gone = Some("killed because somebody asked twice".to_owned());
+        }
+    }
+
+    pub(super) fn on_archive_failed(&mut self, cause: String) {
+        if !self.archive_failed {
+            self.archive_failed = true;
+            let text = format!("the archive could not be written: {cause}");
+            self.fail(Trouble::Harness { text });
+        }
+    }
+
+    pub(super) fn on_left_behind(&mut self, left: Vec<(String, String)>) {
+        for (what, cause) in left {
+            self.emit(RunEvent::LeftBehind { what, cause });
+        }
+    }
+
+    /// An agent that is gone answers no more.
+    pub(super) fn forget_questions_of(&mut self, agent: usize) {
+        self.asked.retain(|_, asked| match asked {
+            Asked::Cluster(asked) => *asked != agent,
+            _ => true,
+        });
+    }
+
+    fn created_topics(&self) -> Vec<String> {
+        let created = self.plan.topics.iter().filter(|topic| !topic.existing);
+        created.map(|topic| topic.name.clone()).collect()
+    }
+
+    /// Groups that carry the run id, and so are nobody else's.
+    fn created_groups(&self) -> Vec<String> {
+        let consumers = self.plan.agents.iter().flat_map(|agent| &agent.consumers);
+        let groups: BTreeSet<_> = consumers
+            .filter_map(|consumer| match &consumer.membership {
+                Membership::Group(group) if group.contains(&self.context.run_id) => {
+                    Some(group.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        groups.into_iter().collect()
+    }
+
+    fn facts(&self) -> CaseFacts {
+        let agents = self.agents.iter().map(|agent| AgentFacts {
+            host: agent.host.clone(),
+            start_late_us: agent.start_late_us,
+            client_queue: agent.finished,
+            lost: agent.gone.clone(),
+        });
+        let brokers = self.cluster.brokers.iter();
+        CaseFacts {
+            run_id: self.context.run_id.clone(),
+            started_at: self.started_at.clone(),
+            ended_at: crate::clock::now_rfc3339(),
+            load_started_at: self.load_started_at.map(crate::clock::rfc3339),
+            drained_at_us: self.drained_at_us,
+            interrupted_by: self.interrupted_by.map(str::to_owned),
+            troubles: self.troubles.clone(),
+            agents: agents.collect(),
+            end_offsets: self.end_offsets.clone(),
+            // Agents of this version share this machine's monotonic clock.
+            clock_error_us: Some(0),
+            versions: self.versions(),
+            brokers: brokers.map(|(id, address)| (id.to_string(), address.clone())).collect(),
+            client_properties: self.client_properties(),
+        }
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        let librdkafka =
+            self.agents.iter().find_map(|agent| agent.host.as_ref()).map(|h| &h.librdkafka);
+        let mut versions = BTreeMap::from([
+            ("mallard".to_owned(), mallard_protocol::BUILD_ID.to_owned()),
+            ("protocol".to_owned(), mallard_protocol::PROTOCOL_VERSION.to_string()),
+        ]);
+        if let Some(librdkafka) = librdkafka {
+            versions.insert("librdkafka".to_owned(), librdkafka.clone());
+        }
+        if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
+            versions.insert("kafka".to_owned(), "embedded (librdkafka's mock cluster)".to_owned());
+        }
+        versions
+    }
+
+    /// What each workload's clients are given, by the workload's name. Secrets are masked.
+    fn client_properties(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let producers = self.plan.agents.iter().flat_map(|agent| &agent.producers);
+        let consumers = self.plan.agents.iter().flat_map(|agent| &agent.consumers);
+        let clients = producers
+            .map(|producer| (&producer.name, &producer.client))
+            .chain(consumers.map(|consumer| (&consumer.name, &consumer.client)));
+        let properties = clients.map(|(name, client)| {
+            let all = self.connection.iter().chain(client);
+            let shown = all.map(|(key, value)| {
+                let hidden = is_secret_key(key);
+                (key.clone(), if hidden { "***".to_owned() } else { value.clone() })
+            });
+            (workload_of(name).to_owned(), shown.collect())
+        });
+        properties.collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! What goes into a case and what comes out of it.
+
+use crate::{
+    events::RunEvent,
+    measure::{MergedInterval, tally::Tally},
+    verdict::Judgement,
+};
+use mallard_protocol::{
+    histogram::Histogram,
+    message::{FromAgent, ToAgent},
+};
+
+/// An agent of the case: index into `CasePlan::agents`.
+pub type AgentIndex = usize;
+
+/// What happens to a case.
+#[derive(Debug)]
+pub enum Input {
+    /// An agent said something.
+    Message {
+        /// Who.
+        agent: AgentIndex,
+        /// What.
+        message: Box<FromAgent>,
+    },
+    /// An agent could not be started or reached, or its process is gone for good.
+    AgentGone {
+        /// Who.
+        agent: AgentIndex,
+        /// What was noticed.
+        cause: String,
+    },
+    /// The channel to an agent broke or came back; the agent itself may be well.
+    Channel {
+        /// Who.
+        agent: AgentIndex,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// Nothing but time passed.
+    Tick,
+    /// Somebody wants the case to end.
+    Stop {
+        /// How often they asked, from 1.
+        times: u32,
+        /// How they asked: `Ctrl-C`, `SIGTERM`.
+        by: &'static str,
+    },
+    /// The archive could not be written.
+    ArchiveFailed {
+        /// Which file, and why.
+        cause: String,
+    },
+}
+
+/// What a case wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Say something to an agent.
+    Send {
+        /// Whom.
+        agent: AgentIndex,
+        /// What.
+        message: ToAgent,
+    },
+    /// Tell the world.
+    Emit(RunEvent),
+    /// Write an interval into the archive.
+    Store(Box<MergedInterval>),
+    /// Keep a piece of an agent's log.
+    StoreLog {
+        /// Whose.
+        agent: AgentIndex,
+        /// Bytes.
+        bytes: Vec<u8>,
+    },
+    /// The case is judged: write its results, before anything is torn down.
+    Judged(Box<Judged>),
+    /// End an agent's process by force.
+    Kill {
+        /// Whose.
+        agent: AgentIndex,
+        /// Its process, as it said itself.
+        pid: u32,
+    },
+    /// Nothing is left to do.
+    Done,
+}
+
+/// A judged case.
+#[derive(Debug)]
+pub struct Judged {
+    /// Result, sentence and series of partitions.
+    pub judgement: Judgement,
+    /// Latencies of the measured phases.
+    pub totals: Totals,
+}
+
+/// Latencies of the measured phases, as the metrics have them.
+#[derive(Debug)]
+pub struct Totals {
+    /// Sent to acknowledged.
+    pub service: Histogram,
+    /// Due to acknowledged.
+    pub response: Histogram,
+    /// Due to received.
+    pub end_to_end: Histogram,
+    /// Due to sent.
+    pub slip: Histogram,
+}
+
+impl Totals {
+    /// The latencies of a tally of the measured phases.
+    #[must_use]
+    pub fn of(whole: &Tally) -> Self {
+        Self {
+            service: whole.due.service.clone(),
+            response: whole.due.response.clone(),
+            end_to_end: whole.arrived.end_to_end.clone(),
+            slip: whole.due.slip.clone(),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The load and the drain: intervals come in, agents may be lost, consumers catch up.
+
+use super::{
+    case::{Asked, Case, Stage, micros},
+    io::{AgentIndex, Effect},
+};
+use crate::{
+    events::RunEvent,
+    measure::{self, MergedInterval},
+    plan::{KafkaPlan, OnAgentLoss},
+    verdict::Trouble,
+};
+use mallard_protocol::{
+    interval::IntervalReport,
+    message::{Question, ToAgent},
+    schedule::PhaseKind,
+};
+use std::time::Duration;
+
+/// How long a drain may still take when somebody asked to stop.
+const STOPPED_DRAIN: Duration = Duration::from_secs(10);
+
+impl Case {
+    pub(super) fn on_interval(&mut self, agent: AgentIndex, report: IntervalReport) {
+        self.agents[agent].intervals += 1;
+        self.drain.interval(&report);
+        let resume_at = report.sequence + 1;
+        match self.collector.interval(measure::AgentIndex(agent), &report) {
+            Ok(merged) => self.store(merged),
+            Err(failure) => {
+                // The collector keeps the failure; the verdict names it.
+                self.emit(RunEvent::Note {
+                    level: "error".to_owned(),
+                    source: self.plan.agents[agent].name.clone(),
+                    text: failure.to_string(),
+                });
+                self.give_up();
+            }
+        }
+        self.send(agent, ToAgent::Collected { resume_at });
+    }
+
+    pub(super) fn store(&mut self, merged: Vec<MergedInterval>) {
+        for interval in merged {
+            self.emit(RunEvent::Interval(Box::new(interval.row.clone())));
+            self.effects.push(Effect::Store(Box::new(interval)));
+        }
+    }
+
+    pub(super) fn while_running(&mut self) {
+        let Some(at_us) = self.run_clock_us() else { return };
+        self.tell_phases(at_us);
+        let end = self.load_stopped_us.unwrap_or_else(|| self.plan.timeline.load_end_us());
+        if at_us >= end {
+            let within = match self.load_stopped_us {
+                Some(_) => self.drain_limit().min(STOPPED_DRAIN),
+                None => self.drain_limit(),
+            };
+            self.enter(Stage::Draining, within);
+        }
+    }
+
+    /// Announces the start of the load and of every phase, once.
+    fn tell_phases(&mut self, at_us: u64) {
+        if self.phase.is_none() {
+            let late: Vec<_> = self.agents.iter().filter_map(|agent| agent.start_late_us).collect();
+            let waiting = late.len() < self.living().len() && at_us < 200_000;
+            if waiting {
+                return;
+            }
+            let spread_us = late.iter().max().unwrap_or(&0) - late.iter().min().unwrap_or(&0);
+            self.emit(RunEvent::LoadStarted { case: self.plan.name.clone(), spread_us });
+        }
+        let now_in = self.plan.timeline.phase_at(at_us).index();
+        let first = self.phase.map_or(0, |phase| phase + 1);
+        for phase in first..=now_in {
+            let Some(phase) = self.plan.timeline.0.get(phase) else { break };
+            self.effects.push(Effect::Emit(RunEvent::PhaseStarted {
+                phase: phase.name.clone(),
+                at_us: phase.start_us,
+            }));
+        }
+        self.phase = Some(self.phase.unwrap_or(0).max(now_in));
+    }
+
+    fn drain_limit(&self) -> Duration {
+        let drains = self.plan.timeline.0.iter().filter(|phase| phase.kind == PhaseKind::Drain);
+        Duration::from_micros(drains.map(|phase| phase.end_us - phase.start_us).sum())
+    }
+
+    pub(super) fn while_draining(&mut self) {
+        if let Some(at_us) = self.run_clock_us() {
+            self.tell_phases(at_us);
+        }
+        let late = self.now_us >= self.deadline_us;
+        if self.drain.is_over() {
+            self.drained_at_us = self.run_clock_us();
+        }
+        if self.drain.is_over() || late {
+            self.read_end_offsets();
+        }
+    }
+
+    fn read_end_offsets(&mut self) {
+        let Some(admin) = self.admin() else { return self.finish_agents() };
+        self.enter(Stage::EndOffsets, self.plan.deadlines.topics);
+        let topics = (0..self.plan.topics.len())
+            .map(|topic| mallard_protocol::ids::TopicId(u16::try_from(topic).unwrap_or(0)))
+            .collect();
+        let within_ms = 5_000;
+        self.ask(admin, Asked::EndOffsets, Question::EndOffsets { topics, within_ms });
+    }
+
+    pub(super) fn while_reading_end_offsets(&mut self) {
+        let waiting = self.is_asking(|asked| asked == Asked::EndOffsets);
+        if !waiting || self.now_us >= self.deadline_us {
+            self.finish_agents();
+        }
+    }
+
+    /// Notices agents that have been silent for too long.
+    pub(super) fn look_for_silence(&mut self) {
+        if self.stage <= Stage::Connecting || self.stage >= Stage::Exiting {
+            return;
+        }
+        let limit = micros(self.plan.deadlines.agent_silence);
+        for agent in self.living() {
+            let silent = self.now_us.saturating_sub(self.agents[agent].heard_us);
+            // A broken channel is not silence: the agent goes on by itself and is asked again.
+            if self.agents[agent].connected && silent > limit {
+                let seconds = silent as f64 / 1e6;
+                self.on_gone(agent, format!("silent for {seconds:.1} s"));
+            }
+        }
+    }
+
+    pub(super) fn on_gone(&mut self, agent: AgentIndex, cause: String) {
+        if self.agents[agent].gone.is_some() || self.stage >= Stage::Exiting {
+            self.agents[agent].gone.get_or_insert(cause);
+            return;
+        }
+        let at_us = self.run_clock_us();
+        let cause = format!("{cause}; {}", self.last_progress(agent));
+        let known = &mut self.agents[agent];
+        known.gone = Some(cause.clone());
+        known.lost_at_us = at_us;
+        // It may only be stopped or stuck; nothing of it is to come back while others are judged.
+        if let Some(host) = &known.host {
+            let pid = host.pid;
+            self.effects.push(Effect::Kill { agent, pid });
+        }
+        let name = self.plan.agents[agent].name.clone();
+        self.emit(RunEvent::AgentLost { agent: name.clone(), cause: cause.clone(), at_us });
+        self.forget_questions_of(agent);
+        let merged = self.collector.agent_lost(measure::AgentIndex(agent), at_us.unwrap_or(0));
+        self.store(merged);
+        if let Some(assignment) = self.assignments.get(agent) {
+            self.drain.forget(assignment);
+        }
+        match self.cannot_do_without(agent) {
+            None => {}
+            Some(why) if self.plan.on_agent_loss == OnAgentLoss::Continue => {
+                let text = format!("{name} was lost, and the case cannot go on: {why}");
+                self.fail(Trouble::Harness { text });
+            }
+            Some(_) => self.give_up(),
+        }
+    }
+
+    /// Why the case cannot go on when this agent is lost; `None` if it can.
+    fn cannot_do_without(&self, agent: AgentIndex) -> Option<&'static str> {
+        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
+        if self.plan.on_agent_loss == OnAgentLoss::Abort {
+            Some("the scenario says `on_agent_loss: abort`")
+        } else if embedded && self.plan.agents[agent].carries_broker {
+            Some("it carried the embedded broker")
+        } else if self.start_clock_us.is_none() {
+            Some("the load had not started")
+        } else if self.living().is_empty() {
+            Some("no agent is left")
+        } else {
+            None
+        }
+    }
+
+    fn last_progress(&self, agent: AgentIndex) -> String {
+        let stage = self.stage_name();
+        match (self.run_clock_us(), self.agents[agent].intervals) {
+            (Some(at_us), intervals) => {
+                let seconds = at_us as f64 / 1e6;
+                format!(
+                    "last progress: {intervals} intervals reported, {seconds:.1} s into the load"
+                )
+            }
+            (None, _) => format!("last progress: {stage}, before the load"),
+        }
+    }
+
+    /// Somebody wants an end. Once: the load stops, everything else follows in order. Twice: results
+    /// are written from what is here and agents are killed.
+    pub(super) fn on_stop(&mut self, times: u32, by: &'static str) {
+        self.stops = times;
+        if self.stage >= Stage::Deleting && times < 2 {
+            return;
+        }
+        if self.interrupted_by.is_none() {
+            self.emit(RunEvent::StopRequested { by: by.to_owned() });
+            self.interrupted_by = Some(by);
+        }
+        match self.stage {
+            Stage::Running if times < 2 => {
+                self.send_all(&ToAgent::StopLoad);
+                self.load_stopped_us = Some(self.run_clock_us().unwrap_or(0));
+            }
+            Stage::Draining if times < 2 => {
+                self.deadline_us = self.deadline_us.min(self.now_us + micros(STOPPED_DRAIN));
+            }
+            stage if stage < Stage::Running => self.give_up(),
+            _ if times >= 2 => self.hurry(),
+            _ => {}
+        }
+    }
+}

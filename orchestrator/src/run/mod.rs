@@ -1,0 +1,13 @@
+//! Running a plan: case by case, from agents to archive.
+//!
+//! [`case::Case`] decides; what it wants done is done here, by [`driver`], with links, files and the
+//! event stream around it.
+
+pub mod case;
+pub mod drain;
+pub mod driver;
+mod ending;
+pub mod io;
+mod load;
+mod setup;
+pub mod signals;

@@ -1,0 +1,415 @@
+//! From the first agent to the common start: the stages before the load.
+
+use super::{
+    case::{Asked, Case, Stage, micros},
+    io::AgentIndex,
+};
+use crate::{
+    measure::{Collector, workload_of},
+    plan::KafkaPlan,
+    verdict::Trouble,
+};
+use mallard_protocol::{
+    ids::TopicId,
+    message::{AgentFailure, Answer, FailureKind, Question, ToAgent, TopicFacts},
+    workload::{ConsumerSpec, Membership, StartFrom},
+};
+use std::{collections::BTreeSet, time::Duration};
+
+/// From the moment `Start` is sent to the common start: long enough for every agent to hear of it.
+const START_LEAD: Duration = Duration::from_millis(400);
+
+impl Case {
+    /// Moves on as far as what has happened allows.
+    pub(super) fn advance(&mut self) {
+        loop {
+            let before = self.stage;
+            match self.stage {
+                Stage::Connecting => self.while_connecting(),
+                Stage::StartingBroker | Stage::Reaching | Stage::Topics => {}
+                Stage::Preparing => self.while_preparing(),
+                Stage::Joining => self.while_joining(),
+                Stage::Probing => self.while_probing(),
+                Stage::StartOffsets => self.while_reading_start_offsets(),
+                Stage::Running => self.while_running(),
+                Stage::Draining => self.while_draining(),
+                Stage::EndOffsets => self.while_reading_end_offsets(),
+                Stage::Finishing => self.while_finishing(),
+                Stage::Collecting => self.while_collecting(),
+                Stage::Deleting => self.while_deleting(),
+                Stage::Exiting => self.while_exiting(),
+                Stage::Done => {}
+            }
+            if self.stage == before {
+                break;
+            }
+        }
+        if self.now_us >= self.deadline_us && self.stage < Stage::Running {
+            let trouble = Trouble::Deadline {
+                step: self.stage_name().to_owned(),
+                progress: format!("still waiting for {}", self.waiting_for()),
+                within_us: self.stage_limit_us(),
+            };
+            self.fail(trouble);
+        }
+    }
+
+    fn while_connecting(&mut self) {
+        if !self.agents.iter().all(|agent| agent.host.is_some()) {
+            return;
+        }
+        let Some(admin) = self.admin() else { return };
+        match self.plan.kafka.clone() {
+            KafkaPlan::Embedded { brokers, round_trip_ms } => {
+                self.enter(Stage::StartingBroker, self.plan.deadlines.topics);
+                self.step("starting the embedded broker".to_owned());
+                let topics = self.plan.topics.clone();
+                self.ask(
+                    admin,
+                    Asked::Broker,
+                    Question::StartBroker { brokers, topics, round_trip_ms },
+                );
+            }
+            KafkaPlan::External { connection } => self.reach(connection),
+        }
+    }
+
+    fn reach(&mut self, connection: Vec<(String, String)>) {
+        self.connection = connection;
+        self.enter(Stage::Reaching, self.plan.deadlines.topics + Duration::from_secs(1));
+        self.step("reaching the brokers from every agent".to_owned());
+        for agent in self.living() {
+            let question = Question::DescribeCluster {
+                connection: self.connection.clone(),
+                within_ms: micros(self.plan.deadlines.topics) / 1_000,
+            };
+            self.ask(agent, Asked::Cluster(agent), question);
+        }
+    }
+
+    fn make_topics(&mut self) {
+        let Some(admin) = self.admin() else { return };
+        self.enter(Stage::Topics, self.plan.deadlines.topics + Duration::from_secs(1));
+        let within_ms = micros(self.plan.deadlines.topics) / 1_000;
+        let (existing, created): (Vec<_>, Vec<_>) =
+            self.plan.topics.iter().cloned().partition(|topic| topic.existing);
+        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
+        if !created.is_empty() && !embedded {
+            let names: Vec<_> = created.iter().map(|topic| topic.alias.as_str()).collect();
+            self.step(format!("creating topic{} {}", plural(names.len()), names.join(", ")));
+            self.topics_made = true;
+            let connection = self.connection.clone();
+            let question = Question::CreateTopics { connection, topics: created, within_ms };
+            self.ask(admin, Asked::CreateTopics, question);
+        }
+        if !existing.is_empty() {
+            let names: Vec<_> = existing.iter().map(|topic| topic.name.clone()).collect();
+            self.step(format!("looking at topic{} {}", plural(names.len()), names.join(", ")));
+            let connection = self.connection.clone();
+            let question = Question::DescribeTopics { connection, names, within_ms };
+            self.ask(admin, Asked::DescribeTopics, question);
+        }
+        self.after_topics();
+    }
+
+    fn after_topics(&mut self) {
+        let waiting =
+            self.is_asking(|asked| matches!(asked, Asked::CreateTopics | Asked::DescribeTopics));
+        if waiting || self.stage != Stage::Topics {
+            return;
+        }
+        self.enter(Stage::Preparing, self.plan.deadlines.ready);
+        self.step("creating clients".to_owned());
+        let fingerprint =
+            mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
+        for agent in 0..self.agents.len() {
+            let assignment = self.plan.assignment(agent, fingerprint, self.connection.clone());
+            self.drain.watch(&assignment);
+            self.send(agent, ToAgent::Prepare(Box::new(assignment.clone())));
+            self.assignments.push(assignment);
+        }
+        // Only now are the partitions of existing topics known.
+        self.collector = Collector::new(&self.plan);
+    }
+
+    fn while_preparing(&mut self) {
+        if self.agents.iter().all(|agent| agent.prepared || agent.gone.is_some()) {
+            self.enter(Stage::Joining, self.plan.deadlines.ready);
+            if self.consumers().next().is_some() {
+                self.step("waiting for consumers to get their partitions".to_owned());
+            }
+        }
+    }
+
+    fn while_joining(&mut self) {
+        if !self.unassigned().is_empty() {
+            return;
+        }
+        let topics: Vec<_> = self.probed_topics().into_iter().collect();
+        self.enter(Stage::Probing, self.plan.deadlines.ready);
+        let prober =
+            self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty());
+        if let Some(prober) = prober.filter(|_| !topics.is_empty()) {
+            self.step("sending a probe through every partition".to_owned());
+            self.send(prober, ToAgent::Probe { topics });
+        }
+    }
+
+    fn while_probing(&mut self) {
+        if !self.unprobed().is_empty() {
+            return;
+        }
+        let Some(admin) = self.admin() else { return };
+        let topics = self.topic_ids();
+        self.enter(Stage::StartOffsets, self.plan.deadlines.ready);
+        let within_ms = micros(self.plan.deadlines.topics) / 1_000;
+        self.ask(admin, Asked::StartOffsets, Question::EndOffsets { topics, within_ms });
+    }
+
+    fn while_reading_start_offsets(&mut self) {
+        if !self.is_asking(|asked| asked == Asked::StartOffsets) {
+            self.start_load();
+        }
+    }
+
+    /// Tells every agent the common start, on its own clock.
+    fn start_load(&mut self) {
+        let lead = micros(START_LEAD);
+        let start = self.now_us + lead;
+        self.start_clock_us = Some(start);
+        self.load_started_at = Some(crate::clock::wall_time_in(START_LEAD));
+        self.enter(Stage::Running, START_LEAD + self.plan.longest() + Duration::from_secs(60));
+        for agent in self.living() {
+            self.send(agent, ToAgent::Start { at_clock_us: self.agent_clock(agent, start) });
+            self.agents[agent].heard_us = self.now_us;
+        }
+    }
+
+    /// Translates a moment of this machine's clock to an agent's. Agents of one kernel share
+    /// `CLOCK_MONOTONIC`, so nothing is to be done; other kernels come with hosts over SSH.
+    fn agent_clock(&self, agent: AgentIndex, at_us: u64) -> u64 {
+        debug_assert!(
+            self.agents[agent]
+                .host
+                .as_ref()
+                .is_none_or(|host| host.boot_id == self.context.boot_id),
+            "local agents run on this kernel"
+        );
+        at_us
+    }
+
+    pub(super) fn on_answered(&mut self, asked: Asked, answer: Answer) {
+        match (asked, answer) {
+            (Asked::Broker, Answer::Bootstrap(bootstrap)) => {
+                self.reach(vec![("bootstrap.servers".to_owned(), bootstrap)]);
+            }
+            (Asked::Cluster(_), Answer::Cluster(facts)) => {
+                self.cluster = facts;
+                let waiting = self.is_asking(|asked| matches!(asked, Asked::Cluster(_)));
+                if !waiting && self.stage == Stage::Reaching {
+                    self.make_topics();
+                }
+            }
+            (Asked::CreateTopics | Asked::DescribeTopics, Answer::Topics(facts)) => {
+                self.learn_topics(&facts);
+                self.after_topics();
+            }
+            (Asked::StartOffsets, Answer::EndOffsets(offsets)) => {
+                self.collector.start_offsets(&offsets);
+            }
+            (Asked::EndOffsets, Answer::EndOffsets(offsets)) => self.end_offsets = offsets,
+            (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),
+            (asked, answer) => {
+                let text = format!("an agent answered {asked:?} with {answer:?}");
+                self.fail(Trouble::Harness { text });
+            }
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, agent: AgentIndex, asked: Asked, failure: AgentFailure) {
+        let name = self.plan.agents[agent].name.clone();
+        match asked {
+            Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text)]),
+            // Without them the check of acknowledged against stored records is left out, and said so.
+            Asked::StartOffsets | Asked::EndOffsets => self.emit(crate::events::RunEvent::Note {
+                level: "warning".to_owned(),
+                source: name,
+                text: format!("end offsets could not be read: {}", failure.text),
+            }),
+            _ => {
+                let trouble = self.trouble_of(agent, failure);
+                self.fail(trouble);
+            }
+        }
+    }
+
+    /// What an agent's failure means for the case.
+    pub(super) fn trouble_of(&self, agent: AgentIndex, failure: AgentFailure) -> Trouble {
+        let agent = self.plan.agents[agent].name.clone();
+        match failure.kind {
+            FailureKind::Unreachable => {
+                Trouble::BrokerUnreachable { text: format!("{agent}: {}", failure.text) }
+            }
+            FailureKind::Topic => {
+                let aliases = self.plan.topics.iter().find(|t| failure.text.contains(&t.name));
+                let topic = aliases.map_or_else(String::new, |topic| topic.alias.clone());
+                Trouble::TopicConfiguration { topic, text: failure.text }
+            }
+            _ => Trouble::Agent { agent, failure },
+        }
+    }
+
+    /// Takes over what the broker says of topics: partitions of existing ones.
+    fn learn_topics(&mut self, facts: &[TopicFacts]) {
+        for fact in facts {
+            let Some(topic) = self.plan.topics.iter_mut().find(|t| t.name == fact.name) else {
+                continue;
+            };
+            if topic.existing {
+                topic.partitions = i32::try_from(fact.partitions.len()).unwrap_or(i32::MAX);
+            }
+        }
+    }
+
+    fn consumers(&self) -> impl Iterator<Item = &ConsumerSpec> {
+        self.plan.agents.iter().flat_map(|agent| &agent.consumers)
+    }
+
+    fn topic_ids(&self) -> Vec<TopicId> {
+        (0..self.plan.topics.len())
+            .map(|topic| TopicId(u16::try_from(topic).unwrap_or(0)))
+            .collect()
+    }
+
+    fn partitions_of(&self, topic: TopicId) -> BTreeSet<(TopicId, i32)> {
+        (0..self.plan.topics[topic.index()].partitions)
+            .map(|partition| (topic, partition))
+            .collect()
+    }
+
+    /// Partitions that a consumer's members together are to have.
+    fn wanted(&self, consumer: &ConsumerSpec) -> BTreeSet<(TopicId, i32)> {
+        let all = consumer.topics.iter().flat_map(|topic| self.partitions_of(*topic));
+        match &consumer.membership {
+            Membership::Group(_) => all.collect(),
+            Membership::Assigned(wanted) => all.filter(|(_, p)| wanted.contains(p)).collect(),
+        }
+    }
+
+    /// Partitions of which a set of instances together is to have told, and has not.
+    fn untold(
+        &self,
+        told: &std::collections::BTreeMap<
+            mallard_protocol::ids::InstanceId,
+            BTreeSet<(TopicId, i32)>,
+        >,
+        of_topic: impl Fn(&ConsumerSpec, TopicId) -> bool,
+    ) -> Vec<(String, TopicId, i32)> {
+        let mut untold = BTreeSet::new();
+        for consumer in self.consumers() {
+            let workload = workload_of(&consumer.name);
+            let members = self.consumers().filter(|c| workload_of(&c.name) == workload);
+            let have: BTreeSet<_> =
+                members.filter_map(|c| told.get(&c.instance)).flatten().copied().collect();
+            let wanted = self.wanted(consumer).into_iter().filter(|(t, _)| of_topic(consumer, *t));
+            untold.extend(
+                wanted.filter(|p| !have.contains(p)).map(|(t, p)| (workload.to_owned(), t, p)),
+            );
+        }
+        untold.into_iter().collect()
+    }
+
+    fn unassigned(&self) -> Vec<(String, TopicId, i32)> {
+        self.untold(&self.assigned, |_, _| true)
+    }
+
+    fn unprobed(&self) -> Vec<(String, TopicId, i32)> {
+        let probed = self.probed_topics();
+        // A consumer that starts at the oldest record of a topic that is not ours would have to read
+        // all of it before it saw a probe.
+        self.untold(&self.probed, |consumer, topic| {
+            let existing = self.plan.topics[topic.index()].existing;
+            probed.contains(&topic) && !(existing && consumer.from == StartFrom::Earliest)
+        })
+    }
+
+    /// Topics that are probed: those that this case both writes and reads. A topic that it only reads
+    /// belongs to somebody else, who did not ask for probes in it.
+    fn probed_topics(&self) -> BTreeSet<TopicId> {
+        let written: BTreeSet<_> =
+            self.plan.agents.iter().flat_map(|agent| &agent.producers).map(|p| p.topic).collect();
+        self.consumers()
+            .flat_map(|c| c.topics.iter().copied())
+            .filter(|t| written.contains(t))
+            .collect()
+    }
+
+    /// What the present stage waits for, in words.
+    pub(super) fn waiting_for(&self) -> String {
+        let names = |missing: Vec<&str>| missing.join(", ");
+        let agents = |still: &dyn Fn(usize) -> bool| {
+            let missing = (0..self.agents.len()).filter(|agent| still(*agent));
+            names(missing.map(|agent| self.plan.agents[agent].name.as_str()).collect())
+        };
+        let partitions = |missing: Vec<(String, TopicId, i32)>| {
+            let few = missing.iter().take(5).map(|(consumer, topic, partition)| {
+                format!("{}/{partition} at {consumer}", self.plan.topics[topic.index()].alias)
+            });
+            let more = missing.len().saturating_sub(5);
+            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{}{tail}", few.collect::<Vec<_>>().join(", "))
+        };
+        match self.stage {
+            Stage::Connecting => {
+                format!("a hello from {}", agents(&|a| self.agents[a].host.is_none()))
+            }
+            Stage::StartingBroker => "the embedded broker to start".to_owned(),
+            Stage::Reaching => "the brokers to answer".to_owned(),
+            Stage::Topics => "the topics to be ready".to_owned(),
+            Stage::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
+            Stage::Joining => format!("an assignment of {}", partitions(self.unassigned())),
+            Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
+            Stage::StartOffsets | Stage::EndOffsets => "end offsets from the broker".to_owned(),
+            Stage::Finishing => format!(
+                "{} to flush and close",
+                agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())
+            ),
+            _ => format!("{} to end", self.stage_name()),
+        }
+    }
+
+    /// The present stage, in words.
+    pub(super) fn stage_name(&self) -> &'static str {
+        match self.stage {
+            Stage::Connecting => "starting agents",
+            Stage::StartingBroker => "starting the embedded broker",
+            Stage::Reaching => "reaching the brokers",
+            Stage::Topics => "setting up topics",
+            Stage::Preparing => "creating clients",
+            Stage::Joining => "waiting for consumers to be assigned",
+            Stage::Probing => "sending probes through every partition",
+            Stage::StartOffsets => "reading end offsets before the load",
+            Stage::Running => "the load",
+            Stage::Draining => "the drain",
+            Stage::EndOffsets => "reading end offsets after the load",
+            Stage::Finishing => "flushing and closing clients",
+            Stage::Collecting => "collecting logs",
+            Stage::Deleting => "deleting topics",
+            Stage::Exiting | Stage::Done => "ending agents",
+        }
+    }
+
+    /// How long the present stage may take, in microseconds.
+    fn stage_limit_us(&self) -> u64 {
+        let limits = self.plan.deadlines;
+        micros(match self.stage {
+            Stage::Connecting => limits.connect,
+            Stage::StartingBroker | Stage::Reaching | Stage::Topics => limits.topics,
+            _ => limits.ready,
+        })
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

@@ -1,0 +1,72 @@
+//! Whom events are told: the journal first, then the person at the terminal.
+
+mod live;
+mod plain;
+pub mod words;
+
+use crate::{
+    archive::{ArchiveError, RunFolder},
+    clock,
+    events::{RunEvent, TimedEvent},
+};
+use std::io::{IsTerminal, Write};
+
+/// Somebody who shows events to people.
+pub trait Narrator: std::fmt::Debug {
+    /// Shows an event.
+    fn tell(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()>;
+}
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A live view that redraws itself.
+    Live,
+    /// Lines at a calm pace.
+    Plain,
+    /// The verdict only.
+    Quiet,
+}
+
+impl Style {
+    /// Live on a terminal, lines elsewhere.
+    #[must_use]
+    pub fn choose(quiet: bool) -> Self {
+        let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        match (quiet, std::io::stderr().is_terminal() && !is_dumb) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Live,
+            (false, false) => Self::Plain,
+        }
+    }
+}
+
+/// All who hear of a run.
+#[derive(Debug)]
+pub struct Audience {
+    narrator: Box<dyn Narrator>,
+}
+
+impl Audience {
+    /// People, in a style.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        let narrator: Box<dyn Narrator> = match style {
+            Style::Live => Box::new(live::Live::new()),
+            Style::Plain => Box::new(plain::Plain::new(false)),
+            Style::Quiet => Box::new(plain::Plain::new(true)),
+        };
+        Self { narrator }
+    }
+
+    /// Tells an event: into the journal, then to people.
+    ///
+    /// # Errors
+    /// If the journal cannot be written. A closed terminal is not an error: the run goes on.
+    pub fn tell(&mut self, run: &mut RunFolder, event: RunEvent) -> Result<(), ArchiveError> {
+        let timed = TimedEvent { at: clock::now_rfc3339(), event };
+        let journaled = run.event(&timed);
+        let _ = self.narrator.tell(&timed.event, &mut std::io::stdout().lock());
+        journaled
+    }
+}

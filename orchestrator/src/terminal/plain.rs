@@ -1,0 +1,131 @@
+//! Plain lines: steps, phases, a line of figures every few seconds, and the verdict.
+
+use super::{
+    Narrator,
+    words::{self, Paint},
+};
+use crate::{archive::model::SeriesRow, events::RunEvent};
+use std::io::Write;
+
+/// Between two lines of figures, on the run's clock: calm enough for a log file.
+const PACE_US: u64 = 5_000_000;
+
+/// Beyond the first hour of a run, one line in this time is enough.
+const SLOW_PACE_US: u64 = 60_000_000;
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct Plain {
+    quiet: bool,
+    paint: Paint,
+    next_figures_us: u64,
+}
+
+impl Plain {
+    /// A narrator that says everything, or only how each case ended.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, paint: Paint::for_stdout(), next_figures_us: 0 }
+    }
+
+    fn figures(&mut self, row: &SeriesRow, out: &mut dyn Write) -> std::io::Result<()> {
+        if row.end_us < self.next_figures_us {
+            return Ok(());
+        }
+        let pace = if row.end_us > 3_600_000_000 { SLOW_PACE_US } else { PACE_US };
+        self.next_figures_us = row.end_us + pace;
+        writeln!(out, "  {:>9}  {}", words::duration(row.end_us), figures(row))
+    }
+}
+
+/// A line of figures for an interval: rates, latencies, lag and errors.
+#[must_use]
+pub fn figures(row: &SeriesRow) -> String {
+    let seconds = (row.end_us - row.start_us).max(1) as f64 / 1e6;
+    let target = row.target_per_s.map_or("max".to_owned(), words::rate);
+    let latency = |value: Option<u64>| value.map_or("–".to_owned(), words::latency);
+    let mut line = format!(
+        "{:<8} target {target}, acked {}, received {}, response p50 {} p99 {}",
+        row.phase,
+        words::rate(row.acked as f64 / seconds),
+        words::rate(row.received as f64 / seconds),
+        latency(row.response_p50_us),
+        latency(row.response_p99_us),
+    );
+    let lag = row.lag.filter(|lag| *lag > 0);
+    let extras = [("lag", lag), ("not sent", some(row.not_sent)), ("errors", some(row.failed))];
+    for (name, count) in extras.into_iter().filter_map(|(name, count)| Some((name, count?))) {
+        line.push_str(&format!(", {name} {}", words::grouped(count)));
+    }
+    line
+}
+
+fn some(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
+}
+
+impl Narrator for Plain {
+    fn tell(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
+        if !self.quiet {
+            self.tell_progress(event, out)?;
+        }
+        tell_outcome(event, self.paint, out)
+    }
+}
+
+impl Plain {
+    fn tell_progress(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
+        match event {
+            RunEvent::CaseStarted { case, planned_us, .. } => {
+                self.next_figures_us = 0;
+                let planned = words::duration(*planned_us);
+                writeln!(out, "{} (at most {planned})", self.paint.bold(case))
+            }
+            RunEvent::Step { text, .. } => writeln!(out, "  {text}"),
+            RunEvent::LoadStarted { .. } => writeln!(out, "  load starts"),
+            RunEvent::Interval(row) => self.figures(row, out),
+            RunEvent::AgentChannel { agent, up } => {
+                writeln!(out, "  channel to {agent} is {}", if *up { "back" } else { "broken" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is told in every style: trouble, and how it ended.
+pub(super) fn tell_outcome(
+    event: &RunEvent,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    match event {
+        RunEvent::AgentLost { agent, cause, .. } => {
+            writeln!(out, "  agent {agent} is lost: {cause}")
+        }
+        RunEvent::Note { level, source, text } if level != "info" => {
+            writeln!(out, "  {level} from {source}: {text}")
+        }
+        RunEvent::StopRequested { by } => {
+            writeln!(
+                out,
+                "  {by}: the load stops; the report is still written (again: agents are killed)"
+            )
+        }
+        RunEvent::LeftBehind { what, cause } => writeln!(out, "  left behind: {what} ({cause})"),
+        RunEvent::CaseFinished { case, verdict, sentence, reasons, expectations } => {
+            let width = expectations.iter().map(|e| e.text.chars().count()).max().unwrap_or(0);
+            for expectation in expectations {
+                writeln!(out, "  {}", words::expectation(expectation, paint, width))?;
+            }
+            for reason in reasons.iter().filter(|reason| reason.code != "expectation_failed") {
+                writeln!(out, "  {}: {}", reason.code.replace('_', " "), reason.text)?;
+                if !reason.remedy.is_empty() {
+                    writeln!(out, "    {}", paint.dim(&reason.remedy))?;
+                }
+            }
+            writeln!(out, "{} {}: {sentence}", paint.verdict(*verdict), paint.bold(case))
+        }
+        RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Figures as people read them, and the verdict in colour.
+
+use crate::{
+    archive::model::{ExpectationResult, Verdict},
+    measure::units,
+};
+use std::io::IsTerminal;
+
+/// Microseconds as `412 µs`, `12.3 ms`, `4.81 s`.
+#[must_use]
+pub fn latency(us: u64) -> String {
+    units::human(us as f64, "us")
+}
+
+/// Microseconds as `20 s`, `2 min 5 s`, `1 h 3 min`.
+#[must_use]
+pub fn duration(us: u64) -> String {
+    let seconds = us / 1_000_000;
+    match seconds {
+        0..10 => format!("{:.1} s", us as f64 / 1e6),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+/// A rate as `4,998/s`: whole numbers from a hundred on, so that a live view does not flicker.
+#[must_use]
+pub fn rate(per_s: f64) -> String {
+    units::human(if per_s < 100.0 { per_s } else { per_s.round() }, "per_s")
+}
+
+/// A count as `1,234,567`.
+#[must_use]
+pub fn grouped(count: u64) -> String {
+    units::digits(count as f64)
+}
+
+/// Colours, unless somebody asked for none or nobody would see them.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// Colours for standard output: off with `NO_COLOR`, off where it is not a terminal.
+    #[must_use]
+    pub fn for_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { on: !refused && std::io::stdout().is_terminal() }
+    }
+
+    fn code(self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A verdict, in its colour.
+    #[must_use]
+    pub fn verdict(self, verdict: Verdict) -> String {
+        let code = match verdict {
+            Verdict::Pass => "1;32",
+            Verdict::Fail => "1;31",
+            Verdict::Invalid | Verdict::Interrupted => "1;33",
+            Verdict::Error => "1;35",
+        };
+        self.code(code, verdict.as_str())
+    }
+
+    /// Something that matters less.
+    #[must_use]
+    pub fn dim(self, text: &str) -> String {
+        self.code("2", text)
+    }
+
+    /// Something that matters more.
+    #[must_use]
+    pub fn bold(self, text: &str) -> String {
+        self.code("1", text)
+    }
+
+    /// `✓` or `✗`, in green or red.
+    #[must_use]
+    pub fn mark(self, passed: bool) -> String {
+        if passed { self.code("32", "✓") } else { self.code("31", "✗") }
+    }
+}
+
+/// An expectation in one line: mark, text, value, limit and margin.
+#[must_use]
+pub fn expectation(result: &ExpectationResult, paint: Paint, width: usize) -> String {
+    let (value, limit) = match result.value {
+        Some(value) => units::human_pair(value, result.limit, &result.unit),
+        None => ("no samples".to_owned(), units::human(result.limit, &result.unit)),
+    };
+    let margin =
+        result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
+    let mark = paint.mark(result.passed);
+    format!("{mark} {:<width$}  {value}  (limit {limit}){margin}", result.text)
+}

@@ -1,0 +1,279 @@
+//! Everything that keeps a case from a plain pass: meaning, likely cause, remedy.
+
+use crate::archive::model::{Reason, Verdict};
+
+/// A reason for a verdict other than pass, or a warning. Texts carry their numbers already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What it is.
+    pub kind: Kind,
+    /// What it means here, with numbers.
+    pub text: String,
+    /// What it does to the verdict; `None` for a warning.
+    pub verdict: Option<Verdict>,
+}
+
+/// Kinds of doubts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each says itself in `code` and `remedy`")]
+pub enum Kind {
+    AccountsDoNotAddUp,
+    BrokerUnreachable,
+    AgentLost,
+    AgentFailed,
+    TopicFailed,
+    DeadlineMissed,
+    HarnessFailed,
+    Interrupted,
+    TopicConfigurationRefused,
+    NothingMeasured,
+    GeneratorSlip,
+    AgentCpuSaturated,
+    IntervalsMissing,
+    IntervalsLate,
+    NeverCaughtUp,
+    ClientHeldRecords,
+    ClockUncertain,
+    ExpectationFailed,
+    NothingAcknowledged,
+    Degraded,
+    RateNotReached,
+    FateUnknown,
+    ForeignRecords,
+    OffsetsDisagree,
+    SaturatedHistogram,
+    StartedApart,
+    EmbeddedBroker,
+    ClosedLoop,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 28] = [
+        Self::AccountsDoNotAddUp,
+        Self::BrokerUnreachable,
+        Self::AgentLost,
+        Self::AgentFailed,
+        Self::TopicFailed,
+        Self::DeadlineMissed,
+        Self::HarnessFailed,
+        Self::Interrupted,
+        Self::TopicConfigurationRefused,
+        Self::NothingMeasured,
+        Self::GeneratorSlip,
+        Self::AgentCpuSaturated,
+        Self::IntervalsMissing,
+        Self::IntervalsLate,
+        Self::NeverCaughtUp,
+        Self::ClientHeldRecords,
+        Self::ClockUncertain,
+        Self::ExpectationFailed,
+        Self::NothingAcknowledged,
+        Self::Degraded,
+        Self::RateNotReached,
+        Self::FateUnknown,
+        Self::ForeignRecords,
+        Self::OffsetsDisagree,
+        Self::SaturatedHistogram,
+        Self::StartedApart,
+        Self::EmbeddedBroker,
+        Self::ClosedLoop,
+    ];
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AccountsDoNotAddUp => "accounts_do_not_add_up",
+            Self::BrokerUnreachable => "broker_unreachable",
+            Self::AgentLost => "agent_lost",
+            Self::AgentFailed => "agent_failed",
+            Self::TopicFailed => "topic_failed",
+            Self::DeadlineMissed => "deadline_missed",
+            Self::HarnessFailed => "harness_failed",
+            Self::Interrupted => "interrupted",
+            Self::TopicConfigurationRefused => "topic_configuration_refused",
+            Self::NothingMeasured => "nothing_measured",
+            Self::GeneratorSlip => "generator_slip",
+            Self::AgentCpuSaturated => "agent_cpu_saturated",
+            Self::IntervalsMissing => "intervals_missing",
+            Self::IntervalsLate => "intervals_late",
+            Self::NeverCaughtUp => "never_caught_up",
+            Self::ClientHeldRecords => "client_held_records",
+            Self::ClockUncertain => "clock_uncertain",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::NothingAcknowledged => "nothing_acknowledged",
+            Self::Degraded => "degraded",
+            Self::RateNotReached => "rate_not_reached",
+            Self::FateUnknown => "fate_unknown",
+            Self::ForeignRecords => "foreign_records",
+            Self::OffsetsDisagree => "offsets_disagree",
+            Self::SaturatedHistogram => "saturated_histogram",
+            Self::StartedApart => "started_apart",
+            Self::EmbeddedBroker => "embedded_broker",
+            Self::ClosedLoop => "closed_loop",
+        }
+    }
+
+    /// Likely cause, and what to do.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::AccountsDoNotAddUp
+            | Self::BrokerUnreachable
+            | Self::AgentLost
+            | Self::AgentFailed
+            | Self::TopicFailed
+            | Self::DeadlineMissed
+            | Self::HarnessFailed
+            | Self::Interrupted => self.remedy_of_errors(),
+            Self::TopicConfigurationRefused
+            | Self::NothingMeasured
+            | Self::GeneratorSlip
+            | Self::AgentCpuSaturated
+            | Self::IntervalsMissing
+            | Self::IntervalsLate
+            | Self::NeverCaughtUp
+            | Self::ClientHeldRecords
+            | Self::ClockUncertain => self.remedy_of_invalid(),
+            _ => self.remedy_of_others(),
+        }
+    }
+
+    fn remedy_of_errors(self) -> &'static str {
+        match self {
+            Self::AccountsDoNotAddUp => {
+                "this is a mistake in Mallard itself: no figure of this case is to be used; keep the \
+                 run's folder and report it"
+            }
+            Self::BrokerUnreachable => {
+                "check `kafka:` in the cluster file, that the brokers run, and that the agents' hosts \
+                 reach the addresses that the brokers advertise"
+            }
+            Self::AgentLost => {
+                "look at the agent's log and the host's kernel log (memory killer, power, network); \
+                 `on_agent_loss: continue` lets the others go on"
+            }
+            Self::AgentFailed => "the agent's log in the run's folder says more",
+            Self::TopicFailed => {
+                "check the topic's partitions and replication against the number of brokers, and what \
+                 the user may do on the cluster"
+            }
+            Self::DeadlineMissed => {
+                "look at what was being waited for; if it is only slow, raise its deadline in the \
+                 cluster file"
+            }
+            Self::HarnessFailed => "mend what the text names and run again; nothing was judged",
+            _ => "run again and let it end; what was measured until then is in the archive",
+        }
+    }
+
+    fn remedy_of_invalid(self) -> &'static str {
+        match self {
+            Self::TopicConfigurationRefused => {
+                "the test did not run against the topic that the scenario describes: ask for what the \
+                 cluster allows, or have its limits changed"
+            }
+            Self::NothingMeasured => {
+                "no interval lies in a measured phase: give the load a hold, ramp or burst, and let it \
+                 run to there"
+            }
+            Self::GeneratorSlip => {
+                "the agents were too slow or were not scheduled, so latencies include their own delay: \
+                 lower the rate, spread it over more instances or hosts, and keep other work off the \
+                 agents' hosts"
+            }
+            Self::AgentCpuSaturated => {
+                "the agents are the bottleneck, not Kafka: spread the load over more instances, agents \
+                 or hosts, or lower the rate"
+            }
+            Self::IntervalsMissing => {
+                "a part of the measurement never arrived, so figures are of what did: look at the \
+                 agent's log and the disk that it spools to"
+            }
+            Self::IntervalsLate => {
+                "the agents' hosts were too busy to cut intervals on time, so neighbouring intervals \
+                 are blurred: keep other work off them, or give them more cores"
+            }
+            Self::NeverCaughtUp => {
+                "records that were still waiting have no end-to-end latency and would only look lost: \
+                 lengthen `drain`, add consumers or partitions, or lower the rate"
+            }
+            Self::ClientHeldRecords => {
+                "the client's own count contradicts the accounts: lengthen `drain`, raise \
+                 `delivery.timeout.ms` no further than it, and report it if it stays"
+            }
+            _ => {
+                "run the agents on one host, or synchronise the hosts' clocks (chrony, PTP) and keep the \
+                 control channel quick; or judge produce.response instead"
+            }
+        }
+    }
+
+    fn remedy_of_others(self) -> &'static str {
+        match self {
+            Self::ExpectationFailed => {
+                "the report shows when it failed, and which topic, partition or agent"
+            }
+            Self::NothingAcknowledged => {
+                "the report lists the errors by code; the client's properties and the topic's \
+                 `min.insync.replicas` are the usual causes"
+            }
+            Self::Degraded => {
+                "figures after the loss are of the agents that were left; run again for a full result"
+            }
+            Self::RateNotReached => {
+                "where backpressure explains it, the cluster did not take the rate; where it does not, \
+                 the agents could not make it"
+            }
+            Self::FateUnknown => {
+                "lengthen `drain`, or lower `delivery.timeout.ms` below it, so that every record is \
+                 acknowledged or fails before the end"
+            }
+            Self::ForeignRecords => {
+                "somebody else writes to these topics; use topics of this run's own, or keep others off"
+            }
+            Self::OffsetsDisagree => {
+                "too few on the broker: acknowledged records are gone (`acks` below `all`, or an unclean \
+                 leader election); too many: another producer, or duplicates by retries without \
+                 `enable.idempotence`"
+            }
+            Self::SaturatedHistogram => {
+                "values beyond an hour are counted as one hour: read largest values as `at least`"
+            }
+            Self::StartedApart => {
+                "the first interval of the agents does not cover the same time; a warm-up hides it"
+            }
+            Self::EmbeddedBroker => {
+                "a rehearsal: the embedded broker stores nothing and shares the agents' CPU; judge Kafka \
+                 with `--cluster`"
+            }
+            _ => {
+                "with `rate: max` a slow answer delays the next question, so latencies look better than \
+                 users would find them; judge latency at a rate"
+            }
+        }
+    }
+}
+
+impl Doubt {
+    /// A reason that makes the case `verdict`.
+    pub(super) fn reason(kind: Kind, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), verdict: Some(verdict) }
+    }
+
+    /// A warning.
+    pub(super) fn warning(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), verdict: None }
+    }
+}
+
+impl From<&Doubt> for Reason {
+    fn from(doubt: &Doubt) -> Self {
+        Self {
+            code: doubt.kind.code().to_owned(),
+            text: doubt.text.clone(),
+            remedy: doubt.kind.remedy().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a run knows of a case beside its measurements.
+
+use mallard_protocol::{
+    interval::PartitionOffset,
+    message::{AgentFailure, HostFacts},
+};
+use std::collections::BTreeMap;
+
+/// Facts of a case, filled in by whoever ran it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CaseFacts {
+    /// The run's id.
+    pub run_id: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+    /// RFC 3339, UTC, of 0 on the run's clock; `None` if the load never started.
+    pub load_started_at: Option<String>,
+    /// When the drain was over on the run's clock, if it came to that.
+    pub drained_at_us: Option<u64>,
+    /// Who asked to stop before the end: `interrupt`, `terminate`.
+    pub interrupted_by: Option<String>,
+    /// What went wrong.
+    pub troubles: Vec<Trouble>,
+    /// By agent, in the plan's order.
+    pub agents: Vec<AgentFacts>,
+    /// End offsets read after the drain.
+    pub end_offsets: Vec<PartitionOffset>,
+    /// Largest error of a clock against the run's, half its width, in microseconds. Zero where all
+    /// agents share one kernel; `None` where it was not measured.
+    pub clock_error_us: Option<u64>,
+    /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
+    pub versions: BTreeMap<String, String>,
+    /// The cluster's brokers: address by id.
+    pub brokers: BTreeMap<String, String>,
+    /// Client properties of each workload, secrets removed.
+    pub client_properties: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Facts of an agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentFacts {
+    /// Where it ran, if it ever said.
+    pub host: Option<HostFacts>,
+    /// How long after the common start it started, in microseconds.
+    pub start_late_us: Option<u64>,
+    /// Records that its clients held, by librdkafka's own count, when all was flushed.
+    pub client_queue: Option<u64>,
+    /// Why it was lost, if it was.
+    pub lost: Option<String>,
+}
+
+/// Something that went wrong outside the measurement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No broker answered.
+    BrokerUnreachable {
+        /// Agent, broker and librdkafka's reason.
+        text: String,
+    },
+    /// The broker has a topic, but not as it was asked for.
+    TopicConfiguration {
+        /// The topic.
+        topic: String,
+        /// What differs: `min.insync.replicas is 1, asked for 2`.
+        text: String,
+    },
+    /// A topic could not be made or found.
+    Topic {
+        /// What failed, with the broker's reason.
+        text: String,
+    },
+    /// An agent said that it cannot go on.
+    Agent {
+        /// The agent.
+        agent: String,
+        /// Why.
+        failure: AgentFailure,
+    },
+    /// A step took too long.
+    Deadline {
+        /// The step: `waiting for consumers to be assigned`.
+        step: String,
+        /// What had been reached: `2 of 4 consumers assigned`.
+        progress: String,
+        /// How long was waited, in microseconds.
+        within_us: u64,
+    },
+    /// Something in the controller failed: results could not be written, an agent could not be started.
+    Harness {
+        /// What and why.
+        text: String,
+    },
+}

@@ -1,0 +1,92 @@
+//! The verdict: expectations judged, doubts weighed, one sentence with numbers.
+//!
+//! The rule: a case is as bad as its worst reason, in the order of [`severity`]: pass, fail, invalid,
+//! interrupted, error. `invalid` outweighs `fail`, because a threshold that failed in a measurement that
+//! cannot be trusted has not failed. `error` outweighs `interrupted`, because what broke stays broken
+//! whether or not somebody then stopped the run. Expectations are judged whatever happened, on what was
+//! measured, and shown; a metric without samples is a failed expectation. Warnings never change a
+//! verdict.
+
+mod checks;
+mod clock;
+mod doubt;
+mod expectations;
+mod facts;
+mod result;
+
+pub use checks::{
+    CLOCK_SHARE_OF_LIMIT, LATE_INTERVALS_MIN, LATE_INTERVALS_SHARE, RATE_SHARE,
+    SATURATED_LATE_SHARE, SATURATED_SHARE, SLIP_LIMIT_US, SLIP_RECORDS_MIN, SLIP_RECORDS_SHARE,
+    SLIP_SHARE_OF_RESPONSE, START_SPREAD_US,
+};
+pub use doubt::{Doubt, Kind};
+pub use facts::{AgentFacts, CaseFacts, Trouble};
+pub use result::{Judgement, judge, summary};
+
+use crate::archive::model::Verdict;
+use crate::plan::OnAgentLoss;
+use checks::{Case, us};
+
+/// How bad a verdict is: a higher number is worse.
+#[must_use]
+pub fn severity(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass => 0,
+        Verdict::Fail => 1,
+        Verdict::Invalid => 2,
+        Verdict::Interrupted => 3,
+        Verdict::Error => 4,
+    }
+}
+
+/// The worst of verdicts; pass if there are none.
+#[must_use]
+pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    verdicts.into_iter().max_by_key(|verdict| severity(*verdict)).unwrap_or(Verdict::Pass)
+}
+
+/// What went wrong outside the measurement.
+fn troubles(case: &Case) -> Vec<Doubt> {
+    let mut doubts: Vec<_> = case.facts.troubles.iter().map(trouble).collect();
+    for (agent, name) in case.facts.agents.iter().zip(&case.measured.roster.agents) {
+        let Some(cause) = &agent.lost else { continue };
+        let lost_at = case.measured.agents.iter().zip(&case.measured.roster.agents);
+        let lost_at = lost_at.filter(|(_, other)| *other == name);
+        let at = lost_at.filter_map(|(agent, _)| agent.lost_at_us).next();
+        let at = at.map_or_else(String::new, |at| format!(" at {} of the load", us(at)));
+        let text = format!("{name} was lost{at}: {cause}");
+        doubts.push(match case.plan.on_agent_loss {
+            OnAgentLoss::Abort => Doubt::reason(Kind::AgentLost, Verdict::Error, text),
+            OnAgentLoss::Continue => Doubt::warning(
+                Kind::Degraded,
+                format!("{text}; the others went on, and what follows is theirs"),
+            ),
+        });
+    }
+    if let Some(by) = &case.facts.interrupted_by {
+        let text = format!("somebody stopped it ({by}) before its planned end");
+        doubts.push(Doubt::reason(Kind::Interrupted, Verdict::Interrupted, text));
+    }
+    doubts
+}
+
+fn trouble(trouble: &Trouble) -> Doubt {
+    let error = |kind, text: String| Doubt::reason(kind, Verdict::Error, text);
+    match trouble {
+        Trouble::BrokerUnreachable { text } => error(Kind::BrokerUnreachable, text.clone()),
+        Trouble::TopicConfiguration { topic, text } => Doubt::reason(
+            Kind::TopicConfigurationRefused,
+            Verdict::Invalid,
+            format!("topic {topic}: {text}"),
+        ),
+        Trouble::Topic { text } => error(Kind::TopicFailed, text.clone()),
+        Trouble::Agent { agent, failure } => {
+            error(Kind::AgentFailed, format!("{agent}: {}", failure.text))
+        }
+        Trouble::Deadline { step, progress, within_us } => {
+            let text = format!("{step} took longer than {}: {progress}", us(*within_us));
+            error(Kind::DeadlineMissed, text)
+        }
+        Trouble::Harness { text } => error(Kind::HarnessFailed, text.clone()),
+    }
+}

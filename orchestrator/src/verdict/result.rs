@@ -1,0 +1,268 @@
+//! Judges a case and puts its result together.
+
+use super::{
+    CaseFacts, Doubt, Kind,
+    checks::{self, Case, real},
+    clock::Clock,
+    expectations, severity, troubles, worst,
+};
+use crate::{
+    archive::model::{
+        AgentResult, CaseResult, CaseSummary, ExpectationResult, MetricValue, PartitionSeriesRow,
+        PhaseResult, Reason, SCHEMA_VERSION, Verdict,
+    },
+    expect::{Vocabulary, is_produced},
+    measure::{
+        AgentMeasured, Measured,
+        metrics::{Metric, Scopes, registry},
+        tally::Tally,
+        units::human,
+    },
+    plan::CasePlan,
+};
+use mallard_protocol::message::HostFacts;
+use std::collections::BTreeMap;
+
+/// A case, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What `result.json` holds.
+    pub result: CaseResult,
+    /// The verdict in one sentence, with numbers.
+    pub sentence: String,
+    /// Rows of `partition_series.csv`.
+    pub partition_series: Vec<PartitionSeriesRow>,
+}
+
+/// Metrics that tables and trends show of a case.
+const HEADLINE: [&str; 8] = [
+    "produce.scheduled.rate",
+    "produce.acked.rate",
+    "produce.response.p99",
+    "produce.service.p99",
+    "end_to_end.p99",
+    "consume.received.rate",
+    "produce.error_rate",
+    "records.lost",
+];
+
+/// Judges a case from its plan, what was measured, and what is known of its run.
+#[must_use]
+pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgement {
+    let clock = Clock::new(facts.load_started_at.as_deref());
+    let judged = plan.expectations.iter().zip(&measured.judged);
+    let expectations: Vec<_> = judged
+        .map(|(expectation, judged)| expectations::result(expectation, judged, &clock))
+        .collect();
+    let doubts = doubts(plan, &measured, facts, &expectations);
+    let verdict = worst(doubts.iter().filter_map(|doubt| doubt.verdict));
+    let (reasons, warnings): (Vec<_>, Vec<_>) =
+        doubts.into_iter().partition(|doubt| doubt.verdict.is_some());
+    let reasons: Vec<Reason> = reasons.iter().map(Reason::from).collect();
+    let sentence = sentence(verdict, &reasons, &warnings, &expectations, &measured);
+    let warnings = warnings.iter().map(Reason::from).collect();
+    let vocabulary = measured.roster.vocabulary();
+    let result = CaseResult {
+        schema_version: SCHEMA_VERSION,
+        run_id: facts.run_id.clone(),
+        scenario: plan.scenario.clone(),
+        description: plan.description.clone(),
+        case: plan.name.clone(),
+        parameters: plan.parameters.clone(),
+        started_at: facts.started_at.clone(),
+        ended_at: facts.ended_at.clone(),
+        load_started_at: facts.load_started_at.clone(),
+        verdict,
+        reasons,
+        warnings,
+        metrics: metrics(&measured.whole, &vocabulary, facts, |_| true),
+        workloads: workloads(&measured, &vocabulary, facts),
+        expectations,
+        phases: phases(plan, facts),
+        agents: agents(plan, &measured, facts),
+        versions: facts.versions.clone(),
+        brokers: facts.brokers.clone(),
+        client_properties: facts.client_properties.clone(),
+        closed_loop: measured.roster.producers.iter().any(|p| p.schedule.has_closed_loop()),
+        accounts: measured.accounts,
+        accounts_whole: measured.accounts_whole,
+        partitions: measured.partitions,
+    };
+    Judgement { result, sentence, partition_series: measured.partition_series }
+}
+
+/// A case's line in `run.json`.
+#[must_use]
+pub fn summary(judgement: &Judgement, duration_us: u64) -> CaseSummary {
+    let result = &judgement.result;
+    let headline = HEADLINE
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), result.metrics.get(*name)?.clone())));
+    CaseSummary {
+        name: result.case.clone(),
+        scenario: result.scenario.clone(),
+        verdict: result.verdict,
+        sentence: judgement.sentence.clone(),
+        duration_us,
+        headline: headline.collect(),
+    }
+}
+
+/// Every doubt, worst first.
+fn doubts(
+    plan: &CasePlan,
+    measured: &Measured,
+    facts: &CaseFacts,
+    expectations: &[ExpectationResult],
+) -> Vec<Doubt> {
+    let mut case = Case { plan, measured, facts, is_whole: false };
+    let mut doubts = troubles(&case);
+    let broken =
+        |doubt: &Doubt| doubt.verdict.is_some_and(|v| severity(v) > severity(Verdict::Invalid));
+    case.is_whole = !doubts.iter().any(broken);
+    doubts.extend(checks::doubts(&case));
+    let failed = expectations.iter().filter(|expectation| !expectation.passed);
+    doubts.extend(failed.map(|expectation| {
+        Doubt::reason(Kind::ExpectationFailed, Verdict::Fail, expectation.sentence.clone())
+    }));
+    doubts.sort_by_key(|doubt| std::cmp::Reverse(doubt.verdict.map_or(0, severity)));
+    doubts
+}
+
+fn sentence(
+    verdict: Verdict,
+    reasons: &[Reason],
+    warnings: &[Doubt],
+    expectations: &[ExpectationResult],
+    measured: &Measured,
+) -> String {
+    let degraded = warnings.iter().any(|doubt| doubt.kind == Kind::Degraded);
+    let degraded = if degraded { " (degraded)" } else { "" };
+    let word = verdict.as_str();
+    let Some(first) = reasons.first() else {
+        return format!("{word}{degraded}: {}", what_held(expectations, measured));
+    };
+    let more = match reasons.len() - 1 {
+        0 => String::new(),
+        1 => "; and 1 more reason".to_owned(),
+        n => format!("; and {n} more reasons"),
+    };
+    format!("{word}{degraded}: {}{more}", first.text)
+}
+
+/// `4 expectations held; nearest to its limit: produce.response.p99 was 212 ms, limit 250 ms`.
+fn what_held(expectations: &[ExpectationResult], measured: &Measured) -> String {
+    let nearest = expectations.iter().filter(|e| e.margin.is_some());
+    let nearest =
+        nearest.min_by(|a, b| a.margin.partial_cmp(&b.margin).unwrap_or(std::cmp::Ordering::Equal));
+    let held = match expectations.len() {
+        0 => {
+            let accounts = &measured.accounts;
+            return format!(
+                "nothing was expected; {} acknowledged, {} received",
+                checks::records(accounts.acked),
+                checks::count(accounts.received)
+            );
+        }
+        1 => "the expectation held".to_owned(),
+        n => format!("all {n} expectations held"),
+    };
+    nearest.map_or(held.clone(), |nearest| {
+        let margin = human(nearest.margin.unwrap_or(0.0), "ratio");
+        format!("{held}; nearest to its limit: {} (margin {margin})", nearest.sentence)
+    })
+}
+
+fn metrics(
+    tally: &Tally,
+    vocabulary: &Vocabulary,
+    facts: &CaseFacts,
+    wanted: impl Fn(&Metric) -> bool,
+) -> BTreeMap<String, MetricValue> {
+    let known = registry().iter().filter(|m| is_produced(m, vocabulary) && wanted(m));
+    let values = known.map(|metric| {
+        let end_to_end = metric.name.starts_with("end_to_end.");
+        let value = MetricValue {
+            value: (metric.value)(tally).filter(|value| value.is_finite()),
+            unit: metric.unit.to_owned(),
+            uncertainty: facts.clock_error_us.filter(|us| end_to_end && *us > 0).map(real),
+        };
+        (metric.name.to_owned(), value)
+    });
+    values.collect()
+}
+
+fn workloads(
+    measured: &Measured,
+    vocabulary: &Vocabulary,
+    facts: &CaseFacts,
+) -> BTreeMap<String, BTreeMap<String, MetricValue>> {
+    let mut workloads: BTreeMap<String, BTreeMap<String, MetricValue>> = BTreeMap::new();
+    for (producer, tally) in measured.roster.producers.iter().zip(&measured.producers) {
+        let of = |metric: &Metric| metric.scopes.has(Scopes::PRODUCER);
+        let values = metrics(tally, vocabulary, facts, of);
+        workloads.entry(producer.name.clone()).or_default().extend(values);
+    }
+    for (reader, tally) in measured.roster.readers.iter().zip(&measured.readers) {
+        let of = |metric: &Metric| metric.scopes.has(Scopes::CONSUMER);
+        let values = metrics(tally, vocabulary, facts, of);
+        workloads.entry(reader.name()).or_default().extend(values);
+    }
+    workloads
+}
+
+/// Phases as they were: the drain ends when it was over, and what never came is left out.
+fn phases(plan: &CasePlan, facts: &CaseFacts) -> Vec<PhaseResult> {
+    let ended_us = facts.drained_at_us.unwrap_or(u64::MAX);
+    let phases = plan.timeline.0.iter().filter(|phase| phase.start_us < ended_us);
+    let last = phases.clone().count().saturating_sub(1);
+    let phases = phases.enumerate().map(|(at, phase)| PhaseResult {
+        name: phase.name.clone(),
+        kind: phase.kind.as_str().to_owned(),
+        start_us: phase.start_us,
+        end_us: if at == last { phase.end_us.min(ended_us) } else { phase.end_us },
+        measured: phase.kind.is_measured(),
+    });
+    phases.collect()
+}
+
+fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentResult> {
+    let none = super::AgentFacts::default();
+    let agents = plan.agents.iter().zip(&measured.agents).enumerate();
+    let agents =
+        agents.map(|(at, (agent, AgentMeasured { whole, memory_start_bytes, lost_at_us, .. }))| {
+            let known = facts.agents.get(at).unwrap_or(&none);
+            let producers = agent.producers.iter().map(|spec| spec.name.clone());
+            let consumers = agent.consumers.iter().map(|spec| spec.name.clone());
+            let used = measured.whole.resources.get(at);
+            AgentResult {
+                name: agent.name.clone(),
+                host: known.host.as_ref().map(host_facts).unwrap_or_default(),
+                instances: producers.chain(consumers).collect(),
+                memory_start_bytes: *memory_start_bytes,
+                memory_peak_bytes: whole.memory_peak_bytes,
+                busiest_thread_cpu_max: (whole.intervals > 0).then_some(whole.thread_cpu_max),
+                cpu_cores_mean: used
+                    .and_then(crate::measure::resources::ResourceTally::cpu_cores_mean),
+                start_late_us: known.start_late_us,
+                lost_at_us: *lost_at_us,
+            }
+        });
+    agents.collect()
+}
+
+fn host_facts(host: &HostFacts) -> BTreeMap<String, String> {
+    let facts = [
+        ("hostname", host.hostname.clone()),
+        ("architecture", host.architecture.clone()),
+        ("kernel", host.kernel.clone()),
+        ("os", host.os.clone()),
+        ("cpu", host.cpu.clone()),
+        ("cores", host.cores.to_string()),
+        ("memory_bytes", host.memory_bytes.to_string()),
+        ("boot_id", host.boot_id.clone()),
+        ("pid", host.pid.to_string()),
+        ("librdkafka", host.librdkafka.clone()),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
