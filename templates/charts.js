@@ -402,7 +402,7 @@ const Charts = (() => {
       const shown = this.series.filter((series) => series.on);
       const { low, high, least } = this.range(shown, first, last);
       if (this.spec.log) this.yAxis(...logRange(least, high), true, this.spec.unit);
-      else this.yAxis(low, niceTop(low, high, this.spec.unit), false, this.spec.unit);
+      else this.yAxis(low, high === this.spec.atLeast ? high : niceTop(low, high, this.spec.unit), false, this.spec.unit);
       this.timeAxis();
       this.limits();
       for (const series of shown) {
@@ -592,7 +592,6 @@ const Charts = (() => {
       super(host, view, context, spec);
       this.output = this.key("under the pointer", null, true, null);
       this.rampHost = html("span", {}, this.legend);
-      this.draw();
     }
 
     draw() {

@@ -17,7 +17,7 @@ const Tables = (() => {
       this.column = Object.fromEntries(data.columns.map((column) => [column.key, column]));
       this.count = this.columns[0].values.length;
       this.names = Array.from({ length: this.count }, (_, row) => `${data.topics[this.column.topic.values[row]]}/${this.column.partition.values[row]}`);
-      this.sort = { key: ["response_p99", "e2e_p99", "acked"].find((key) => this.column[key]) || "topic", down: true };
+      this.sort = { key: ["response_p99", "e2e_p99", "acked"].find((key) => this.column[key]) || "partition", down: true };
       this.filter = "";
       this.all = false;
       this.which = Object.keys(SERIES).find((key) => data.series[key]);
@@ -33,10 +33,10 @@ const Tables = (() => {
       this.more.addEventListener("click", () => { this.all = !this.all; this.rows(); });
       this.shown = html("span", { class: "soft", "aria-live": "polite" }, controls);
       const scroll = html("div", { class: "scroll" }, host);
-      const table = html("table", { "data-role": "partition-table" }, scroll);
+      const table = html("table", { "data-role": "partition-table", class: "dense" }, scroll);
       const head = html("tr", {}, html("thead", {}, table));
-      this.heads = this.columns.map((column) => this.head(head, column));
-      if (this.which) html("th", {}, head, `${SERIES[this.which][0]}, over time`);
+      this.heads = this.columns.slice(1).map((column) => this.head(head, column));
+      if (this.which) this.sparkHead = html("th", {}, head);
       this.body = html("tbody", {}, table);
       if (!this.which) return;
       const pick = html("p", { class: "controls" }, host);
@@ -46,7 +46,7 @@ const Tables = (() => {
       for (const key of Object.keys(SERIES)) {
         if (this.data.series[key]) html("option", { value: key }, select, SERIES[key][0]);
       }
-      select.addEventListener("change", () => { this.which = select.value; this.draw(); });
+      select.addEventListener("change", () => { this.which = select.value; this.rows(); this.draw(); });
       this.about = html("p", { class: "soft small" }, host);
       this.multiples = html("div", { class: "multiples" }, host);
       this.map = new Grid(host, this.view, context, {
@@ -57,10 +57,10 @@ const Tables = (() => {
     }
 
     head(row, column) {
-      const cell = html("th", { class: column.key === "topic" ? "" : "num", title: column.title }, row);
-      const button = html("button", { type: "button" }, cell, column.label);
+      const cell = html("th", { class: column.key === "partition" ? "" : "num" }, row);
+      const button = html("button", { type: "button", title: column.title }, cell, column.label);
       button.addEventListener("click", () => {
-        const down = this.sort.key === column.key ? !this.sort.down : column.unit !== "";
+        const down = this.sort.key === column.key ? !this.sort.down : column.key !== "partition";
         this.sort = { key: column.key, down };
         this.order();
       });
@@ -71,11 +71,13 @@ const Tables = (() => {
       const { key, down } = this.sort;
       const values = this.column[key].values;
       const rows = [...this.names.keys()].filter((row) => this.names[row].toLowerCase().includes(this.filter));
-      const size = (row) => values[row] ?? -Infinity;
+      // Topics come by name, partitions by number within their topic.
+      const topic = this.column.topic.values, number = this.column.partition.values;
+      const size = key === "partition" ? (row) => topic[row] * 1e6 + number[row] : (row) => values[row] ?? -Infinity;
       rows.sort((a, b) => (down ? size(b) - size(a) : size(a) - size(b)) || a - b);
       this.sorted = rows;
       this.heads.forEach((cell, at) => {
-        if (this.columns[at].key === key) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+        if (this.columns[at + 1].key === key) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
         else cell.removeAttribute("aria-sort");
       });
       this.rows();
@@ -89,14 +91,14 @@ const Tables = (() => {
       const top = series ? this.top(visible, series) : 1;
       for (const row of visible) {
         const line = html("tr", {}, fragment);
-        for (const column of this.columns) {
-          const value = column.values[row];
-          const text = column.key === "topic" ? this.data.topics[value] : column.key === "partition" ? String(value) : quantity(value, column.unit);
-          html("td", column.key === "topic" ? {} : { class: "num" }, line, text);
+        for (const column of this.columns.slice(1)) {
+          const isName = column.key === "partition";
+          html("td", { class: isName ? "name" : "num" }, line, isName ? this.names[row] : quantity(column.values[row], column.unit));
         }
         if (series) html("td", {}, line).appendChild(spark(series[row], top, 110, 20));
       }
       this.body.replaceChildren(fragment);
+      if (this.which) this.sparkHead.textContent = SERIES[this.which][0];
       this.more.hidden = this.sorted.length <= SHORT;
       this.more.textContent = this.all ? `only the first ${SHORT}` : `all ${grouped(this.sorted.length)}`;
       this.shown.textContent = `${grouped(visible.length)} of ${grouped(this.count)} partitions`;

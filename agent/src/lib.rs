@@ -21,6 +21,7 @@ pub mod engine;
 pub mod exit_code;
 pub mod folder;
 pub mod host;
+pub(crate) mod librdkafka;
 pub mod logfile;
 pub mod properties;
 pub mod spool;

@@ -48,6 +48,22 @@ pub(crate) fn leave_session() -> io::Result<()> {
     if session < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Lets this process open as many files as it may at all, and returns how many that are. Every client
+/// keeps a socket for every broker, and the usual limit of 1,024 is soon reached.
+pub(crate) fn raise_file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointers are to a live rlimit; a refused change leaves the limit as it was.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 {
+                limit = raised;
+            }
+        }
+    }
+    limit.rlim_cur
+}
+
 /// Takes a lock on a file that lasts until the file is closed, which the kernel does for the dead.
 /// `false` if somebody else has it.
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {

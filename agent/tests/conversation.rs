@@ -69,7 +69,7 @@ fn a_folder_with_a_very_long_name_works() {
     for _ in 0..6 {
         place.dir = place.dir.join("a-part-of-a-path-that-is-far-too-long-for-a-socket");
     }
-    assert_eq!(place.greeted(30, 0).ask(Question::Clock).is_ok(), true);
+    assert!(place.greeted(30, 0).ask(Question::Clock).is_ok());
 }
 
 #[test]

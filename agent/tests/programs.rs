@@ -1,5 +1,7 @@
 //! Subcommands that need no agent.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::{io::Write, process::Stdio};

@@ -1,10 +1,15 @@
-//! The shipped scenarios load, and make the plans that they promise.
+//! The shipped scenarios, schemas and documents: they load, they agree, they are current.
 
 use mallard::{
-    load::{self, cluster::Cluster, render::render},
-    plan::{PlanOptions, plan},
+    cli::schema::{SchemaOf, schema_text},
+    load::{self, cluster::Cluster, render::render, source::Source, yaml},
+    plan::{Plan, PlanOptions, plan, show},
 };
-use std::path::{Path, PathBuf};
+use serde_json::Value as Json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -15,11 +20,47 @@ fn cluster() -> Cluster {
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
 }
 
-fn planned(scenario: &str) -> mallard::plan::Plan {
+fn planned(scenario: &str) -> Plan {
     let path = root().join("scenarios").join(scenario);
     load::scenario_files(&[path], &|_| None)
         .and_then(|(scenarios, _)| plan(&scenarios, &cluster(), &PlanOptions::new("run-1")))
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
+}
+
+fn shipped() -> Vec<PathBuf> {
+    let files = fs::read_dir(root().join("scenarios")).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+/// A tree as JSON, plain scalars resolved as YAML 1.2's core schema does, for the schema's eyes.
+fn as_json(node: &yaml::Node) -> Json {
+    match &node.kind {
+        yaml::Kind::Scalar(scalar) if !scalar.plain => Json::String(scalar.text.clone()),
+        yaml::Kind::Scalar(scalar) => {
+            let number = || serde_json::from_str::<Json>(&scalar.text).ok().filter(Json::is_number);
+            match &*scalar.text {
+                "" | "~" | "null" => Json::Null,
+                "true" => Json::Bool(true),
+                "false" => Json::Bool(false),
+                text => number().unwrap_or_else(|| Json::String(text.to_owned())),
+            }
+        }
+        yaml::Kind::List(items) => items.iter().map(as_json).collect(),
+        yaml::Kind::Map(entries) => Json::Object(
+            entries.iter().map(|entry| (entry.key.clone(), as_json(&entry.value))).collect(),
+        ),
+        yaml::Kind::Noted => Json::Null,
+    }
+}
+
+fn schema_mistakes(of: SchemaOf, text: &str) -> Vec<String> {
+    let schema: Json = serde_json::from_str(&schema_text(of)).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let root = yaml::parse(&Source::new("x.yaml", text)).unwrap();
+    validator.iter_errors(&as_json(&root)).map(|error| error.to_string()).collect()
 }
 
 #[test]
@@ -30,18 +71,210 @@ fn the_quickstart_takes_about_twenty_seconds() {
     let [case] = &plan.cases[..] else { panic!("one case") };
     assert_eq!(case.name, "quickstart");
     let phases: Vec<_> = case.timeline.0.iter().map(|p| (&*p.name, p.end_us)).collect();
-    assert_eq!(
-        phases,
-        [
-            ("warm-up", 2_000_000),
-            ("hold", 10_000_000),
-            ("burst", 16_000_000),
-            ("drain", 26_000_000)
-        ]
-    );
+    let expected = [
+        ("warm-up", 2_000_000),
+        ("hold", 10_000_000),
+        ("burst", 16_000_000),
+        ("drain", 26_000_000),
+    ];
+    assert_eq!(phases, expected);
     let producers: Vec<_> = case.agents.iter().flat_map(|a| &a.producers).collect();
     assert_eq!(producers.len(), 2);
     assert_eq!(producers[0].schedule.total(), 2_000 * 16 + 2_000 * 2);
     assert_eq!(case.topics[0].name, "orders-run-1-1");
     assert_eq!(case.expectations.len(), 5);
+}
+
+#[test]
+fn every_shipped_scenario_is_sound_and_runs_on_the_default_cluster() {
+    let files = shipped();
+    assert!(files.len() >= 9);
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let plan = planned(name);
+        assert_eq!(plan.name, name.trim_end_matches(".yaml"));
+        let serious = plan.warnings.iter().filter(|w| !w.message.contains("embedded broker"));
+        assert_eq!(serious.collect::<Vec<_>>(), Vec::<&load::Diagnostic>::new(), "{name}");
+        assert!(show::text(&plan).contains("expectations"), "{name}");
+    }
+}
+
+#[test]
+fn the_folder_of_scenarios_has_every_case_once() {
+    let folder = root().join("scenarios");
+    let (scenarios, warnings) = load::scenario_files(&[folder], &|_| None).unwrap();
+    assert_eq!(warnings, []);
+    let plan = plan(&scenarios, &cluster(), &PlanOptions::new("run-1")).unwrap();
+    assert_eq!(plan.name, "scenarios");
+    let mut names: Vec<_> = plan.cases.iter().map(|case| &case.name).collect();
+    assert!(names.iter().any(|name| *name == "codecs@codec=zstd,size=16KiB"), "{names:?}");
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), plan.cases.len());
+}
+
+#[test]
+fn what_is_archived_of_a_scenario_is_a_scenario() {
+    for file in shipped() {
+        let plan = planned(file.file_name().unwrap().to_str().unwrap());
+        for case in &plan.cases {
+            let source = Source::new("scenario.yaml", &*case.scenario_yaml);
+            let loaded = load::LoadedScenario::from_source(&source, &|_| None).unwrap();
+            let again = mallard::plan::plan(&[loaded], &cluster(), &PlanOptions::new("run-1"))
+                .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
+            assert_eq!(again.cases[0].agents.len(), case.agents.len());
+            assert_eq!(again.cases[0].timeline, case.timeline);
+            let specs = |case: &mallard::plan::CasePlan| {
+                let agents = case.agents.iter().map(|a| (a.producers.clone(), a.consumers.len()));
+                agents.collect::<Vec<_>>()
+            };
+            assert_eq!(specs(&again.cases[0]), specs(case), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn the_checked_in_schemas_are_current() {
+    for (of, name) in
+        [(SchemaOf::Scenario, "scenario.schema.json"), (SchemaOf::Cluster, "cluster.schema.json")]
+    {
+        let path = root().join("schemas").join(name);
+        if std::env::var_os("MALLARD_BLESS").is_some() {
+            fs::write(&path, schema_text(of)).unwrap();
+        }
+        let checked_in = fs::read_to_string(&path).unwrap_or_default();
+        assert!(checked_in == schema_text(of), "{name}: run the tests with MALLARD_BLESS=1");
+    }
+}
+
+#[test]
+fn shipped_files_obey_their_schemas_and_name_them() {
+    let cluster = root().join("cluster.yaml");
+    for (file, of) in shipped()
+        .into_iter()
+        .map(|file| (file, SchemaOf::Scenario))
+        .chain([(cluster, SchemaOf::Cluster)])
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = text.lines().next().unwrap();
+        let schema = first.strip_prefix("# yaml-language-server: $schema=").expect("a schema");
+        assert!(file.parent().unwrap().join(schema).is_file(), "{first}");
+        assert_eq!(schema_mistakes(of, &text), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+#[test]
+fn schemas_refuse_what_the_loader_refuses() {
+    let sound = "name: x\nload: [hold: {rate: 5/s, for: 1s}]\n";
+    assert_eq!(schema_mistakes(SchemaOf::Scenario, sound), Vec::<String>::new());
+    for wrong in [
+        "name: x\n",
+        "name: x y\nload: [hold: {rate: 5/s, for: 1s}]\n",
+        "name: x\nload: [hold: {rate: 5/sec, for: 1s}]\n",
+        "name: x\nload: [hold: {rate: 5/s, for: 10 minuts}]\n",
+        "name: x\nload: [holds: {rate: 5/s, for: 1s}]\n",
+        "name: x\nlaod: []\nload: [hold: {rate: 5/s, for: 1s}]\n",
+        "name: x\nload: [ramp: {from: max, to: 5/s, for: 1s}]\n",
+        "name: x\nload: []\n",
+        "name: x\nload: [pause: {for: 1s}]\ntopics: {t: {partitions: 0}}\n",
+    ] {
+        assert_ne!(schema_mistakes(SchemaOf::Scenario, wrong), Vec::<String>::new(), "{wrong}");
+    }
+}
+
+/// Every YAML block of a document: the line it begins on, and its text.
+fn yaml_blocks(text: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        match (&mut open, line.trim()) {
+            (None, "```yaml") => open = Some((number + 2, String::new())),
+            (Some(_), "```") => blocks.extend(open.take()),
+            (Some((_, block)), _) => block.push_str(&format!("{line}\n")),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// A block of a document is a whole file, or some top-level keys of a scenario: then the rest is added.
+fn completed(block: &str) -> String {
+    let mut text = block.to_owned();
+    for (key, rest) in [
+        ("name:", "name: example\n"),
+        ("topics:", "topics: {orders: {partitions: 6}}\n"),
+        ("load:", "load: [hold: {rate: 100/s, for: 1m}]\n"),
+        ("producers:", "producers: {shop: {topic: orders, payload: {size: 1KiB}}}\n"),
+    ] {
+        if !text.lines().any(|line| line.starts_with(key)) {
+            text.push_str(rest);
+        }
+    }
+    text
+}
+
+#[test]
+fn every_example_in_the_documents_is_sound() {
+    let environment = |name: &str| Some(format!("value-of-{name}"));
+    let mut blocks = 0;
+    for name in ["scenario.md", "cluster.md"] {
+        let text = fs::read_to_string(root().join("docs").join(name)).unwrap();
+        for (line, block) in yaml_blocks(&text) {
+            blocks += 1;
+            let at = format!("docs/{name}:{line}");
+            let is_cluster =
+                block.lines().any(|l| l.starts_with("kafka:") || l.starts_with("hosts:"));
+            if is_cluster {
+                let source = Source::new(&at, &*block);
+                load::cluster::from_source(&source, &environment)
+                    .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
+                assert_eq!(
+                    schema_mistakes(SchemaOf::Cluster, &block),
+                    Vec::<String>::new(),
+                    "{at}"
+                );
+            } else {
+                let text = completed(&block);
+                let source = Source::new(root().join("docs").join(&at), &*text);
+                let labelled = "kafka: {bootstrap: \"b:9092\"}\nhosts: [local: {agents: 2, labels: [producer, consumer]}]\n";
+                let cluster =
+                    load::cluster::from_source(&Source::new("c", labelled), &environment).unwrap();
+                load::LoadedScenario::from_source(&source, &environment)
+                    .and_then(|loaded| plan(&[loaded], &cluster, &PlanOptions::new("run-1")))
+                    .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
+                assert_eq!(
+                    schema_mistakes(SchemaOf::Scenario, &text),
+                    Vec::<String>::new(),
+                    "{at}"
+                );
+            }
+        }
+    }
+    assert!(blocks > 20);
+}
+
+#[test]
+fn the_documents_name_every_key() {
+    for (of, name) in [(SchemaOf::Scenario, "scenario.md"), (SchemaOf::Cluster, "cluster.md")] {
+        let text = fs::read_to_string(root().join("docs").join(name)).unwrap();
+        let schema: Json = serde_json::from_str(&schema_text(of)).unwrap();
+        let mut keys = Vec::new();
+        collect_keys(&schema, &mut keys);
+        for key in keys {
+            assert!(text.contains(&format!("`{key}`")), "docs/{name} does not explain `{key}`");
+        }
+    }
+}
+
+fn collect_keys(schema: &Json, keys: &mut Vec<String>) {
+    match schema {
+        Json::Object(object) => {
+            if let Some(Json::Object(properties)) = object.get("properties") {
+                keys.extend(properties.keys().cloned());
+            }
+            object.values().for_each(|value| collect_keys(value, keys));
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_keys(item, keys)),
+        _ => {}
+    }
 }

@@ -32,6 +32,7 @@ impl ClientContext for Quiet {}
 /// A connected client for administration.
 pub(super) struct Admin {
     client: AdminClient<Quiet>,
+    connection: ClientProperties,
     secrets: Secrets,
     servers: String,
 }
@@ -61,7 +62,12 @@ impl Admin {
             }),
         })?;
         let servers = config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)");
-        Ok(Self { client, secrets, servers: servers.to_owned() })
+        Ok(Self { client, connection: connection.clone(), secrets, servers: servers.to_owned() })
+    }
+
+    /// A client of the same kind that remembers nothing.
+    pub(super) fn another(&self) -> Result<Self, AgentFailure> {
+        Self::new(&self.connection)
     }
 
     /// librdkafka's client for administration.

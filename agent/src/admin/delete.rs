@@ -5,7 +5,7 @@ use mallard_protocol::{message::AgentFailure, workload::ClientProperties};
 use rdkafka::error::RDKafkaErrorCode;
 use std::{thread, time::Duration};
 
-/// Pause before a group that still has members is tried again. Members of a killed agent stay until
+/// Pause before a group that could not be deleted is tried again. Members of a killed agent stay until
 /// their session ends.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
@@ -51,31 +51,47 @@ fn delete_topics(admin: &Admin, topics: &[String], deadline: &Deadline) -> Vec<(
 }
 
 fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(String, String)> {
-    let mut waiting: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut waiting: Vec<String> = groups.to_vec();
     let mut left = Vec::new();
+    // A client remembers where it found a group's coordinator, so another try needs another client.
+    let mut again: Option<Admin> = None;
     while !waiting.is_empty() {
-        let results = block_on(admin.inner().delete_groups(&waiting, &Admin::options(deadline)));
+        let admin = again.as_ref().unwrap_or(admin);
+        let names: Vec<&str> = waiting.iter().map(String::as_str).collect();
+        let results = block_on(admin.inner().delete_groups(&names, &Admin::options(deadline)));
         let results = match results {
             Ok(results) => results,
             Err(error) => {
                 let reason = admin.failure("delete groups", &error, deadline).text;
-                left.extend(waiting.iter().map(|name| ((*name).to_owned(), reason.clone())));
+                left.extend(waiting.into_iter().map(|name| (name, reason.clone())));
                 return left;
             }
         };
         let patient = deadline.remaining() > TRY_AGAIN;
-        let mut occupied = Vec::new();
+        waiting.clear();
         for (name, code) in results.into_iter().filter_map(Result::err) {
             match code {
                 RDKafkaErrorCode::GroupIdNotFound => {}
-                RDKafkaErrorCode::NonEmptyGroup if patient => occupied.push(name),
+                code if patient && may_pass(code) => waiting.push(name),
                 code => left.push((name, code.to_string())),
             }
         }
-        waiting.retain(|name| occupied.iter().any(|occupied| occupied == name));
         if !waiting.is_empty() {
             thread::sleep(TRY_AGAIN);
+            again = admin.another().ok();
         }
     }
     left
+}
+
+/// Whether a refusal may pass by itself: members leave, coordinators come up and move.
+fn may_pass(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::NonEmptyGroup
+            | RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::RebalanceInProgress
+    )
 }

@@ -103,7 +103,10 @@ pub(super) fn list_end_offsets<'a>(
         let offsets = (0..count).map(|at| {
             let found = &*c::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(at));
             let offset = match found.err {
-                RespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(found.offset),
+                RespErr::RD_KAFKA_RESP_ERR_NO_ERROR if found.offset >= 0 => Ok(found.offset),
+                // When a leader does not answer in time, librdkafka 2.12 says neither an error nor an
+                // offset of its partitions.
+                RespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Err(RDKafkaErrorCode::OperationTimedOut),
                 error => Err(error.into()),
             };
             (text(found.topic), found.partition, offset)

@@ -8,7 +8,7 @@ use mallard_protocol::{
     message::{AgentFailure, FailureKind},
     workload::{Assignment, ClientProperties, TopicSpec},
 };
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::{
     collections::HashMap,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -16,16 +16,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an interval waits for end offsets. Lag is worth having, but not worth a late interval.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// How long an interval waits for end offsets: less than an interval, so that nothing piles up.
+const PATIENCE: Duration = Duration::from_millis(800);
 
-/// How long one reading may take inside of librdkafka before it is given up.
-const READING: Duration = Duration::from_secs(3);
+/// How long one reading may take inside of librdkafka. When a leader does not answer, what the others
+/// say comes only then; so it must come before patience ends.
+const READING: Duration = Duration::from_millis(600);
+
+/// How long the first connection may take before the first reading.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// How long one try of many may take where a deadline leaves time for more.
+const TRYING: Duration = Duration::from_secs(2);
 
 /// Least time between two lines in the log about readings that failed.
 const CALM: Duration = Duration::from_secs(30);
 
-/// Reads the end offsets of all partitions of some of an assignment's topics.
+/// Pause before partitions without a leader are read again.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+/// Reads the end offsets of all partitions of some of an assignment's topics. Partitions whose leader is
+/// changing are read again until the deadline.
 ///
 /// # Errors
 /// Any partition that has none makes the whole answer a failure.
@@ -36,17 +47,37 @@ pub fn end_offsets(
 ) -> Result<Vec<PartitionOffset>, AgentFailure> {
     let topics = Topics::of(assignment, topics)?;
     let admin = Admin::new(&assignment.connection)?;
-    // The first request of a client would wait for its first connection without telling why.
-    admin.metadata(deadline)?;
-    let (offsets, failed) = topics.read(&admin, deadline)?;
-    match failed.first() {
-        None => Ok(offsets),
-        Some(reason) => {
-            let more = failed.len() - 1;
-            let text = format!("read end offsets: {reason} (and {more} more partitions)");
-            Err(admin.fail(FailureKind::Other, &text))
-        }
-    }
+    topics.read_all(&admin, deadline)
+}
+
+/// Waits until the leader of every partition of some topics knows that it is the leader: a broker may
+/// hear of a new topic later than the one that was asked about it, and refuses requests until then.
+pub(super) fn wait_until_served(
+    admin: &Admin,
+    specs: &[&TopicSpec],
+    deadline: &Deadline,
+) -> Result<(), AgentFailure> {
+    let topics = specs.iter().zip(0..).map(|(spec, id)| (TopicId(id), (*spec).clone()));
+    Topics(topics.collect()).read_all(admin, deadline).map(drop)
+}
+
+/// A partition without an end offset, and why.
+type Failed = (String, RDKafkaErrorCode);
+
+/// Whether a refusal may pass by itself: leaders are elected, and move.
+fn may_pass(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::OffsetNotAvailable
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+    )
 }
 
 /// Topics to read, and their ids.
@@ -64,12 +95,34 @@ impl Topics {
         Ok(Self(ids.iter().map(topic).collect::<Result<_, _>>()?))
     }
 
-    /// The offsets, and one text for each partition without one.
+    /// The offsets of all partitions, if it takes until the deadline.
+    fn read_all(
+        &self,
+        admin: &Admin,
+        deadline: &Deadline,
+    ) -> Result<Vec<PartitionOffset>, AgentFailure> {
+        loop {
+            // Brings the client up to date with the leaders, and says why if there is no connection.
+            admin.metadata(deadline)?;
+            let one_try = Deadline::within(deadline.remaining().min(TRYING));
+            let (offsets, failed) = self.read(admin, &one_try)?;
+            let Some((first, code)) = failed.first() else { return Ok(offsets) };
+            if deadline.remaining() <= TRY_AGAIN || !failed.iter().all(|(_, c)| may_pass(*c)) {
+                let more = failed.len() - 1;
+                let text =
+                    format!("read end offsets: {first}: {code} (and {more} more partitions)");
+                return Err(admin.fail(FailureKind::Other, &text));
+            }
+            thread::sleep(TRY_AGAIN);
+        }
+    }
+
+    /// The offsets, and the partitions without one.
     fn read(
         &self,
         admin: &Admin,
         deadline: &Deadline,
-    ) -> Result<(Vec<PartitionOffset>, Vec<String>), AgentFailure> {
+    ) -> Result<(Vec<PartitionOffset>, Vec<Failed>), AgentFailure> {
         let ids: HashMap<&str, TopicId> =
             self.0.iter().map(|(id, spec)| (spec.name.as_str(), *id)).collect();
         let partitions = self.0.iter().flat_map(|(_, spec)| {
@@ -83,7 +136,7 @@ impl Topics {
                 (Ok(offset), Some(topic)) => {
                     offsets.push(PartitionOffset { topic: *topic, partition, offset });
                 }
-                (Err(code), _) => failed.push(format!("partition {partition} of {name}: {code}")),
+                (Err(code), _) => failed.push((format!("partition {partition} of {name}"), code)),
                 (Ok(_), None) => {}
             }
         }
@@ -154,24 +207,28 @@ fn watch(
         Ok(admin) => admin,
         Err(failure) => return complaints.hear(&failure.text),
     };
+    // Connects, so that the first reading is as fast as the others.
+    let _ = admin.metadata(&Deadline::within(CONNECTING));
     while questions.recv().is_ok() {
-        let offsets = match topics.read(&admin, &Deadline::within(READING)) {
+        let (offsets, complaint) = match topics.read(&admin, &Deadline::within(READING)) {
             Ok((offsets, failed)) => {
-                if let Some(reason) = failed.first() {
-                    complaints.hear(&format!("read end offsets: {reason}"));
-                }
-                offsets
+                let complaint = failed
+                    .first()
+                    .map(|(partition, code)| format!("read end offsets: {partition}: {code}"));
+                (offsets, complaint)
             }
-            Err(failure) => {
-                complaints.hear(&failure.text);
-                Vec::new()
-            }
+            Err(failure) => (Vec::new(), Some(failure.text)),
         };
-        // The client's log must not pile up in its queue.
-        admin.reasons();
         if answers.send(offsets).is_err() {
             return;
         }
+        if let Some(complaint) = complaint {
+            complaints.hear(&complaint);
+            // Leaders may have moved: the next reading must know where to.
+            let _ = admin.metadata(&Deadline::within(READING));
+        }
+        // The client's log must not pile up in its queue.
+        admin.reasons();
     }
 }
 
@@ -187,7 +244,11 @@ impl Complaints {
             self.unsaid += 1;
             return;
         }
-        logfile::warn(format!("{text} ({} times more since the last such line)", self.unsaid));
+        let unsaid = match self.unsaid {
+            0 => String::new(),
+            n => format!(" (and {n} times since the last such line)"),
+        };
+        logfile::warn(format!("{text}{unsaid}"));
         *self = Self { quiet_until: Some(Instant::now() + CALM), unsaid: 0 };
     }
 }

@@ -1,6 +1,6 @@
 //! Creating and describing topics.
 
-use super::{Deadline, block_on::block_on, client::Admin, native, verify};
+use super::{Deadline, block_on::block_on, client::Admin, native, offsets, verify};
 use mallard_protocol::{
     message::{AgentFailure, FailureKind, TopicFacts},
     workload::{ClientProperties, TopicSpec},
@@ -21,7 +21,7 @@ use std::{
 /// Pause between two looks at whether partitions have leaders.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Creates topics, waits until every partition has a leader, and verifies that the broker has made them
+/// Creates topics, waits until every partition has a leader that serves it, and verifies that the broker has made them
 /// as asked. `created` holds the names of topics that this agent has made before: asking twice for one
 /// of them is no mistake, because an answer may have been lost with its channel. Topics that exist on
 /// purpose are described and verified to exist.
@@ -43,6 +43,7 @@ pub fn create_topics(
     }
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     wait_for_leaders(&admin, specs, deadline)?;
+    offsets::wait_until_served(&admin, &wanted, deadline)?;
     let asked: HashSet<&str> =
         specs.iter().flat_map(|spec| &spec.config).map(|(key, _)| key.as_str()).collect();
     let facts = describe(&admin, &names, &asked, deadline)?;

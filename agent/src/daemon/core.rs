@@ -274,6 +274,9 @@ impl Core {
                 ));
                 self.services.remember(&assignment);
                 self.shared.spool().clear();
+                if let Some(peer) = &self.charge {
+                    peer.outbox.open(0);
+                }
                 Command::Prepare(assignment)
             }
             Step::Probe(topics) => Command::Probe(topics),

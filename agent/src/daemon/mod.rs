@@ -131,6 +131,7 @@ fn tell_the_beginning(options: &Options, spool: &Spool, cut_bytes: u64) {
         "host {}: {}, kernel {}, {}, {} cores, {} bytes of memory",
         facts.hostname, facts.os, facts.kernel, facts.cpu, facts.cores, facts.memory_bytes
     ));
+    logfile::info(format!("may open {} files", sys::raise_file_limit()));
     logfile::info(format!(
         "this log keeps head and tail within {} bytes, the spool {} bytes",
         logfile::LOG_CAP_BYTES,

@@ -54,6 +54,8 @@ struct Inner {
     bytes: usize,
     /// The next interval to send, once the orchestrator has said where to resume.
     cursor: Option<u64>,
+    /// Whether the writer is writing what it took last.
+    in_flight: bool,
     closing: bool,
     overflowed: bool,
 }
@@ -93,10 +95,11 @@ impl Outbox {
         self.inner().overflowed
     }
 
-    /// Whether everything has gone, all intervals before `end` included.
+    /// Whether everything is written, all intervals before `end` included.
     pub(super) fn is_drained(&self, end: u64) -> bool {
         let inner = self.inner();
-        inner.items.is_empty() && inner.cursor.is_none_or(|cursor| cursor >= end)
+        let empty = inner.items.is_empty() && !inner.in_flight;
+        empty && inner.cursor.is_none_or(|cursor| cursor >= end)
     }
 
     /// Takes out messages that nobody has heard, for whoever comes next.
@@ -109,28 +112,12 @@ impl Outbox {
         frames.filter_map(|frame| frame::decode(frame.get(4..)?).ok()).collect()
     }
 
-    /// What to do next.
+    /// What to do next. Asking means that the last thing is done.
     pub(super) fn next(&self, shared: &Shared) -> Next {
         let mut inner = self.inner();
-        let blocked = match (inner.items.front(), inner.cursor) {
-            (Some(Item::AfterIntervals { end, .. }), Some(cursor)) => cursor < *end,
-            (Some(Item::AfterIntervals { .. }), None) => true,
-            _ => false,
-        };
-        if !blocked && let Some(item) = inner.items.pop_front() {
-            return Next::Send(inner.bytes_of(item));
-        }
-        if let Some(cursor) = inner.cursor {
-            if let Some((sequence, frame)) = shared.spool().next_from(cursor) {
-                inner.cursor = Some(sequence + 1);
-                return Next::Send(frame);
-            }
-            // The spool has given up what the front item waits for.
-            if let Some(item) = inner.items.pop_front() {
-                return Next::Send(inner.bytes_of(item));
-            }
-        }
-        if inner.closing { Next::Close } else { Next::Wait }
+        let next = inner.next(shared);
+        inner.in_flight = matches!(next, Next::Send(_));
+        next
     }
 
     fn put(&self, message: &FromAgent, item: impl FnOnce(Vec<u8>) -> Item) {
@@ -159,6 +146,31 @@ impl Outbox {
 }
 
 impl Inner {
+    fn next(&mut self, shared: &Shared) -> Next {
+        let blocked = match self.items.front() {
+            Some(Item::AfterIntervals { end, .. }) => self.cursor.is_none_or(|at| at < *end),
+            _ => false,
+        };
+        let ready = self.closing || !blocked;
+        if ready && let Some(item) = self.items.pop_front() {
+            return Next::Send(self.bytes_of(item));
+        }
+        if self.closing {
+            return Next::Close;
+        }
+        if let Some(cursor) = self.cursor {
+            if let Some((sequence, frame)) = shared.spool().next_from(cursor) {
+                self.cursor = Some(sequence + 1);
+                return Next::Send(frame);
+            }
+            // The spool has given up what the front item waits for.
+            if let Some(item) = self.items.pop_front() {
+                return Next::Send(self.bytes_of(item));
+            }
+        }
+        Next::Wait
+    }
+
     fn bytes_of(&mut self, item: Item) -> Vec<u8> {
         match item {
             Item::Frame(frame) | Item::AfterIntervals { frame, .. } => {
@@ -208,7 +220,21 @@ mod tests {
         assert_eq!(outbox.next(&shared), send(&FromAgent::Heartbeat));
         assert_eq!(outbox.next(&shared), Next::Wait);
         assert!(outbox.is_drained(3));
+        outbox.push(&FromAgent::Heartbeat);
+        assert_eq!(outbox.next(&shared), send(&FromAgent::Heartbeat));
+        assert!(!outbox.is_drained(3), "taken is not written");
         outbox.close();
+        assert_eq!(outbox.next(&shared), Next::Close);
+    }
+
+    #[test]
+    fn who_is_dismissed_hears_the_last_message_and_no_more_intervals() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, outbox) = (shared(&folder, 3), Outbox::default());
+        outbox.open(0);
+        outbox.push(&FromAgent::Heartbeat);
+        outbox.close();
+        assert_eq!(outbox.next(&shared), send(&FromAgent::Heartbeat));
         assert_eq!(outbox.next(&shared), Next::Close);
     }
 

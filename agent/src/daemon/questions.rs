@@ -58,9 +58,11 @@ impl Services {
             }
             Question::CreateTopics { connection, topics, within_ms } => {
                 let deadline = Deadline::within_ms(within_ms);
-                let mut created = lock(&self.created_topics);
-                admin::create_topics(&connection, &topics, &mut created, &deadline)
-                    .map(Answer::Topics)
+                // A copy, so that nobody waits for this question to be answered.
+                let mut created = lock(&self.created_topics).clone();
+                let facts = admin::create_topics(&connection, &topics, &mut created, &deadline);
+                lock(&self.created_topics).extend(created);
+                facts.map(Answer::Topics)
             }
             Question::DescribeTopics { connection, names, within_ms } => {
                 admin::describe_topics(&connection, &names, &Deadline::within_ms(within_ms))
@@ -103,6 +105,15 @@ impl Services {
     }
 }
 
+/// One of the questions that are being answered; also of one whose thread panics.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Answers a question on a thread; the answer goes to the connection that asked.
 pub(super) fn ask(
     services: &Arc<Services>,
@@ -115,8 +126,9 @@ pub(super) fn ask(
         let (services, shared, outbox) =
             (Arc::clone(&services), Arc::clone(&shared), Arc::clone(&outbox));
         move || {
+            let under_way = UnderWay(&services.under_way);
             let result = services.answer(question);
-            services.under_way.fetch_sub(1, Ordering::Relaxed);
+            drop(under_way);
             if let Err(failure) = &result {
                 logfile::warn(format!("question {request}: {}", failure.text));
             }

@@ -1,136 +1,191 @@
-//! STAND-IN for the load engine, with the engine's API and none of its load. To be replaced as a whole.
+//! The load engine: producers and consumers that are paced, measured and accounted for.
+//!
+//! Every instance has a client and two threads of its own. Threads do not talk to each other while the
+//! load runs: each cuts its intervals by its own clock reading at boundaries that follow from the
+//! timeline, and hands its part to the reporter, which puts intervals together. See [`clock`] for who
+//! tells whom what, [`sender`] for pacing, [`reporter`] for the accounts.
+//!
+//! Architecture invariants:
+//! - A thread whose clock reading is at or beyond a boundary hands its part over first and only then
+//!   records. A record's report is read from the clock after its sending, so what is acknowledged in an
+//!   interval was sent in it or before: accounts add up in every interval, without stopping the load.
+//! - Nothing is allocated, locked or hashed for a single record in the steady state.
+//! - The poll loop of a consumer waits for nothing but records.
 
+mod clock;
+mod commit;
+mod deliveries;
+mod intake;
+mod keys;
+mod membership;
+mod notes;
+mod opaque;
+mod pacer;
+mod parts;
+mod payload;
+mod probe;
+mod producer;
+mod properties;
+mod random;
+mod receipts;
+mod reporter;
+mod sender;
+mod setup;
+mod sizes;
+mod stats;
+mod sys;
+mod template;
+mod topics;
+mod transactions;
+mod work;
+
+#[cfg(test)]
+mod sender_tests;
+#[cfg(test)]
+mod tests;
+
+pub use crate::librdkafka::{Kind, version as librdkafka_version};
+pub use properties::check_properties;
+pub use sys::monotonic_us;
+
+use crate::librdkafka::{Client, Queue};
+use clock::Control;
 use mallard_protocol::{
     ids::TopicId,
-    interval::{IntervalReport, PartitionOffset, Resources},
+    interval::{PartitionOffset, Resources},
     message::{AgentFailure, FromAgent},
-    workload::{Assignment, ClientProperties},
+    workload::Assignment,
 };
-use rdkafka::{ClientConfig, error::KafkaError};
+use parts::Part;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
-    },
-    thread::{self, JoinHandle},
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
     time::Duration,
 };
 
-/// What the engine asks of the agent around it, once an interval.
+/// How long consumers may take to leave their groups. They are abandoned after that: the broker notices
+/// by itself.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Producers get this much longer than they were told, to report what was purged.
+const PURGE_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long threads may take to leave their loops.
+const PARK_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the engine asks of its surroundings.
 pub struct Hooks {
-    /// Resources used since the last call.
+    /// What the process and the host used since the last call. Called at every interval's end.
     pub sample_resources: Box<dyn FnMut() -> Resources + Send>,
-    /// End offsets of the topics that this agent observes.
+    /// End offsets of the topics that this agent observes. May block; intervals wait for it a moment.
     pub end_offsets: Option<Box<dyn FnMut() -> Vec<PartitionOffset> + Send>>,
 }
 
-/// Producers and consumers of a case.
+/// All producers and consumers of one agent in one case.
 pub struct Engine {
-    sink: Sender<FromAgent>,
-    hooks: std::sync::Mutex<Option<Hooks>>,
-    stop: Arc<AtomicBool>,
-    ticker: std::sync::Mutex<Option<JoinHandle<()>>>,
+    assignment: Arc<Assignment>,
+    control: Arc<Control>,
+    sink: mpsc::Sender<FromAgent>,
+    parts: mpsc::Sender<Part>,
+    threads: Vec<JoinHandle<()>>,
+    reporter: Option<JoinHandle<()>>,
+    /// Queues that threads may be waiting at.
+    queues: Vec<Arc<Queue>>,
+    /// Clients of producers, for the last cross-check.
+    producers: Vec<Arc<Client>>,
+    consumers: usize,
+    is_finished: bool,
 }
 
 impl Engine {
-    /// Creates clients.
+    /// Creates all clients and starts their threads: from here on consumers join their groups and poll.
+    /// Blocks until all exist, and until producers are registered for transactions.
     ///
     /// # Errors
-    /// What a client refuses.
+    /// A property that librdkafka refuses, a workload that is not possible, or a broker that cannot be
+    /// reached where the start needs one.
     pub fn prepare(
         assignment: Assignment,
-        sink: Sender<FromAgent>,
+        sink: mpsc::Sender<FromAgent>,
         hooks: Hooks,
     ) -> Result<Self, AgentFailure> {
-        drop(assignment);
-        let _ = sink.send(FromAgent::Prepared);
-        Ok(Self {
-            sink,
-            hooks: std::sync::Mutex::new(Some(hooks)),
-            stop: Arc::default(),
-            ticker: std::sync::Mutex::new(None),
-        })
+        setup::prepare(assignment, sink, hooks)
     }
 
-    /// Sends a probe to every partition.
+    /// Sends one probe record to every partition of these topics and waits until they are acknowledged.
     ///
     /// # Errors
-    /// None here.
+    /// The first partition whose probe failed, with librdkafka's reason.
     pub fn probe(&self, topics: &[TopicId]) -> Result<(), AgentFailure> {
-        let _ = topics;
-        Ok(())
+        probe::probe(&self.assignment, topics)
     }
 
-    /// Starts the schedule.
+    /// Starts the schedule: this reading of `CLOCK_MONOTONIC` in microseconds is 0 of the run's clock.
     pub fn start(&self, at_clock_us: u64) {
-        let (sink, stop) = (self.sink.clone(), Arc::clone(&self.stop));
-        let hooks = self.hooks.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let Some(mut hooks) = hooks else { return };
-        let ticker = thread::spawn(move || {
-            let late_by_us = crate::sys::monotonic_us().saturating_sub(at_clock_us);
-            let _ = sink.send(FromAgent::Started { late_by_us });
-            let mut sequence = 0;
-            while !stop.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(100));
-                let report = IntervalReport {
-                    sequence,
-                    resources: (hooks.sample_resources)(),
-                    end_offsets: hooks.end_offsets.as_mut().map(|f| f()).unwrap_or_default(),
-                    ..IntervalReport::default()
-                };
-                let _ = sink.send(FromAgent::Interval(Box::new(report)));
-                sequence += 1;
-            }
-        });
-        *self.ticker.lock().unwrap_or_else(|e| e.into_inner()) = Some(ticker);
+        self.control.start(at_clock_us);
     }
 
-    /// Ends the schedule.
-    pub fn stop_load(&self) {}
+    /// Ends the schedule now: nothing more is due. What is due and not sent yet is still sent.
+    pub fn stop_load(&self) {
+        self.control.stop_load();
+    }
 
-    /// Flushes and closes.
+    /// Flushes producers within this time and gives up what is left, closes consumers, sends the last
+    /// interval and then `Finished`. Does nothing the second time.
     pub fn finish(&mut self, within: Duration) {
-        let _ = within;
-        self.stop.store(true, Ordering::Relaxed);
-        let ticker = self.ticker.lock().unwrap_or_else(|e| e.into_inner()).take();
-        if let Some(ticker) = ticker {
-            let _ = ticker.join();
+        if self.is_finished {
+            return;
         }
-        let _ = self.sink.send(FromAgent::Finished { client_queue: 0 });
+        self.is_finished = true;
+        let client_queue = self.settle(within);
+        self.end();
+        let _ = self.sink.send(FromAgent::Finished { client_queue });
+    }
+
+    /// Flushes producers, then closes consumers. Returns how many records clients still hold.
+    fn settle(&self, within: Duration) -> u64 {
+        self.control.stop_load();
+        self.control.finish(within);
+        self.wake();
+        let producers = self.producers.len();
+        let flushed = self.control.wait_settled(producers, within.saturating_add(PURGE_WITHIN));
+        let client_queue = self.producers.iter().map(|client| client.queue_length()).sum();
+        self.control.close_consumers();
+        self.wake();
+        if self.consumers > 0 {
+            let all = if flushed { producers + self.consumers } else { usize::MAX };
+            self.control.wait_settled(all, CLOSE_WITHIN);
+        }
+        client_queue
+    }
+
+    /// Ends all threads, and the run with them.
+    fn end(&mut self) {
+        self.control.end();
+        self.wake();
+        self.control.wait_parked(self.threads.len(), PARK_WITHIN);
+        // One beyond every reading that any thread has made.
+        let end_us = self.control.now_us().map(|now_us| now_us + 1);
+        self.control.set_end(end_us);
+        for thread in self.threads.drain(..) {
+            // A panic was told when it happened.
+            let _ = thread.join();
+        }
+        let _ = self.parts.send(Part::End(end_us));
+        if let Some(reporter) = self.reporter.take() {
+            let _ = reporter.join();
+        }
+    }
+
+    fn wake(&self) {
+        self.queues.iter().for_each(|queue| queue.wake());
     }
 }
 
-/// Kinds of clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Producer.
-    Producer,
-    /// Consumer.
-    Consumer,
-}
-
-/// Checks properties as librdkafka takes them.
-///
-/// # Errors
-/// Every refused key with the reason.
-pub fn check_properties(
-    connection: &ClientProperties,
-    kind: Kind,
-    client: &ClientProperties,
-) -> Result<(), Vec<(String, String)>> {
-    let _ = kind;
-    let refused: Vec<_> = connection
-        .iter()
-        .chain(client)
-        .filter_map(|(key, value)| {
-            let result = ClientConfig::new().set(key, value).create_native_config();
-            match result {
-                Ok(_) => None,
-                Err(KafkaError::ClientConfig(_, reason, ..)) => Some((key.clone(), reason)),
-                Err(other) => Some((key.clone(), other.to_string())),
-            }
-        })
-        .collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused) }
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.end();
+        }
+    }
 }

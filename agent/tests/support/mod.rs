@@ -1,5 +1,6 @@
 //! A little language for tests that drive the real program.
 #![expect(dead_code, reason = "every test file uses another part")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests")]
 
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,

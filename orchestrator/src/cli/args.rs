@@ -43,6 +43,11 @@ pub enum Command {
     Metrics(MetricsArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema {
+        /// The kind of file
+        of: super::schema::SchemaOf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell.

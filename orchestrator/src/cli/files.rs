@@ -1,87 +1,86 @@
-//! What all commands on scenario files share: loading, planning, and telling every mistake.
+//! What `run`, `plan` and `list` begin with: files and settings to a plan.
 
-use super::{
-    Outcome,
-    args::{PlanArgs, RunArgs, ValidateArgs},
-};
+use super::{Outcome, args::PlanArgs};
 use crate::{
-    archive, exit_code,
-    load::{self, Diagnostic, files, render},
-    plan::{self, Plan, PlanOptions},
+    exit_code,
+    load::{
+        self, Diagnostic, LoadedScenario, cluster::Cluster, process_environment, render::render,
+        tidy,
+    },
+    plan::{Plan, PlanOptions},
 };
-use jiff::Timestamp;
-use std::{io::IsTerminal, path::Path};
+use std::{io::IsTerminal as _, path::Path};
 
-/// The run's id: as asked for, else by time and the first scenario's file.
-pub(super) fn run_id(args: &RunArgs) -> String {
-    let stem = args.plan.scenarios.first().and_then(|path| path.file_stem());
-    let name = stem.map_or("run".into(), |stem| stem.to_string_lossy());
-    args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
-}
-
-/// Loads and plans; the plan with its warnings, rendered.
+/// Loads the files of a command line and plans their cases. With the plan come its warnings, rendered.
 ///
 /// # Errors
-/// Every mistake, as an outcome to end with.
-pub(super) fn load_and_plan(
-    args: &PlanArgs,
-    run_id: &str,
-    _agent: Option<&Path>,
-) -> Result<(Plan, String), Outcome> {
-    let environment = &load::process_environment;
-    let scenarios = files::scenario_files(&args.scenarios, environment);
-    let cluster = match &args.cluster {
-        Some(path) => files::cluster_file(path, environment),
-        None => files::default_cluster(Path::new("."), environment),
-    };
-    let (scenarios, cluster) = match (scenarios, cluster) {
-        (Ok((scenarios, _)), Ok(cluster)) => (scenarios, cluster),
-        (scenarios, cluster) => {
-            let mut mistakes = scenarios.err().unwrap_or_default();
-            mistakes.extend(cluster.err().unwrap_or_default());
-            return Err(refused(&mistakes));
+///
+/// An outcome with every mistake in the files and settings, and the exit code for them.
+pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Outcome> {
+    let (scenarios, mut warnings) = scenarios(args)?;
+    let cluster = cluster(args.cluster.as_deref()).map_err(|mistakes| refused(&mistakes))?;
+    let options = options(args, run_id)?;
+    match crate::plan::plan(&scenarios, &cluster, &options) {
+        Ok(plan) => {
+            warnings.extend(plan.warnings.iter().cloned());
+            tidy(&mut warnings);
+            Ok((plan, render(&warnings, colour())))
         }
-    };
-    let options = options(args, run_id).map_err(|mistake| refused(&[mistake]))?;
-    let plan = plan::plan(&scenarios, &cluster, &options).map_err(|mistakes| refused(&mistakes))?;
-    let warnings = render::render(&plan.warnings, colour());
-    Ok((plan, warnings))
-}
-
-fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Diagnostic> {
-    let mut options = PlanOptions::new(run_id);
-    for setting in &args.set {
-        let Some((name, value)) = setting.split_once('=') else {
-            let message = format!("--set {setting} is not of the form NAME=VALUE");
-            return Err(Diagnostic::error("--set", message));
-        };
-        options.set.push((name.trim().to_owned(), value.to_owned()));
+        Err(mut mistakes) => {
+            mistakes.extend(warnings);
+            tidy(&mut mistakes);
+            Err(refused(&mistakes))
+        }
     }
-    options.only.clone_from(&args.only);
-    options.repeat = args.repeat;
-    Ok(options)
 }
 
-fn refused(mistakes: &[Diagnostic]) -> Outcome {
-    Outcome::failed(exit_code::USAGE, render::render(mistakes, colour()))
+/// Scenario files, with warnings about folders.
+pub(super) fn scenarios(
+    args: &PlanArgs,
+) -> Result<(Vec<LoadedScenario>, Vec<Diagnostic>), Outcome> {
+    load::scenario_files(&args.scenarios, &process_environment)
+        .map_err(|mistakes| refused(&mistakes))
 }
 
-fn colour() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::io::stderr().is_terminal()
+/// The cluster file that is named, or the one that is meant by default.
+pub(super) fn cluster(path: Option<&Path>) -> Result<Cluster, Vec<Diagnostic>> {
+    match path {
+        Some(path) => load::cluster_file(path, &process_environment),
+        None => load::default_cluster(Path::new(""), &process_environment),
+    }
 }
 
-pub(super) fn list(args: &PlanArgs) -> Outcome {
-    let _ = args;
-    Outcome::ok(String::new())
+/// The settings of a command line.
+pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outcome> {
+    let mut mistakes = Vec::new();
+    let mut set = Vec::new();
+    for setting in &args.set {
+        match setting.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                set.push((name.to_owned(), value.to_owned()))
+            }
+            _ => mistakes.push(
+                Diagnostic::error("", format!("`--set {setting}` sets nothing"))
+                    .with_help("write `--set name=value`"),
+            ),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(refused(&mistakes));
+    }
+    Ok(PlanOptions { run_id: run_id.to_owned(), set, only: args.only.clone(), repeat: args.repeat })
 }
 
-pub(super) fn validate(args: &ValidateArgs) -> Outcome {
-    let _ = args;
-    Outcome::ok(String::new())
+/// The outcome of mistakes in files.
+#[must_use]
+pub fn refused(mistakes: &[Diagnostic]) -> Outcome {
+    Outcome::failed(exit_code::USAGE, render(mistakes, colour()))
 }
 
-pub(super) fn plan(args: &PlanArgs) -> Outcome {
-    let _ = args;
-    Outcome::ok(String::new())
+/// Whether messages are coloured: on a terminal, unless `NO_COLOR` is set to anything
+/// (<https://no-color.org>).
+#[must_use]
+pub fn colour() -> bool {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && std::io::stderr().is_terminal()
 }

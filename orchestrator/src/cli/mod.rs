@@ -1,9 +1,13 @@
 //! The command line: arguments in, exit code out.
 
 pub mod args;
-mod files;
+pub mod files;
+pub mod list;
+pub mod plan;
 mod report;
 mod run;
+pub mod schema;
+pub mod validate;
 
 pub(crate) use run::chain;
 
@@ -58,15 +62,16 @@ pub fn main() -> i32 {
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Run(args) => run::run(&args),
-        Command::List(args) => files::list(&args),
-        Command::Validate(args) => files::validate(&args),
-        Command::Plan(args) => files::plan(&args),
+        Command::List(args) => list::list(&args),
+        Command::Validate(args) => validate::validate(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Metrics(args) => Outcome::ok(if args.json {
             crate::measure::metrics::json()
         } else {
             crate::measure::metrics::table()
         }),
         Command::Report(args) => report::report(&args),
+        Command::Schema { of } => schema::schema(of),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
     }

@@ -20,6 +20,7 @@ use crate::{
     terminal::{Audience, Style},
     verdict::{self, Judgement},
 };
+use jiff::Timestamp;
 use std::path::Path;
 
 /// Runs scenarios. Everything that can be wrong with files and programs is found before anything is
@@ -29,8 +30,8 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(agent) => agent,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
-    let run_id = super::files::run_id(args);
-    let planned = super::files::load_and_plan(&args.plan, &run_id, Some(&agent));
+    let run_id = run_id(args);
+    let planned = super::files::load_and_plan(&args.plan, &run_id);
     let (plan, warnings) = match planned {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
@@ -43,6 +44,13 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     let mut outcome = runtime.block_on(run_plan(plan, args, &run_id, &agent));
     outcome.stderr.insert_str(0, &warnings);
     outcome
+}
+
+/// The run's id: as asked for, else by time and the first scenario's file.
+fn run_id(args: &RunArgs) -> String {
+    let stem = args.plan.scenarios.first().and_then(|path| path.file_stem());
+    let name = stem.map_or("run".into(), |stem| stem.to_string_lossy());
+    args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
 }
 
 async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Outcome {

@@ -3,6 +3,7 @@
 use super::{
     Diagnostic, Environment,
     emit::{emit, is_secret_key},
+    files::{FileKind, kind_of},
     parameters::{Values, substitute_environment},
     shape::{
         Fields, Located, Property, Reader, Shape, either, integer, list, list_of_some, name,
@@ -43,6 +44,8 @@ pub struct Cluster {
     pub secrets: Vec<String>,
     /// The file for the archive: secrets removed.
     pub yaml: String,
+    /// Where the connection's properties are written.
+    pub connection_places: Vec<(String, Place)>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -68,6 +71,10 @@ pub fn from_source(
     environment: Environment<'_>,
 ) -> Result<Cluster, Vec<Diagnostic>> {
     let mut root = yaml::parse(source)?;
+    if kind_of(&root) == FileKind::Scenario {
+        let wrong = Diagnostic::error(&source.path, "is a scenario, not a cluster file");
+        return Err(vec![wrong.with_help("a cluster file has `kafka` and `hosts`")]);
+    }
     let mut reader = Reader::default();
     let mut secrets = Vec::new();
     substitute_environment(&mut root, environment, &mut secrets, &mut reader);
@@ -75,8 +82,12 @@ pub fn from_source(
     let raw = shape().read(&root, &mut reader);
     let sound = !reader.has_errors();
     let Some(raw) = raw.filter(|_| sound) else { return Err(reader.diagnostics) };
-    if let Kafka::External { client, .. } = &raw.kafka {
+    let mut connection_places = Vec::new();
+    if let Kafka::External { client, bootstrap } = &raw.kafka {
         secrets.extend(secret_values(client));
+        connection_places =
+            client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect();
+        connection_places.push(("bootstrap.servers".to_owned(), bootstrap.at.clone()));
     }
     Ok(Cluster {
         source: Arc::clone(source),
@@ -86,6 +97,7 @@ pub fn from_source(
         deadlines: raw.deadlines,
         secrets,
         yaml: emit(&root),
+        connection_places,
         warnings: reader.diagnostics,
     })
 }

@@ -202,7 +202,10 @@ impl Collector {
     /// Gives out what still waits, complete or not: the end of a case, however it ended.
     pub fn flush(&mut self) -> Vec<MergedInterval> {
         while let Some(cell) = self.waiting.pop_front() {
-            self.incomplete += 1;
+            // The last interval of a load ends before its cut, and is whole nevertheless.
+            if cell.end_us > self.progress_of_all() {
+                self.incomplete += 1;
+            }
             self.release_cell(cell);
         }
         self.partitions.close();
@@ -411,9 +414,14 @@ impl Collector {
         self.waiting.get_mut(at)
     }
 
-    fn release(&mut self) {
+    /// Up to where every agent that is still awaited has told its intervals.
+    fn progress_of_all(&self) -> u64 {
         let awaited = self.agents.iter().filter(|agent| agent.is_awaited());
-        let progress_us = awaited.map(|agent| agent.progress_us).min().unwrap_or(u64::MAX);
+        awaited.map(|agent| agent.progress_us).min().unwrap_or(u64::MAX)
+    }
+
+    fn release(&mut self) {
+        let progress_us = self.progress_of_all();
         while let Some(front) = self.waiting.front() {
             let complete = front.cut_us <= progress_us;
             if !complete && self.waiting.len() <= WAITING_MAX {

@@ -14,10 +14,13 @@ pub mod metrics;
 mod partitions;
 pub mod resources;
 mod roster;
+pub mod simulate;
 pub mod slope;
 mod spans;
 mod summary;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 pub mod units;
 mod watch;
 mod windows;

@@ -123,7 +123,7 @@ impl Watch {
             Who::Agents(agents) => agents.len(),
             _ => 1,
         };
-        let windows = Windows::new(spans, expectation.window, expectation.slope);
+        let windows = Windows::new(&roster.timeline, spans, expectation.window, expectation.slope);
         let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
         Self {
             expectation: expectation.clone(),

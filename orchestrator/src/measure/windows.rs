@@ -2,13 +2,16 @@
 
 use super::spans::Spans;
 use crate::expect::Window;
+use mallard_protocol::schedule::Timeline;
 
-/// The windows of one expectation, over the time that counts for it.
+/// The windows of one expectation, over the time that counts for it. An interval belongs to a window
+/// as a whole, by its start, so bounds that do not fall on a cut are moved to the next one.
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
     spans: Spans,
     total_us: u64,
     plan: Plan,
+    timeline: Timeline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ enum Plan {
 }
 
 impl Windows {
-    pub(super) fn new(spans: Spans, window: Window, slope: bool) -> Self {
+    pub(super) fn new(timeline: &Timeline, spans: Spans, window: Window, slope: bool) -> Self {
         let total_us = spans.total_us();
         let plan = match (slope, window) {
             (true, Window::Last(us)) => Plan::Intervals { from_us: total_us.saturating_sub(us) },
@@ -34,7 +37,7 @@ impl Windows {
             (false, Window::Last(us)) => Plan::Last(us.min(total_us)),
             (false, Window::Every(us)) => Plan::Every(us.max(1)),
         };
-        Self { spans, total_us, plan }
+        Self { spans, total_us, plan, timeline: timeline.clone() }
     }
 
     /// Whether what happens at a moment counts for rates.
@@ -81,7 +84,12 @@ impl Windows {
             }
             Plan::Every(us) => (self.total_us.saturating_sub(us), self.total_us),
         };
-        (self.spans.moment(from, false), self.spans.moment(to, true))
+        (self.cut_from(self.spans.moment(from, false)), self.cut_from(self.spans.moment(to, true)))
+    }
+
+    /// The first cut that is not before a moment.
+    fn cut_from(&self, at_us: u64) -> u64 {
+        at_us.checked_sub(1).map_or(0, |before| self.timeline.next_cut_us(before))
     }
 
     /// Whether a window is over once every interval before a moment is in, and no straggler can
@@ -123,57 +131,87 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mallard_protocol::schedule::{Phase, PhaseKind, Timeline};
+    use mallard_protocol::schedule::{Phase, PhaseKind};
     use proptest::prelude::*;
 
-    fn spans(warm_up: u64, measured: u64) -> Spans {
-        let phase = |kind, start_us, end_us| Phase { name: String::new(), kind, start_us, end_us };
-        Spans::measured(&Timeline(vec![
+    const HALF_US: u64 = 500_000;
+
+    /// Lengths in half seconds.
+    fn timeline(warm_up: u64, measured: u64) -> Timeline {
+        let phase = |kind, start, end| Phase {
+            name: String::new(),
+            kind,
+            start_us: start * HALF_US,
+            end_us: end * HALF_US,
+        };
+        Timeline(vec![
             phase(PhaseKind::WarmUp, 0, warm_up),
             phase(PhaseKind::Hold, warm_up, warm_up + measured),
-            phase(PhaseKind::Drain, warm_up + measured, warm_up + measured + 50),
-        ]))
+            phase(PhaseKind::Drain, warm_up + measured, warm_up + measured + 10),
+        ])
+    }
+
+    fn cells(timeline: &Timeline) -> Vec<(u64, u64)> {
+        let mut cells = vec![(0, timeline.next_cut_us(0))];
+        let end_us = timeline.0.last().unwrap().end_us;
+        while cells.last().unwrap().1 < end_us {
+            let start_us = cells.last().unwrap().1;
+            cells.push((start_us, timeline.next_cut_us(start_us)));
+        }
+        cells
     }
 
     proptest! {
         #[test]
-        fn windows_tile_the_measured_time(warm_up in 0_u64..20, measured in 1_u64..200, length in 1_u64..60) {
-            let windows = Windows::new(spans(warm_up, measured), Window::Every(length), false);
-            let mut covered = vec![0_u32; 1 + usize::try_from(measured / length).unwrap()];
-            for at in 0..warm_up + measured + 50 {
-                let numbers: Vec<_> = windows.of(at).collect();
-                prop_assert!(at >= warm_up || numbers.is_empty());
-                let inside = windows.contains(at);
-                // Every moment is in exactly one tile, or in the rest, which the last window covers.
-                prop_assert!(!inside || measured < length || !numbers.is_empty());
-                for number in numbers {
+        fn windows_tile_the_measured_time(warm_up in 1_u64..20, measured in 1_u64..200, length in 2_u64..60) {
+            let timeline = timeline(warm_up, measured);
+            let length_us = length * HALF_US;
+            let spans = Spans::measured(&timeline);
+            let windows = Windows::new(&timeline, spans, Window::Every(length_us), false);
+            let mut covered = std::collections::BTreeMap::new();
+            for (start_us, end_us) in cells(&timeline) {
+                let numbers: Vec<_> = windows.of(start_us).collect();
+                let inside = windows.contains(start_us);
+                prop_assert!(inside || start_us > warm_up * HALF_US || numbers.is_empty());
+                // Every interval is in exactly one tile, or in the rest, which the last window covers.
+                prop_assert!(!inside || measured < length || (1..=2).contains(&numbers.len()));
+                for number in numbers.into_iter().filter(|_| inside) {
                     let (from, to) = windows.bounds(number);
-                    prop_assert_eq!(to - from, length);
-                    prop_assert!(!inside || (from <= at && at < to));
-                    if inside { covered[usize::try_from(number).unwrap()] += 1; }
+                    prop_assert!(from <= start_us && end_us <= to);
+                    *covered.entry(number).or_insert(0) += end_us - start_us;
                 }
             }
-            for n in covered.into_iter().filter(|n| *n > 0) {
-                prop_assert_eq!(u64::from(n), length);
+            let tiles = measured / length;
+            let rest = u64::from(tiles > 0 && !measured.is_multiple_of(length));
+            prop_assert_eq!(covered.len() as u64, tiles + rest);
+            for (number, time_us) in covered {
+                let (from, to) = windows.bounds(number);
+                prop_assert_eq!(time_us, to - from);
+                prop_assert!(time_us.abs_diff(length_us) < 1_000_000);
             }
         }
 
         #[test]
-        fn stragglers_belong_to_the_last_window(measured in 1_u64..200, length in 1_u64..60) {
+        fn stragglers_belong_to_the_last_window(measured in 1_u64..200, length in 2_u64..60) {
             prop_assume!(length <= measured);
-            let windows = Windows::new(spans(5, measured), Window::Every(length), false);
-            let number = windows.of(5 + measured + 7).collect::<Vec<_>>();
+            let timeline = timeline(5, measured);
+            let spans = Spans::measured(&timeline);
+            let windows = Windows::new(&timeline, spans, Window::Every(length * HALF_US), false);
+            let end_us = (5 + measured) * HALF_US;
+            let number = windows.of(end_us + 7).collect::<Vec<_>>();
             prop_assert_eq!(number.len(), 1);
-            prop_assert_eq!(windows.bounds(number[0]).1, 5 + measured);
-            prop_assert!(!windows.is_over(number[0], 5 + measured + 50));
+            prop_assert_eq!(windows.bounds(number[0]).1, end_us);
+            prop_assert!(!windows.is_over(number[0], end_us + 50));
         }
     }
 
     #[test]
     fn the_last_window_is_the_end_of_the_measured_time() {
-        let windows = Windows::new(spans(5, 100), Window::Last(30), false);
-        assert_eq!(windows.bounds(0), (75, 105));
-        assert_eq!(windows.of(74).count(), 0);
-        assert_eq!(windows.of(75).count(), 1);
+        let timeline = timeline(10, 200);
+        let spans = Spans::measured(&timeline);
+        let windows = Windows::new(&timeline, spans, Window::Last(30_000_000), false);
+        assert_eq!(windows.bounds(0), (75_000_000, 105_000_000));
+        assert_eq!(windows.of(74_000_000).count(), 0);
+        assert_eq!(windows.of(75_000_000).count(), 1);
     }
 }

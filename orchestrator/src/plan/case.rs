@@ -1,7 +1,7 @@
 //! One case: a scenario, read and cross-checked with its cluster, placed on agents.
 
 use super::{
-    AgentPlan, CasePlan,
+    AgentPlan, CasePlan, WrittenClient,
     place::Placement,
     schedule::{micros, timeline},
 };
@@ -12,7 +12,7 @@ use crate::{
         cluster::{Cluster, secret_values},
         emit::emit,
         scenario::Scenario,
-        shape::{Reader, part_of},
+        shape::{Located, Property, Reader, part_of},
         source::Place,
         yaml::Node,
     },
@@ -100,7 +100,23 @@ pub(super) fn build(
         cluster_yaml: cluster.yaml.clone(),
         secrets,
         file: loaded.source.path.clone(),
+        clients: written_clients(scenario),
+        connection_places: cluster.connection_places.clone(),
     })
+}
+
+/// Client properties of every producer and consumer, with their places.
+fn written_clients(scenario: &Scenario) -> Vec<WrittenClient> {
+    let one = |kind, name: &Located<String>, client: &[Property]| WrittenClient {
+        kind,
+        name: name.value.clone(),
+        properties: client.iter().map(|p| (p.key.value.clone(), p.value.value.clone())).collect(),
+        places: client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect(),
+        at: name.at.clone(),
+    };
+    let producers = scenario.producers.iter().map(|(name, p)| one("producer", name, &p.client));
+    let consumers = scenario.consumers.iter().map(|(name, c)| one("consumer", name, &c.client));
+    producers.chain(consumers).collect()
 }
 
 impl Building<'_> {

@@ -10,7 +10,7 @@ use crate::load::{
 use std::collections::BTreeMap;
 
 /// Most cases of one scenario. A longer matrix is a slip, and would run for weeks.
-pub const CASE_LIMIT: usize = 1_000;
+const CASE_LIMIT: usize = 1_000;
 
 /// Longest label of a value, and longest name of a case, in bytes. A case is a folder's name, of which
 /// file systems take 255.
@@ -215,8 +215,7 @@ fn warn_of_idle_axes(axes: &[Axis<'_>], _loaded: &LoadedScenario, reader: &mut R
 
 /// Which cases `--only` means: a case's or a scenario's name, or a pattern with `*` and `?` over case
 /// names.
-#[must_use]
-pub fn is_wanted(case: &str, scenario: &str, only: &[String]) -> bool {
+pub(super) fn is_wanted(case: &str, scenario: &str, only: &[String]) -> bool {
     only.is_empty()
         || only.iter().any(|pattern| {
             if pattern.contains(['*', '?']) {

@@ -5,6 +5,7 @@
 
 mod build;
 mod case;
+mod clients;
 mod consumers;
 mod matrix;
 mod place;
@@ -15,7 +16,10 @@ pub mod sizes;
 mod template;
 mod topics;
 
-use crate::{expect::Expectation, load::Diagnostic};
+use crate::{
+    expect::Expectation,
+    load::{Diagnostic, source::Place},
+};
 use mallard_protocol::{
     ids::TopicId,
     schedule::Timeline,
@@ -24,6 +28,7 @@ use mallard_protocol::{
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 pub use build::{CaseName, case_names, plan};
+pub use clients::WrittenClient;
 pub use schedule::{DEFAULT_DRAIN, LONGEST};
 
 /// What the command line says about a plan.
@@ -93,6 +98,10 @@ pub struct CasePlan {
     pub secrets: Vec<String>,
     /// The scenario file.
     pub file: PathBuf,
+    /// Client properties of every producer and consumer, with their places.
+    pub clients: Vec<WrittenClient>,
+    /// Where the connection's properties are written, in the cluster file.
+    pub connection_places: Vec<(String, Place)>,
 }
 
 /// Where Kafka is.

@@ -1,1 +1,412 @@
-//! A plan for people.
+//! A plan for people: cases, phases, who runs what where, records and bytes.
+
+use super::{AgentPlan, CasePlan, KafkaPlan, Plan, producers::instance_total, sizes};
+use crate::load::{scenario::steps::humanly, source::bytes_text};
+use mallard_protocol::{
+    schedule::{Pace, Phase, PhaseKind, Schedule},
+    workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Cases that are shown in full; of a larger matrix the first one stands for the others.
+const FULL_CASES: usize = 8;
+
+/// What an archive holds by rule of thumb, in bytes: its pages; a second's row and histograms; what an
+/// agent, an instance and a partition add to the raw intervals in a second.
+const ARCHIVE_BYTES: u64 = 512 << 10;
+const SECOND_BYTES: u64 = 2 << 10;
+const AGENT_SECOND_BYTES: u64 = 512;
+const INSTANCE_SECOND_BYTES: u64 = 1 << 10;
+const PARTITION_SECOND_BYTES: u64 = 128;
+
+/// The plan as text.
+#[must_use]
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    if plan.cases.len() > 1 {
+        out.push_str(&overview(plan));
+    }
+    let shown = if plan.cases.len() > FULL_CASES { 1 } else { plan.cases.len() };
+    for case in plan.cases.iter().take(shown) {
+        out.push_str(&case_text(case));
+    }
+    if shown < plan.cases.len() {
+        out.push_str("The first case is shown in full; `--only NAME` shows another.\n");
+    }
+    out
+}
+
+/// Totals of a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Records due in open loop, warm-up included.
+    pub records: u64,
+    /// Whether records in closed loop come on top.
+    pub closed_loop: bool,
+    /// Bytes of keys and values, in the mean.
+    pub payload_bytes: u64,
+    /// Bytes on the brokers' disks: with headers and framing, times replication, before compression.
+    pub broker_bytes: u64,
+    /// Bytes in the archive, by rule of thumb.
+    pub archive_bytes: u64,
+}
+
+/// Adds up a case.
+#[must_use]
+pub fn totals(case: &CasePlan) -> Totals {
+    let mut totals = Totals::default();
+    for producer in case.agents.iter().flat_map(|agent| &agent.producers) {
+        let records = instance_total(&producer.schedule, producer.stride, producer.offset);
+        let replication = case.topics[producer.topic.index()].replication.unwrap_or(1);
+        let replicas = u64::try_from(replication.max(1)).unwrap_or(1);
+        let payload = sizes::mean_record_bytes(&producer.payload, &producer.key);
+        totals.records += records;
+        totals.closed_loop |= producer.schedule.has_closed_loop();
+        totals.payload_bytes += times(records, payload);
+        totals.broker_bytes += times(records, sizes::mean_stored_bytes(producer)) * replicas;
+    }
+    totals.archive_bytes = archive_bytes(case);
+    totals
+}
+
+fn archive_bytes(case: &CasePlan) -> u64 {
+    let agents = case.agents.len() as u64;
+    let instances = |a: &AgentPlan| (a.producers.len() + a.consumers.len()) as u64;
+    let instances: u64 = case.agents.iter().map(instances).sum();
+    let partitions: u64 =
+        case.topics.iter().map(|topic| u64::try_from(topic.partitions).unwrap_or(0).max(1)).sum();
+    let a_second = SECOND_BYTES
+        + agents * AGENT_SECOND_BYTES
+        + instances * INSTANCE_SECOND_BYTES
+        + partitions * PARTITION_SECOND_BYTES;
+    ARCHIVE_BYTES + case.timeline.load_end_us().div_ceil(1_000_000) * a_second
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate, to three digits"
+)]
+fn times(records: u64, bytes: f64) -> u64 {
+    (records as f64 * bytes) as u64
+}
+
+fn overview(plan: &Plan) -> String {
+    let mut table = Table::new(&["case", "at most", "records", "on brokers", "archive"]);
+    let mut longest = Duration::ZERO;
+    let (mut brokers, mut archive) = (0, 0);
+    for case in &plan.cases {
+        let totals = totals(case);
+        longest += case.longest();
+        brokers += totals.broker_bytes;
+        archive += totals.archive_bytes;
+        let count = counted(totals);
+        let row = [
+            &case.name,
+            &humanly(case.longest()),
+            &count,
+            &bytes_text(totals.broker_bytes),
+            &bytes_text(totals.archive_bytes),
+        ];
+        table.row(row.map(String::as_str));
+    }
+    let all = format!("{} cases", plan.cases.len());
+    table.row([&*all, &humanly(longest), "", &bytes_text(brokers), &bytes_text(archive)]);
+    format!("{}: {} cases, one after the other\n\n{}\n", plan.name, plan.cases.len(), table.text())
+}
+
+fn counted(totals: Totals) -> String {
+    match (totals.closed_loop, totals.records) {
+        (true, 0) => "as many as go".to_owned(),
+        (true, records) => format!("{} and more", grouped(records)),
+        (false, records) => grouped(records),
+    }
+}
+
+fn case_text(case: &CasePlan) -> String {
+    let mut out = format!("case {}\n", case.name);
+    if !case.description.is_empty() {
+        out.push_str(&format!("  {}\n", case.description.trim()));
+    }
+    if !case.parameters.is_empty() {
+        let pairs: Vec<_> = case.parameters.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        out.push_str(&format!("  with {}\n", pairs.join(", ")));
+    }
+    out.push('\n');
+    out.push_str(&indented(&phases(case)));
+    out.push('\n');
+    out.push_str(&indented(&placement(case)));
+    out.push('\n');
+    out.push_str(&indented(&topics(case)));
+    out.push('\n');
+    out.push_str(&indented(&sums(case)));
+    out.push('\n');
+    out
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
+}
+
+/// The producers' schedules, each once: instances share theirs.
+fn schedules(case: &CasePlan) -> impl Iterator<Item = &Schedule> {
+    let producers = case.agents.iter().flat_map(|agent| &agent.producers);
+    producers.filter(|producer| producer.offset == 0).map(|producer| &producer.schedule)
+}
+
+fn phases(case: &CasePlan) -> String {
+    let mut table = Table::new(&["phase", "from", "for", "rate", "records", ""]);
+    for phase in &case.timeline.0 {
+        let lasting = humanly(Duration::from_micros(phase.end_us - phase.start_us));
+        let drain = phase.kind == PhaseKind::Drain;
+        let due = |s: &Schedule| s.due_before(phase.end_us) - s.due_before(phase.start_us);
+        let records = grouped(schedules(case).map(due).sum());
+        let note = match phase.kind {
+            PhaseKind::WarmUp => "not measured",
+            PhaseKind::Drain => "producers stop, consumers catch up",
+            _ => "",
+        };
+        table.row([
+            &*phase.name,
+            &humanly(Duration::from_micros(phase.start_us)),
+            &if drain { format!("up to {lasting}") } else { lasting },
+            &if drain { String::new() } else { phase_rate(case, phase) },
+            &if drain { String::new() } else { records },
+            note,
+        ]);
+    }
+    table.text()
+}
+
+/// The rate of all producers in a phase: constant, from one to another, or base and peak.
+fn phase_rate(case: &CasePlan, phase: &Phase) -> String {
+    let inside = |at: u64| (phase.start_us..phase.end_us).contains(&at);
+    let segments = || schedules(case).flat_map(Schedule::segments);
+    let here = |s: &mallard_protocol::schedule::Segment| {
+        s.start_us < phase.end_us && s.end_us > phase.start_us
+    };
+    if segments().any(|segment| here(segment) && segment.pace == Pace::Max) {
+        return "max (closed loop)".to_owned();
+    }
+    let mut moments = vec![phase.start_us, phase.end_us - 1];
+    moments.extend(segments().flat_map(|s| [s.start_us, s.end_us - 1]).filter(|at| inside(*at)));
+    moments.sort_unstable();
+    moments.dedup();
+    let total = |at: u64| schedules(case).filter_map(|s| s.rate_at(at)).sum::<f64>();
+    let rates: Vec<_> = moments.iter().map(|at| total(*at)).collect();
+    let low = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = rates.iter().copied().fold(0.0, f64::max);
+    match phase.kind {
+        _ if rate_text(low) == rate_text(high) => rate_text(high),
+        PhaseKind::Ramp => {
+            let last = rates.last().copied().unwrap_or_default();
+            format!("{} to {}", rate_text(rates[0]), rate_text(last))
+        }
+        _ => format!("{}, peaks {}", rate_text(low), rate_text(high)),
+    }
+}
+
+/// A rate for people: whole records from 100/s on, three digits below.
+fn rate_text(per_s: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+    if per_s >= 100.0 {
+        return format!("{}/s", grouped(per_s.round() as u64));
+    }
+    let text = format!("{per_s:.2}");
+    format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A count with its thousands apart.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn placement(case: &CasePlan) -> String {
+    let mut table = Table::new(&["agent", "instance", "does", "share", "rate", ""]);
+    for agent in &case.agents {
+        let labels = agent.labels.join(", ");
+        let mut name = match labels.is_empty() {
+            true => agent.name.clone(),
+            false => format!("{} [{labels}]", agent.name),
+        };
+        let mut next = || std::mem::take(&mut name);
+        if agent.carries_broker {
+            table.row([
+                &*next(),
+                "broker",
+                "counts as one instance when work is spread",
+                "",
+                "",
+                "",
+            ]);
+        }
+        for producer in &agent.producers {
+            let (does, share, rate, note) = producer_cells(case, producer);
+            table.row([&*next(), &*producer.name, &*does, &*share, &*rate, note]);
+        }
+        for consumer in &agent.consumers {
+            table.row([&*next(), &*consumer.name, &*consumer_cell(case, consumer), "", "", ""]);
+        }
+        if !agent.carries_broker && agent.producers.is_empty() && agent.consumers.is_empty() {
+            table.row([&*next(), "", "nothing: there are fewer instances than agents", "", "", ""]);
+        }
+    }
+    table.text()
+}
+
+fn producer_cells(
+    case: &CasePlan,
+    producer: &ProducerSpec,
+) -> (String, String, String, &'static str) {
+    let topic = &case.topics[producer.topic.index()].alias;
+    let note = match producer.stamp {
+        StampPlace::Payload => "",
+        StampPlace::Header => "stamp in a header (32 bytes)",
+        StampPlace::Nowhere => "no stamp",
+    };
+    let all: u64 = schedules(case).map(Schedule::total).sum();
+    let own = instance_total(&producer.schedule, producer.stride, producer.offset);
+    #[expect(clippy::cast_precision_loss, reason = "a percentage, for people")]
+    let share = match (producer.schedule.has_closed_loop(), all) {
+        (true, _) | (_, 0) => String::new(),
+        _ => format!("{:.1}%", own as f64 * 100.0 / all as f64),
+    };
+    (format!("sends to {topic}"), share, instance_rate(producer), note)
+}
+
+/// An instance's part of its producer's rate: the lowest and the highest.
+fn instance_rate(producer: &ProducerSpec) -> String {
+    if producer.schedule.has_closed_loop() {
+        return "max".to_owned();
+    }
+    let ends = producer.schedule.segments().iter().flat_map(|segment| match segment.pace {
+        Pace::Rate { from_per_s, to_per_s } => [from_per_s, to_per_s],
+        Pace::Max => [0.0, 0.0],
+    });
+    let rates: Vec<_> = ends.map(|rate| rate / f64::from(producer.stride.max(1))).collect();
+    let low = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = rates.iter().copied().fold(0.0, f64::max);
+    match (rate_text(low), rate_text(high)) {
+        _ if rates.is_empty() => "none".to_owned(),
+        (low, high) if low == high => high,
+        (low, high) => format!("{low} to {high}"),
+    }
+}
+
+fn consumer_cell(case: &CasePlan, consumer: &ConsumerSpec) -> String {
+    let topics: Vec<_> = consumer.topics.iter().map(|t| &*case.topics[t.index()].alias).collect();
+    let how = match &consumer.membership {
+        Membership::Group(group) => format!("in group {group}"),
+        Membership::Assigned(partitions) => {
+            let list: Vec<_> = partitions.iter().map(i32::to_string).collect();
+            format!("partitions {}", list.join(", "))
+        }
+    };
+    let work = match consumer.work_us {
+        0 => String::new(),
+        us => format!(", {} of work a record", humanly(Duration::from_micros(us))),
+    };
+    format!("reads {} {how}{work}", topics.join(", "))
+}
+
+fn topics(case: &CasePlan) -> String {
+    let mut table =
+        Table::new(&["topic", "on the broker", "partitions", "replication", "record (mean)"]);
+    let mut sizes: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for producer in case.agents.iter().flat_map(|a| &a.producers).filter(|p| p.offset == 0) {
+        let mean = sizes::mean_record_bytes(&producer.payload, &producer.key);
+        sizes.entry(producer.topic.0).or_default().push(bytes_text(times(1, mean)));
+    }
+    for (index, topic) in (0_u16..).zip(&case.topics) {
+        let partitions = match topic.partitions {
+            0 => "as it has".to_owned(),
+            partitions => partitions.to_string(),
+        };
+        let replication = match topic.replication {
+            Some(replication) => replication.to_string(),
+            None if topic.existing => "as it has".to_owned(),
+            None => "default".to_owned(),
+        };
+        let name = if topic.existing { "existing, left alone" } else { &*topic.name };
+        let records = sizes.get(&index).map(|sizes| sizes.join(", ")).unwrap_or_default();
+        table.row([&*topic.alias, name, &*partitions, &*replication, &*records]);
+    }
+    table.text()
+}
+
+fn sums(case: &CasePlan) -> String {
+    let totals = totals(case);
+    let kafka = match &case.kafka {
+        KafkaPlan::Embedded { brokers: 1, .. } => "embedded, 1 broker".to_owned(),
+        KafkaPlan::Embedded { brokers, .. } => format!("embedded, {brokers} brokers"),
+        KafkaPlan::External { connection } => connection
+            .iter()
+            .find(|(key, _)| key == "bootstrap.servers")
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default(),
+    };
+    let load = Duration::from_micros(case.timeline.load_end_us());
+    let measured = Duration::from_micros(case.timeline.measured_us());
+    let closed = if totals.closed_loop { ", and what closed loop adds" } else { "" };
+    let mut table = Table::new(&["", ""]);
+    table.row(["kafka", &kafka]);
+    table.row([
+        "time",
+        &format!(
+            "{} of load, {} measured; {} at most with the drain",
+            humanly(load),
+            humanly(measured),
+            humanly(case.longest())
+        ),
+    ]);
+    table.row(["records", &format!("{} due{closed}", grouped(totals.records))]);
+    table.row(["keys and values", &format!("{}{closed}", bytes_text(totals.payload_bytes))]);
+    let brokers = format!(
+        "{}, headers and replicas included, before compression{closed}",
+        bytes_text(totals.broker_bytes)
+    );
+    table.row(["on brokers", &brokers]);
+    table.row(["archive", &format!("about {}", bytes_text(totals.archive_bytes))]);
+    table.row(["expectations", &case.expectations.len().to_string()]);
+    table.text()
+}
+
+/// A table with columns as wide as their widest cell.
+struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(head: &[&str]) -> Self {
+        let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+        let blank = head.iter().all(String::is_empty);
+        Self { rows: if blank { Vec::new() } else { vec![head] } }
+    }
+
+    fn row<const N: usize>(&mut self, cells: [&str; N]) {
+        self.rows.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
+    }
+
+    fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<_> = (0..columns).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        self.rows.iter().map(line).collect()
+    }
+}

@@ -284,7 +284,7 @@ fn limits(case: &CaseArchive) -> Vec<Limit> {
     let limit = |of: &crate::archive::model::ExpectationResult| {
         let (chart, name) = match of.metric.rsplit_once('.')? {
             ("produce.acked" | "consume.received" | "produce.sent", "rate") => {
-                ("throughput", of.metric.as_str())
+                ("throughput", of.metric.split_once('.')?.1)
             }
             ("produce.response" | "produce.service" | "end_to_end", "mean" | "min") => return None,
             ("produce.response" | "produce.service" | "end_to_end", _) => {
@@ -292,7 +292,7 @@ fn limits(case: &CaseArchive) -> Vec<Limit> {
             }
             _ => return None,
         };
-        let text = format!("limit of {name}: {}", super::format::quantity(of.limit, &of.unit));
+        let text = format!("{name} limit {}", super::format::quantity(of.limit, &of.unit));
         Some(Limit { chart, value: of.limit, text })
     };
     whole.filter_map(limit).collect()

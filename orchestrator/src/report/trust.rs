@@ -16,6 +16,12 @@ use crate::archive::{
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;
 
+/// A share of records sent late that needs an explanation.
+const LATE_SHARE: f64 = 0.01;
+
+/// A thread with a larger share of a core than this had no room, whatever the verdict says.
+const SATURATED: f64 = 0.95;
+
 /// A question about the measurement, answered from the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -25,6 +31,8 @@ pub struct Finding {
     pub finding: String,
     /// `good`, `doubt` or `unknown`.
     pub state: &'static str,
+    /// The answer in a word.
+    pub word: &'static str,
     /// How the answer was found.
     pub how: &'static str,
 }
@@ -36,7 +44,7 @@ pub fn findings(case: &CaseArchive, totals: &[Histogram; 4]) -> Vec<Finding> {
         return vec![intervals(case)];
     };
     let mut all = vec![audit(result, &case.series), intervals(case)];
-    all.extend(slip(result, totals));
+    all.extend(slip(result, &case.series, totals));
     all.extend([cpu(result, case), clocks(result, totals), own_time(result)]);
     all
 }
@@ -47,8 +55,14 @@ fn is_blamed(result: &CaseResult, words: &[&str]) -> bool {
     codes.any(|code| words.iter().any(|word| code.contains(word)))
 }
 
-fn state(good: bool) -> &'static str {
-    if good { "good" } else { "doubt" }
+/// An answer, from what was found.
+fn answer(question: &'static str, how: &'static str, good: Option<bool>, text: String) -> Finding {
+    let (state, word) = match good {
+        Some(true) => ("good", "yes"),
+        Some(false) => ("doubt", "doubtful"),
+        None => ("unknown", "no answer"),
+    };
+    Finding { question, finding: text, state, word, how }
 }
 
 fn metric<'a>(result: &'a CaseResult, name: &str) -> Option<&'a MetricValue> {
@@ -92,22 +106,22 @@ fn audit(result: &CaseResult, series: &[SeriesRow]) -> Finding {
     let audited = metric(result, "accounts.audited_intervals")
         .map(|m| format!(" {} interval reports were checked one by one.", shown(m)))
         .unwrap_or_default();
-    let finding = if wrong.is_empty() {
+    let text = if wrong.is_empty() {
         format!("Every sum holds, over {} records due.{audited}", count(result.accounts.scheduled))
     } else {
         format!("{}.{audited}", wrong.join("; "))
     };
     let how = "scheduled = sent + not sent; sent = acked + failed + outstanding; failed = sum over \
                codes; the series' sum = the accounts";
-    Finding { question: "Do the accounts add up?", finding, state: state(good), how }
+    answer("Do the accounts add up?", how, Some(good), text)
 }
 
 fn intervals(case: &CaseArchive) -> Finding {
     let question = "Is every interval there?";
     let how = "series.csv has a row for every second of the load, and every agent is in it";
     if case.series.is_empty() {
-        let finding = "No interval was reported: the load never started, or the series is lost.";
-        return Finding { question, finding: finding.into(), state: "doubt", how };
+        let text = "No interval was reported: the load never started, or the series is lost.";
+        return answer(question, how, Some(false), text.into());
     }
     let bands = bands(case);
     let length = |kind: &str| {
@@ -115,52 +129,60 @@ fn intervals(case: &CaseArchive) -> Finding {
         of.map(|Band { from, to, .. }| (to - from) * 1000).sum::<u64>()
     };
     let (missing, thin) = (length("gap"), length("thin"));
-    let rows = case.series.len() as u64;
-    let mut finding = format!("{} intervals", count(rows));
+    let mut text = format!("{} intervals", count(case.series.len() as u64));
     match missing {
-        0 => finding.push_str(", without a gap"),
-        _ => finding.push_str(&format!("; nothing was reported for {}", duration(missing))),
+        0 => text.push_str(", without a gap"),
+        _ => text.push_str(&format!("; nothing was reported for {}", duration(missing))),
     }
     match thin {
-        0 => finding.push_str(", each from all agents."),
-        _ => finding.push_str(&format!("; for {} not all agents reported.", duration(thin))),
+        0 => text.push_str(", each from all agents."),
+        _ => text.push_str(&format!("; for {} not all agents reported.", duration(thin))),
     }
     let blamed = case.result.as_ref().is_some_and(|r| is_blamed(r, &["interval", "agent_lost"]));
-    Finding { question, finding, state: state(missing == 0 && thin == 0 && !blamed), how }
+    answer(question, how, Some(missing == 0 && thin == 0 && !blamed), text)
 }
 
-fn slip(result: &CaseResult, totals: &[Histogram; 4]) -> Option<Finding> {
-    let question = "Was the load sent when it was due?";
-    let how =
-        "slip: from when a record was due to handing it to the client; late is more than 5 ms";
-    if result.closed_loop && result.accounts.not_sent == 0 && result.accounts.late == 0 {
-        let finding = "Closed loop: there is no schedule that a record could be late for.".into();
-        return Some(Finding { question, finding, state: "unknown", how });
+fn slip(result: &CaseResult, series: &[SeriesRow], totals: &[Histogram; 4]) -> Option<Finding> {
+    let question = "Did the generator keep to the schedule?";
+    let how = "slip: from when a record was due to handing it to the client; late is more than 5 ms. \
+               Lateness while the client refused records is the client's, and part of the response";
+    let accounts = &result.accounts;
+    if result.closed_loop && accounts.not_sent == 0 && accounts.late == 0 {
+        let text = "Closed loop: there is no schedule that a record could be late for.";
+        return Some(answer(question, how, None, text.into()));
     }
-    if result.accounts.scheduled == 0 {
+    if accounts.scheduled == 0 {
         return None;
     }
-    let at = TAGS.iter().position(|tag| *tag == "slip")?;
-    let quantile = |q| totals[at].value_at_quantile(q).map(|us| quantity(figure(us), "us"));
-    let mut finding = match (quantile(0.99), quantile(0.999), totals[at].max()) {
+    let late = figure(accounts.late) / figure(accounts.sent.max(1));
+    let refused: u64 = series.iter().map(|row| row.backpressure_us).sum();
+    let blamed = is_blamed(result, &["slip"]);
+    let mut text = slip_figures(result, totals);
+    text += &format!(" {} of the records were sent late", percent(late));
+    let is_late = late > LATE_SHARE;
+    text += &match refused {
+        0 => ".".to_owned(),
+        _ => format!("; clients had no room for records for {}.", duration(refused)),
+    };
+    let mut finding = answer(question, how, Some(!blamed && (!is_late || refused > 0)), text);
+    if is_late && finding.state == "good" {
+        finding.word = "explained";
+        finding.finding +=
+            " That is the client's doing, not the generator's, and the response shows it.";
+    }
+    Some(finding)
+}
+
+fn slip_figures(result: &CaseResult, totals: &[Histogram; 4]) -> String {
+    let histogram = TAGS.iter().position(|tag| *tag == "slip").map(|at| &totals[at]);
+    let quantile = |q| histogram?.value_at_quantile(q).map(|us| quantity(figure(us), "us"));
+    match (quantile(0.99), quantile(0.999), quantile(1.0)) {
         (Some(p99), Some(p999), Some(max)) => {
-            let max = quantity(figure(max), "us");
             format!("Slip p99 {p99}, p99.9 {p999}, largest {max}.")
         }
         _ => metric(result, "produce.slip.p99")
             .map_or_else(|| "Slip was not measured.".into(), |m| format!("Slip p99 {}.", shown(m))),
-    };
-    let late = figure(result.accounts.late) / figure(result.accounts.sent.max(1));
-    finding += &format!(" {} of the records were sent late", percent(late));
-    let share = metric(result, "produce.backpressure_share").and_then(|m| m.value);
-    finding += match share.filter(|share| *share > 0.0) {
-        Some(share) => {
-            format!("; the client refused records for {} of the time.", percent(share))
-        }
-        None => ".".into(),
     }
-    .as_str();
-    Some(Finding { question, finding, state: state(!is_blamed(result, &["slip"])), how })
 }
 
 fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
@@ -172,23 +194,23 @@ fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
     let threads = highest(|row| row.busiest_thread_cpu);
     let hosts = highest(|row| row.host_cpu);
     let (Some(thread), Some(host)) = (threads, hosts) else {
-        let finding = "No resources were reported.".into();
-        return Finding { question, finding, state: "unknown", how };
+        return answer(question, how, None, "No resources were reported.".into());
     };
-    let finding = format!(
+    let text = format!(
         "At most {} of a core in the busiest thread ({}), {} of a whole host ({}).",
         percent(thread.busiest_thread_cpu),
         thread.agent,
         percent(host.host_cpu),
         host.agent,
     );
-    Finding { question, finding, state: state(!is_blamed(result, &["cpu", "saturated"])), how }
+    let saturated = thread.busiest_thread_cpu >= SATURATED;
+    answer(question, how, Some(!saturated && !is_blamed(result, &["cpu", "saturated"])), text)
 }
 
 fn clocks(result: &CaseResult, totals: &[Histogram; 4]) -> Finding {
     let question = "Do the clocks agree?";
     let how = "agents of one kernel share its clock; others are compared by probes with four times";
-    let blamed = is_blamed(result, &["clock"]);
+    let trusted = Some(!is_blamed(result, &["clock"]));
     let uncertain = metric(result, "end_to_end.p99").and_then(|m| m.uncertainty);
     let mut kernels: Vec<_> =
         result.agents.iter().filter_map(|agent| agent.host.get("boot_id")).collect();
@@ -196,19 +218,19 @@ fn clocks(result: &CaseResult, totals: &[Histogram; 4]) -> Finding {
     kernels.dedup();
     let at = TAGS.iter().position(|tag| *tag == "end_to_end");
     let has_samples = at.is_some_and(|at| !totals[at].is_empty());
-    let (finding, state) = match uncertain {
-        Some(us) => {
-            (format!("End-to-end times are exact to ± {}.", quantity(us, "us")), state(!blamed))
-        }
-        None if !has_samples => ("No time was taken between two agents.".into(), "unknown"),
+    let (text, good) = match uncertain {
+        Some(us) => (format!("End-to-end times are exact to ± {}.", quantity(us, "us")), trusted),
+        None if !has_samples => ("No time was taken between two agents.".into(), None),
         None if kernels.len() == 1 => (
             "All agents run on one kernel and share its clock: end-to-end times have no clock error."
                 .into(),
-            state(!blamed),
+            trusted,
         ),
-        None => ("Unknown: agents on different kernels, and no clock error is stated.".into(), "doubt"),
+        None => {
+            ("Agents run on different kernels, and no clock error is stated.".into(), Some(false))
+        }
     };
-    Finding { question, finding, state, how }
+    answer(question, how, good, text)
 }
 
 fn own_time(result: &CaseResult) -> Finding {
@@ -217,7 +239,7 @@ fn own_time(result: &CaseResult) -> Finding {
                request's round trip; linger.ms is part of the first";
     let part = |name: &str| metric(result, name).map(shown);
     let (queue, trip) = (part("produce.client.queue_time"), part("produce.client.round_trip"));
-    let finding = match (queue, trip) {
+    let text = match (queue, trip) {
         (Some(queue), Some(trip)) => format!(
             "A record lay {queue} in the client before its request went out (linger included), and \
              a request took {trip} to the broker and back."
@@ -226,9 +248,9 @@ fn own_time(result: &CaseResult) -> Finding {
             format!("A record lay {queue} in the client before its request went out.")
         }
         _ => {
-            let finding = "Not measured: the client gave no statistics.".into();
-            return Finding { question, finding, state: "unknown", how };
+            let text = "Not measured: the client gave no statistics.";
+            return answer(question, how, None, text.into());
         }
     };
-    Finding { question, finding, state: "good", how }
+    Finding { word: "measured", ..answer(question, how, Some(true), text) }
 }

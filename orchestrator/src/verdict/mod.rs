@@ -13,6 +13,8 @@ mod doubt;
 mod expectations;
 mod facts;
 mod result;
+#[cfg(test)]
+mod tests;
 
 pub use checks::{
     CLOCK_SHARE_OF_LIMIT, LATE_INTERVALS_MIN, LATE_INTERVALS_SHARE, RATE_SHARE,

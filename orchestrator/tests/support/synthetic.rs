@@ -131,7 +131,7 @@ impl Case {
         self.lag_max = self.lag_max.max(row.lag.unwrap_or(0));
         self.end_us = row.end_us;
         let (start_us, end_us) = (row.start_us, row.end_us);
-        let share = row.sent as f64 / (end_us - start_us) as f64 * 25.0;
+        let share = row.sent as f64 / (end_us - start_us) as f64 * 10.0;
         let resources: Vec<_> = (1..=row.agents as usize)
             .map(|agent| ResourceRow {
                 start_us,
@@ -156,11 +156,6 @@ impl Case {
         let latencies =
             Latencies { service: &h[0], response: &h[1], end_to_end: &h[2], slip: &h[3] };
         self.folder.append_interval(&row, &resources, errors, &lag, latencies).unwrap();
-    }
-
-    pub fn totals(&self) -> Latencies<'_> {
-        let [service, response, end_to_end, slip] = &self.totals;
-        Latencies { service, response, end_to_end, slip }
     }
 
     /// The result, with what every case has.

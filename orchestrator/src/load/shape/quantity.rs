@@ -10,7 +10,8 @@ use std::{ops::RangeInclusive, time::Duration};
 /// A rate. A step may run at `max` only where `closed` says so.
 #[must_use]
 pub fn rate(closed: bool) -> ScalarShape<Rate> {
-    let schema = json!({"type": "string", "pattern": units::RATE_PATTERN});
+    let pattern = if closed { units::RATE_OR_MAX_PATTERN } else { units::RATE_PATTERN };
+    let schema = json!({"type": "string", "pattern": pattern});
     scalar("a rate such as `5000/s` or `50MB/s`", schema, move |s| {
         let rate = units::rate(&s.text)?;
         if rate == Rate::Max && !closed {

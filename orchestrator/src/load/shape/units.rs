@@ -80,7 +80,10 @@ pub const DURATION_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(us|ms|s|m|h|d))+$";
 /// Regular expression of sizes.
 pub const SIZE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)$";
 /// Regular expression of rates.
-pub const RATE_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)|max)$";
+pub const RATE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)$";
+/// Regular expression of rates where a closed loop is possible.
+pub const RATE_OR_MAX_PATTERN: &str =
+    r"^([0-9]+(\.[0-9]+)?(B|KB|KiB|MB|MiB|GB|GiB)?/(s|min|h)|max)$";
 /// Regular expression of shares.
 pub const SHARE_PATTERN: &str = r"^[0-9]+(\.[0-9]+)?%$";
 

@@ -1,0 +1,165 @@
+//! What a delivery thread counts: acknowledgements and failures, by the phase in which records were due
+//! and by partition, in tables that are indexed and never searched.
+
+use super::{
+    clock::{Interval, PhaseFinder},
+    opaque::unpack,
+    parts::{DeliveredPart, DeliveredSlice},
+    sender::{add_code, phase_id},
+};
+use crate::librdkafka::{Code, Report};
+use mallard_protocol::{
+    interval::{ClientStats, ProducedPartition},
+    schedule::Timeline,
+};
+
+/// Delivery reports of one instance.
+pub(crate) struct Deliveries {
+    finder: PhaseFinder,
+    phases: Vec<Phase>,
+    /// Reports since the common start, by the client's own count.
+    reported: u64,
+    polls: u64,
+    client: Option<ClientStats>,
+}
+
+#[derive(Default)]
+struct Phase {
+    /// Partition *p* is at *p* + 1: the first entry is for records that never had one.
+    partitions: Vec<ProducedPartition>,
+    failed: Vec<(Code, u64)>,
+    touched: bool,
+}
+
+impl Deliveries {
+    /// Nothing delivered yet.
+    pub(crate) fn new(timeline: &Timeline) -> Self {
+        let finder = PhaseFinder::new(timeline);
+        let phases = (0..finder.count()).map(|_| Phase::default()).collect();
+        Self { finder, phases, reported: 0, polls: 0, client: None }
+    }
+
+    /// Counts a batch of reports, by the client's word.
+    pub(crate) fn count_batch(&mut self, reports: u64) {
+        self.reported += reports;
+        self.polls += 1;
+    }
+
+    /// Records a report that came at a moment.
+    #[inline]
+    pub(crate) fn record(&mut self, report: Report, now_us: u64) {
+        let (due_us, sent_us) = unpack(report.opaque);
+        let slot = self.finder.find(due_us);
+        let phase = &mut self.phases[slot];
+        phase.touched = true;
+        let index = usize::try_from(report.partition + 1).unwrap_or(0);
+        if index >= phase.partitions.len() {
+            phase.grow(index);
+        }
+        let partition = &mut phase.partitions[index];
+        if report.code.is_ok() {
+            partition.acked += 1;
+            partition.acked_bytes += report.bytes;
+            partition.service.record(now_us.saturating_sub(sent_us));
+            partition.response.record(now_us.saturating_sub(due_us));
+        } else {
+            partition.failed += 1;
+            add_code(&mut phase.failed, report.code);
+        }
+    }
+
+    /// Keeps the client's newest statistics.
+    pub(crate) fn keep_statistics(&mut self, statistics: ClientStats) {
+        self.client = Some(statistics);
+    }
+
+    /// The part of an interval that has ended.
+    pub(crate) fn close(&mut self, interval: Interval) -> DeliveredPart {
+        let slices = self
+            .phases
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, phase)| phase.touched)
+            .map(|(index, phase)| phase.close(index))
+            .collect();
+        DeliveredPart {
+            interval,
+            reported: self.reported,
+            slices,
+            polls: std::mem::take(&mut self.polls),
+            client: self.client.take(),
+        }
+    }
+}
+
+impl Phase {
+    #[cold]
+    fn grow(&mut self, index: usize) {
+        let from = self.partitions.len();
+        self.partitions.extend((from..=index).map(empty_partition));
+    }
+
+    /// Moves out what was counted. The histograms go with it: what they hold is about to be sent, and
+    /// new ones take memory only where something is recorded again.
+    fn close(&mut self, index: usize) -> DeliveredSlice {
+        self.touched = false;
+        let partitions = self
+            .partitions
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, partition)| partition.acked + partition.failed > 0)
+            .map(|(index, partition)| std::mem::replace(partition, empty_partition(index)))
+            .collect();
+        let failed = self.failed.drain(..).map(|(code, n)| (code.name(), n)).collect();
+        DeliveredSlice { phase: phase_id(index), failed, partitions }
+    }
+}
+
+fn empty_partition(index: usize) -> ProducedPartition {
+    let partition = i32::try_from(index).unwrap_or(i32::MAX) - 1;
+    ProducedPartition { partition, ..ProducedPartition::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::opaque::pack;
+    use mallard_protocol::{
+        ids::PhaseId,
+        schedule::{Phase as Stretch, PhaseKind},
+    };
+
+    fn report(code: Code, partition: i32, due_us: u64, sent_us: u64) -> Report {
+        Report { code, partition, bytes: 100, opaque: pack(due_us, sent_us) }
+    }
+
+    #[test]
+    fn reports_are_sorted_by_the_phase_in_which_records_were_due() {
+        let stretch = |name: &str, kind, start_us, end_us| Stretch {
+            name: name.into(),
+            kind,
+            start_us,
+            end_us,
+        };
+        let timeline = Timeline(vec![
+            stretch("warm-up", PhaseKind::WarmUp, 0, 1_000_000),
+            stretch("hold", PhaseKind::Hold, 1_000_000, 3_000_000),
+        ]);
+        let mut deliveries = Deliveries::new(&timeline);
+        deliveries.count_batch(3);
+        deliveries.record(report(Code::OK, 2, 999_999, 1_000_100), 1_500_000);
+        deliveries.record(report(Code::OK, 0, 1_000_000, 1_000_200), 1_500_000);
+        deliveries.record(report(Code::TOO_LARGE, -1, 1_000_000, 1_000_200), 1_500_000);
+        let interval = Interval { index: 1, start_us: 1_000_000, end_us: 2_000_000 };
+        let part = deliveries.close(interval);
+        assert_eq!((part.reported, part.polls, part.slices.len()), (3, 1, 2));
+        let warm_up = &part.slices[0];
+        assert_eq!((warm_up.phase, warm_up.partitions[0].partition), (PhaseId(0), 2));
+        assert_eq!(warm_up.partitions[0].service.max(), Some(499_900));
+        assert_eq!(warm_up.partitions[0].response.max(), Some(500_001));
+        let hold = &part.slices[1];
+        assert_eq!(hold.failed, [("MSG_SIZE_TOO_LARGE".to_owned(), 1)]);
+        assert_eq!(hold.partitions.iter().map(|p| p.partition).collect::<Vec<_>>(), [-1, 0]);
+        assert!(deliveries.close(interval).slices.is_empty());
+    }
+}

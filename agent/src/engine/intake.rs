@@ -1,0 +1,377 @@
+//! A consumer instance's poll loop. It never waits for anything but records.
+
+use super::{
+    clock::{Control, Cutter, Interval, NEVER},
+    commit::Committer,
+    membership::Membership,
+    parts::{Part, PolledPart},
+    receipts::{Item, Receipts},
+    sys,
+    topics::{Place, Topics},
+    work::Bench,
+};
+use crate::librdkafka::{Batch, Code, Consumer, Incident, Received};
+use mallard_protocol::{
+    histogram::Histogram,
+    ids::InstanceId,
+    message::FromAgent,
+    stamp::{HEADER, PROBE_HEADER, Stamp},
+};
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+/// Records taken from the client at once.
+const BATCH: usize = 2_048;
+
+/// Longest wait for a record, in milliseconds, so that a change of the engine's state is noticed.
+const LOOK_UP_MS: u64 = 100;
+
+/// A consumer's membership, which the client's callbacks change while it is polled.
+pub(crate) type SharedMembership = Arc<Mutex<Membership>>;
+
+/// Locks a membership. Nobody else ever holds it for long: callbacks run on the polling thread.
+pub(crate) fn lock(membership: &SharedMembership) -> MutexGuard<'_, Membership> {
+    membership.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who processes records.
+pub(crate) enum Processing {
+    /// The poll loop itself, since there is nothing to do but count.
+    Here(Receipts, Committer),
+    /// A thread beside it.
+    Beside(Arc<Bench>),
+}
+
+/// The polling thread.
+pub(crate) struct Intake {
+    pub(crate) slot: usize,
+    pub(crate) instance: InstanceId,
+    pub(crate) run: u32,
+    pub(crate) consumer: Arc<Consumer>,
+    pub(crate) membership: SharedMembership,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) processing: Processing,
+    pub(crate) control: Arc<Control>,
+    pub(crate) cutter: Cutter,
+    pub(crate) parts: mpsc::Sender<Part>,
+    pub(crate) sink: mpsc::Sender<FromAgent>,
+    /// Whether records that come before the start are read again after it: where all that the topic
+    /// holds is part of the load.
+    pub(crate) reads_again: bool,
+    pub(crate) counts: Counts,
+}
+
+/// What the poll loop counts and remembers.
+#[derive(Default)]
+pub(crate) struct Counts {
+    foreign: u64,
+    given: u64,
+    polls: u64,
+    empty_polls: u64,
+    items: Vec<Item>,
+    probed: Vec<Place>,
+    /// Topics by the client's key for them, most recent first.
+    keys: Vec<(usize, Option<usize>)>,
+    /// Records that came before the start: where the first one was, and where the last one.
+    early: HashMap<Place, (i64, i64)>,
+    /// Partitions that are being read again from their first early record; until that happens, what
+    /// comes was already on its way and will come again.
+    rewinding: HashMap<Place, i64>,
+    /// Whether the last poll found nothing.
+    idle: bool,
+}
+
+/// Names of headers, as C wants them.
+struct Names {
+    stamp: CString,
+    probe: CString,
+}
+
+impl Intake {
+    /// Polls until the engine ends, then closes the last intervals.
+    pub(crate) fn run(mut self) {
+        sys::sleep_precisely();
+        let names = Names {
+            stamp: crate::librdkafka::header_name(HEADER),
+            probe: crate::librdkafka::header_name(PROBE_HEADER),
+        };
+        let mut batch = Batch::with_capacity(BATCH);
+        let mut closer: Option<JoinHandle<()>> = None;
+        loop {
+            let seen = self.control.changes();
+            if self.control.has_ended() {
+                break;
+            }
+            if closer.is_some() {
+                self.idle_until_end(seen);
+                continue;
+            }
+            self.consumer.consume(&mut batch, self.patience_ms());
+            let now_us = self.control.now_us();
+            if let Some(now_us) = now_us {
+                self.rewind();
+                self.cut(now_us);
+            }
+            self.receive(&batch, &names, now_us);
+            batch.clear();
+            self.balance();
+            if self.control.is_closing() {
+                closer = self.close();
+            }
+        }
+        if let Some(end_us) = self.control.park() {
+            self.cut(end_us);
+            if let Some(interval) = self.cutter.cut_short(end_us) {
+                self.hand_over(interval);
+            }
+        }
+    }
+
+    fn patience_ms(&self) -> i32 {
+        let most = match self.control.now_us() {
+            None => LOOK_UP_MS,
+            Some(now_us) => {
+                let left_us = self.cutter.current().end_us.saturating_sub(now_us);
+                LOOK_UP_MS.min(left_us / 1_000 + 1)
+            }
+        };
+        i32::try_from(most).unwrap_or(1)
+    }
+
+    fn receive(&mut self, batch: &Batch, names: &Names, now_us: Option<u64>) {
+        let counts = &mut self.counts;
+        counts.items.clear();
+        let mut empty = true;
+        for record in batch.iter() {
+            empty = false;
+            if !record.code().is_ok() {
+                self.membership_error(record);
+                continue;
+            }
+            let Some(topic) = self.topic_of(record) else { continue };
+            let place = (topic, record.partition());
+            match self.sort(record, place, names, now_us.is_some()) {
+                Some(due_us) => self.counts.items.push(Item {
+                    place,
+                    offset: record.offset(),
+                    bytes: record.bytes(),
+                    due_us,
+                }),
+                None if now_us.is_some() => self.topics.set_position(place, record.offset() + 1),
+                None => {}
+            }
+        }
+        self.counts.idle = empty;
+        if let Some(now_us) = now_us {
+            self.counts.polls += 1;
+            self.counts.empty_polls += u64::from(empty);
+            self.process(now_us);
+        }
+        self.tell_probed();
+    }
+
+    /// Finds out what a record is: the due time of one to be counted, `None` for all others.
+    #[inline]
+    fn sort(
+        &mut self,
+        record: Received<'_>,
+        place: Place,
+        names: &Names,
+        started: bool,
+    ) -> Option<u64> {
+        let mut stamp = Stamp::from_bytes(record.payload());
+        if stamp.is_none() {
+            stamp = record.header(&names.stamp).and_then(Stamp::from_bytes);
+            if stamp.is_none()
+                && let Some(run) = record.header(&names.probe)
+            {
+                if run == self.run.to_be_bytes() {
+                    self.counts.probed.push(place);
+                }
+                return None;
+            }
+        }
+        if !started && !self.reads_again {
+            return None;
+        }
+        if !started {
+            let (_, last) =
+                self.counts.early.entry(place).or_insert((record.offset(), record.offset()));
+            *last = record.offset();
+            return None;
+        }
+        if !self.counts.rewinding.is_empty() && self.is_on_its_way(place, record.offset()) {
+            return None;
+        }
+        match stamp {
+            Some(stamp) if stamp.run != self.run => {
+                self.counts.foreign += 1;
+                None
+            }
+            Some(stamp) => Some(stamp.due_us.min(NEVER - 1)),
+            None => Some(NEVER),
+        }
+    }
+
+    fn process(&mut self, now_us: u64) {
+        let items = &mut self.counts.items;
+        self.counts.given += items.len() as u64;
+        match &mut self.processing {
+            Processing::Here(receipts, committer) => {
+                for item in items.iter() {
+                    receipts.record(item, now_us);
+                }
+                if !items.is_empty() {
+                    committer.processed(items.len() as u64);
+                }
+            }
+            Processing::Beside(bench) if !items.is_empty() => bench.put(items.drain(..)),
+            Processing::Beside(_) => {}
+        }
+    }
+
+    /// Pauses partitions when the bench is full, and resumes them when it runs low.
+    fn balance(&mut self) {
+        let Processing::Beside(bench) = &self.processing else { return };
+        let (is, wanted) = (bench.is_paused(), bench.wants_pause());
+        if is == wanted && !is {
+            return;
+        }
+        // While it lasts, it is said again each time: a rebalance may have brought new partitions.
+        let assigned = lock(&self.membership).assigned.clone();
+        let list = self.topics.list(assigned.into_iter().map(|place| (place, 0)));
+        bench.set_paused(wanted);
+        let _ = self.consumer.client().pause(&list, wanted);
+    }
+
+    /// At the start, goes back to the first record that came too early to be counted.
+    fn rewind(&mut self) {
+        if self.counts.early.is_empty() {
+            return;
+        }
+        let early = std::mem::take(&mut self.counts.early);
+        let list = self.topics.list(early.iter().map(|(place, (first, _))| (*place, *first)));
+        self.consumer.client().seek(&list);
+        self.counts.rewinding = early.into_iter().map(|(place, (_, last))| (place, last)).collect();
+    }
+
+    /// Whether a record was fetched before its partition was rewound.
+    fn is_on_its_way(&mut self, place: Place, offset: i64) -> bool {
+        match self.counts.rewinding.get_mut(&place) {
+            None => false,
+            Some(last) if offset > *last => {
+                *last = offset;
+                true
+            }
+            Some(_) => {
+                self.counts.rewinding.remove(&place);
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn topic_of(&mut self, record: Received<'_>) -> Option<usize> {
+        let key = record.topic_key();
+        if let Some((known, topic)) = self.counts.keys.iter().find(|(known, _)| *known == key) {
+            debug_assert_eq!(*known, key);
+            return *topic;
+        }
+        let topic = self.topics.find(&record.topic());
+        self.counts.keys.push((key, topic));
+        topic
+    }
+
+    #[cold]
+    fn membership_error(&self, record: Received<'_>) {
+        let code = record.code();
+        if code == Code::PARTITION_EOF {
+            return;
+        }
+        let mut membership = lock(&self.membership);
+        membership.error(code);
+        let incident = Incident { code, fatal: false, text: record.describe() };
+        membership.notes.tell(&incident);
+    }
+
+    fn tell_probed(&mut self) {
+        if self.counts.probed.is_empty() {
+            return;
+        }
+        let partitions = self.topics.named(self.counts.probed.drain(..));
+        let _ = self.sink.send(FromAgent::Probed { instance: self.instance, partitions });
+    }
+
+    fn cut(&mut self, now_us: u64) {
+        while let Some(interval) = self.cutter.cut(now_us) {
+            self.hand_over(interval);
+        }
+    }
+
+    fn hand_over(&mut self, interval: Interval) {
+        self.refresh_positions();
+        let mut part = PolledPart {
+            interval,
+            foreign: self.counts.foreign,
+            given: self.counts.given,
+            polls: std::mem::take(&mut self.counts.polls),
+            empty_polls: std::mem::take(&mut self.counts.empty_polls),
+            rebalances: Vec::new(),
+            commit: Histogram::new(),
+            errors: Vec::new(),
+            client: None,
+        };
+        lock(&self.membership).report(&mut part);
+        let _ = self.parts.send(Part::Polled(self.slot, part));
+        if let Processing::Here(receipts, committer) = &mut self.processing {
+            committer.interval_ended();
+            let part = receipts.close(interval);
+            let _ = self.parts.send(Part::Processed(self.slot, part));
+        }
+    }
+
+    /// The client also counts what it does not hand out, the marks of transactions. When everything is
+    /// processed, its position is ours: otherwise there would be a lag that never ends.
+    fn refresh_positions(&self) {
+        let idle = match &self.processing {
+            Processing::Here(..) => self.counts.idle,
+            // What the worker has in hand is not processed yet; its own positions are right.
+            Processing::Beside(_) => false,
+        };
+        if !idle {
+            return;
+        }
+        let assigned = lock(&self.membership).assigned.clone();
+        let unknown = crate::librdkafka::OFFSET_INVALID;
+        let mut list = self.topics.list(assigned.into_iter().map(|place| (place, unknown)));
+        self.consumer.client().positions(&mut list);
+        for (place, offset) in self.topics.places_in(&list) {
+            if self.topics.position(place).is_none_or(|known| known < offset) && offset >= 0 {
+                self.topics.set_position(place, offset);
+            }
+        }
+    }
+
+    /// Leaves the group on a thread of its own: librdkafka waits for the broker in that call, and
+    /// intervals must go on.
+    fn close(&mut self) -> Option<JoinHandle<()>> {
+        lock(&self.membership).is_closing = true;
+        let (consumer, control) = (Arc::clone(&self.consumer), Arc::clone(&self.control));
+        let closing = move || {
+            let _ = consumer.close();
+            control.settle();
+        };
+        std::thread::Builder::new().name("close".to_owned()).spawn(closing).ok()
+    }
+
+    fn idle_until_end(&mut self, seen: u64) {
+        self.control.sleep_until(self.cutter.current().end_us, seen);
+        if let Some(now_us) = self.control.now_us() {
+            self.cut(now_us);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! When an instance's records are due, and how long there is nothing to do. Decides, and touches
+//! nothing: time comes in as numbers.
+//!
+//! Invariant: debt is never forgotten. A record that is due stays due until it is taken, however late.
+
+use super::clock::NEVER;
+use mallard_protocol::schedule::{Cursor, Pace, Schedule};
+
+/// At high rates records are sent in ticks of this length: what they wait for it is in their slip, and
+/// an instance wakes up at most 2,000 times a second.
+pub(crate) const TICK_US: u64 = 500;
+
+/// An instance's way through its producer's schedule.
+pub(crate) struct Pacer<'s> {
+    schedule: &'s Schedule,
+    cursor: Cursor<'s>,
+    stop_us: u64,
+}
+
+impl<'s> Pacer<'s> {
+    /// A pacer for one of `stride` instances.
+    pub(crate) fn new(schedule: &'s Schedule, stride: u32, offset: u32) -> Self {
+        Self { schedule, cursor: Cursor::new(schedule, stride, offset), stop_us: NEVER }
+    }
+
+    /// Cuts the schedule: nothing at or after this moment is due. The first call counts.
+    pub(crate) fn stop(&mut self, at_us: u64) {
+        self.stop_us = self.stop_us.min(at_us);
+    }
+
+    /// Whether the schedule was cut.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop_us != NEVER
+    }
+
+    /// Takes up to `limit` records that are due, oldest first, and appends their due times.
+    #[inline]
+    pub(crate) fn take_due(&mut self, now_us: u64, limit: usize, due: &mut Vec<u64>) {
+        let last = now_us.min(self.stop_us.saturating_sub(1));
+        for _ in 0..limit {
+            match self.cursor.peek_us() {
+                Some(due_us) if due_us <= last && due_us < self.stop_us => due.push(due_us),
+                _ => return,
+            }
+            self.cursor.advance();
+        }
+    }
+
+    /// Whether a record is due.
+    pub(crate) fn is_due(&mut self, now_us: u64) -> bool {
+        self.cursor.peek_us().is_some_and(|due| due <= now_us && due < self.stop_us)
+    }
+
+    /// Whether records are sent as fast as the client takes them.
+    pub(crate) fn is_closed_loop(&self, now_us: u64) -> bool {
+        now_us < self.stop_us
+            && self.schedule.segment_at(now_us).is_some_and(|s| matches!(s.pace, Pace::Max))
+    }
+
+    /// How many records of this instance are due before a moment.
+    pub(crate) fn due_before(&self, at_us: u64) -> u64 {
+        self.cursor.due_before(at_us.min(self.stop_us))
+    }
+
+    /// When there is something to do after all that is due was sent at `now_us`: the next due record,
+    /// but not before the next tick, or the next closed loop; [`NEVER`] if nothing more comes.
+    pub(crate) fn wake_us(&mut self, now_us: u64) -> u64 {
+        let due = self.cursor.peek_us().filter(|due| *due < self.stop_us);
+        let next_record = due.map(|due| due.max(now_us + TICK_US));
+        let closed_loops = self.schedule.segments().iter().filter(|s| s.pace == Pace::Max);
+        let next_loop = closed_loops
+            .map(|segment| segment.start_us)
+            .find(|start| *start > now_us && *start < self.stop_us);
+        next_record.unwrap_or(NEVER).min(next_loop.unwrap_or(NEVER))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mallard_protocol::schedule::Segment;
+    use proptest::prelude::*;
+
+    fn segment(start_us: u64, end_us: u64, per_s: f64) -> Segment {
+        let pace = Pace::Rate { from_per_s: per_s, to_per_s: per_s };
+        Segment { start_us, end_us, pace }
+    }
+
+    #[test]
+    fn after_a_stall_everything_that_fell_due_is_still_due() {
+        let schedule = Schedule::new([segment(0, 10_000_000, 100.0)]);
+        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut due = Vec::new();
+        pacer.take_due(5_000_000, usize::MAX, &mut due);
+        assert_eq!(due.len(), 501);
+        assert_eq!((due[0], due[500]), (0, 5_000_000));
+    }
+
+    #[test]
+    fn a_slow_rate_sleeps_until_its_next_record() {
+        let schedule = Schedule::new([segment(0, 20_000_000, 0.2)]);
+        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut due = Vec::new();
+        pacer.take_due(0, 10, &mut due);
+        assert_eq!(pacer.wake_us(0), 5_000_000);
+    }
+
+    #[test]
+    fn a_fast_rate_sleeps_for_a_tick() {
+        let schedule = Schedule::new([segment(0, 1_000_000, 1e6)]);
+        let mut pacer = Pacer::new(&schedule, 1, 0);
+        pacer.take_due(0, 10, &mut Vec::new());
+        assert_eq!(pacer.wake_us(0), TICK_US);
+    }
+
+    #[test]
+    fn a_closed_loop_is_woken_up_for_and_left() {
+        let max = Segment { start_us: 2_000, end_us: 3_000, pace: Pace::Max };
+        let schedule = Schedule::new([segment(0, 1_000, 1_000.0), max]);
+        let mut pacer = Pacer::new(&schedule, 1, 0);
+        pacer.take_due(0, 10, &mut Vec::new());
+        assert_eq!(pacer.wake_us(0), 2_000);
+        assert!(!pacer.is_closed_loop(1_999) && pacer.is_closed_loop(2_000));
+        assert!(!pacer.is_closed_loop(3_000));
+        pacer.stop(2_500);
+        assert!(!pacer.is_closed_loop(2_500));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_and_what_is_due_add_up(
+            per_s in 0.5..5_000.0, stop_us in 0_u64..3_000_000,
+            readings in prop::collection::vec(0_u64..3_000_000, 1..20), limit in 1_usize..500,
+        ) {
+            let schedule = Schedule::new([segment(0, 2_000_000, per_s)]);
+            let mut pacer = Pacer::new(&schedule, 2, 1);
+            let mut readings = readings;
+            readings.sort_unstable();
+            let mut due = Vec::new();
+            let mut stopped = false;
+            for now_us in readings {
+                if now_us >= stop_us && !stopped {
+                    pacer.stop(stop_us.max(due.last().map_or(0, |last| last + 1)));
+                    stopped = true;
+                }
+                pacer.take_due(now_us, limit, &mut due);
+                prop_assert!(due.len() as u64 <= pacer.due_before(now_us + 1));
+            }
+            pacer.take_due(u64::MAX - 1, usize::MAX, &mut due);
+            prop_assert!(due.is_sorted());
+            prop_assert_eq!(due.len() as u64, pacer.due_before(u64::MAX));
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! A producer instance's two threads: one sends, one takes delivery reports.
+//!
+//! They share three counters, moved once a batch, and nothing else: no lock lies between a record and
+//! its report.
+
+use super::{
+    clock::{Control, Cutter},
+    deliveries::Deliveries,
+    notes::Notes,
+    opaque::pack,
+    parts::Part,
+    sender::{HeldUp, Outlet, Sender},
+    stats, sys,
+};
+use crate::librdkafka::{
+    Arguments, Client, Code, Event, Message, Outbox, Producer, Queue, TransactionError,
+};
+use mallard_protocol::{
+    stamp::{HEADER, Stamp},
+    workload::{ProducerSpec, StampPlace},
+};
+use std::{
+    ffi::{CStr, CString},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+};
+
+/// How long a call to the client may wait, in milliseconds: intervals must be cut in time.
+const CALL_MS: i32 = 10;
+
+/// Longest wait for an event before the start, in milliseconds.
+const IDLE_MS: i32 = 200;
+
+/// Time between two steps of closing, in microseconds.
+const STEP_US: u64 = 1_000;
+
+/// How long purged records may take to be reported, in microseconds.
+const PURGE_US: u64 = 2_000_000;
+
+/// How long registering with the transaction coordinator may take, in milliseconds.
+const INIT_TRANSACTIONS_MS: i32 = 15_000;
+
+/// What both threads count: records handed over, reported on, and acknowledged.
+#[derive(Default)]
+pub(crate) struct Flow {
+    handed: AtomicU64,
+    reported: AtomicU64,
+    acked: AtomicU64,
+}
+
+impl Flow {
+    fn in_flight(&self) -> u64 {
+        // In this order: what is reported was handed over before.
+        let reported = self.reported.load(Ordering::Acquire);
+        self.handed.load(Ordering::Acquire).saturating_sub(reported)
+    }
+}
+
+/// The client as a sender sees it.
+pub(crate) struct Gate {
+    producer: Producer,
+    client: Arc<Client>,
+    control: Arc<Control>,
+    flow: Arc<Flow>,
+    outbox: Outbox,
+    arguments: Arguments,
+    headers: Option<Headers>,
+    transactional: bool,
+}
+
+/// What records carry beside key and value.
+struct Headers {
+    fixed: Vec<(CString, Vec<u8>)>,
+    stamp: Option<(CString, Stamp)>,
+}
+
+impl Gate {
+    /// A gate for a producer.
+    pub(crate) fn new(
+        producer: Producer,
+        spec: &ProducerSpec,
+        run: u32,
+        control: &Arc<Control>,
+        flow: &Arc<Flow>,
+    ) -> Self {
+        let stamp = (spec.stamp == StampPlace::Header).then(|| {
+            let stamp = Stamp { run, instance: spec.instance, sequence: 0, due_us: 0 };
+            (crate::librdkafka::header_name(HEADER), stamp)
+        });
+        let fixed: Vec<_> = spec
+            .headers
+            .iter()
+            .map(|(name, value)| (crate::librdkafka::header_name(name), value.clone().into_bytes()))
+            .collect();
+        let headers = (stamp.is_some() || !fixed.is_empty()).then_some(Headers { fixed, stamp });
+        Self {
+            client: Arc::clone(producer.client()),
+            producer,
+            control: Arc::clone(control),
+            flow: Arc::clone(flow),
+            outbox: Outbox::default(),
+            arguments: Arguments::default(),
+            headers,
+            transactional: spec.transactions.is_some(),
+        }
+    }
+
+    fn offer_batch(
+        &mut self,
+        arenas: (&[u8], &[u8]),
+        messages: &[Message],
+        now_us: u64,
+        refused: &mut Vec<(usize, Code)>,
+    ) -> (usize, Option<HeldUp>) {
+        let mut wall = None;
+        let transactional = self.transactional;
+        self.producer.send_batch(
+            &mut self.outbox,
+            arenas,
+            messages,
+            |message| pack(message.due_us, now_us),
+            |index, code| match held_up(code, transactional) {
+                Some(held_up) => {
+                    wall.get_or_insert((index, held_up));
+                }
+                None => refused.push((index, code)),
+            },
+        );
+        match wall {
+            None => (messages.len(), None),
+            Some((index, held_up)) => (index, Some(held_up)),
+        }
+    }
+
+    fn offer_one_by_one(
+        &mut self,
+        arenas: (&[u8], &[u8]),
+        messages: &[Message],
+        now_us: u64,
+        refused: &mut Vec<(usize, Code)>,
+    ) -> (usize, Option<HeldUp>) {
+        let Some(headers) = &mut self.headers else { return (0, None) };
+        for (index, message) in messages.iter().enumerate() {
+            let bytes = headers.stamp.as_mut().map(|(_, stamp)| {
+                (stamp.sequence, stamp.due_us) = (message.sequence, message.due_us);
+                stamp.to_bytes()
+            });
+            let name = headers.stamp.as_ref().map(|(name, _)| name.as_c_str());
+            let stamp: Option<(&CStr, &[u8])> = name.zip(bytes.as_ref().map(<[u8; 32]>::as_slice));
+            let outcome = self.producer.send_with_headers(
+                arenas,
+                message,
+                &headers.fixed,
+                stamp,
+                pack(message.due_us, now_us),
+                &mut self.arguments,
+            );
+            if let Err(code) = outcome {
+                match held_up(code, self.transactional) {
+                    Some(held_up) => return (index, Some(held_up)),
+                    None => refused.push((index, code)),
+                }
+            }
+        }
+        (messages.len(), None)
+    }
+}
+
+/// Whether a refusal is one to wait for.
+fn held_up(code: Code, transactional: bool) -> Option<HeldUp> {
+    match code {
+        Code::QUEUE_FULL => Some(HeldUp::Full),
+        Code::STATE if transactional => Some(HeldUp::Transaction),
+        _ => None,
+    }
+}
+
+impl Outlet for Gate {
+    fn offer(
+        &mut self,
+        arenas: (&[u8], &[u8]),
+        messages: &[Message],
+        now_us: u64,
+        refused: &mut Vec<(usize, Code)>,
+    ) -> (usize, Option<HeldUp>) {
+        // Counted before the call, so that a report is never counted before its record; what was not
+        // taken is given back after it.
+        let offered = messages.len() as u64;
+        self.flow.handed.fetch_add(offered, Ordering::AcqRel);
+        let (handled, wall) = if self.headers.is_some() {
+            self.offer_one_by_one(arenas, messages, now_us, refused)
+        } else {
+            self.offer_batch(arenas, messages, now_us, refused)
+        };
+        let taken = (handled - refused.len()) as u64;
+        self.flow.handed.fetch_sub(offered - taken, Ordering::AcqRel);
+        (handled, wall)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.control.now_us().unwrap_or(0)
+    }
+
+    fn acked(&self) -> u64 {
+        self.flow.acked.load(Ordering::Acquire)
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.flow.in_flight()
+    }
+
+    fn flush(&mut self) -> bool {
+        self.client.flush(CALL_MS).is_ok() && self.flow.in_flight() == 0
+    }
+
+    fn begin(&mut self) -> Result<(), TransactionError> {
+        self.client.begin_transaction()
+    }
+
+    fn commit(&mut self) -> Result<(), TransactionError> {
+        self.client.commit_transaction(CALL_MS)
+    }
+
+    fn abort(&mut self) -> Result<(), TransactionError> {
+        self.client.abort_transaction(CALL_MS)
+    }
+}
+
+/// The sending thread.
+pub(crate) struct Sending<'a> {
+    pub(crate) slot: usize,
+    pub(crate) sender: Sender<'a, Gate>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) parts: mpsc::Sender<Part>,
+    pub(crate) notes: Notes,
+}
+
+impl Sending<'_> {
+    /// Registers for transactions, if there are any, and says how that went. Then sends until the
+    /// engine ends, and closes the last intervals.
+    pub(crate) fn run(mut self, ready: mpsc::Sender<Result<(), TransactionError>>) {
+        sys::sleep_precisely();
+        let gate = &self.sender.outlet;
+        let outcome = match gate.transactional {
+            true => gate.client.init_transactions(INIT_TRANSACTIONS_MS),
+            false => Ok(()),
+        };
+        let _ = ready.send(outcome);
+        // Preparing is over when no thread holds the other end any more.
+        drop(ready);
+        let mut closing = Closing::No;
+        loop {
+            let seen = self.control.changes();
+            if self.control.has_ended() {
+                break;
+            }
+            let Some(now_us) = self.control.now_us() else {
+                if self.control.finishing_us().is_some() {
+                    self.settle_once(&mut closing);
+                }
+                self.control.sleep_until(0, seen);
+                continue;
+            };
+            self.sender.stop_at(self.control.stop_us());
+            let wake_us = self.turn(now_us);
+            let until_us = match self.control.finishing_us() {
+                None => wake_us,
+                Some(left_us) => self.close(&mut closing, now_us, left_us, wake_us),
+            };
+            self.control.sleep_until(until_us, seen);
+        }
+        if let Some(end_us) = self.control.park() {
+            let (slot, parts) = (self.slot, self.parts);
+            self.sender.finish(end_us, &mut |part| drop(parts.send(Part::Sent(slot, part))));
+        }
+    }
+
+    fn turn(&mut self, now_us: u64) -> u64 {
+        let (slot, parts) = (self.slot, &self.parts);
+        let mut hand_over = |part| drop(parts.send(Part::Sent(slot, part)));
+        let wake_us = self.sender.turn(now_us, &mut hand_over);
+        if let Some(reason) = self.sender.take_death() {
+            self.notes.fail(&reason);
+        }
+        wake_us
+    }
+
+    /// One step of closing: send what is due, end the transaction, wait for reports, give up. Says when
+    /// the next step is.
+    fn close(&mut self, closing: &mut Closing, now_us: u64, left_us: u64, wake_us: u64) -> u64 {
+        match closing {
+            Closing::No if !self.sender.is_done() && left_us > 0 => {
+                self.sender.end_transaction(now_us);
+                wake_us.min(now_us + STEP_US)
+            }
+            Closing::No if self.sender.outlet.in_flight() == 0 => {
+                self.settle_once(closing);
+                now_us
+            }
+            Closing::No if left_us > 0 => {
+                self.sender.outlet.flush();
+                now_us
+            }
+            Closing::No => {
+                self.sender.outlet.client.purge();
+                *closing = Closing::Purged(now_us + PURGE_US);
+                now_us
+            }
+            Closing::Purged(until_us) => {
+                if self.sender.outlet.in_flight() == 0 || now_us > *until_us {
+                    self.settle_once(closing);
+                }
+                now_us + STEP_US
+            }
+            Closing::Done => wake_us.max(now_us + STEP_US),
+        }
+    }
+
+    fn settle_once(&self, closing: &mut Closing) {
+        if !matches!(closing, Closing::Done) {
+            *closing = Closing::Done;
+            self.control.settle();
+        }
+    }
+}
+
+/// How far closing has come.
+#[derive(Clone, Copy)]
+enum Closing {
+    No,
+    /// What is left was given up; its reports are waited for until this moment.
+    Purged(u64),
+    Done,
+}
+
+/// The delivery thread.
+pub(crate) struct Delivering {
+    pub(crate) slot: usize,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) flow: Arc<Flow>,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) cutter: Cutter,
+    pub(crate) parts: mpsc::Sender<Part>,
+    pub(crate) notes: Notes,
+}
+
+impl Delivering {
+    /// Takes events until the engine ends, then closes the last intervals.
+    pub(crate) fn run(mut self) {
+        sys::sleep_precisely();
+        while !self.control.has_ended() {
+            let event = self.queue.poll(self.patience_ms());
+            let now_us = self.control.now_us();
+            if let Some(now_us) = now_us {
+                while let Some(interval) = self.cutter.cut(now_us) {
+                    self.hand_over(interval);
+                }
+            }
+            if let Some(event) = event {
+                self.take(event, now_us.unwrap_or(0));
+            }
+        }
+        if let Some(end_us) = self.control.park() {
+            while let Some(interval) = self.cutter.cut(end_us) {
+                self.hand_over(interval);
+            }
+            if let Some(interval) = self.cutter.cut_short(end_us) {
+                self.hand_over(interval);
+            }
+        }
+    }
+
+    /// How long to wait for an event: until the interval ends, so that it is cut in time.
+    fn patience_ms(&self) -> i32 {
+        let Some(now_us) = self.control.now_us() else { return IDLE_MS };
+        let left_us = self.cutter.current().end_us.saturating_sub(now_us);
+        i32::try_from(left_us / 1_000 + 1).unwrap_or(IDLE_MS)
+    }
+
+    fn take(&mut self, mut event: Event, now_us: u64) {
+        let reports = event.report_count();
+        if reports > 0 {
+            let deliveries = &mut self.deliveries;
+            deliveries.count_batch(reports);
+            let mut acked = 0;
+            event.for_each_report(|report| {
+                acked += u64::from(report.code.is_ok());
+                deliveries.record(report, now_us);
+            });
+            self.flow.acked.fetch_add(acked, Ordering::AcqRel);
+            self.flow.reported.fetch_add(reports, Ordering::AcqRel);
+        } else if let Some(statistics) = event.statistics().and_then(stats::parse) {
+            self.deliveries.keep_statistics(statistics);
+        } else if let Some(incident) = event.incident() {
+            if incident.fatal {
+                let reason = self.queue.client().fatal_error().unwrap_or(incident.text);
+                return self.notes.fail(&reason);
+            }
+            self.notes.tell(&incident);
+        }
+    }
+
+    fn hand_over(&mut self, interval: super::clock::Interval) {
+        let part = self.deliveries.close(interval);
+        let _ = self.parts.send(Part::Delivered(self.slot, part));
+    }
+}

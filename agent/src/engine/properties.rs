@@ -1,0 +1,114 @@
+//! Client properties: checked before any load, and completed with what the engine needs.
+
+use super::stats;
+use crate::librdkafka::{Config, Kind, PropertyError, contradiction, is_secret, redact};
+use mallard_protocol::workload::{
+    Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec, StartFrom,
+};
+
+/// Tries every property on its own, and then all together, without a network.
+///
+/// # Errors
+/// Each property that librdkafka refuses, with its reason. Of a contradiction between several, one that
+/// the reason names; an empty key if it names none.
+pub fn check_properties(
+    connection: &ClientProperties,
+    kind: Kind,
+    client: &ClientProperties,
+) -> Result<(), Vec<(String, String)>> {
+    let all = || connection.iter().chain(client);
+    let refused: Vec<_> = all()
+        .filter_map(|(key, value)| Config::new().set(key, value).err())
+        .map(|PropertyError { key, reason }| (key, reason))
+        .collect();
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let together: Vec<_> = all().cloned().collect();
+    contradiction(kind, &together).map_err(|error| {
+        let named = |(key, _): &&(String, String)| error.reason.contains(&format!("`{key}`"));
+        let key = client.iter().find(named).or_else(|| connection.iter().find(named));
+        let secrets = all().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_str());
+        vec![(key.map_or_else(String::new, |(key, _)| key.clone()), redact(&error.reason, secrets))]
+    })
+}
+
+/// A producer's properties, in the order in which they are set.
+pub(crate) fn of_producer(assignment: &Assignment, spec: &ProducerSpec) -> ClientProperties {
+    let partitions = assignment.topics.get(spec.topic.index()).map_or(1, |topic| topic.partitions);
+    let mut properties = assignment.connection.clone();
+    let mut set = |key: &str, value: String| properties.push((key.to_owned(), value));
+    set("client.id", spec.name.clone());
+    set("statistics.interval.ms", stats::interval_ms(partitions).to_string());
+    if spec.transactions.is_some() {
+        set("transactional.id", format!("mallard-{:08x}-{}", assignment.run, spec.name));
+    }
+    properties.extend(spec.client.iter().cloned());
+    properties
+}
+
+/// A consumer's properties. What the scenario says about group, commits and start stands last, so that
+/// a client property cannot quietly make it untrue.
+pub(crate) fn of_consumer(assignment: &Assignment, spec: &ConsumerSpec) -> ClientProperties {
+    let topics = spec.topics.iter().filter_map(|topic| assignment.topics.get(topic.index()));
+    let partitions = topics.map(|topic| topic.partitions).sum();
+    let mut properties = assignment.connection.clone();
+    let mut set = |key: &str, value: String| properties.push((key.to_owned(), value));
+    set("client.id", spec.name.clone());
+    set("statistics.interval.ms", stats::interval_ms(partitions).to_string());
+    if let Membership::Assigned(_) = spec.membership {
+        // librdkafka wants a group even where none is joined.
+        set("group.id", format!("mallard-{:08x}-{}", assignment.run, spec.name));
+    }
+    properties.extend(spec.client.iter().cloned());
+    let mut set = |key: &str, value: &str| properties.push((key.to_owned(), value.to_owned()));
+    if let Membership::Group(group) = &spec.membership {
+        set("group.id", group);
+    }
+    match spec.commit {
+        CommitPolicy::Never | CommitPolicy::Every { .. } => set("enable.auto.commit", "false"),
+        CommitPolicy::Auto { every_ms } => {
+            set("enable.auto.commit", "true");
+            set("auto.commit.interval.ms", &every_ms.to_string());
+        }
+    }
+    // Records that still wait for their work must not be committed as done.
+    set("enable.auto.offset.store", if spec.work_us > 0 { "false" } else { "true" });
+    set(
+        "auto.offset.reset",
+        match spec.from {
+            StartFrom::Latest => "latest",
+            StartFrom::Earliest | StartFrom::RunStart => "earliest",
+        },
+    );
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(pairs: &[(&str, &str)]) -> ClientProperties {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_bad_property_is_named() {
+        let connection = properties(&[("bootstrap.servers", "localhost:1"), ("sasl.pasword", "x")]);
+        let client = properties(&[("acks", "some"), ("linger.ms", "5")]);
+        let refused = check_properties(&connection, Kind::Producer, &client).unwrap_err();
+        let keys: Vec<_> = refused.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["sasl.pasword", "acks"]);
+    }
+
+    #[test]
+    fn a_contradiction_is_found_without_a_network() {
+        let connection = properties(&[("bootstrap.servers", "localhost:1")]);
+        let client = properties(&[("enable.idempotence", "true"), ("acks", "0")]);
+        let refused = check_properties(&connection, Kind::Producer, &client).unwrap_err();
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].1.contains("acks"), "{refused:?}");
+        let client = properties(&[("enable.idempotence", "true")]);
+        assert_eq!(check_properties(&connection, Kind::Producer, &client), Ok(()));
+    }
+}

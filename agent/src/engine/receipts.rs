@@ -1,0 +1,191 @@
+//! What a consumer received, by the phase in which records were due and by partition, in tables that are
+//! indexed and never searched.
+
+use super::{
+    clock::{Interval, NEVER, PhaseFinder},
+    parts::ProcessedPart,
+    sender::phase_id,
+    topics::{Place, Topics},
+};
+use mallard_protocol::{
+    histogram::Histogram,
+    interval::{ConsumedPartition, ConsumerSlice},
+    schedule::Timeline,
+};
+use std::sync::Arc;
+
+/// A record as it is counted, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Where it was.
+    pub(crate) place: Place,
+    /// Its offset.
+    pub(crate) offset: i64,
+    /// Key and value bytes.
+    pub(crate) bytes: u64,
+    /// When it was due; [`NEVER`] if it has no stamp.
+    pub(crate) due_us: u64,
+}
+
+/// What one instance received.
+pub(crate) struct Receipts {
+    topics: Arc<Topics>,
+    finder: PhaseFinder,
+    phases: Vec<Phase>,
+    /// Records processed or given up since the common start.
+    taken: u64,
+}
+
+#[derive(Default)]
+struct Phase {
+    topics: Vec<Vec<ConsumedPartition>>,
+    touched: bool,
+}
+
+impl Receipts {
+    /// Nothing received yet.
+    pub(crate) fn new(timeline: &Timeline, topics: Arc<Topics>) -> Self {
+        let finder = PhaseFinder::new(timeline);
+        let phases = (0..finder.count()).map(|_| Phase::default()).collect();
+        Self { topics, finder, phases, taken: 0 }
+    }
+
+    /// Records what was received at a moment.
+    #[inline]
+    pub(crate) fn record(&mut self, item: &Item, now_us: u64) {
+        self.taken += 1;
+        let stamped = item.due_us != NEVER;
+        let slot = self.finder.find(if stamped { item.due_us } else { now_us });
+        let phase = &mut self.phases[slot];
+        phase.touched = true;
+        let index = usize::try_from(item.place.1).unwrap_or(0);
+        if phase.topics.get(item.place.0).is_none_or(|partitions| index >= partitions.len()) {
+            phase.grow(&self.topics, item.place.0, index);
+        }
+        let partition = &mut phase.topics[item.place.0][index];
+        partition.received += 1;
+        partition.received_bytes += item.bytes;
+        if stamped {
+            partition.negative += u64::from(now_us < item.due_us);
+            partition.end_to_end.record(now_us.saturating_sub(item.due_us));
+        }
+        self.topics.set_position(item.place, item.offset + 1);
+    }
+
+    /// Counts records that will not be processed, because their partition was taken away.
+    pub(crate) fn give_up(&mut self, records: u64) {
+        self.taken += records;
+    }
+
+    /// The part of an interval that has ended.
+    pub(crate) fn close(&mut self, interval: Interval) -> ProcessedPart {
+        let slices = self
+            .phases
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, phase)| phase.touched)
+            .map(|(index, phase)| ConsumerSlice {
+                phase: phase_id(index),
+                partitions: phase.close(),
+            })
+            .collect();
+        ProcessedPart {
+            interval,
+            taken: self.taken,
+            slices,
+            positions: self.topics.known_positions(),
+        }
+    }
+}
+
+impl Phase {
+    #[cold]
+    fn grow(&mut self, topics: &Topics, topic: usize, index: usize) {
+        if self.topics.len() <= topic {
+            self.topics.resize_with(topic + 1, Vec::new);
+        }
+        let partitions = &mut self.topics[topic];
+        let id = topics.id(topic);
+        partitions.extend((partitions.len()..=index).map(|index| ConsumedPartition {
+            topic: id,
+            partition: i32::try_from(index).unwrap_or(i32::MAX),
+            received: 0,
+            received_bytes: 0,
+            end_to_end: Histogram::new(),
+            negative: 0,
+        }));
+    }
+
+    fn close(&mut self) -> Vec<ConsumedPartition> {
+        self.touched = false;
+        let received = self.topics.iter_mut().flatten().filter(|p| p.received > 0);
+        let moved_out = |p: &mut ConsumedPartition| ConsumedPartition {
+            topic: p.topic,
+            partition: p.partition,
+            received: std::mem::take(&mut p.received),
+            received_bytes: std::mem::take(&mut p.received_bytes),
+            end_to_end: p.end_to_end.take(),
+            negative: std::mem::take(&mut p.negative),
+        };
+        received.map(moved_out).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mallard_protocol::{
+        ids::{InstanceId, TopicId},
+        schedule::{Phase as Stretch, PhaseKind},
+        workload::{Assignment, CommitPolicy, ConsumerSpec, Membership, StartFrom, TopicSpec},
+    };
+
+    fn topics() -> Arc<Topics> {
+        let topic = TopicSpec {
+            name: "t".into(),
+            alias: "t".into(),
+            partitions: 3,
+            replication: None,
+            config: Vec::new(),
+            existing: false,
+        };
+        let spec = ConsumerSpec {
+            instance: InstanceId(0),
+            name: "c".into(),
+            topics: vec![TopicId(0)],
+            membership: Membership::Group("g".into()),
+            from: StartFrom::Earliest,
+            commit: CommitPolicy::Never,
+            work_us: 0,
+            client: Vec::new(),
+        };
+        let assignment = Assignment { topics: vec![topic], ..Assignment::default() };
+        Arc::new(Topics::new(&assignment, &spec))
+    }
+
+    #[test]
+    fn records_are_sorted_by_due_and_negative_times_are_counted() {
+        let stretch = |start_us: u64, end_us| Stretch {
+            name: start_us.to_string(),
+            kind: PhaseKind::Hold,
+            start_us,
+            end_us,
+        };
+        let timeline = Timeline(vec![stretch(0, 1_000), stretch(1_000, 9_000)]);
+        let mut receipts = Receipts::new(&timeline, topics());
+        let item =
+            |partition, offset, due_us| Item { place: (0, partition), offset, bytes: 10, due_us };
+        receipts.record(&item(2, 7, 900), 1_500);
+        receipts.record(&item(2, 8, 1_000), 1_500);
+        receipts.record(&item(0, 3, 1_600), 1_500);
+        receipts.record(&item(0, 4, NEVER), 1_500);
+        let part = receipts.close(Interval { index: 0, start_us: 0, end_us: 2_000 });
+        assert_eq!((part.taken, part.slices.len()), (4, 2));
+        assert_eq!(part.slices[0].partitions[0].end_to_end.max(), Some(600));
+        let second = &part.slices[1].partitions;
+        assert_eq!((second[0].partition, second[0].received, second[0].negative), (0, 2, 1));
+        assert_eq!((second[0].end_to_end.count(), second[0].end_to_end.max()), (1, Some(0)));
+        let positions: Vec<_> = part.positions.iter().map(|p| (p.partition, p.offset)).collect();
+        assert_eq!(positions, [(0, 5), (2, 9)]);
+    }
+}

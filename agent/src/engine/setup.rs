@@ -1,0 +1,417 @@
+//! Makes clients and threads out of an assignment.
+
+use super::{
+    Engine, Hooks,
+    clock::{Control, Cutter},
+    commit::Committer,
+    deliveries::Deliveries,
+    intake::{Counts, Intake, Processing, SharedMembership, lock},
+    membership::{Commits, Happened, Membership},
+    notes::{Notes, failure_kind},
+    parts::Part,
+    producer::{Delivering, Flow, Gate, Sending},
+    properties,
+    receipts::Receipts,
+    reporter::Reporter,
+    sender::Sender,
+    topics::{Place, Topics},
+    work::{Bench, Worker},
+};
+use crate::librdkafka::{
+    Client, Config, Consumer, PartitionList, Producer, PropertyError, TransactionError,
+};
+use mallard_protocol::{
+    message::{AgentFailure, FailureKind, FromAgent},
+    workload::{Assignment, ConsumerSpec, Membership as Joining, ProducerSpec, StartFrom},
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Stack of a thread. They are many, and shallow; templates go deepest.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// Longest thread name that the kernel keeps.
+const THREAD_NAME_BYTES: usize = 15;
+
+/// How long reading the end offsets before a run may take.
+const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Makes everything.
+pub(crate) fn prepare(
+    assignment: Assignment,
+    sink: mpsc::Sender<FromAgent>,
+    hooks: Hooks,
+) -> Result<Engine, AgentFailure> {
+    let (parts, inbox) = mpsc::channel();
+    let mut engine = Engine {
+        assignment: Arc::new(assignment),
+        control: Arc::default(),
+        sink,
+        parts,
+        threads: Vec::new(),
+        reporter: None,
+        queues: Vec::new(),
+        producers: Vec::new(),
+        consumers: 0,
+        is_finished: false,
+    };
+    let assignment = Arc::clone(&engine.assignment);
+    for (slot, spec) in assignment.consumers.iter().enumerate() {
+        engine.add_consumer(slot, spec)?;
+    }
+    let (ready, readiness) = mpsc::channel();
+    for slot in 0..assignment.producers.len() {
+        engine.add_producer(slot, &ready)?;
+    }
+    drop(ready);
+    engine.start_reporter(hooks, inbox)?;
+    for outcome in readiness {
+        outcome.map_err(|error| transactions_failed(&error))?;
+    }
+    Ok(engine)
+}
+
+impl Engine {
+    fn add_producer(
+        &mut self,
+        slot: usize,
+        ready: &mpsc::Sender<Result<(), TransactionError>>,
+    ) -> Result<(), AgentFailure> {
+        let assignment = Arc::clone(&self.assignment);
+        let spec = &assignment.producers[slot];
+        let topic = topic_of(&assignment, spec)?;
+        let config = Config::with(&properties::of_producer(&assignment, spec))
+            .map_err(|error| refused(&spec.name, &error))?;
+        let producer =
+            Producer::new(config, &topic.name).map_err(|error| refused(&spec.name, &error))?;
+        let client = Arc::clone(producer.client());
+        let queue = Arc::new(client.main_queue());
+        let flow = Arc::new(Flow::default());
+        let delivering = Delivering {
+            slot,
+            queue: Arc::clone(&queue),
+            control: Arc::clone(&self.control),
+            flow: Arc::clone(&flow),
+            deliveries: Deliveries::new(&assignment.timeline),
+            cutter: Cutter::new(&assignment.timeline),
+            parts: self.parts.clone(),
+            notes: Notes::new(self.sink.clone(), spec.instance, &spec.name),
+        };
+        // Tried here, where a failure can still be told; the thread makes its own.
+        let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow);
+        let make = Making { partitions: topic.partitions, slot, ready: ready.clone() };
+        let name = spec.name.clone();
+        let (control, parts, sink) =
+            (Arc::clone(&self.control), self.parts.clone(), self.sink.clone());
+        let (made, outcome) = mpsc::channel();
+        let owned = Arc::clone(&assignment);
+        let body = move || make.run(&owned, gate, (control, parts, sink), &made);
+        self.producers.push(client);
+        self.queues.push(queue);
+        self.spawn(&format!("acks {name}"), move || delivering.run())?;
+        self.spawn(&format!("send {name}"), body)?;
+        match outcome.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(impossible(&name, &reason)),
+            Err(_) => Err(impossible(&name, "its thread did not start")),
+        }
+    }
+
+    fn add_consumer(&mut self, slot: usize, spec: &ConsumerSpec) -> Result<(), AgentFailure> {
+        let assignment = Arc::clone(&self.assignment);
+        let topics = Arc::new(Topics::new(&assignment, spec));
+        let bench = (spec.work_us > 0).then(|| Arc::new(Bench::new(spec.work_us)));
+        let commits = Arc::<Commits>::default();
+        let membership: SharedMembership = Arc::new(Mutex::new(Membership {
+            instance: spec.instance,
+            control: Arc::clone(&self.control),
+            sink: self.sink.clone(),
+            notes: Notes::new(self.sink.clone(), spec.instance, &spec.name),
+            topics: Arc::clone(&topics),
+            from: spec.from,
+            policy: spec.commit,
+            run_start: HashMap::new(),
+            bench: bench.clone(),
+            commits: Arc::clone(&commits),
+            assigned: BTreeSet::new(),
+            unsettled: None,
+            happened: Happened::default(),
+            is_closing: false,
+        }));
+        let config = Config::with(&properties::of_consumer(&assignment, spec))
+            .map_err(|error| refused(&spec.name, &error))?;
+        let told = Arc::clone(&membership);
+        let handler =
+            Box::new(move |client: &Client, happening: crate::librdkafka::Happening<'_>| {
+                lock(&told).handle(client, happening);
+            });
+        let consumer =
+            Consumer::new(config, handler).map_err(|error| refused(&spec.name, &error))?;
+        commits.answer_to(consumer.queue());
+        if spec.from == StartFrom::RunStart {
+            lock(&membership).run_start = end_offsets(consumer.client(), &topics, &spec.name)?;
+        }
+        join(&consumer, &membership, &topics, spec)?;
+        self.queues.push(Arc::clone(consumer.queue()));
+        self.consumers += 1;
+        self.poll(
+            slot,
+            spec,
+            Consuming { consumer: Arc::new(consumer), membership, topics, bench, commits },
+        )
+    }
+
+    fn poll(
+        &mut self,
+        slot: usize,
+        spec: &ConsumerSpec,
+        consuming: Consuming,
+    ) -> Result<(), AgentFailure> {
+        let Consuming { consumer, membership, topics, bench, commits } = consuming;
+        let timeline = &self.assignment.timeline;
+        let receipts = Receipts::new(timeline, Arc::clone(&topics));
+        let client = Arc::clone(consumer.client());
+        let committer =
+            Committer::new(client, Arc::clone(&topics), commits, spec.commit, bench.is_some());
+        let cutter = Cutter::new(timeline);
+        let processing = match bench {
+            None => Processing::Here(receipts, committer),
+            Some(bench) => {
+                let worker = Worker {
+                    slot,
+                    work_us: spec.work_us,
+                    control: Arc::clone(&self.control),
+                    bench: Arc::clone(&bench),
+                    receipts,
+                    committer,
+                    cutter: cutter.clone(),
+                    parts: self.parts.clone(),
+                    queue: Arc::clone(consumer.queue()),
+                };
+                self.spawn(&format!("work {}", spec.name), move || worker.run())?;
+                Processing::Beside(bench)
+            }
+        };
+        let intake = Intake {
+            slot,
+            instance: spec.instance,
+            run: self.assignment.run,
+            consumer,
+            membership,
+            topics,
+            processing,
+            control: Arc::clone(&self.control),
+            cutter,
+            parts: self.parts.clone(),
+            sink: self.sink.clone(),
+            reads_again: spec.from == StartFrom::Earliest,
+            counts: Counts::default(),
+        };
+        self.spawn(&format!("poll {}", spec.name), move || intake.run())
+    }
+
+    fn start_reporter(
+        &mut self,
+        mut hooks: Hooks,
+        inbox: mpsc::Receiver<Part>,
+    ) -> Result<(), AgentFailure> {
+        let observer = match hooks.end_offsets.take() {
+            None => None,
+            Some(mut end_offsets) => {
+                let (ask, asked) = mpsc::channel::<u64>();
+                let parts = self.parts.clone();
+                let observe = move || {
+                    for index in asked {
+                        // It ends with the reporter, which drops the other end.
+                        let _ = parts.send(Part::EndOffsets(index, end_offsets()));
+                    }
+                };
+                spawn("offsets", &self.sink, observe)?;
+                Some(ask)
+            }
+        };
+        let assignment = &self.assignment;
+        let producers: Vec<_> = assignment.producers.iter().map(|spec| spec.instance).collect();
+        let consumers: Vec<_> = assignment.consumers.iter().map(|spec| spec.instance).collect();
+        let reporter = Reporter::new(
+            Arc::clone(&self.control),
+            self.sink.clone(),
+            (hooks, observer),
+            &assignment.timeline,
+            &producers,
+            &consumers,
+        );
+        self.reporter = Some(spawn("reporter", &self.sink, move || reporter.run(&inbox))?);
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), AgentFailure> {
+        self.threads.push(spawn(name, &self.sink, body)?);
+        Ok(())
+    }
+}
+
+/// What a consumer's threads are made of.
+struct Consuming {
+    consumer: Arc<Consumer>,
+    membership: SharedMembership,
+    topics: Arc<Topics>,
+    bench: Option<Arc<Bench>>,
+    commits: Arc<Commits>,
+}
+
+/// A sending thread in the making. It borrows the schedule from the assignment that it holds.
+struct Making {
+    partitions: i32,
+    slot: usize,
+    ready: mpsc::Sender<Result<(), TransactionError>>,
+}
+
+impl Making {
+    fn run(
+        self,
+        assignment: &Assignment,
+        gate: Gate,
+        (control, parts, sink): (Arc<Control>, mpsc::Sender<Part>, mpsc::Sender<FromAgent>),
+        made: &mpsc::Sender<Result<(), String>>,
+    ) {
+        let spec = &assignment.producers[self.slot];
+        let timeline = &assignment.timeline;
+        match Sender::new(spec, assignment.run, self.partitions, timeline, gate) {
+            Err(reason) => {
+                let _ = made.send(Err(reason));
+                control.park();
+            }
+            Ok(sender) => {
+                let _ = made.send(Ok(()));
+                let notes = Notes::new(sink, spec.instance, &spec.name);
+                Sending { slot: self.slot, sender, control, parts, notes }.run(self.ready);
+            }
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    sink: &mpsc::Sender<FromAgent>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, AgentFailure> {
+    let name: String = name
+        .char_indices()
+        .take_while(|(at, c)| at + c.len_utf8() <= THREAD_NAME_BYTES)
+        .map(|(_, c)| c)
+        .collect();
+    let guard = Guard { name: name.clone(), sink: sink.clone() };
+    let guarded = move || {
+        let _guard = guard;
+        body();
+    };
+    std::thread::Builder::new()
+        .name(name.clone())
+        .stack_size(STACK_BYTES)
+        .spawn(guarded)
+        .map_err(|error| impossible(&name, &format!("its thread could not be started: {error}")))
+}
+
+/// Tells of a panic: a thread that is gone must not look like one that has nothing to say.
+struct Guard {
+    name: String,
+    sink: mpsc::Sender<FromAgent>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = format!("thread {} of the load engine panicked", self.name);
+            let failure = AgentFailure { kind: FailureKind::Other, text };
+            let _ = self.sink.send(FromAgent::Failed(failure));
+        }
+    }
+}
+
+fn join(
+    consumer: &Consumer,
+    membership: &SharedMembership,
+    topics: &Topics,
+    spec: &ConsumerSpec,
+) -> Result<(), AgentFailure> {
+    let client = consumer.client();
+    let outcome = match &spec.membership {
+        Joining::Group(_) => {
+            let names = (0..topics.count()).map(|topic| (topics.name(topic), -1, 0));
+            client.subscribe(&PartitionList::of(names))
+        }
+        Joining::Assigned(partitions) => {
+            let places: Vec<Place> = (0..topics.count())
+                .flat_map(|topic| partitions.iter().map(move |partition| (topic, *partition)))
+                .collect();
+            lock(membership).assign_by_hand(client, &places)
+        }
+    };
+    outcome.map_err(|code| AgentFailure {
+        kind: failure_kind(code),
+        text: format!("{} cannot read its topics: {}", spec.name, code.describe()),
+    })
+}
+
+/// End offsets of all partitions, asked again while the broker is not ready to say.
+fn end_offsets(
+    client: &Client,
+    topics: &Topics,
+    name: &str,
+) -> Result<HashMap<Place, i64>, AgentFailure> {
+    let deadline = Instant::now() + END_OFFSETS_WITHIN;
+    loop {
+        let mut list = topics.list(topics.places().map(|place| (place, 0)));
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let outcome = client
+            .end_offsets(&mut list, i32::try_from(left).unwrap_or(i32::MAX))
+            .and_then(|()| list.iter().try_for_each(|(_, _, _, code)| code.check()));
+        match outcome {
+            Ok(()) => return Ok(topics.places_in(&list).into_iter().collect()),
+            Err(code) if Instant::now() >= deadline => {
+                return Err(AgentFailure {
+                    kind: failure_kind(code),
+                    text: format!("{name} cannot read end offsets: {}", code.describe()),
+                });
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn topic_of<'a>(
+    assignment: &'a Assignment,
+    spec: &ProducerSpec,
+) -> Result<&'a mallard_protocol::workload::TopicSpec, AgentFailure> {
+    assignment
+        .topics
+        .get(spec.topic.index())
+        .ok_or_else(|| impossible(&spec.name, "its topic is not in the assignment"))
+}
+
+fn refused(name: &str, error: &PropertyError) -> AgentFailure {
+    AgentFailure { kind: FailureKind::Property, text: format!("{name}: {error}") }
+}
+
+fn impossible(name: &str, reason: &str) -> AgentFailure {
+    AgentFailure { kind: FailureKind::Other, text: format!("{name}: {reason}") }
+}
+
+fn transactions_failed(error: &TransactionError) -> AgentFailure {
+    let (kind, reason) = match error {
+        TransactionError::NotYet => (FailureKind::TimedOut, "no answer from the coordinator"),
+        TransactionError::MustAbort(reason) | TransactionError::Fatal(reason) => {
+            (FailureKind::Other, reason.as_str())
+        }
+    };
+    AgentFailure { kind, text: format!("transactions cannot be initialised: {reason}") }
+}

@@ -1,0 +1,105 @@
+//! librdkafka's statistics, reduced to what a report shows.
+
+use mallard_protocol::interval::ClientStats;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// How often a client is asked for its statistics, in milliseconds. They list every partition, so with
+/// many of them it is asked less often.
+pub(crate) fn interval_ms(partitions: i32) -> u32 {
+    if partitions > 100 { 5_000 } else { 1_000 }
+}
+
+#[derive(Deserialize)]
+struct Statistics {
+    #[serde(default)]
+    tx_bytes: u64,
+    #[serde(default)]
+    rx_bytes: u64,
+    #[serde(default)]
+    brokers: HashMap<String, Broker>,
+    #[serde(default)]
+    topics: HashMap<String, Topic>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Broker {
+    txerrs: u64,
+    rxerrs: u64,
+    txretries: u64,
+    int_latency: Window,
+    outbuf_latency: Window,
+    rtt: Window,
+    throttle: Window,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Topic {
+    batchsize: Window,
+    batchcnt: Window,
+}
+
+/// One of librdkafka's rolling windows.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Window {
+    sum: i64,
+    cnt: i64,
+    p99: i64,
+}
+
+/// Reads statistics; `None` if they are not what librdkafka writes.
+pub(crate) fn parse(json: &str) -> Option<ClientStats> {
+    let statistics: Statistics = serde_json::from_str(json).ok()?;
+    let brokers = || statistics.brokers.values();
+    let topics = || statistics.topics.values();
+    let queue = || brokers().map(|b| b.int_latency);
+    let wait = || brokers().map(|b| b.outbuf_latency);
+    Some(ClientStats {
+        batch_bytes_mean: mean(topics().map(|t| t.batchsize)),
+        batch_records_mean: mean(topics().map(|t| t.batchcnt)),
+        // From the call to the batch being made, and from there to the socket.
+        queue_us_mean: mean(queue()) + mean(wait()),
+        queue_us_p99: worst(queue()) + worst(wait()),
+        round_trip_us_mean: mean(brokers().map(|b| b.rtt)),
+        round_trip_us_p99: worst(brokers().map(|b| b.rtt)),
+        throttle_ms_mean: mean(brokers().map(|b| b.throttle)),
+        retries: brokers().map(|b| b.txretries).sum(),
+        errors: brokers().map(|b| b.txerrs + b.rxerrs).sum(),
+        wire_sent_bytes: statistics.tx_bytes,
+        wire_received_bytes: statistics.rx_bytes,
+    })
+}
+
+/// The mean over several windows, each weighted by its count.
+#[expect(clippy::cast_precision_loss, reason = "sums of a few seconds are below 2^53")]
+fn mean(windows: impl Iterator<Item = Window>) -> f64 {
+    let (sum, count) = windows.fold((0, 0), |(sum, count), w| (sum + w.sum, count + w.cnt));
+    if count > 0 { sum as f64 / count as f64 } else { 0.0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "latencies are below 2^53 µs")]
+fn worst(windows: impl Iterator<Item = Window>) -> f64 {
+    windows.map(|w| w.p99).max().unwrap_or(0).max(0) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_several_brokers_are_weighted() {
+        let json = r#"{"name": "x", "tx_bytes": 10, "rx_bytes": 20, "brokers": {
+            "a": {"txretries": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
+            "b": {"rxerrs": 3, "rtt": {"sum": 900, "cnt": 3, "p99": 400}, "extra": {}}},
+            "topics": {"t": {"batchcnt": {"sum": 50, "cnt": 5}, "partitions": {"0": {}}}}}"#;
+        let stats = parse(json).unwrap();
+        assert_eq!(stats.round_trip_us_mean, 250.0);
+        assert_eq!(stats.round_trip_us_p99, 400.0);
+        assert_eq!(stats.batch_records_mean, 10.0);
+        assert_eq!((stats.retries, stats.errors, stats.wire_sent_bytes), (2, 4, 10));
+        assert_eq!(parse("nonsense"), None);
+    }
+}

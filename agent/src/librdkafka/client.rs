@@ -1,0 +1,152 @@
+//! A client handle and what producers and consumers have in common.
+
+use super::{
+    Code,
+    config::{Config, Kind, PropertyError, nothing},
+    event::Queue,
+    rd, text,
+};
+use std::{any::Any, ptr::NonNull, sync::Arc};
+
+/// A librdkafka client. Dropping it ends its threads, which waits for them.
+pub(crate) struct Client {
+    pub(super) handle: NonNull<rd::rd_kafka_t>,
+    /// What callbacks refer to; freed after the client has ended.
+    pub(super) context: Option<Box<dyn Any + Send + Sync>>,
+}
+
+// SAFETY: librdkafka's handles are documented to be thread safe.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+/// Why a transactional call failed, by what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TransactionError {
+    /// It goes on in the background: the same call picks it up again.
+    NotYet,
+    /// The transaction must be aborted; the producer can go on after that.
+    MustAbort(String),
+    /// The producer can do nothing more.
+    Fatal(String),
+}
+
+impl Client {
+    /// Makes a client.
+    pub(super) fn new(config: Config, kind: Kind) -> Result<Self, PropertyError> {
+        Ok(Self { handle: config.create(kind)?, context: None })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
+        self.handle.as_ptr()
+    }
+
+    /// The queue of events: delivery reports, errors, statistics, log lines.
+    pub(crate) fn main_queue(self: &Arc<Self>) -> Queue {
+        // SAFETY: the handle is valid; the returned reference is owned by `Queue`.
+        let queue = unsafe { rd::rd_kafka_queue_get_main(self.as_ptr()) };
+        Queue::new(queue, Arc::clone(self))
+    }
+
+    /// Sends log lines to the queue of events instead of the standard error.
+    pub(super) fn log_to_queue(&self) {
+        // SAFETY: the handle is valid; null stands for the main queue.
+        unsafe { rd::rd_kafka_set_log_queue(self.as_ptr(), nothing()) };
+    }
+
+    /// Records and requests that the client still holds, by its own count.
+    pub(crate) fn queue_length(&self) -> u64 {
+        // SAFETY: the handle is valid.
+        u64::try_from(unsafe { rd::rd_kafka_outq_len(self.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Why the client can do nothing more, if that is so.
+    pub(crate) fn fatal_error(&self) -> Option<String> {
+        let mut reason = [0; super::config::REASON_BYTES];
+        // SAFETY: the handle is valid, and the buffer's true size is given.
+        let code =
+            unsafe { rd::rd_kafka_fatal_error(self.as_ptr(), reason.as_mut_ptr(), reason.len()) };
+        (!Code(code).is_ok()).then(|| text(reason.as_ptr()))
+    }
+
+    /// Waits until all records have their reports, at most this long.
+    pub(crate) fn flush(&self, timeout_ms: i32) -> Result<(), Code> {
+        // SAFETY: the handle is valid. Reports are taken from the queue by another thread.
+        Code(unsafe { rd::rd_kafka_flush(self.as_ptr(), timeout_ms) }).check()
+    }
+
+    /// Gives up everything that waits or is on its way: it fails as `_PURGE_QUEUE` or `_PURGE_INFLIGHT`.
+    pub(crate) fn purge(&self) {
+        // SAFETY: the handle is valid.
+        unsafe {
+            rd::rd_kafka_purge(
+                self.as_ptr(),
+                rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT,
+            );
+        }
+    }
+
+    /// Registers with the transaction coordinator.
+    pub(crate) fn init_transactions(&self, timeout_ms: i32) -> Result<(), TransactionError> {
+        // SAFETY: the handle is valid.
+        outcome(unsafe { rd::rd_kafka_init_transactions(self.as_ptr(), timeout_ms) })
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin_transaction(&self) -> Result<(), TransactionError> {
+        // SAFETY: the handle is valid.
+        outcome(unsafe { rd::rd_kafka_begin_transaction(self.as_ptr()) })
+    }
+
+    /// Flushes and commits. `NotYet` after the timeout: call again.
+    pub(crate) fn commit_transaction(&self, timeout_ms: i32) -> Result<(), TransactionError> {
+        // SAFETY: the handle is valid.
+        outcome(unsafe { rd::rd_kafka_commit_transaction(self.as_ptr(), timeout_ms) })
+    }
+
+    /// Purges and aborts. `NotYet` after the timeout: call again.
+    pub(crate) fn abort_transaction(&self, timeout_ms: i32) -> Result<(), TransactionError> {
+        // SAFETY: the handle is valid.
+        outcome(unsafe { rd::rd_kafka_abort_transaction(self.as_ptr(), timeout_ms) })
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A consumer that was closed in time has nothing left to close; one that was not must not
+        // block here.
+        // SAFETY: owned; queues hold a reference to this client, so none is left.
+        unsafe {
+            rd::rd_kafka_destroy_flags(self.as_ptr(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        }
+    }
+}
+
+/// Sorts a transactional call's error, and frees it.
+fn outcome(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: not null, owned by us, freed once, and not used after that.
+    let (reason, fatal, abort, retriable) = unsafe {
+        let facts = (
+            format!(
+                "{} ({})",
+                text(rd::rd_kafka_error_string(error)),
+                text(rd::rd_kafka_error_name(error))
+            ),
+            rd::rd_kafka_error_is_fatal(error) != 0,
+            rd::rd_kafka_error_txn_requires_abort(error) != 0,
+            rd::rd_kafka_error_is_retriable(error) != 0,
+        );
+        rd::rd_kafka_error_destroy(error);
+        facts
+    };
+    Err(match (fatal, abort, retriable) {
+        (true, _, _) => TransactionError::Fatal(reason),
+        (_, true, _) => TransactionError::MustAbort(reason),
+        (_, _, true) => TransactionError::NotYet,
+        // Neither of the three is a call in the wrong state: nothing that trying again would heal.
+        _ => TransactionError::Fatal(reason),
+    })
+}

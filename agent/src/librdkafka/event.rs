@@ -1,0 +1,180 @@
+//! Queues of events, and the delivery reports, statistics and errors that they bring.
+
+use super::{Client, Code, rd, text};
+use std::{
+    ffi::{CStr, c_int},
+    ptr::{self, NonNull},
+    sync::Arc,
+};
+
+/// Delivery reports that are taken out of an event at once.
+const REPORTS_AT_ONCE: usize = 256;
+
+/// A queue of a client.
+pub(crate) struct Queue {
+    pub(super) queue: NonNull<rd::rd_kafka_queue_t>,
+    // Dropped after the queue's own reference is given back: a queue must not outlive its client.
+    client: Arc<Client>,
+}
+
+// SAFETY: librdkafka's queues are documented to be thread safe.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    pub(super) fn new(queue: *mut rd::rd_kafka_queue_t, client: Arc<Client>) -> Self {
+        Self { queue: NonNull::new(queue).expect("a client has this queue"), client }
+    }
+
+    /// Waits for an event, at most this long.
+    pub(crate) fn poll(&self, timeout_ms: i32) -> Option<Event> {
+        // SAFETY: the queue is valid; the event is owned by `Event`.
+        NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), timeout_ms) }).map(Event)
+    }
+
+    /// Wakes up whoever waits in a poll.
+    pub(crate) fn wake(&self) {
+        // SAFETY: the queue is valid.
+        unsafe { rd::rd_kafka_queue_yield(self.queue.as_ptr()) }
+    }
+
+    /// The client that the queue belongs to.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: owned, given back once.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    /// Why it failed, or [`Code::OK`].
+    pub(crate) code: Code,
+    /// Where it is; -1 if it failed before a partition was chosen.
+    pub(crate) partition: i32,
+    /// Its key and value bytes.
+    pub(crate) bytes: u64,
+    /// What was handed in with it.
+    pub(crate) opaque: u64,
+}
+
+/// Something that happened to a client, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Incident {
+    /// What.
+    pub(crate) code: Code,
+    /// Whether the client can do nothing more.
+    pub(crate) fatal: bool,
+    /// librdkafka's explanation.
+    pub(crate) text: String,
+}
+
+/// An event.
+pub(crate) struct Event(NonNull<rd::rd_kafka_event_t>);
+
+impl Event {
+    /// How many delivery reports it brings.
+    pub(crate) fn report_count(&self) -> u64 {
+        match self.kind() {
+            // SAFETY: the event is valid.
+            rd::RD_KAFKA_EVENT_DR => unsafe {
+                rd::rd_kafka_event_message_count(self.0.as_ptr()) as u64
+            },
+            _ => 0,
+        }
+    }
+
+    /// Hands over every delivery report once. Takes them out: a second call finds none.
+    #[inline]
+    pub(crate) fn for_each_report(&mut self, mut take: impl FnMut(Report)) {
+        let mut messages = [ptr::null(); REPORTS_AT_ONCE];
+        loop {
+            // SAFETY: the event is valid, and the array's true size is given.
+            let count = unsafe {
+                rd::rd_kafka_event_message_array(
+                    self.0.as_ptr(),
+                    messages.as_mut_ptr(),
+                    messages.len(),
+                )
+            };
+            for message in &messages[..count] {
+                // SAFETY: librdkafka filled this entry; messages live as long as their event.
+                let message = unsafe { &**message };
+                take(Report {
+                    code: Code(message.err),
+                    partition: message.partition,
+                    bytes: (message.len + message.key_len) as u64,
+                    opaque: message._private.addr() as u64,
+                });
+            }
+            if count < messages.len() {
+                return;
+            }
+        }
+    }
+
+    /// The client's statistics as JSON, if that is what the event brings.
+    pub(crate) fn statistics(&self) -> Option<&str> {
+        if self.kind() != rd::RD_KAFKA_EVENT_STATS {
+            // The call below reads a union without looking at what it holds.
+            return None;
+        }
+        // SAFETY: the event is valid and of this kind.
+        let json = unsafe { rd::rd_kafka_event_stats(self.0.as_ptr()) };
+        // SAFETY: not null, ends with a zero byte, lives as long as the event.
+        (!json.is_null()).then(|| unsafe { CStr::from_ptr(json) }).and_then(|s| s.to_str().ok())
+    }
+
+    /// The error or the log line of at least a warning that the event brings, if it does.
+    pub(crate) fn incident(&self) -> Option<Incident> {
+        match self.kind() {
+            // SAFETY: the event is valid and of this kind.
+            rd::RD_KAFKA_EVENT_ERROR => unsafe {
+                Some(Incident {
+                    code: Code(rd::rd_kafka_event_error(self.0.as_ptr())),
+                    fatal: rd::rd_kafka_event_error_is_fatal(self.0.as_ptr()) != 0,
+                    text: text(rd::rd_kafka_event_error_string(self.0.as_ptr())),
+                })
+            },
+            rd::RD_KAFKA_EVENT_LOG => self.log_line(),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> rd::rd_kafka_event_type_t {
+        // SAFETY: the event is valid.
+        unsafe { rd::rd_kafka_event_type(self.0.as_ptr()) }
+    }
+
+    fn log_line(&self) -> Option<Incident> {
+        let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0 as c_int);
+        // SAFETY: the event is valid, and the three places are ours.
+        let outcome = unsafe {
+            rd::rd_kafka_event_log(
+                self.0.as_ptr(),
+                &raw mut facility,
+                &raw mut line,
+                &raw mut level,
+            )
+        };
+        (outcome == 0 && level <= super::consumer::WARNING).then(|| Incident {
+            code: Code::OK,
+            fatal: false,
+            text: format!("{}: {}", text(facility), text(line)),
+        })
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: owned, freed once.
+        unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}

@@ -1,0 +1,237 @@
+//! A producer: batches of records out, delivery reports back as events.
+
+use super::{
+    Code,
+    client::Client,
+    config::{Config, Kind, PropertyError, nothing},
+    rd,
+};
+use std::{
+    ffi::{CStr, CString, c_void},
+    ptr::{self, NonNull},
+    sync::Arc,
+};
+
+/// A producer for one topic.
+pub(crate) struct Producer {
+    client: Arc<Client>,
+    topic: NonNull<rd::rd_kafka_topic_t>,
+}
+
+// SAFETY: librdkafka's topic handles are documented to be thread safe.
+unsafe impl Send for Producer {}
+
+/// A record to be sent. Its bytes lie in arenas that are lent to each call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// When it was due, in microseconds on the run's clock.
+    pub(crate) due_us: u64,
+    /// The instance's own count.
+    pub(crate) sequence: u64,
+    /// First byte of its value in the arena of values.
+    pub(crate) value_at: u32,
+    /// Length of its value.
+    pub(crate) value_len: u32,
+    /// First byte of its key in the arena of keys.
+    pub(crate) key_at: u32,
+    /// Length of its key; `u32::MAX` for none.
+    pub(crate) key_len: u32,
+    /// Its partition; -1 lets the client's partitioner choose.
+    pub(crate) partition: i32,
+}
+
+impl Message {
+    /// [`Message::key_len`] of a record without a key.
+    pub(crate) const NO_KEY: u32 = u32::MAX;
+
+    /// Key and value bytes.
+    #[inline]
+    pub(crate) fn bytes(&self) -> u64 {
+        let key = if self.key_len == Self::NO_KEY { 0 } else { self.key_len };
+        u64::from(self.value_len) + u64::from(key)
+    }
+
+    /// The value, in the arena of values.
+    #[inline]
+    pub(crate) fn value<'a>(&self, values: &'a [u8]) -> &'a [u8] {
+        &values[self.value_at as usize..][..self.value_len as usize]
+    }
+
+    #[inline]
+    fn key<'a>(&self, keys: &'a [u8]) -> Option<&'a [u8]> {
+        (self.key_len != Self::NO_KEY)
+            .then(|| &keys[self.key_at as usize..][..self.key_len as usize])
+    }
+}
+
+/// The array that a batch is handed over in, kept to be used again.
+#[derive(Default)]
+pub(crate) struct Outbox(Vec<rd::rd_kafka_message_t>);
+
+// SAFETY: the pointers in it are only read during the call that wrote them.
+unsafe impl Send for Outbox {}
+
+impl Producer {
+    /// Makes a producer for a topic. Its main queue brings delivery reports, errors, statistics and
+    /// log lines, and must be polled.
+    pub(crate) fn new(mut config: Config, topic: &str) -> Result<Self, PropertyError> {
+        config.set("log.queue", "true")?;
+        // Without the reports of success there would be no accounts.
+        config.set("delivery.report.only.error", "false")?;
+        // SAFETY: the configuration is valid.
+        unsafe {
+            rd::rd_kafka_conf_set_events(
+                config.as_ptr(),
+                rd::RD_KAFKA_EVENT_DR
+                    | rd::RD_KAFKA_EVENT_STATS
+                    | rd::RD_KAFKA_EVENT_ERROR
+                    | rd::RD_KAFKA_EVENT_LOG,
+            );
+        }
+        let client = Arc::new(Client::new(config, Kind::Producer)?);
+        client.log_to_queue();
+        let refused =
+            |reason: &str| PropertyError { key: String::new(), reason: reason.to_owned() };
+        let name = CString::new(topic).map_err(|_| refused("the topic's name has a zero byte"))?;
+        // SAFETY: the handle is valid, the name ends with a zero byte, null takes the defaults.
+        let topic = unsafe { rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), nothing()) };
+        let topic = NonNull::new(topic).ok_or_else(|| refused("the topic's name is not valid"))?;
+        Ok(Self { client, topic })
+    }
+
+    /// The client, for its queue and its state.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Hands a batch to the client, which copies it. Returns how many it took; `judge` gets the index
+    /// and the code of each of the others. After a `_QUEUE_FULL` all that follow are refused as well.
+    pub(crate) fn send_batch(
+        &self,
+        outbox: &mut Outbox,
+        (values, keys): (&[u8], &[u8]),
+        messages: &[Message],
+        mut opaque_of: impl FnMut(&Message) -> u64,
+        mut judge: impl FnMut(usize, Code),
+    ) -> usize {
+        outbox.0.clear();
+        outbox.0.extend(messages.iter().map(|message| {
+            let value = message.value(values);
+            let key = message.key(keys);
+            rd::rd_kafka_message_t {
+                err: Code::OK.0,
+                rkt: ptr::null_mut(),
+                partition: message.partition,
+                payload: value.as_ptr().cast_mut().cast(),
+                len: value.len(),
+                key: key.map_or(ptr::null_mut(), |key| key.as_ptr().cast_mut().cast()),
+                key_len: key.map_or(0, <[u8]>::len),
+                offset: 0,
+                _private: opaque(opaque_of(message)),
+            }
+        }));
+        let count = i32::try_from(outbox.0.len()).unwrap_or(i32::MAX);
+        // SAFETY: topic and array are valid, payloads and keys are borrowed for the call, and
+        // MSG_F_COPY has the client copy them before it returns.
+        let taken = unsafe {
+            rd::rd_kafka_produce_batch(
+                self.topic.as_ptr(),
+                PARTITION_BY_CLIENT,
+                rd::RD_KAFKA_MSG_F_COPY | rd::RD_KAFKA_MSG_F_PARTITION,
+                outbox.0.as_mut_ptr(),
+                count,
+            )
+        };
+        let taken = usize::try_from(taken).unwrap_or(0);
+        if taken < messages.len() {
+            for (index, message) in outbox.0.iter().enumerate() {
+                if !Code(message.err).is_ok() {
+                    judge(index, Code(message.err));
+                }
+            }
+        }
+        taken
+    }
+
+    /// Hands over one record with headers.
+    pub(crate) fn send_with_headers(
+        &self,
+        (values, keys): (&[u8], &[u8]),
+        message: &Message,
+        headers: &[(CString, Vec<u8>)],
+        stamp: Option<(&CStr, &[u8])>,
+        opaque_bits: u64,
+        arguments: &mut Arguments,
+    ) -> Result<(), Code> {
+        let argument = |vtype, u| rd::rd_kafka_vu_t { vtype, u };
+        type Value = rd::rd_kafka_vu_s__bindgen_ty_1;
+        let memory = |bytes: &[u8]| Value {
+            mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 {
+                ptr: bytes.as_ptr().cast_mut().cast(),
+                size: bytes.len(),
+            },
+        };
+        let header = |name: &CStr, value: &[u8]| Value {
+            header: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_2 {
+                name: name.as_ptr(),
+                val: value.as_ptr().cast(),
+                size: isize::try_from(value.len()).unwrap_or(0),
+            },
+        };
+        use rd::rd_kafka_vtype_t as V;
+        let list = &mut arguments.0;
+        list.clear();
+        list.push(argument(V::RD_KAFKA_VTYPE_RKT, Value { rkt: self.topic.as_ptr() }));
+        list.push(argument(V::RD_KAFKA_VTYPE_PARTITION, Value { i32_: message.partition }));
+        list.push(argument(V::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: rd::RD_KAFKA_MSG_F_COPY }));
+        list.push(argument(V::RD_KAFKA_VTYPE_VALUE, memory(message.value(values))));
+        if let Some(key) = message.key(keys) {
+            list.push(argument(V::RD_KAFKA_VTYPE_KEY, memory(key)));
+        }
+        list.push(argument(V::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque(opaque_bits) }));
+        list.extend(
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_c_str(), value.as_slice()))
+                .chain(stamp)
+                .map(|(name, value)| argument(V::RD_KAFKA_VTYPE_HEADER, header(name, value))),
+        );
+        // SAFETY: every argument is of the type that its tag says, and all bytes are borrowed for the
+        // call, in which the client copies them. The error is owned by us and freed once.
+        unsafe {
+            let error = rd::rd_kafka_produceva(self.client.as_ptr(), list.as_ptr(), list.len());
+            if error.is_null() {
+                return Ok(());
+            }
+            let code = Code(rd::rd_kafka_error_code(error));
+            rd::rd_kafka_error_destroy(error);
+            Err(code)
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // SAFETY: owned, given back once, and before the client.
+        unsafe { rd::rd_kafka_topic_destroy(self.topic.as_ptr()) }
+    }
+}
+
+/// The arguments of a record with headers, kept to be used again.
+#[derive(Default)]
+pub(crate) struct Arguments(Vec<rd::rd_kafka_vu_t>);
+
+// SAFETY: the pointers in it are only read during the call that wrote them.
+unsafe impl Send for Arguments {}
+
+/// Has the client's partitioner choose, where a message does not say otherwise.
+const PARTITION_BY_CLIENT: i32 = -1;
+
+/// 64 bits dressed as the pointer that C wants.
+#[inline]
+fn opaque(bits: u64) -> *mut c_void {
+    #[expect(clippy::cast_possible_truncation, reason = "64-bit targets only, asserted below")]
+    ptr::without_provenance_mut(bits as usize)
+}
+
+const _: () = assert!(usize::BITS == 64, "message opaques carry 64 bits");

@@ -1,0 +1,16 @@
+//! `mallard list`: cases by name, one a line.
+
+use super::{Outcome, args::PlanArgs, files};
+
+/// Lists the cases of files and folders.
+#[must_use]
+pub fn list(args: &PlanArgs) -> Outcome {
+    let listed = files::scenarios(args).and_then(|(scenarios, _)| {
+        let options = files::options(args, "list")?;
+        crate::plan::case_names(&scenarios, &options).map_err(|mistakes| files::refused(&mistakes))
+    });
+    match listed {
+        Ok(names) => Outcome::ok(names.iter().map(|case| format!("{}\n", case.name)).collect()),
+        Err(outcome) => outcome,
+    }
+}

@@ -1,0 +1,125 @@
+//! `mallard validate`: every mistake of scenario and cluster files; nothing is touched.
+
+use super::{Outcome, args::ValidateArgs, files};
+use crate::{
+    exit_code,
+    load::{
+        Diagnostic, LoadedScenario,
+        cluster::{self, Cluster},
+        files::{FileKind, kind_of},
+        process_environment,
+        render::render,
+        scenario_files,
+        source::Source,
+        tidy, yaml,
+    },
+    plan::{Plan, PlanOptions, plan},
+};
+use std::path::{Path, PathBuf};
+
+/// Stands for a run's id; as long as one with a short name.
+const NO_RUN: &str = "00000000-000000-validate-0000";
+
+/// What was found, and what it was found in.
+#[derive(Debug, Default)]
+pub struct Validated {
+    /// Mistakes and warnings, in order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The plan, if nothing prevents one and there is a scenario.
+    pub plan: Option<Plan>,
+    /// A line for each file that is right.
+    pub sound: Vec<String>,
+}
+
+/// Validates files and prints what was found.
+#[must_use]
+pub fn validate(args: &ValidateArgs) -> Outcome {
+    outcome(check(&args.files))
+}
+
+/// What validation ends with.
+#[must_use]
+pub fn outcome(mut validated: Validated) -> Outcome {
+    tidy(&mut validated.diagnostics);
+    let wrong = validated.diagnostics.iter().any(Diagnostic::is_error);
+    let lines = validated.sound.iter().map(|line| format!("{line}\n")).collect();
+    Outcome {
+        stdout: if wrong { String::new() } else { lines },
+        stderr: render(&validated.diagnostics, files::colour()),
+        code: if wrong { exit_code::USAGE } else { exit_code::PASS },
+    }
+}
+
+/// Validates files. Scenarios are checked against the first cluster file among them, else against the
+/// default cluster.
+#[must_use]
+pub fn check(paths: &[PathBuf]) -> Validated {
+    let mut found = Validated::default();
+    let (cluster_paths, scenario_paths): (Vec<_>, Vec<_>) =
+        paths.iter().cloned().partition(|path| is_cluster_file(path));
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for path in &cluster_paths {
+        match Source::read(path)
+            .map_err(|mistake| vec![mistake])
+            .and_then(|source| cluster::from_source(&source, &process_environment))
+        {
+            Ok(cluster) => {
+                found.diagnostics.extend(cluster.warnings.iter().cloned());
+                found.sound.push(format!("{}: a sound cluster file", path.display()));
+                clusters.push(cluster);
+            }
+            Err(mistakes) => found.diagnostics.extend(mistakes),
+        }
+    }
+    let mut scenarios = Vec::new();
+    // File by file, so that the syntax of one does not hide the mistakes of another.
+    for path in &scenario_paths {
+        match scenario_files(std::slice::from_ref(path), &process_environment) {
+            Ok((loaded, warnings)) => {
+                found.diagnostics.extend(warnings);
+                scenarios.extend(loaded);
+            }
+            Err(mistakes) => found.diagnostics.extend(mistakes),
+        }
+    }
+    if !scenarios.is_empty() {
+        let cluster = match clusters.into_iter().next() {
+            Some(cluster) => Some(cluster),
+            None if cluster_paths.is_empty() => default_cluster(&mut found),
+            None => None,
+        };
+        if let Some(cluster) = cluster {
+            against(&scenarios, &cluster, &mut found);
+        }
+    }
+    found
+}
+
+fn is_cluster_file(path: &Path) -> bool {
+    let tree = Source::read(path).ok().and_then(|source| yaml::parse(&source).ok());
+    tree.is_some_and(|root| kind_of(&root) == FileKind::Cluster)
+}
+
+fn default_cluster(found: &mut Validated) -> Option<Cluster> {
+    files::cluster(None).map_err(|mistakes| found.diagnostics.extend(mistakes)).ok()
+}
+
+fn against(scenarios: &[LoadedScenario], cluster: &Cluster, found: &mut Validated) {
+    match plan(scenarios, cluster, &PlanOptions::new(NO_RUN)) {
+        Ok(plan) => {
+            for scenario in scenarios {
+                let cases = plan.cases.iter().filter(|case| case.file == scenario.source.path);
+                let count = cases.count();
+                let cases = if count == 1 { "case" } else { "cases" };
+                let file = scenario.source.path.display();
+                found.sound.push(format!(
+                    "{file}: a sound scenario, {count} {cases}, with {}",
+                    cluster.source.path.display()
+                ));
+            }
+            found.diagnostics.extend(plan.warnings.iter().cloned());
+            found.plan = Some(plan);
+        }
+        Err(mistakes) => found.diagnostics.extend(mistakes),
+    }
+}

@@ -1,0 +1,121 @@
+//! Windows, scopes and slopes, judged while the load runs.
+
+use super::run;
+use crate::measure::{
+    Judged,
+    simulate::{Fate, Shape},
+};
+use mallard_protocol::schedule::PhaseKind;
+
+fn judged(expect: &'static str, model: fn(u64, u64) -> Fate) -> Judged {
+    let shape = Shape { expect: vec![expect], ..Shape::default() };
+    run(&shape, model).1.judged.remove(0)
+}
+
+/// Slow from 9.2 s to 9.6 s on the run's clock: in the window that begins 6 s into the hold.
+fn slow_second(_: u64, due_us: u64) -> Fate {
+    let slow = (9_200_000..9_600_000).contains(&due_us);
+    Fate { service_us: if slow { 300_000 } else { 2_000 }, ..Fate::default() }
+}
+
+#[test]
+fn the_first_failing_window_is_named() {
+    let judged = judged("produce.response.p99 < 250ms in every 2s", slow_second);
+    assert_eq!((judged.windows, judged.failed), (5, 1));
+    let first = judged.first_failing.unwrap();
+    // The hold begins at 2.5 s; a bound that lies within an interval moves to its end.
+    assert_eq!((first.start_us, first.end_us), (9_000_000, 11_000_000));
+    assert_eq!(first.value, Some(300_050.0));
+}
+
+#[test]
+fn a_rest_of_the_time_is_judged_in_a_full_window_of_its_own() {
+    let judged = judged("produce.acked.rate >= 199/s in every 4s", |_, _| Fate::default());
+    // 0–4, 4–8, and 6–10 s of the hold.
+    assert_eq!((judged.windows, judged.failed), (3, 0));
+    let worst = judged.worst.unwrap();
+    assert!((worst.value.unwrap() - 200.0).abs() < 1.0, "{worst:?}");
+}
+
+#[test]
+fn a_record_that_is_late_past_the_end_is_judged_in_the_last_window() {
+    fn late(_: u64, due_us: u64) -> Fate {
+        let last = due_us >= 12_400_000;
+        Fate { service_us: if last { 3_000_000 } else { 2_000 }, ..Fate::default() }
+    }
+    let windowed = judged("produce.response.max < 1s in every 5s", late);
+    assert_eq!((windowed.windows, windowed.failed), (2, 1));
+    let last = judged("produce.response.max < 1s in the last 1s", late);
+    assert_eq!(last.first_failing.unwrap().value, Some(3_000_050.0));
+}
+
+#[test]
+fn the_worst_member_is_named() {
+    fn one_partition(record: u64, _: u64) -> Fate {
+        Fate { service_us: if record % 4 == 2 { 9_000 } else { 2_000 }, ..Fate::default() }
+    }
+    let judged = judged("produce.service.p50 of every partition < 5ms", one_partition);
+    let worst = judged.worst.unwrap();
+    assert_eq!(worst.member.as_deref(), Some("partition orders/2"));
+    assert_eq!(worst.value, Some(9_000.0));
+}
+
+#[test]
+fn no_samples_are_a_failure() {
+    fn mute(_: u64, _: u64) -> Fate {
+        Fate { received_us: None, ..Fate::default() }
+    }
+    for expect in ["end_to_end.p99 < 1s", "end_to_end.p99 < 1s in every 2s"] {
+        let judged = judged(expect, mute);
+        assert_eq!(judged.failed, judged.windows);
+        assert_eq!(judged.first_failing.unwrap().value, None);
+    }
+}
+
+#[test]
+fn a_pause_is_not_a_window_without_samples() {
+    let shape = Shape {
+        phases: vec![
+            ("hold", PhaseKind::Hold, 4_000_000),
+            ("pause", PhaseKind::Pause, 4_000_000),
+            ("hold-2", PhaseKind::Hold, 4_000_000),
+            ("drain", PhaseKind::Drain, 2_000_000),
+        ],
+        expect: vec!["produce.response.p99 < 250ms in every 2s"],
+        ..Shape::default()
+    };
+    let judged = run(&shape, |_, _| Fate::default()).1.judged.remove(0);
+    // 0–2, 2–4, 8–10, 10–12 s; the window from 4 s gets the last answers of the first hold.
+    assert_eq!(judged.failed, 0);
+    assert!((4..=5).contains(&judged.windows), "{judged:?}");
+}
+
+#[test]
+fn a_slope_is_found() {
+    fn rising(_: u64, due_us: u64) -> Fate {
+        // One microsecond a millisecond: 3.6 s an hour.
+        Fate { service_us: 2_000 + due_us / 1_000, ..Fate::default() }
+    }
+    let judged = judged("produce.service.p50 slope per hour < 1s", rising);
+    let value = judged.worst.unwrap().value.unwrap();
+    assert!((value / 3.6e6 - 1.0).abs() < 0.02, "{value}");
+    assert_eq!(judged.failed, 1);
+}
+
+#[test]
+fn a_phase_has_its_own_records_and_its_own_time() {
+    let judged = judged("produce.sent.rate of phase warm-up >= 199/s", |_, _| Fate::default());
+    let value = judged.worst.unwrap().value.unwrap();
+    assert!((199.0..=201.0).contains(&value), "{value}");
+}
+
+#[test]
+fn lag_is_end_offset_less_position() {
+    fn behind(_: u64, _: u64) -> Fate {
+        // Received half a second after the acknowledgement: 100 records behind at 200/s.
+        Fate { received_us: Some(502_000), ..Fate::default() }
+    }
+    let judged = judged("consume.lag.max of consumer flink < 50", behind);
+    let value = judged.worst.unwrap().value.unwrap();
+    assert!((95.0..=105.0).contains(&value), "{value}");
+}

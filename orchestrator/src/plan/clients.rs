@@ -1,0 +1,100 @@
+//! Client properties with their places, so that what librdkafka refuses is shown where it is written.
+//!
+//! The agent's binary knows librdkafka; `mallard-agent properties` reads [`Plan::property_request`] and
+//! answers with a report, which [`Plan::property_mistakes`] turns into diagnostics.
+
+use super::{CasePlan, KafkaPlan, Plan};
+use crate::load::{Diagnostic, Severity, source::Place, tidy};
+use mallard_protocol::workload::ClientProperties;
+use serde::{Deserialize, Serialize};
+
+/// The properties of a producer or consumer, as written.
+#[derive(Clone, Debug)]
+pub struct WrittenClient {
+    /// `producer` or `consumer`.
+    pub kind: &'static str,
+    /// Name of the workload.
+    pub name: String,
+    /// Properties as they are set.
+    pub properties: ClientProperties,
+    /// Where each property is written.
+    pub places: Vec<(String, Place)>,
+    /// Where the workload is written.
+    pub at: Place,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    connection: &'a [(String, String)],
+    clients: Vec<Client<'a>>,
+}
+
+#[derive(Serialize)]
+struct Client<'a> {
+    kind: &'static str,
+    name: String,
+    properties: &'a [(String, String)],
+}
+
+#[derive(Deserialize)]
+struct Report {
+    refused: Vec<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    client: String,
+    key: String,
+    reason: String,
+}
+
+impl Plan {
+    /// What the agent's binary is asked, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: all of it is text.
+    pub fn property_request(&self) -> serde_json::Result<String> {
+        let connection = self.cases.first().map_or(&[][..], |case| match &case.kafka {
+            KafkaPlan::External { connection } => connection,
+            KafkaPlan::Embedded { .. } => &[],
+        });
+        let clients = self.cases.iter().enumerate().flat_map(|(index, case)| {
+            case.clients.iter().map(move |client| Client {
+                kind: client.kind,
+                name: format!("{index}/{}", client.name),
+                properties: &client.properties,
+            })
+        });
+        serde_json::to_string(&Request { connection, clients: clients.collect() })
+    }
+
+    /// What the agent's binary answered, as diagnostics.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not a report.
+    pub fn property_mistakes(&self, report: &str) -> serde_json::Result<Vec<Diagnostic>> {
+        let report: Report = serde_json::from_str(report)?;
+        let mut diagnostics: Vec<_> =
+            report.refused.iter().filter_map(|refusal| self.mistake(refusal)).collect();
+        tidy(&mut diagnostics);
+        Ok(diagnostics)
+    }
+
+    fn mistake(&self, refusal: &Refusal) -> Option<Diagnostic> {
+        let (index, name) = refusal.client.split_once('/')?;
+        let case: &CasePlan = self.cases.get(index.parse::<usize>().ok()?)?;
+        let client = case.clients.iter().find(|client| client.name == name)?;
+        let own = client.places.iter().find(|(key, _)| *key == refusal.key);
+        let shared = || case.connection_places.iter().find(|(key, _)| *key == refusal.key);
+        let at = own.or_else(shared).map_or(&client.at, |(_, at)| at);
+        let message = format!(
+            "librdkafka refuses `{}`: {}",
+            refusal.key,
+            refusal.reason.trim_end_matches('.')
+        );
+        let help = "properties are spelt as in librdkafka's CONFIGURATION.md".to_owned();
+        Some(at.diagnostic(Severity::Error, message, Some(help)))
+    }
+}

@@ -1,0 +1,476 @@
+//! Every doubt, the rule of verdicts, and what sentences read like.
+
+use super::*;
+use crate::{
+    archive::model::{CaseResult, Reason, Verdict},
+    measure::{
+        AgentIndex, Collector,
+        simulate::{End, Fate, Shape, reports},
+    },
+    plan::{CasePlan, KafkaPlan, OnAgentLoss},
+};
+use mallard_protocol::{
+    ids::TopicId,
+    interval::{IntervalReport, PartitionOffset},
+    message::{AgentFailure, FailureKind},
+    schedule::PhaseKind,
+};
+use proptest::prelude::*;
+
+type Model = fn(u64, u64) -> Fate;
+
+fn well(_: u64, _: u64) -> Fate {
+    Fate::default()
+}
+
+/// A case under test: what is expected, what records go through, what is spoiled on the way.
+struct Trial {
+    shape: Shape,
+    model: Model,
+    facts: CaseFacts,
+    spoil_plan: fn(&mut CasePlan),
+    spoil: fn(AgentIndex, &mut IntervalReport) -> bool,
+    lost: Option<(AgentIndex, u64)>,
+}
+
+impl Trial {
+    fn new(expect: &[&'static str], model: Model) -> Self {
+        let shape = Shape { expect: expect.to_vec(), ..Shape::default() };
+        let facts = CaseFacts {
+            load_started_at: Some("2026-03-01T14:00:00Z".into()),
+            agents: vec![AgentFacts::default(); 2],
+            ..CaseFacts::default()
+        };
+        Self { shape, model, facts, spoil_plan: |_| (), spoil: |_, _| true, lost: None }
+    }
+
+    fn judge(&self) -> Judgement {
+        let mut plan = self.shape.plan();
+        (self.spoil_plan)(&mut plan);
+        let mut collector = Collector::new(&plan);
+        collector.start_offsets(&offsets(0, self.shape.partitions));
+        for (agent, mut report) in reports(&plan, self.model) {
+            if (self.spoil)(agent, &mut report) {
+                let _ = collector.interval(agent, &report);
+            }
+        }
+        if let Some((agent, at_us)) = self.lost {
+            collector.agent_lost(agent, at_us);
+        }
+        judge(&plan, collector.conclude(&self.facts.end_offsets), &self.facts)
+    }
+
+    fn result(&self) -> CaseResult {
+        self.judge().result
+    }
+}
+
+fn offsets(offset: i64, partitions: i32) -> Vec<PartitionOffset> {
+    let offset = |partition| PartitionOffset { topic: TopicId(0), partition, offset };
+    (0..partitions).map(offset).collect()
+}
+
+fn find<'a>(reasons: &'a [Reason], kind: Kind) -> &'a Reason {
+    let found = reasons.iter().find(|reason| reason.code == kind.code());
+    found.unwrap_or_else(|| panic!("no {}: {reasons:#?}", kind.code()))
+}
+
+/// The trial's verdict is `verdict`, because of `kind`.
+fn because(trial: &Trial, verdict: Verdict, kind: Kind) -> String {
+    let result = trial.result();
+    assert_eq!(result.verdict, verdict, "{:#?}", result.reasons);
+    find(&result.reasons, kind).text.clone()
+}
+
+/// The trial passes, with a warning of `kind`.
+fn warned(trial: &Trial, kind: Kind) -> String {
+    let result = trial.result();
+    assert_eq!(result.verdict, Verdict::Pass, "{:#?}", result.reasons);
+    find(&result.warnings, kind).text.clone()
+}
+
+#[test]
+fn a_sound_case_passes_without_a_doubt() {
+    let trial = Trial::new(
+        &["produce.acked.rate >= 198/s", "end_to_end.p99 < 100ms", "records.lost == 0"],
+        well,
+    );
+    let judgement = trial.judge();
+    assert_eq!(judgement.result.verdict, Verdict::Pass, "{:#?}", judgement.result);
+    assert!(judgement.result.warnings.is_empty(), "{:#?}", judgement.result.warnings);
+    insta::assert_snapshot!(judgement.sentence);
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_fails_the_case() {
+    let trial = Trial::new(&["produce.service.p99 < 1ms"], well);
+    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
+}
+
+#[test]
+fn nothing_acknowledged_is_a_failure_even_if_nothing_was_expected() {
+    let fails =
+        |_, _| Fate { end: End::Failed("_MSG_TIMED_OUT"), received_us: None, ..Fate::default() };
+    because(&Trial::new(&[], fails), Verdict::Fail, Kind::NothingAcknowledged);
+}
+
+#[test]
+fn slip_that_no_backpressure_explains_is_invalid() {
+    fn slips(record: u64, _: u64) -> Fate {
+        Fate { slip_us: if record % 20 == 0 { 30_000 } else { 50 }, ..Fate::default() }
+    }
+    fn held_up(record: u64, due_us: u64) -> Fate {
+        Fate { is_held_up: true, ..slips(record, due_us) }
+    }
+    let text = because(&Trial::new(&[], slips), Verdict::Invalid, Kind::GeneratorSlip);
+    insta::assert_snapshot!(text);
+    assert_eq!(Trial::new(&[], held_up).result().verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_saturated_agent_is_invalid_only_if_records_were_late() {
+    let busy = |_, report: &mut IntervalReport| {
+        report.resources.busiest_thread_cpu_us = report.end_us - report.start_us;
+        true
+    };
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = busy;
+    warned(&trial, Kind::AgentCpuSaturated);
+    trial.model = |record, _| Fate {
+        slip_us: if record % 20 == 0 { 9_000 } else { 50 },
+        is_held_up: true,
+        ..Fate::default()
+    };
+    insta::assert_snapshot!(because(&trial, Verdict::Invalid, Kind::AgentCpuSaturated));
+}
+
+#[test]
+fn missing_intervals_are_invalid() {
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = |agent, report| !(agent.0 == 1 && (5..8).contains(&report.sequence));
+    let text = because(&trial, Verdict::Invalid, Kind::IntervalsMissing);
+    assert_eq!(text, "3 intervals of local-2 never arrived");
+    trial.spoil = |agent, report| !(agent.0 == 1 && report.sequence > 8);
+    let text = because(&trial, Verdict::Invalid, Kind::IntervalsMissing);
+    assert_eq!(text, "local-2 reported until 8 s of a load of 12.5 s");
+}
+
+#[test]
+fn late_intervals_are_invalid_from_a_share_on() {
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = |agent, report| {
+        report.late_by_us = if agent.0 == 0 && report.sequence > 8 { 900_000 } else { 0 };
+        true
+    };
+    because(&trial, Verdict::Invalid, Kind::IntervalsLate);
+    trial.spoil = |agent, report| {
+        report.late_by_us = if agent.0 == 0 && report.sequence == 8 { 900_000 } else { 0 };
+        true
+    };
+    warned(&trial, Kind::IntervalsLate);
+}
+
+/// Every tenth record is acknowledged and not received.
+fn swallows(record: u64, _: u64) -> Fate {
+    Fate { received_us: (record % 10 != 0).then_some(3_000), ..Fate::default() }
+}
+
+#[test]
+fn consumers_that_never_caught_up_are_invalid_where_it_matters() {
+    let mut trial = Trial::new(&["end_to_end.p50 < 1s"], swallows);
+    // The simulated positions are counts of records received, so the missing ones are a lag.
+    insta::assert_snapshot!(because(&trial, Verdict::Invalid, Kind::NeverCaughtUp));
+    trial.shape.expect = vec!["produce.acked.rate > 1/s"];
+    warned(&trial, Kind::NeverCaughtUp);
+}
+
+#[test]
+fn lost_records_fail_where_consumers_caught_up() {
+    let mut trial = Trial::new(&["records.lost == 0"], swallows);
+    trial.spoil = |_, report| {
+        // The position is where the broker ends: what is missing will not come.
+        for position in &mut report.consumers[0].positions {
+            position.offset = i64::MAX;
+        }
+        true
+    };
+    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
+}
+
+#[test]
+fn accounts_that_do_not_add_up_are_an_error() {
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = |agent, report| {
+        report.producers[0].totals.acked += u64::from(agent.0 == 0 && report.sequence == 7);
+        true
+    };
+    because(&trial, Verdict::Error, Kind::AccountsDoNotAddUp);
+}
+
+#[test]
+fn a_client_that_holds_more_than_the_accounts_know_is_invalid() {
+    let mut trial = Trial::new(&[], well);
+    trial.facts.agents[1].client_queue = Some(3);
+    because(&trial, Verdict::Invalid, Kind::ClientHeldRecords);
+}
+
+#[test]
+fn a_lost_agent_is_an_error_or_a_degraded_case() {
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = |agent, report| !(agent.0 == 1 && report.sequence > 5);
+    trial.lost = Some((AgentIndex(1), 4_500_000));
+    trial.facts.agents[1].lost = Some("silent for 4 s".into());
+    let text = because(&trial, Verdict::Error, Kind::AgentLost);
+    assert_eq!(text, "local-2 was lost at 4.5 s of the load: silent for 4 s");
+    trial.spoil_plan = |plan| plan.on_agent_loss = OnAgentLoss::Continue;
+    warned(&trial, Kind::Degraded);
+    assert!(trial.judge().sentence.starts_with("pass (degraded): "));
+}
+
+#[test]
+fn troubles_of_the_run_are_errors() {
+    let troubles = [
+        (
+            Trouble::BrokerUnreachable { text: "local-1: broker-1:9092: refused".into() },
+            Kind::BrokerUnreachable,
+        ),
+        (Trouble::Topic { text: "replication 3 with 1 broker".into() }, Kind::TopicFailed),
+        (
+            Trouble::Agent {
+                agent: "local-1".into(),
+                failure: AgentFailure { kind: FailureKind::Other, text: "no memory".into() },
+            },
+            Kind::AgentFailed,
+        ),
+        (
+            Trouble::Deadline {
+                step: "assigning consumers".into(),
+                progress: "1 of 2 assigned".into(),
+                within_us: 30_000_000,
+            },
+            Kind::DeadlineMissed,
+        ),
+        (Trouble::Harness { text: "disk full".into() }, Kind::HarnessFailed),
+    ];
+    for (trouble, kind) in troubles {
+        let mut trial = Trial::new(&[], well);
+        trial.facts.troubles.push(trouble);
+        because(&trial, Verdict::Error, kind);
+    }
+}
+
+#[test]
+fn a_refused_topic_configuration_is_invalid() {
+    let mut trial = Trial::new(&[], well);
+    trial.facts.troubles.push(Trouble::TopicConfiguration {
+        topic: "orders".into(),
+        text: "min.insync.replicas is 1, asked for 2".into(),
+    });
+    because(&trial, Verdict::Invalid, Kind::TopicConfigurationRefused);
+}
+
+#[test]
+fn an_interruption_outweighs_what_it_left_unfinished() {
+    let mut trial = Trial::new(&["produce.acked.rate >= 10000/s"], well);
+    trial.spoil = |_, report| report.sequence < 9;
+    trial.facts.interrupted_by = Some("interrupt".into());
+    let result = trial.result();
+    assert_eq!(result.verdict, Verdict::Interrupted);
+    assert_eq!(result.reasons[0].code, "interrupted");
+    find(&result.reasons, Kind::ExpectationFailed);
+}
+
+#[test]
+fn clocks_must_be_small_against_what_is_judged() {
+    let mut trial = Trial::new(&["end_to_end.p99 < 100ms"], well);
+    trial.facts.clock_error_us = Some(20_000);
+    let text = because(&trial, Verdict::Invalid, Kind::ClockUncertain);
+    assert_eq!(
+        text,
+        "clocks of different hosts are known to ± 20 ms, and an end-to-end limit of 100 ms is judged"
+    );
+    trial.facts.clock_error_us = Some(200);
+    let result = trial.result();
+    assert_eq!(result.verdict, Verdict::Pass);
+    assert_eq!(result.metrics["end_to_end.p99"].uncertainty, Some(200.0));
+    assert_eq!(result.metrics["produce.response.p99"].uncertainty, None);
+}
+
+#[test]
+fn a_rate_that_was_not_reached_is_told_with_its_backpressure() {
+    fn stalls(_: u64, due_us: u64) -> Fate {
+        // Nothing is sent after 8 s: the records wait until long after the end.
+        let slip_us = if due_us > 8_000_000 { 60_000_000 } else { 50 };
+        Fate { slip_us, is_held_up: true, ..Fate::default() }
+    }
+    let mut trial = Trial::new(&[], stalls);
+    trial.spoil = |_, report| {
+        report.producers[0].backpressure_us = (report.end_us - report.start_us) / 2;
+        true
+    };
+    insta::assert_snapshot!(warned(&trial, Kind::RateNotReached));
+}
+
+#[test]
+fn what_only_needs_saying_is_a_warning() {
+    fn no_fate(record: u64, _: u64) -> Fate {
+        let end = if record == 700 { End::Outstanding } else { End::Acked };
+        Fate { end, received_us: (record != 700).then_some(3_000), ..Fate::default() }
+    }
+    warned(&Trial::new(&[], no_fate), Kind::FateUnknown);
+
+    let mut hours = Trial::new(&[], well);
+    hours.spoil = |_, report| {
+        for part in report.producers[0].slices.iter_mut().flat_map(|slice| &mut slice.partitions) {
+            part.response.clear();
+            part.response.record_n(4_000_000_000, part.acked);
+        }
+        true
+    };
+    let text = warned(&hours, Kind::SaturatedHistogram);
+    assert_eq!(text, "2,000 response times were beyond an hour");
+
+    let mut foreign = Trial::new(&[], well);
+    foreign.spoil = |_, report| {
+        report.consumers[0].totals.foreign = report.sequence;
+        true
+    };
+    warned(&foreign, Kind::ForeignRecords);
+
+    let mut apart = Trial::new(&[], well);
+    apart.facts.agents[0].start_late_us = Some(1_000);
+    apart.facts.agents[1].start_late_us = Some(91_000);
+    assert_eq!(warned(&apart, Kind::StartedApart), "agents started 90 ms apart");
+
+    let mut offset = Trial::new(&[], well);
+    offset.facts.end_offsets = offsets(626, 4);
+    insta::assert_snapshot!(warned(&offset, Kind::OffsetsDisagree));
+
+    let mut embedded = Trial::new(&[], well);
+    embedded.spoil_plan = |plan| plan.kafka = KafkaPlan::Embedded { brokers: 1, round_trip_ms: 0 };
+    warned(&embedded, Kind::EmbeddedBroker);
+}
+
+#[test]
+fn a_closed_loop_says_so() {
+    let mut trial = Trial::new(&[], well);
+    trial.shape.rate_per_s = None;
+    let result = trial.result();
+    assert!(result.closed_loop);
+    find(&result.warnings, Kind::ClosedLoop);
+    assert!(!result.metrics.contains_key("produce.response.p99"));
+    assert!(result.metrics.contains_key("produce.service.p99"));
+}
+
+#[test]
+fn nothing_measured_is_invalid() {
+    let mut trial = Trial::new(&[], well);
+    trial.shape.phases =
+        vec![("warm-up", PhaseKind::WarmUp, 5_000_000), ("drain", PhaseKind::Drain, 2_000_000)];
+    because(&trial, Verdict::Invalid, Kind::NothingMeasured);
+}
+
+#[test]
+fn a_value_at_its_limit_passes_unless_the_comparison_is_strict() {
+    let trial = Trial::new(
+        &[
+            "produce.service.max <= 2ms",
+            "produce.service.max >= 2ms",
+            "produce.service.max < 2ms",
+            "produce.service.max > 2ms",
+            "produce.service.max == 2ms",
+            "produce.service.max != 2ms",
+        ],
+        well,
+    );
+    let passed: Vec<_> = trial.result().expectations.iter().map(|e| e.passed).collect();
+    assert_eq!(passed, [true, true, false, false, true, false]);
+}
+
+#[test]
+fn sentences_read_like_this() {
+    fn uneven(record: u64, due_us: u64) -> Fate {
+        let slow = (9_200_000..9_600_000).contains(&due_us);
+        let service_us = if slow { 312_000 } else { 2_000 + record % 4 * 1_000 };
+        let end = if record % 50 == 0 { End::Failed("_MSG_TIMED_OUT") } else { End::Acked };
+        let received_us = (end == End::Acked).then_some(service_us + 700);
+        Fate { service_us, end, received_us, ..Fate::default() }
+    }
+    let trial = Trial::new(
+        &[
+            "produce.acked.rate >= 4950/s",
+            "produce.acked.rate >= 150/s",
+            "produce.response.p99 < 250ms in every 2s",
+            "produce.response.p99 < 5s in every 2s",
+            "produce.response.p50 of every partition < 4ms",
+            "produce.response.max of partition orders/1 < 1s",
+            "produce.error_rate <= 1%",
+            "end_to_end.p95 of consumer flink < 100ms in the last 5s",
+            "records.lost == 0",
+            "records.failed == 0",
+            "agent.memory.growth <= 600MiB",
+            "agent.memory.slope of every agent <= 1MiB/h",
+            "produce.service.max < 312ms",
+            "produce.record_size.mean != 100B",
+            "consume.commit.p99 < 1s",
+            "produce.acked.rate of phase warm-up >= 150/s in every 10s",
+            "produce.service.mean slope per hour < 1s",
+        ],
+        uneven,
+    );
+    let judgement = trial.judge();
+    let lines = judgement.result.expectations.iter().map(|e| {
+        format!("{} {}\n     {}\n", if e.passed { "ok  " } else { "FAIL" }, e.text, e.sentence)
+    });
+    let lines: String = lines.collect();
+    insta::assert_snapshot!(format!("{}\n\n{lines}", judgement.sentence));
+}
+
+#[test]
+fn every_kind_has_a_code_and_a_remedy_of_its_own() {
+    let all: String =
+        Kind::ALL.iter().map(|kind| format!("{}\n    {}\n", kind.code(), kind.remedy())).collect();
+    insta::assert_snapshot!(all);
+    let remedies: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.remedy()).collect();
+    assert_eq!(remedies.len(), Kind::ALL.len());
+}
+
+#[test]
+fn the_result_holds_every_metric_that_could_be_expected() {
+    let result = Trial::new(&[], well).result();
+    let plan = Shape::default().plan();
+    let vocabulary = crate::measure::Roster::new(&plan).vocabulary();
+    for metric in crate::measure::metrics::registry() {
+        let expected = crate::expect::is_produced(metric, &vocabulary);
+        assert_eq!(result.metrics.contains_key(metric.name), expected, "{}", metric.name);
+    }
+    assert!(result.workloads["gateway"].contains_key("produce.response.p99"));
+    assert!(result.workloads["flink"].contains_key("end_to_end.p99"));
+    assert_eq!(result.agents[0].instances, ["gateway-1", "flink-1"]);
+}
+
+#[test]
+fn the_worst_verdict_wins() {
+    use Verdict::{Error, Fail, Interrupted, Invalid, Pass};
+    assert_eq!(worst([]), Pass);
+    assert_eq!(worst([Pass, Fail, Invalid]), Invalid);
+    assert_eq!(worst([Error, Interrupted, Fail]), Error);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_margin_s_sign_agrees_with_passed(
+        operator in prop::sample::select(vec!["<", "<=", ">", ">=", "==", "!="]),
+        limit in prop_oneof![1_990_u64..2_010, 1_u64..1_000_000],
+    ) {
+        let text: &'static str = format!("produce.service.max {operator} {limit}us").leak();
+        let mut trial = Trial::new(&[text], well);
+        trial.shape.phases[1].2 = 1_000_000;
+        let result = &trial.result().expectations[0];
+        let margin = result.margin.unwrap();
+        prop_assert!(if result.passed { margin >= 0.0 } else { margin <= 0.0 }, "{result:?}");
+        prop_assert_eq!(result.value, Some(2_000.0));
+    }
+}

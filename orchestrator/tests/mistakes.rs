@@ -1,0 +1,60 @@
+//! What mallard says about mistakes: every file of `mistakes/` beside the text that it makes.
+//!
+//! `MALLARD_BLESS=1 cargo test -p mallard --test mistakes` writes the texts anew; read the difference.
+
+use mallard::{
+    load::{self, Diagnostic, files::FileKind, render::render, source::Source, yaml},
+    plan::{PlanOptions, plan},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const CLUSTER: &str = "kafka: embedded\nhosts:\n  - local: {agents: 2, labels: [producer]}\n  - local: {labels: [consumer, fast]}\n";
+
+fn environment(name: &str) -> Option<String> {
+    (name == "KAFKA_PASSWORD").then(|| "hunter2!".to_owned())
+}
+
+fn diagnostics(path: &Path) -> Vec<Diagnostic> {
+    let parsed = Source::read(path).ok().and_then(|source| yaml::parse(&source).ok());
+    if parsed.is_some_and(|root| load::files::kind_of(&root) == FileKind::Cluster) {
+        return match load::cluster_file(path, &environment) {
+            Ok(cluster) => cluster.warnings,
+            Err(mistakes) => mistakes,
+        };
+    }
+    let cluster = load::cluster::from_source(&Source::new("cluster.yaml", CLUSTER), &environment);
+    let planned =
+        load::scenario_files(&[path.to_owned()], &environment).and_then(|(scenarios, _)| {
+            plan(&scenarios, &cluster.unwrap(), &PlanOptions::new("20260101-120000-x-0000"))
+        });
+    match planned {
+        Ok(plan) => plan.warnings,
+        Err(mistakes) => mistakes,
+    }
+}
+
+#[test]
+fn every_mistake_is_told_as_it_should_be() {
+    let folder = Path::new("tests/mistakes");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    assert!(files.len() > 20);
+    let bless = std::env::var_os("MALLARD_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for file in files {
+        let told = render(&diagnostics(&file), false);
+        assert!(!told.is_empty(), "{}: nothing is told", file.display());
+        let expected = file.with_extension("txt");
+        if bless {
+            fs::write(&expected, &told).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != told {
+            wrong.push(format!("{}\n{told}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "not as expected (MALLARD_BLESS=1 accepts):\n{}", wrong.join("\n"));
+}
