@@ -15,7 +15,7 @@ use mallard_agent::engine::{Engine, Hooks, monotonic_us};
 use mallard_protocol::{
     histogram::Histogram,
     ids::{InstanceId, TopicId},
-    interval::{IntervalReport, Resources},
+    interval::{IntervalReport, ProducerTotals, Resources},
     message::FromAgent,
     schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline},
     workload::{
@@ -58,15 +58,21 @@ fn main() -> Result<()> {
         engine.probe(&[TopicId(0)]).map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
         await_probes(&said, arguments.partitions)?;
     }
+    let end_us = WARM_UP_US + arguments.load_us;
+    // Added up as they come: kept until the end, intervals would be most of the memory.
+    let collecting = std::thread::spawn(move || Figures::collect(&said, end_us));
     engine.start(monotonic_us() + 10_000);
     std::thread::sleep(Duration::from_micros(10_000 + WARM_UP_US));
     let before = cpu_s()?;
     std::thread::sleep(Duration::from_micros(arguments.load_us));
     let cpu = cpu_s()? - before;
+    let resident = resident_mib()?;
     std::thread::sleep(Duration::from_secs(1));
     engine.finish(Duration::from_secs(20));
-    drop(mock);
-    print(&said.try_iter().collect::<Vec<_>>(), cpu, &arguments);
+    drop((engine, mock));
+    let figures =
+        collecting.join().map_err(|_| anyhow::anyhow!("collecting the figures failed"))?;
+    figures.print(cpu, resident, &arguments);
     Ok(())
 }
 
@@ -173,58 +179,11 @@ fn cpu_s() -> Result<f64> {
     Ok(ticks.iter().sum::<f64>() / 100.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
-fn print(said: &[FromAgent], cpu_s: f64, arguments: &Arguments) {
-    let load_s = arguments.load_us as f64 / 1e6;
-    let intervals: Vec<_> = said
-        .iter()
-        .filter_map(|message| match message {
-            FromAgent::Interval(report) => Some(&**report),
-            FromAgent::Note { text, .. } => {
-                println!("note: {text}");
-                None
-            }
-            _ => None,
-        })
-        .collect();
-    let measured = |r: &&&IntervalReport| {
-        r.start_us >= WARM_UP_US && r.end_us <= WARM_UP_US + arguments.load_us
-    };
-    let mut figures = Figures::default();
-    intervals.iter().filter(measured).for_each(|report| figures.add(report));
-    let millions = figures.acked as f64 / 1e6;
-    println!("acknowledged {:>12.0} /s", figures.acked as f64 / load_s);
-    println!("received     {:>12.0} /s", figures.received as f64 / load_s);
-    println!(
-        "CPU          {:>12.3} s a million records, {:.1} % of a core",
-        cpu_s / millions,
-        cpu_s / load_s * 100.0
-    );
-    for (name, histogram) in [
-        ("service", &figures.service),
-        ("response", &figures.response),
-        ("end to end", &figures.end_to_end),
-        ("slip", &figures.slip),
-        ("own slip", &figures.own_slip),
-    ] {
-        let at = |quantile| histogram.value_at_quantile(quantile).unwrap_or(0);
-        println!(
-            "{name:<10} p50 {:>8} p99 {:>8} p99.9 {:>8} max {:>8} µs",
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(1.0)
-        );
-    }
-    let late = intervals.iter().map(|r| r.late_by_us).max().unwrap_or(0);
-    println!(
-        "queue full {} times, {:.0} records a poll, latest interval {late} µs late",
-        figures.queue_full,
-        figures.acked as f64 / figures.polls.max(1) as f64
-    );
-    if let Some(totals) = intervals.last().and_then(|r| r.producers.first()).map(|p| p.totals) {
-        println!("{totals:?}");
-    }
+/// Resident memory of this process in MiB.
+fn resident_mib() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
 }
 
 #[derive(Default)]
@@ -233,14 +192,37 @@ struct Figures {
     received: u64,
     queue_full: u64,
     polls: u64,
+    late_by_us: u64,
     service: Histogram,
     response: Histogram,
     end_to_end: Histogram,
     slip: Histogram,
     own_slip: Histogram,
+    totals: ProducerTotals,
 }
 
 impl Figures {
+    fn collect(said: &mpsc::Receiver<FromAgent>, end_us: u64) -> Self {
+        let mut figures = Self::default();
+        for message in said {
+            match message {
+                FromAgent::Interval(report) => {
+                    figures.late_by_us = figures.late_by_us.max(report.late_by_us);
+                    if report.start_us >= WARM_UP_US && report.end_us <= end_us {
+                        figures.add(&report);
+                    }
+                    if let Some(producer) = report.producers.first() {
+                        figures.totals = producer.totals;
+                    }
+                }
+                FromAgent::Note { text, .. } => println!("note: {text}"),
+                FromAgent::Finished { .. } => break,
+                _ => {}
+            }
+        }
+        figures
+    }
+
     fn add(&mut self, report: &IntervalReport) {
         for producer in &report.producers {
             self.queue_full += producer.queue_full;
@@ -260,5 +242,41 @@ impl Figures {
             self.received += partition.received;
             self.end_to_end.add(&partition.end_to_end);
         }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    fn print(&self, cpu_s: f64, resident_mib: u64, arguments: &Arguments) {
+        let load_s = arguments.load_us as f64 / 1e6;
+        let acked = self.acked as f64;
+        println!("acknowledged {:>12.0} /s", acked / load_s);
+        println!("received     {:>12.0} /s", self.received as f64 / load_s);
+        println!(
+            "CPU          {:>12.3} s a million records, {:.1} % of a core; {resident_mib} MiB resident",
+            cpu_s / acked * 1e6,
+            cpu_s / load_s * 100.0
+        );
+        for (name, histogram) in [
+            ("service", &self.service),
+            ("response", &self.response),
+            ("end to end", &self.end_to_end),
+            ("slip", &self.slip),
+            ("own slip", &self.own_slip),
+        ] {
+            let at = |quantile| histogram.value_at_quantile(quantile).unwrap_or(0);
+            println!(
+                "{name:<10} p50 {:>8} p99 {:>8} p99.9 {:>8} max {:>8} µs",
+                at(0.5),
+                at(0.99),
+                at(0.999),
+                at(1.0)
+            );
+        }
+        println!(
+            "queue full {} times, {:.0} records a poll, latest interval {} µs late",
+            self.queue_full,
+            acked / self.polls.max(1) as f64,
+            self.late_by_us
+        );
+        println!("{:?}", self.totals);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! `MALLARD_BLESS=1 cargo test -p mallard --test mistakes` writes the texts anew; read the difference.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use mallard::{
     load::{self, Diagnostic, files::FileKind, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},

@@ -6,6 +6,10 @@
 //! [`PAGE_CELLS`] that exist only once something was recorded in them. Recording stays a shift, an
 //! index and an addition; merging and sending touch what was recorded and nothing else.
 //!
+//! A histogram that came over the wire stays packed, as the bytes it came in, until something is
+//! recorded in it: whoever merges a hundred thousand of them a second reads their few cells once, and
+//! never makes a page for any of them.
+//!
 //! Cells are the same as those of an HdrHistogram with a lowest discernible value of 1 and three
 //! significant digits (a relative error of at most 1/1024 of a value), so a histogram converts to and
 //! from HdrHistogram without loss. The exact minimum, maximum and sum are kept beside the cells:
@@ -38,6 +42,8 @@ type Page = Box<[u64; PAGE_CELLS]>;
 #[serde(into = "Wire", try_from = "Wire")]
 pub struct Histogram {
     pages: Vec<Option<Page>>,
+    /// Cells as on the wire; empty as soon as there are pages.
+    packed: Vec<u8>,
     count: u64,
     sum: u64,
     min: u64,
@@ -55,7 +61,15 @@ impl Histogram {
     /// An empty histogram. It takes no page until something is recorded.
     #[must_use]
     pub const fn new() -> Self {
-        Self { pages: Vec::new(), count: 0, sum: 0, min: u64::MAX, max: 0, saturated: 0 }
+        Self {
+            pages: Vec::new(),
+            packed: Vec::new(),
+            count: 0,
+            sum: 0,
+            min: u64::MAX,
+            max: 0,
+            saturated: 0,
+        }
     }
 
     /// Records a value.
@@ -84,6 +98,19 @@ impl Histogram {
         if other.count == 0 {
             return;
         }
+        if self.count == 0 && self.pages.is_empty() && other.pages.is_empty() {
+            self.packed.clone_from(&other.packed);
+        } else {
+            self.add_cells(other);
+        }
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.saturated += other.saturated;
+    }
+
+    fn add_cells(&mut self, other: &Self) {
         self.reserve_pages();
         for (mine, theirs) in self.pages.iter_mut().zip(&other.pages) {
             let Some(theirs) = theirs else { continue };
@@ -92,11 +119,9 @@ impl Histogram {
                 Some(mine) => mine.iter_mut().zip(theirs.iter()).for_each(|(a, b)| *a += b),
             }
         }
-        self.count += other.count;
-        self.sum = self.sum.saturating_add(other.sum);
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        self.saturated += other.saturated;
+        for (cell, n) in (PackedCells { bytes: &other.packed, next: 0 }) {
+            *self.cell_mut(cell) += n;
+        }
     }
 
     /// Takes what was counted and leaves the histogram empty.
@@ -112,6 +137,7 @@ impl Histogram {
             let Some(page) = slot else { continue };
             if page.iter().all(|n| *n == 0) { *slot = None } else { page.fill(0) }
         }
+        self.packed.clear();
         (self.count, self.sum, self.min, self.max, self.saturated) = (0, 0, u64::MAX, 0, 0);
     }
 
@@ -197,15 +223,17 @@ impl Histogram {
     pub fn heap_bytes(&self) -> usize {
         self.pages.capacity() * size_of::<Option<Page>>()
             + self.pages.iter().flatten().count() * size_of::<[u64; PAGE_CELLS]>()
+            + self.packed.capacity()
     }
 
     fn cells(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.pages.iter().enumerate().filter_map(|(at, page)| Some((at, page.as_ref()?))).flat_map(
-            |(at, page)| {
-                let first = at * PAGE_CELLS;
-                page.iter().enumerate().filter(|(_, n)| **n > 0).map(move |(i, n)| (first + i, *n))
-            },
-        )
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(at, page)| Some((at, page.as_ref()?)));
+        let paged = pages.flat_map(|(at, page)| {
+            let first = at * PAGE_CELLS;
+            page.iter().enumerate().filter(|(_, n)| **n > 0).map(move |(i, n)| (first + i, *n))
+        });
+        paged.chain(PackedCells { bytes: &self.packed, next: 0 })
     }
 
     #[inline]
@@ -220,6 +248,10 @@ impl Histogram {
     fn reserve_pages(&mut self) {
         if self.pages.is_empty() {
             self.pages.resize_with(PAGES, || None);
+            let packed = std::mem::take(&mut self.packed);
+            for (cell, n) in (PackedCells { bytes: &packed, next: 0 }) {
+                *self.cell_mut(cell) += n;
+            }
         }
     }
 }
@@ -281,8 +313,8 @@ struct Wire {
 }
 
 impl From<Histogram> for Wire {
-    fn from(histogram: Histogram) -> Self {
-        let mut cells = Vec::new();
+    fn from(mut histogram: Histogram) -> Self {
+        let mut cells = std::mem::take(&mut histogram.packed);
         let mut next = 0;
         for (cell, n) in histogram.cells() {
             write_varint(&mut cells, (cell - next) as u64);
@@ -299,7 +331,7 @@ impl TryFrom<Wire> for Histogram {
     type Error = &'static str;
 
     fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        let mut histogram = Self::new();
+        let mut count = 0_u64;
         let mut bytes = wire.cells.as_slice();
         let mut next = 0_u64;
         while !bytes.is_empty() {
@@ -309,17 +341,37 @@ impl TryFrom<Wire> for Histogram {
                 .checked_add(skipped)
                 .filter(|cell| *cell < (PAGES * PAGE_CELLS) as u64)
                 .ok_or("a histogram's cell is out of range")?;
-            let count = histogram.count.checked_add(n).ok_or("a histogram's count overflows")?;
-            histogram.count = count;
-            *histogram.cell_mut(usize::try_from(cell).map_err(|_| "a cell is out of range")?) += n;
+            count = count.checked_add(n).ok_or("a histogram's count overflows")?;
             next = cell + 1;
         }
-        if histogram.count > 0 {
-            let Wire { sum, min, max, saturated, .. } = wire;
-            (histogram.sum, histogram.min, histogram.max) = (sum, min, max);
-            histogram.saturated = saturated;
+        if count == 0 {
+            return Ok(Self::new());
         }
-        Ok(histogram)
+        let Wire { sum, min, max, saturated, cells } = wire;
+        Ok(Self { pages: Vec::new(), packed: cells, count, sum, min, max, saturated })
+    }
+}
+
+/// Cells with records, of bytes that were checked when they came.
+struct PackedCells<'a> {
+    bytes: &'a [u8],
+    next: usize,
+}
+
+impl Iterator for PackedCells<'_> {
+    type Item = (usize, u64);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let skipped = read_varint(&mut self.bytes)?;
+            let n = read_varint(&mut self.bytes)?;
+            let cell = self.next + usize::try_from(skipped).ok()?;
+            self.next = cell + 1;
+            if n > 0 {
+                return Some((cell, n));
+            }
+        }
     }
 }
 
@@ -394,6 +446,35 @@ mod tests {
             let histogram = of(&values);
             let bytes = postcard::to_stdvec(&histogram).unwrap();
             prop_assert_eq!(postcard::from_bytes::<Histogram>(&bytes).unwrap(), histogram);
+        }
+
+        #[test]
+        fn what_came_over_the_wire_merges_and_records_like_any_other(
+            a in values(), b in values(), c in values(),
+        ) {
+            let packed = |values: &[u64]| {
+                let bytes = postcard::to_stdvec(&of(values)).unwrap();
+                postcard::from_bytes::<Histogram>(&bytes).unwrap()
+            };
+            let whole = of(&[a.clone(), b.clone(), c.clone()].concat());
+            let mut first = Histogram::new();
+            first.add(&packed(&a));
+            first.add(&packed(&b));
+            c.iter().for_each(|value| first.record(*value));
+            prop_assert_eq!(&first, &whole);
+            let mut second = packed(&a);
+            second.add(&of(&b));
+            second.add(&packed(&c));
+            prop_assert_eq!(&second, &whole);
+            let mut third = of(&a);
+            third.add(&packed(&b));
+            third.add(&packed(&c));
+            prop_assert_eq!(&third, &whole);
+            third.clear();
+            third.add(&packed(&a));
+            prop_assert_eq!(third, of(&a));
+            let again = postcard::to_stdvec(&packed(&a)).unwrap();
+            prop_assert_eq!(again, postcard::to_stdvec(&of(&a)).unwrap());
         }
 
         #[test]

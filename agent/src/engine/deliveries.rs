@@ -3,9 +3,9 @@
 
 use super::{
     clock::{Interval, PhaseFinder},
+    counts::{add_code, phase_id},
     opaque::unpack,
     parts::{DeliveredPart, DeliveredSlice},
-    sender::{add_code, phase_id},
 };
 use crate::librdkafka::{Code, Report};
 use mallard_protocol::{

@@ -1,8 +1,9 @@
 //! A consumer instance's poll loop. It never waits for anything but records.
 
 use super::{
-    clock::{Control, Cutter, Interval, NEVER},
+    clock::{Cutter, Interval, NEVER},
     commit::Committer,
+    control::Control,
     membership::Membership,
     parts::{Part, PolledPart},
     receipts::{Item, Receipts},

@@ -3,10 +3,10 @@
 //! Invariant: what was counted survives a rebalance; only the set of partitions changes.
 
 use super::{
-    clock::Control,
+    control::Control,
+    counts::add_code,
     notes::Notes,
     parts::PolledPart,
-    sender::add_code,
     stats,
     sys::monotonic_us,
     topics::{Place, Topics},

@@ -14,9 +14,12 @@
 
 mod clock;
 mod commit;
+mod control;
+mod counts;
 mod deliveries;
 mod intake;
 mod keys;
+mod maker;
 mod membership;
 mod notes;
 mod opaque;
@@ -49,7 +52,7 @@ pub use properties::check_properties;
 pub use sys::monotonic_us;
 
 use crate::librdkafka::{Client, Queue};
-use clock::Control;
+use control::Control;
 use mallard_protocol::{
     ids::TopicId,
     interval::{PartitionOffset, Resources},
@@ -123,6 +126,7 @@ impl Engine {
     /// Starts the schedule: this reading of `CLOCK_MONOTONIC` in microseconds is 0 of the run's clock.
     pub fn start(&self, at_clock_us: u64) {
         self.control.start(at_clock_us);
+        self.wake();
     }
 
     /// Ends the schedule now: nothing more is due. What is due and not sent yet is still sent.

@@ -4,12 +4,13 @@
 //! its report.
 
 use super::{
-    clock::{Control, Cutter},
+    clock::Cutter,
+    control::Control,
     deliveries::Deliveries,
     notes::Notes,
     opaque::pack,
     parts::Part,
-    sender::{HeldUp, Outlet, Sender},
+    sender::{HeldUp, Offer, Outlet, Sender},
     stats, sys,
 };
 use crate::librdkafka::{
@@ -114,10 +115,10 @@ impl Gate {
         messages: &[Message],
         now_us: u64,
         refused: &mut Vec<(usize, Code)>,
-    ) -> (usize, Option<HeldUp>) {
+    ) -> Offer {
         let mut wall = None;
         let transactional = self.transactional;
-        self.producer.send_batch(
+        let taken = self.producer.send_batch(
             &mut self.outbox,
             arenas,
             messages,
@@ -129,10 +130,8 @@ impl Gate {
                 None => refused.push((index, code)),
             },
         );
-        match wall {
-            None => (messages.len(), None),
-            Some((index, held_up)) => (index, Some(held_up)),
-        }
+        let (handled, held_up) = wall.unzip();
+        Offer { handled: handled.unwrap_or(messages.len()), taken: taken as u64, held_up }
     }
 
     fn offer_one_by_one(
@@ -141,8 +140,9 @@ impl Gate {
         messages: &[Message],
         now_us: u64,
         refused: &mut Vec<(usize, Code)>,
-    ) -> (usize, Option<HeldUp>) {
-        let Some(headers) = &mut self.headers else { return (0, None) };
+    ) -> Offer {
+        let mut offer = Offer { handled: 0, taken: 0, held_up: None };
+        let Some(headers) = &mut self.headers else { return offer };
         for (index, message) in messages.iter().enumerate() {
             let bytes = headers.stamp.as_mut().map(|(_, stamp)| {
                 (stamp.sequence, stamp.due_us) = (message.sequence, message.due_us);
@@ -158,14 +158,16 @@ impl Gate {
                 pack(message.due_us, now_us),
                 &mut self.arguments,
             );
-            if let Err(code) = outcome {
-                match held_up(code, self.transactional) {
-                    Some(held_up) => return (index, Some(held_up)),
+            match outcome {
+                Ok(()) => offer.taken += 1,
+                Err(code) => match held_up(code, self.transactional) {
                     None => refused.push((index, code)),
-                }
+                    wall => return Offer { held_up: wall, ..offer },
+                },
             }
+            offer.handled += 1;
         }
-        (messages.len(), None)
+        offer
     }
 }
 
@@ -185,19 +187,18 @@ impl Outlet for Gate {
         messages: &[Message],
         now_us: u64,
         refused: &mut Vec<(usize, Code)>,
-    ) -> (usize, Option<HeldUp>) {
+    ) -> Offer {
         // Counted before the call, so that a report is never counted before its record; what was not
         // taken is given back after it.
         let offered = messages.len() as u64;
         self.flow.handed.fetch_add(offered, Ordering::AcqRel);
-        let (handled, wall) = if self.headers.is_some() {
+        let offer = if self.headers.is_some() {
             self.offer_one_by_one(arenas, messages, now_us, refused)
         } else {
             self.offer_batch(arenas, messages, now_us, refused)
         };
-        let taken = (handled - refused.len()) as u64;
-        self.flow.handed.fetch_sub(offered - taken, Ordering::AcqRel);
-        (handled, wall)
+        self.flow.handed.fetch_sub(offered - offer.taken, Ordering::AcqRel);
+        offer
     }
 
     fn now_us(&self) -> u64 {

@@ -3,8 +3,8 @@
 
 use super::{
     clock::{Interval, NEVER, PhaseFinder},
+    counts::phase_id,
     parts::ProcessedPart,
-    sender::phase_id,
     topics::{Place, Topics},
 };
 use mallard_protocol::{

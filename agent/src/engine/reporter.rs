@@ -5,7 +5,8 @@
 
 use super::{
     Hooks,
-    clock::{Control, Cutter, Interval},
+    clock::{Cutter, Interval},
+    control::Control,
     parts::{DeliveredPart, Part, PolledPart, ProcessedPart, SentPart},
 };
 use mallard_protocol::{

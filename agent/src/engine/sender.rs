@@ -6,22 +6,16 @@
 //! so that the accounts can be checked against each other.
 
 use super::{
-    clock::{Cutter, Interval, NEVER, PhaseFinder},
-    keys::Keys,
+    clock::{Cutter, Interval, NEVER},
+    counts::{Counts, Sending},
+    maker::Maker,
     pacer::Pacer,
     parts::SentPart,
-    payload::{Payloads, RING_BODIES},
+    payload::RING_BODIES,
     transactions::{TransactionLoop, Turn},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
-use mallard_protocol::{
-    LATE_AFTER_US,
-    ids::{InstanceId, PhaseId},
-    interval::{ProducedPartition, ProducerSlice},
-    schedule::Timeline,
-    stamp::Stamp,
-    workload::{Partitioning, ProducerSpec, StampPlace},
-};
+use mallard_protocol::{schedule::Timeline, workload::ProducerSpec};
 
 /// After a refusal the client is asked again this much later: its queue drains by whole batches, so
 /// asking more often takes CPU time and gains nothing.
@@ -29,15 +23,14 @@ const RETRY_US: u64 = 500;
 
 /// Where records go: the client, or a test's stand-in.
 pub(crate) trait Outlet {
-    /// Offers records in order. Records at or after the returned index were held up; the others were
-    /// taken, or refused for good and named in `refused`.
+    /// Offers records in order. What was refused for good is named in `refused`.
     fn offer(
         &mut self,
         arenas: (&[u8], &[u8]),
         messages: &[Message],
         now_us: u64,
         refused: &mut Vec<(usize, Code)>,
-    ) -> (usize, Option<HeldUp>);
+    ) -> Offer;
     /// The run's clock.
     fn now_us(&self) -> u64;
     /// Records acknowledged so far.
@@ -52,6 +45,17 @@ pub(crate) trait Outlet {
     fn commit(&mut self) -> Result<(), TransactionError>;
     /// Aborts it, or goes on doing so.
     fn abort(&mut self) -> Result<(), TransactionError>;
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// Records before this index were taken or refused for good; the others have to wait.
+    pub(crate) handled: usize,
+    /// How many the client took, by its own word.
+    pub(crate) taken: u64,
+    /// Why the others have to wait, if there are any.
+    pub(crate) held_up: Option<HeldUp>,
 }
 
 /// Why records have to wait.
@@ -79,8 +83,9 @@ pub(crate) struct Sender<'s, O> {
     refusing_since_us: Option<u64>,
     last_reading_us: u64,
     refused: Vec<(usize, Code)>,
-    /// Why the client can do nothing more, until it is told.
+    /// Why the instance can do nothing more, until it is told.
     death: Option<String>,
+    is_dead: bool,
 }
 
 /// Records that are prepared, from `next` on not yet taken.
@@ -113,6 +118,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             last_reading_us: 0,
             refused: Vec::new(),
             death: None,
+            is_dead: false,
         })
     }
 
@@ -135,11 +141,13 @@ impl<'s, O: Outlet> Sender<'s, O> {
         }
     }
 
-    /// Whether nothing is due any more and no transaction is open.
+    /// Whether nothing more will be sent: nothing is due any more and no transaction is open, or the
+    /// client is beyond help.
     pub(crate) fn is_done(&mut self) -> bool {
-        self.batch.is_empty()
+        let is_sent = self.batch.is_empty()
             && self.pacer.wake_us(self.last_reading_us) == NEVER
-            && self.transactions.as_ref().is_none_or(TransactionLoop::is_idle)
+            && self.transactions.as_ref().is_none_or(TransactionLoop::is_idle);
+        is_sent || self.is_dead
     }
 
     /// Ends an open transaction before its time.
@@ -217,7 +225,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             self.maker.due.resize(limit, now_us);
         }
         if let Err(reason) = self.maker.make(&mut self.batch.messages) {
-            self.death.get_or_insert(reason);
+            self.die(reason);
         }
     }
 
@@ -227,12 +235,13 @@ impl<'s, O: Outlet> Sender<'s, O> {
         let to = self.batch.messages.len().min(from.saturating_add(limit));
         let messages = &self.batch.messages[from..to];
         self.refused.clear();
-        let (handled, held_up) =
-            self.outlet.offer(self.maker.arenas(), messages, now_us, &mut self.refused);
+        let offer = self.outlet.offer(self.maker.arenas(), messages, now_us, &mut self.refused);
+        let Offer { handled, taken, held_up } = offer;
+        self.counts.handed += taken;
         let sending = Sending { now_us, closed_loop: self.batch.closed_loop, held: self.held };
         self.counts.sent(&messages[..handled], &self.refused, sending);
         if let Some(transactions) = &mut self.transactions {
-            transactions.sent((handled - self.refused.len()) as u64);
+            transactions.sent(taken);
         }
         self.batch.next += handled;
         match held_up {
@@ -250,7 +259,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
                 self.held = true;
                 match &mut self.transactions {
                     Some(transactions) => transactions.refused(),
-                    None => self.death = Some("the client is in a wrong state".to_owned()),
+                    None => self.die("the client is in a wrong state".to_owned()),
                 }
                 now_us + RETRY_US
             }
@@ -272,7 +281,13 @@ impl<'s, O: Outlet> Sender<'s, O> {
 
     fn note_death(&mut self, turn: Turn) {
         if let Turn::Dead(reason) = turn {
-            self.death.get_or_insert(reason);
+            self.die(reason);
+        }
+    }
+
+    fn die(&mut self, reason: String) {
+        if !std::mem::replace(&mut self.is_dead, true) {
+            self.death = Some(reason);
         }
     }
 }
@@ -286,250 +301,4 @@ impl Batch {
         self.messages.clear();
         self.next = 0;
     }
-}
-
-/// Makes records: key, value, stamp and partition.
-struct Maker {
-    payloads: Payloads,
-    keys: Keys,
-    key_arena: Vec<u8>,
-    stamp: Option<(u32, InstanceId)>,
-    /// Partitions in turn; empty if the client chooses.
-    partitions: Vec<i32>,
-    next_partition: usize,
-    next_sequence: u64,
-    /// Due times of the batch in the making.
-    due: Vec<u64>,
-}
-
-impl Maker {
-    fn new(spec: &ProducerSpec, run: u32, partitions: i32) -> Result<Self, String> {
-        let stamped = spec.stamp == StampPlace::Payload;
-        let list = match &spec.partitioning {
-            Partitioning::Client => Vec::new(),
-            Partitioning::RoundRobin => (0..partitions).collect(),
-            Partitioning::Fixed(list) => list.clone(),
-        };
-        if let Some(beyond) = list.iter().find(|p| !(0..partitions).contains(*p)) {
-            return Err(format!("there is no partition {beyond}, the topic has {partitions}"));
-        }
-        // Instances start at different partitions, or they would all crowd the first one.
-        let next_partition = spec.offset as usize % list.len().max(1);
-        Ok(Self {
-            payloads: Payloads::new(&spec.payload, spec.instance, spec.seed, stamped)?,
-            keys: Keys::new(&spec.key, spec.seed)?,
-            key_arena: Vec::new(),
-            stamp: stamped.then_some((run, spec.instance)),
-            partitions: list,
-            next_partition,
-            next_sequence: 0,
-            due: Vec::new(),
-        })
-    }
-
-    fn batch_limit(&self) -> usize {
-        self.payloads.batch_limit()
-    }
-
-    fn arenas(&self) -> (&[u8], &[u8]) {
-        (self.payloads.arena(), &self.key_arena)
-    }
-
-    /// Makes a record for every due time. Records of one partition stand together, in order of their due
-    /// times: librdkafka then looks a partition up once and not for every record.
-    fn make(&mut self, into: &mut Vec<Message>) -> Result<(), String> {
-        self.payloads.start_batch();
-        self.key_arena.clear();
-        let count = self.due.len();
-        let lanes = self.partitions.len().clamp(1, count.max(1));
-        for lane in 0..lanes {
-            let partition = match self.partitions.len() {
-                0 => -1,
-                all => self.partitions[(self.next_partition + lane) % all],
-            };
-            // Without partitions of ours there is one lane, which takes every record.
-            for at in (lane..count).step_by(lanes) {
-                let message = self.make_one(self.due[at], partition)?;
-                into.push(message);
-            }
-        }
-        if !self.partitions.is_empty() {
-            self.next_partition = (self.next_partition + count) % self.partitions.len();
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn make_one(&mut self, due_us: u64, partition: i32) -> Result<Message, String> {
-        let sequence = self.next_sequence;
-        let (value_at, value_len) = self.payloads.prepare(sequence)?;
-        let (key_at, key_len) =
-            self.keys.push(sequence, &mut self.key_arena).unwrap_or((0, Message::NO_KEY));
-        self.write_stamp(value_at, sequence, due_us);
-        self.next_sequence += 1;
-        Ok(Message { due_us, sequence, value_at, value_len, key_at, key_len, partition })
-    }
-
-    #[inline]
-    fn write_stamp(&mut self, value_at: u32, sequence: u64, due_us: u64) {
-        if let Some((run, instance)) = self.stamp {
-            let stamp = Stamp { run, instance, sequence, due_us };
-            self.payloads.stamp_place(value_at).copy_from_slice(&stamp.to_bytes());
-        }
-    }
-
-    fn stamp_again(&mut self, messages: &mut [Message], due_us: u64) {
-        for message in messages {
-            message.due_us = due_us;
-            self.write_stamp(message.value_at, message.sequence, due_us);
-        }
-    }
-
-    /// Takes records back that will never be sent, so that their sequence numbers are used by others.
-    fn give_back(&mut self, messages: &[Message]) {
-        if let Some(first) = messages.first() {
-            self.next_sequence = first.sequence;
-        }
-    }
-}
-
-/// How a batch was sent.
-#[derive(Clone, Copy)]
-struct Sending {
-    now_us: u64,
-    closed_loop: bool,
-    held: bool,
-}
-
-/// What an instance counts.
-struct Counts {
-    finder: PhaseFinder,
-    slices: Vec<ProducerSlice>,
-    refused: Vec<Vec<(Code, u64)>>,
-    queue_full: u64,
-    backpressure_us: u64,
-    /// Since the common start: open-loop records that the client took or refused for good.
-    taken: u64,
-    /// Since the common start: closed-loop records that it took or refused for good.
-    taken_closed_loop: u64,
-    /// Since the common start: records that the client took.
-    handed: u64,
-    /// Open-loop records due before the open interval.
-    due_before: u64,
-    /// Closed-loop records before the open interval.
-    closed_loop_before: u64,
-}
-
-impl Counts {
-    fn new(timeline: &Timeline) -> Self {
-        let finder = PhaseFinder::new(timeline);
-        let phases = finder.count();
-        Self {
-            finder,
-            slices: vec![ProducerSlice::default(); phases],
-            refused: vec![Vec::new(); phases],
-            queue_full: 0,
-            backpressure_us: 0,
-            taken: 0,
-            taken_closed_loop: 0,
-            handed: 0,
-            due_before: 0,
-            closed_loop_before: 0,
-        }
-    }
-
-    fn sent(&mut self, messages: &[Message], refused: &[(usize, Code)], how: Sending) {
-        let count = messages.len() as u64;
-        *(if how.closed_loop { &mut self.taken_closed_loop } else { &mut self.taken }) += count;
-        self.handed += count - refused.len() as u64;
-        // Sizes mostly repeat: they are recorded a run at a time.
-        let (mut run_slot, mut run_bytes, mut run) = (0, 0, 0);
-        for message in messages {
-            let slot = self.finder.find(message.due_us);
-            let bytes = message.bytes();
-            if (slot, bytes) != (run_slot, run_bytes) {
-                self.sizes(run_slot, run_bytes, run);
-                (run_slot, run_bytes, run) = (slot, bytes, 0);
-            }
-            run += 1;
-            if !how.closed_loop {
-                let slice = &mut self.slices[slot];
-                let slip_us = how.now_us.saturating_sub(message.due_us);
-                slice.slip.record(slip_us);
-                if !how.held {
-                    slice.unexplained_slip.record(slip_us);
-                }
-                slice.late += u64::from(slip_us > LATE_AFTER_US);
-            }
-        }
-        self.sizes(run_slot, run_bytes, run);
-        for (index, code) in refused {
-            let slot = self.finder.find(messages[*index].due_us);
-            add_code(&mut self.refused[slot], *code);
-        }
-    }
-
-    #[inline]
-    fn sizes(&mut self, slot: usize, bytes: u64, records: u64) {
-        if records > 0 {
-            let slice = &mut self.slices[slot];
-            slice.sent += records;
-            slice.sent_bytes += bytes * records;
-            slice.record_bytes.record_n(bytes, records);
-        }
-    }
-
-    fn backpressure_ends(&mut self, since_us: &mut Option<u64>, now_us: u64) {
-        if let Some(since) = since_us.take() {
-            self.backpressure_us += now_us.saturating_sub(since);
-        }
-    }
-
-    fn close(&mut self, interval: Interval, due: u64) -> SentPart {
-        let own = self.finder.find(interval.start_us);
-        let new = (due - self.due_before) + (self.taken_closed_loop - self.closed_loop_before);
-        self.slices[own].scheduled = new;
-        self.due_before = due;
-        self.closed_loop_before = self.taken_closed_loop;
-        let mut slices = Vec::new();
-        for (phase, slice) in self.slices.iter_mut().enumerate() {
-            if slice.sent == 0 && slice.scheduled == 0 {
-                continue;
-            }
-            let mut slice = std::mem::take(slice);
-            slice.phase = phase_id(phase);
-            let refused = std::mem::take(&mut self.refused[phase]);
-            let failed = refused.iter().map(|(_, n)| n).sum();
-            if failed > 0 {
-                let partition = -1;
-                slice.partitions =
-                    vec![ProducedPartition { partition, failed, ..ProducedPartition::default() }];
-            }
-            slice.failed = refused.into_iter().map(|(code, n)| (code.name(), n)).collect();
-            slices.push(slice);
-        }
-        SentPart {
-            interval,
-            scheduled: due + self.taken_closed_loop,
-            not_sent: due - self.taken,
-            handed: self.handed,
-            slices,
-            queue_full: std::mem::take(&mut self.queue_full),
-            backpressure_us: std::mem::take(&mut self.backpressure_us),
-            transactions: mallard_protocol::interval::Transactions::default(),
-        }
-    }
-}
-
-/// Counts one more of a code in a short list.
-pub(crate) fn add_code(list: &mut Vec<(Code, u64)>, code: Code) {
-    match list.iter_mut().find(|(known, _)| *known == code) {
-        Some((_, n)) => *n += 1,
-        None => list.push((code, 1)),
-    }
-}
-
-/// A phase's id from its index.
-pub(crate) fn phase_id(index: usize) -> PhaseId {
-    PhaseId(u16::try_from(index).unwrap_or(u16::MAX))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     parts::SentPart,
-    sender::{HeldUp, Outlet, Sender},
+    sender::{HeldUp, Offer, Outlet, Sender},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
 use mallard_protocol::{
@@ -45,7 +45,9 @@ impl Outlet for Client {
         messages: &[Message],
         now_us: u64,
         refused: &mut Vec<(usize, Code)>,
-    ) -> (usize, Option<HeldUp>) {
+    ) -> Offer {
+        let before = self.taken.len();
+        let taken = |client: &Self| (client.taken.len() - before) as u64;
         for (index, message) in messages.iter().enumerate() {
             if self.refuse_every > 0 && (self.offered + 1).is_multiple_of(self.refuse_every) {
                 self.offered += 1;
@@ -53,14 +55,15 @@ impl Outlet for Client {
                 continue;
             }
             if self.room == 0 {
-                return (index, Some(HeldUp::Full));
+                let held_up = Some(HeldUp::Full);
+                return Offer { handled: index, taken: taken(self), held_up };
             }
             self.offered += 1;
             self.room -= 1;
             let stamp = Stamp::from_bytes(message.value(values)).unwrap();
             self.taken.push((*message, stamp, now_us));
         }
-        (messages.len(), None)
+        Offer { handled: messages.len(), taken: taken(self), held_up: None }
     }
     fn now_us(&self) -> u64 {
         self.now_us
@@ -281,6 +284,7 @@ fn a_fenced_producer_ends_and_says_why() {
     settle(&mut sender, 10_000, &mut Vec::new());
     assert_eq!(sender.take_death().as_deref(), Some("fenced"));
     assert_eq!(sender.take_death(), None);
+    assert!(sender.is_done());
 }
 
 #[derive(Clone, Debug)]

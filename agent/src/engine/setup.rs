@@ -2,8 +2,9 @@
 
 use super::{
     Engine, Hooks,
-    clock::{Control, Cutter},
+    clock::Cutter,
     commit::Committer,
+    control::Control,
     deliveries::Deliveries,
     intake::{Counts, Intake, Processing, SharedMembership, lock},
     membership::{Commits, Happened, Membership},

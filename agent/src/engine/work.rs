@@ -4,8 +4,9 @@
 //! a well-made consumer does. End-to-end latency ends when a record's work is done.
 
 use super::{
-    clock::{Control, Cutter},
+    clock::Cutter,
     commit::Committer,
+    control::Control,
     parts::{Part, ProcessedPart},
     receipts::{Item, Receipts},
     topics::Place,

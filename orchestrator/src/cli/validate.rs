@@ -96,7 +96,7 @@ pub fn check(paths: &[PathBuf]) -> Validated {
 }
 
 fn is_cluster_file(path: &Path) -> bool {
-    let tree = Source::read(path).ok().and_then(|source| yaml::parse(&source).ok());
+    let tree = Source::read(path).ok().and_then(|source| yaml::parse_leniently(&source).0);
     tree.is_some_and(|root| kind_of(&root) == FileKind::Cluster)
 }
 

@@ -12,7 +12,7 @@ use super::{
         record, tagged, text, words,
     },
     source::{Place, Source},
-    yaml,
+    tidy, yaml,
 };
 use crate::plan::{Deadlines, KafkaPlan};
 use mallard_protocol::workload::ClientProperties;
@@ -70,18 +70,22 @@ pub fn from_source(
     source: &Arc<Source>,
     environment: Environment<'_>,
 ) -> Result<Cluster, Vec<Diagnostic>> {
-    let mut root = yaml::parse(source)?;
+    let (root, mistakes) = yaml::parse_leniently(source);
+    let Some(mut root) = root else { return Err(mistakes) };
     if kind_of(&root) == FileKind::Scenario {
         let wrong = Diagnostic::error(&source.path, "is a scenario, not a cluster file");
         return Err(vec![wrong.with_help("a cluster file has `kafka` and `hosts`")]);
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader { diagnostics: mistakes };
     let mut secrets = Vec::new();
     substitute_environment(&mut root, environment, &mut secrets, &mut reader);
     Values::default().substitute(&mut root, &mut reader);
     let raw = shape().read(&root, &mut reader);
     let sound = !reader.has_errors();
-    let Some(raw) = raw.filter(|_| sound) else { return Err(reader.diagnostics) };
+    let Some(raw) = raw.filter(|_| sound) else {
+        tidy(&mut reader.diagnostics);
+        return Err(reader.diagnostics);
+    };
     let mut connection_places = Vec::new();
     if let Kafka::External { client, bootstrap } = &raw.kafka {
         secrets.extend(secret_values(client));
@@ -188,6 +192,7 @@ impl Kind {
             )
             .later("container", "Kafka in containers")
             .later("deploy", "Kafka deployed on hosts")
+            .beside("bootstrap")
     }
 
     fn reached() -> super::shape::Record<Kafka> {

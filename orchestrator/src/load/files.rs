@@ -35,6 +35,8 @@ pub struct LoadedScenario {
     pub name: String,
     /// Values that came from the environment.
     pub secrets: Vec<String>,
+    /// Mistakes that do not prevent reading on; a plan tells them with its own.
+    pub mistakes: Vec<Diagnostic>,
 }
 
 impl LoadedScenario {
@@ -42,22 +44,21 @@ impl LoadedScenario {
     ///
     /// # Errors
     ///
-    /// When it is not YAML, or names environment variables that are not set.
+    /// When it is not YAML.
     pub fn from_source(
         source: &Arc<Source>,
         environment: Environment<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let mut root = yaml::parse(source)?;
-        let mut reader = Reader::default();
+        let (root, mistakes) = yaml::parse_leniently(source);
+        let Some(mut root) = root else { return Err(mistakes) };
+        let mut reader = Reader { diagnostics: mistakes };
         let mut secrets = Vec::new();
         substitute_environment(&mut root, environment, &mut secrets, &mut reader);
-        if reader.has_errors() {
-            return Err(reader.diagnostics);
-        }
         let stem = source.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = root.get("name").and_then(Node::scalar).map(|scalar| scalar.text.clone());
         let name = name.or(stem).unwrap_or_default();
-        Ok(Self { source: Arc::clone(source), root, name, secrets })
+        let mistakes = reader.diagnostics;
+        Ok(Self { source: Arc::clone(source), root, name, secrets, mistakes })
     }
 }
 
@@ -147,9 +148,9 @@ fn folder(
                 continue;
             }
         };
-        match yaml::parse(&source).as_ref().map(kind_of) {
-            Ok(FileKind::Cluster) => {}
-            Ok(FileKind::Unknown) => diagnostics.push(Diagnostic {
+        match yaml::parse_leniently(&source).0.as_ref().map(kind_of) {
+            Some(FileKind::Cluster) => {}
+            Some(FileKind::Unknown) => diagnostics.push(Diagnostic {
                 severity: Severity::Warning,
                 ..Diagnostic::error(
                     &file,

@@ -55,7 +55,7 @@ pub struct Diagnostic {
     /// The file.
     pub file: PathBuf,
     /// Where, if it is about a place.
-    pub location: Option<Location>,
+    pub location: Option<Box<Location>>,
     /// What is wrong: lower case, no final stop.
     pub message: String,
     /// What is allowed, the nearest name, what to do.

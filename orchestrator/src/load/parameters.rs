@@ -164,8 +164,13 @@ impl Values {
     fn put(&mut self, node: &mut Node, name: &str, reader: &mut Reader) {
         let Some(value) = self.get(name).cloned() else {
             let message = format!("unknown parameter `${name}`");
-            let help = suggest(name, &self.names(), "parameters");
-            reader.error(&node.at, message, format!("{help}; `$$` is a `$`"));
+            let help = if self.values.is_empty() {
+                "there are no parameters".to_owned()
+            } else {
+                suggest(name, &self.names(), "parameters")
+            };
+            let join = if help.ends_with('?') { "" } else { ";" };
+            reader.error(&node.at, message, format!("{help}{join} `$$` is a `$`"));
             node.kind = Kind::Noted;
             return;
         };

@@ -57,8 +57,16 @@ fn render_one(out: &mut String, diagnostic: &Diagnostic, paint: Paint) {
 /// the caret's width on a terminal.
 fn excerpt(location: &Location) -> (String, String, usize) {
     let column = location.column - 1;
-    let skip = if column > LINE_LIMIT / 2 { column - LINE_LIMIT / 4 } else { 0 };
-    let shown: Vec<char> = location.text.chars().skip(skip).take(LINE_LIMIT).collect();
+    let length = location.text.chars().count();
+    let long = length > LINE_LIMIT && column > LINE_LIMIT / 2;
+    let skip = if long { column - LINE_LIMIT / 4 } else { 0 };
+    let mut shown: Vec<char> = location.text.chars().skip(skip).take(LINE_LIMIT).collect();
+    if let Some(first) = shown.first_mut().filter(|_| skip > 0) {
+        *first = '…';
+    }
+    if let Some(last) = shown.last_mut().filter(|_| skip + LINE_LIMIT < length) {
+        *last = '…';
+    }
     let line = printable(&shown.iter().collect::<String>());
     let (before, after) = shown.split_at((column - skip).min(shown.len()));
     let width = |c: &char| c.width().unwrap_or(1);

@@ -190,7 +190,7 @@ impl Place {
             (help, via) => help.or(via),
         };
         let file = self.source.path.clone();
-        Diagnostic { severity, file, location: Some(self.location()), message, help }
+        Diagnostic { severity, file, location: Some(Box::new(self.location())), message, help }
     }
 }
 

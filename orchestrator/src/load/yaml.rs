@@ -8,7 +8,7 @@ use super::{
     Diagnostic, Severity,
     source::{Place, Source},
 };
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// Most nodes of a file, aliases expanded. The largest sensible scenario has a few hundred.
@@ -101,19 +101,28 @@ impl Node {
 ///
 /// # Errors
 ///
-/// The first mistake of syntax, and every duplicate key, tag and oversized alias before it.
+/// All that [`parse_leniently`] notes.
 pub fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
+    match parse_leniently(source) {
+        (Some(root), mistakes) if mistakes.is_empty() => Ok(root),
+        (_, mistakes) => Err(mistakes),
+    }
+}
+
+/// Parses a file's text as far as it can be understood: what is wrong with keys, tags and aliases is
+/// noted and passed over, a mistake of syntax ends it without a tree.
+#[must_use]
+pub fn parse_leniently(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {
     let text = hide_variables(&source.text);
     let options = granit_parser::options! { emit_unresolved_aliases: true };
     let parser = Parser::new_from_str_with_options(&text, options);
     let mut builder =
         Builder { parser, source, anchors: HashMap::new(), nodes: 0, mistakes: Vec::new() };
     match builder.document() {
-        Ok(root) if builder.mistakes.is_empty() => Ok(root),
-        Ok(_) => Err(builder.mistakes),
+        Ok(root) => (Some(root), builder.mistakes),
         Err(stop) => {
             builder.mistakes.push(*stop);
-            Err(builder.mistakes)
+            (None, builder.mistakes)
         }
     }
 }
@@ -164,7 +173,8 @@ impl<'a> Builder<'a> {
         }
         if let Some(tag) = event.tag() {
             let message = format!("the tag `{}` is not understood here", tag.original());
-            self.note(self.place(span), message, "remove it; types follow from the key".into());
+            let at = self.place(span.tag_span().unwrap_or(span));
+            self.note(at, message, "remove it; types follow from the key".into());
         }
         let anchor = event.anchor_id();
         let (kind, at) = match event {
@@ -308,12 +318,20 @@ impl<'a> Builder<'a> {
         let start = error.marker().byte_offset().unwrap_or(self.source.text.len());
         let place = Place { source: Arc::clone(self.source), start, end: start, via: None };
         let message = format!("not valid YAML: {}", error.info().trim_end_matches('.'));
-        place.diagnostic(Severity::Error, message, syntax_help(error.kind(), &place))
+        {
+            let help = syntax_help(&message, &place);
+            place.diagnostic(Severity::Error, message, help)
+        }
     }
 }
 
 /// What is usually behind a mistake of syntax.
-fn syntax_help(_kind: &ErrorKind, place: &Place) -> Option<String> {
+fn syntax_help(message: &str, place: &Place) -> Option<String> {
+    for (what, open, close) in [("flow mapping", '{', '}'), ("flow sequence", '[', ']')] {
+        if message.contains(what) {
+            return Some(format!("a `{open}` before this place is not closed with `{close}`"));
+        }
+    }
     let location = place.location();
     let before = location.text.get(..location.text.len() - location.text.trim_start().len())?;
     if before.contains('\t') {

@@ -91,6 +91,8 @@ impl Shape {
             cluster_yaml: String::new(),
             secrets: Vec::new(),
             file: "simulated.yaml".into(),
+            clients: Vec::new(),
+            connection_places: Vec::new(),
         };
         let vocabulary = Roster::new(&plan).vocabulary();
         let read = |text: &&'static str| -> Expectation {

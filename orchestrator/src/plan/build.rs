@@ -34,11 +34,15 @@ pub fn plan(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut reader = Reader { diagnostics: cluster.warnings.clone() };
     check_options(options, &mut reader);
+    reader.diagnostics.extend(scenarios.iter().flat_map(|loaded| loaded.mistakes.clone()));
     let expanded = expand(scenarios, options, &mut reader);
     let mut cases = Vec::new();
     for (loaded, one) in &expanded {
         // Values in messages are right for one case at a time; repetitions are dropped in the end.
+        let before = reader.diagnostics.len();
         let Some(read) = scenario::read(&one.root, &mut reader) else { continue };
+        let sound = !reader.diagnostics[before..].iter().any(Diagnostic::is_error);
+        let told = reader.diagnostics.len();
         for round in 1..=options.repeat.max(1) {
             let name = case_name(&one.name, round, options.repeat);
             let identity = case::Identity {
@@ -50,6 +54,11 @@ pub fn plan(
             let planned =
                 case::build(loaded, &read, &one.resolved, cluster, &identity, &mut reader);
             cases.extend(planned);
+        }
+        if !sound {
+            // What stands in for a mistake may look odd, but nobody wrote it.
+            let later = reader.diagnostics.split_off(told);
+            reader.diagnostics.extend(later.into_iter().filter(Diagnostic::is_error));
         }
     }
     let mut diagnostics = reader.diagnostics;
@@ -70,6 +79,7 @@ pub fn case_names(
     options: &PlanOptions,
 ) -> Result<Vec<CaseName>, Vec<Diagnostic>> {
     let mut reader = Reader::default();
+    reader.diagnostics.extend(scenarios.iter().flat_map(|loaded| loaded.mistakes.clone()));
     let expanded = expand(scenarios, options, &mut reader);
     let rounds = 1..=options.repeat.max(1);
     let names = expanded.iter().flat_map(|(loaded, one)| {

@@ -54,7 +54,7 @@ pub(super) fn build(
     identity: &Identity<'_>,
     reader: &mut Reader,
 ) -> Option<CasePlan> {
-    let before = reader.diagnostics.iter().filter(|d| d.is_error()).count();
+    let before = reader.errors();
     let folder = loaded.source.path.parent().unwrap_or(Path::new("")).to_owned();
     let placement = Placement::new(cluster);
     let mut building = Building {
@@ -70,12 +70,13 @@ pub(super) fn build(
     let topics = building.topics();
     let timeline = timeline(&scenario.load, building.reader);
     building.check_rates();
-    building.producers(timeline.as_ref());
+    building.producers();
     building.consumers();
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
-    let timeline = timeline?;
-    let expectations = building.expectations(&topics, &timeline, &agents);
-    let sound = reader.diagnostics.iter().filter(|d| d.is_error()).count() == before;
+    let broken = scenario.broken || building.reader.errors() > before;
+    let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
+    let expectations = building.expectations(&vocabulary);
+    let sound = reader.errors() == before;
     let clients = scenario.producers.iter().map(|(_, producer)| &producer.client);
     let clients = clients.chain(scenario.consumers.iter().map(|(_, consumer)| &consumer.client));
     let own_secrets = clients.flat_map(|client| secret_values(client));
@@ -143,7 +144,8 @@ impl Building<'_> {
 
     fn check_workloads(&mut self) {
         let scenario = self.scenario;
-        if scenario.producers.is_empty() && scenario.consumers.is_empty() {
+        let none = scenario.producers.is_empty() && scenario.consumers.is_empty();
+        if none && !scenario.broken {
             let help = "add `producers`, `consumers` or both";
             self.reader.error(
                 &scenario.name.anchor,
@@ -163,16 +165,10 @@ impl Building<'_> {
         }
     }
 
-    fn expectations(
-        &mut self,
-        topics: &[TopicSpec],
-        timeline: &Timeline,
-        agents: &[AgentPlan],
-    ) -> Vec<Expectation> {
-        let vocabulary = vocabulary(self.scenario, topics, timeline, agents);
+    fn expectations(&mut self, vocabulary: &expect::Vocabulary) -> Vec<Expectation> {
         let mut expectations = Vec::new();
         for written in &self.scenario.expect {
-            match expect::parse(&written.value, &vocabulary) {
+            match expect::parse(&written.value, vocabulary) {
                 Ok(mut expectation) => {
                     let file = written.at.source.path.clone();
                     expectation.source = (file, Some(written.at.line()));
@@ -188,11 +184,14 @@ impl Building<'_> {
     }
 }
 
+/// What expectations may mention. Where there are mistakes elsewhere (`broken`), what the case seems not
+/// to do may be for their sake.
 fn vocabulary(
     scenario: &Scenario,
     topics: &[TopicSpec],
     timeline: &Timeline,
     agents: &[AgentPlan],
+    broken: bool,
 ) -> expect::Vocabulary {
     let producers = || agents.iter().flat_map(|agent| &agent.producers);
     let stamped = |topic| producers().any(|p| p.topic == topic && p.stamp != StampPlace::Nowhere);
@@ -209,16 +208,23 @@ fn vocabulary(
     };
     let names = |names: &mut dyn Iterator<Item = &String>| names.cloned().collect::<Vec<_>>();
     expect::Vocabulary {
-        topics: topics.iter().map(|topic| (topic.alias.clone(), topic.partitions)).collect(),
+        topics: topics
+            .iter()
+            .zip(&scenario.topics)
+            .map(|(topic, (_, raw))| {
+                (topic.alias.clone(), if raw.broken { 0 } else { topic.partitions })
+            })
+            .collect(),
         producers: names(&mut scenario.producers.iter().map(|(name, _)| &name.value)),
         consumers: names(&mut scenario.consumers.iter().map(|(name, _)| &name.value)),
         agents: names(&mut agents.iter().map(|agent| &agent.name)),
         phases: names(
             &mut timeline.0.iter().filter(|p| p.kind != PhaseKind::Drain).map(|p| &p.name),
         ),
-        has_end_to_end: read.any(|topic| stamped(*topic)),
-        has_transactions: scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
-        closed_loop_only: producers().next().is_some() && !producers().any(open),
+        has_end_to_end: broken || read.any(|topic| stamped(*topic)),
+        has_transactions: broken
+            || scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
+        closed_loop_only: !broken && producers().next().is_some() && !producers().any(open),
         measured_us: measured.iter().map(|phase| phase.end_us - phase.start_us).sum(),
     }
 }

@@ -95,8 +95,7 @@ impl Building<'_> {
             }
             Assign::These(partitions) => {
                 for topic in topics {
-                    let known = self.scenario.topics[topic.index()].1.partitions;
-                    self.check_partitions(partitions, known, &assign.at);
+                    self.check_partitions(partitions, *topic, &assign.at);
                 }
                 partitions.clone()
             }
@@ -147,7 +146,7 @@ impl Building<'_> {
             return;
         }
         for topic in &consumer.topics.value {
-            let fed = self.scenario.producers.iter().any(|(_, p)| p.topic.value == topic.value);
+            let fed = self.scenario.producers.iter().any(|(_, p)| p.sends_to(&topic.value));
             let existing = self
                 .scenario
                 .topics

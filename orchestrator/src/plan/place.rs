@@ -6,7 +6,7 @@
 use super::{AgentPlan, HostPlan, KafkaPlan};
 use crate::load::{
     cluster::Cluster,
-    nearest::suggest,
+    nearest::{listed, suggest},
     shape::{Located, Reader},
 };
 
@@ -75,7 +75,7 @@ impl Placement {
         if eligible.is_empty() && sound {
             let last = on.last().map(|label| &label.at)?;
             let labels: Vec<_> = on.iter().map(|label| &*label.value).collect();
-            let message = format!("no host has all of the labels {}", labels.join(", "));
+            let message = format!("no host has all of the labels {}", listed(&labels));
             reader.error(last, message, "a host must have every label of `on`");
         }
         (sound && !eligible.is_empty()).then_some(eligible)

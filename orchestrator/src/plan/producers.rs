@@ -17,7 +17,7 @@ use crate::load::{
 };
 use mallard_protocol::{
     ids::TopicId,
-    schedule::{Schedule, Timeline},
+    schedule::Schedule,
     stamp::STAMP_BYTES,
     workload::{ClientProperties, Partitioning, PayloadSpec, ProducerSpec, StampPlace},
 };
@@ -69,7 +69,7 @@ impl Building<'_> {
     }
 
     /// Places all producers.
-    pub(super) fn producers(&mut self, timeline: Option<&Timeline>) {
+    pub(super) fn producers(&mut self) {
         let scenario = self.scenario;
         let sharing = scenario.producers.iter().filter(|(_, p)| p.load.is_none());
         let total: f64 = sharing.map(|(_, producer)| producer.share).sum();
@@ -79,19 +79,13 @@ impl Building<'_> {
                 (None, true) => producer.share / total,
                 (None, false) => 0.0,
             };
-            self.producer(name, producer, fraction, timeline);
+            self.producer(name, producer, fraction);
         }
     }
 
-    fn producer(
-        &mut self,
-        name: &Located<String>,
-        producer: &Producer,
-        fraction: f64,
-        timeline: Option<&Timeline>,
-    ) {
-        let topic = self.topic_id(&producer.topic);
-        let payload = self.payload(producer);
+    fn producer(&mut self, name: &Located<String>, producer: &Producer, fraction: f64) {
+        let topic = producer.topic.as_ref().and_then(|topic| self.topic_id(topic));
+        let payload = producer.payload.as_ref().and_then(|payload| self.payload(payload));
         let client = self.client(&producer.client, "producer");
         self.check_transactions(producer);
         if let Some(payload) = &payload {
@@ -102,8 +96,8 @@ impl Building<'_> {
         }
         let eligible = self.placement.eligible(&producer.on, self.reader);
         let partitioning = topic.and_then(|topic| self.partitioning(producer, topic));
-        let (Some(topic), Some(payload), Some(eligible), Some((partitioning, split)), Some(_)) =
-            (topic, payload, eligible, partitioning, timeline)
+        let (Some(topic), Some(payload), Some(eligible), Some((partitioning, split))) =
+            (topic, payload, eligible, partitioning)
         else {
             return;
         };
@@ -180,15 +174,15 @@ impl Building<'_> {
             return Some((Partitioning::Client, Some(count)));
         }
         if let Some(Located { value: Partitioning::Fixed(partitions), at, .. }) = written {
-            let known = self.scenario.topics[topic.index()].1.partitions;
-            self.check_partitions(partitions, known, at);
+            self.check_partitions(partitions, topic, at);
         }
         Some((written.map_or(Partitioning::Client, |written| written.value.clone()), None))
     }
 
     /// Notes partitions that a topic does not have.
-    pub(super) fn check_partitions(&mut self, partitions: &[i32], known: Option<i32>, at: &Place) {
-        let Some(known) = known else { return };
+    pub(super) fn check_partitions(&mut self, partitions: &[i32], topic: TopicId, at: &Place) {
+        let topic = &self.scenario.topics[topic.index()].1;
+        let Some(known) = topic.partitions.filter(|_| !topic.broken) else { return };
         if let Some(beyond) = partitions.iter().find(|partition| **partition >= known) {
             let message = format!("there is no partition {beyond}");
             let help = format!("the topic has {known}, counted from 0 to {}", known - 1);
@@ -261,8 +255,8 @@ impl Building<'_> {
         pairs(client)
     }
 
-    fn payload(&mut self, producer: &Producer) -> Option<PayloadSpec> {
-        match &producer.payload {
+    fn payload(&mut self, payload: &Payload) -> Option<PayloadSpec> {
+        match payload {
             Payload::Bytes { size, random_share } => {
                 Some(PayloadSpec::Bytes { size: size.clone(), random_share: *random_share })
             }

@@ -22,8 +22,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// The phases of a load. Notes what is wrong with the order of its steps.
-pub(super) fn timeline(load: &Located<Vec<Step>>, reader: &mut Reader) -> Option<Timeline> {
-    let before = reader.diagnostics.len();
+pub(super) fn timeline(load: &Located<Vec<Step>>, reader: &mut Reader) -> Timeline {
     check_order(load, reader);
     let total: Duration =
         load.value.iter().fold(Duration::ZERO, |sum, step| sum.saturating_add(step.lasting));
@@ -34,11 +33,8 @@ pub(super) fn timeline(load: &Located<Vec<Step>>, reader: &mut Reader) -> Option
             "split it into several runs",
         );
     }
-    if reader.diagnostics.len() > before {
-        return None;
-    }
     let mut phases = Vec::new();
-    let mut start_us = 0;
+    let mut start_us = 0_u64;
     let kinds: Vec<_> = load.value.iter().map(|step| (step.phase(), step.lasting)).collect();
     let drain = (PhaseKind::Drain, DEFAULT_DRAIN);
     let appended = (kinds.last().map(|(kind, _)| *kind) != Some(PhaseKind::Drain)).then_some(drain);
@@ -49,11 +45,11 @@ pub(super) fn timeline(load: &Located<Vec<Step>>, reader: &mut Reader) -> Option
         } else {
             kind.as_str().to_owned()
         };
-        let end_us = start_us + micros(*lasting);
+        let end_us = start_us.saturating_add(micros(*lasting));
         phases.push(Phase { name, kind: *kind, start_us, end_us });
         start_us = end_us;
     }
-    Some(Timeline(phases))
+    Timeline(phases)
 }
 
 fn check_order(load: &Located<Vec<Step>>, reader: &mut Reader) {
@@ -105,9 +101,9 @@ pub(super) fn schedule(
         Rate::Max => 0.0,
     };
     let mut segments = Vec::new();
-    let mut start_us = 0;
+    let mut start_us = 0_u64;
     for step in &load.value {
-        let end_us = start_us + micros(step.lasting);
+        let end_us = start_us.saturating_add(micros(step.lasting));
         match &step.kind {
             StepKind::WarmUp(Some(rate)) | StepKind::Hold(Some(rate)) => {
                 let pace = if rate.value == Rate::Max { Pace::Max } else { steady(per_s(rate)) };

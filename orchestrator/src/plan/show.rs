@@ -1,6 +1,6 @@
 //! A plan for people: cases, phases, who runs what where, records and bytes.
 
-use super::{AgentPlan, CasePlan, KafkaPlan, Plan, producers::instance_total, sizes};
+use super::{AgentPlan, CasePlan, HostPlan, KafkaPlan, Plan, producers::instance_total, sizes};
 use crate::load::{scenario::steps::humanly, source::bytes_text};
 use mallard_protocol::{
     schedule::{Pace, Phase, PhaseKind, Schedule},
@@ -102,13 +102,12 @@ fn overview(plan: &Plan) -> String {
         brokers += totals.broker_bytes;
         archive += totals.archive_bytes;
         let count = counted(totals);
-        let row = [
-            &case.name,
-            &humanly(case.longest()),
-            &count,
-            &bytes_text(totals.broker_bytes),
-            &bytes_text(totals.archive_bytes),
-        ];
+        let stored = match totals.closed_loop {
+            true => "as many as go".to_owned(),
+            false => bytes_text(totals.broker_bytes),
+        };
+        let (longest, archived) = (humanly(case.longest()), bytes_text(totals.archive_bytes));
+        let row = [&case.name, &longest, &count, &stored, &archived];
         table.row(row.map(String::as_str));
     }
     let all = format!("{} cases", plan.cases.len());
@@ -222,7 +221,7 @@ fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -231,36 +230,41 @@ fn grouped(count: u64) -> String {
 }
 
 fn placement(case: &CasePlan) -> String {
-    let mut table = Table::new(&["agent", "instance", "does", "share", "rate", ""]);
+    let mut table = Table::new(&["agent", "on", "instance", "does", "share", "rate", ""]);
     for agent in &case.agents {
-        let labels = agent.labels.join(", ");
-        let mut name = match labels.is_empty() {
-            true => agent.name.clone(),
-            false => format!("{} [{labels}]", agent.name),
+        let (mut name, mut host) = (agent.name.clone(), host_text(agent));
+        // Agent and host stand in the first of the agent's rows.
+        let mut row = |table: &mut Table, cells: [&str; 5]| {
+            let [a, b, c, d, e] = cells;
+            table.row([&*std::mem::take(&mut name), &*std::mem::take(&mut host), a, b, c, d, e]);
         };
-        let mut next = || std::mem::take(&mut name);
         if agent.carries_broker {
-            table.row([
-                &*next(),
-                "broker",
-                "counts as one instance when work is spread",
-                "",
-                "",
-                "",
-            ]);
+            let does = "counts as one instance when work is spread";
+            row(&mut table, ["broker", does, "", "", ""]);
         }
         for producer in &agent.producers {
             let (does, share, rate, note) = producer_cells(case, producer);
-            table.row([&*next(), &*producer.name, &*does, &*share, &*rate, note]);
+            row(&mut table, [&*producer.name, &*does, &*share, &*rate, note]);
         }
         for consumer in &agent.consumers {
-            table.row([&*next(), &*consumer.name, &*consumer_cell(case, consumer), "", "", ""]);
+            row(&mut table, [&*consumer.name, &*consumer_cell(case, consumer), "", "", ""]);
         }
         if !agent.carries_broker && agent.producers.is_empty() && agent.consumers.is_empty() {
-            table.row([&*next(), "", "nothing: there are fewer instances than agents", "", "", ""]);
+            let does = "nothing: there are fewer instances than agents";
+            row(&mut table, ["", does, "", "", ""]);
         }
     }
     table.text()
+}
+
+fn host_text(agent: &AgentPlan) -> String {
+    let host = match agent.host {
+        HostPlan::Local => "this machine",
+    };
+    match agent.labels.is_empty() {
+        true => host.to_owned(),
+        false => format!("{host} [{}]", agent.labels.join(", ")),
+    }
 }
 
 fn producer_cells(
@@ -356,7 +360,6 @@ fn sums(case: &CasePlan) -> String {
     };
     let load = Duration::from_micros(case.timeline.load_end_us());
     let measured = Duration::from_micros(case.timeline.measured_us());
-    let closed = if totals.closed_loop { ", and what closed loop adds" } else { "" };
     let mut table = Table::new(&["", ""]);
     table.row(["kafka", &kafka]);
     table.row([
@@ -368,16 +371,40 @@ fn sums(case: &CasePlan) -> String {
             humanly(case.longest())
         ),
     ]);
-    table.row(["records", &format!("{} due{closed}", grouped(totals.records))]);
-    table.row(["keys and values", &format!("{}{closed}", bytes_text(totals.payload_bytes))]);
-    let brokers = format!(
-        "{}, headers and replicas included, before compression{closed}",
-        bytes_text(totals.broker_bytes)
-    );
-    table.row(["on brokers", &brokers]);
+    if totals.closed_loop {
+        let and = if totals.records > 0 {
+            format!("{} due, and ", grouped(totals.records))
+        } else {
+            String::new()
+        };
+        table.row(["records", &format!("{and}as many as the clients take: the loop is closed")]);
+    } else {
+        table.row(["records", &format!("{} due", grouped(totals.records))]);
+        table.row(["keys and values", &bytes_text(totals.payload_bytes)]);
+        let brokers = format!(
+            "{}, with headers, {}, before compression",
+            bytes_text(totals.broker_bytes),
+            replicas(case)
+        );
+        table.row(["on brokers", &brokers]);
+    }
     table.row(["archive", &format!("about {}", bytes_text(totals.archive_bytes))]);
     table.row(["expectations", &case.expectations.len().to_string()]);
     table.text()
+}
+
+/// Which replicas the bytes on brokers are counted with.
+fn replicas(case: &CasePlan) -> &'static str {
+    let fed = |id: usize| {
+        case.agents.iter().flat_map(|agent| &agent.producers).any(|p| p.topic.index() == id)
+    };
+    let mut topics =
+        case.topics.iter().enumerate().filter(|(id, _)| fed(*id)).map(|(_, topic)| topic);
+    if topics.any(|topic| topic.replication.is_none()) {
+        "one replica where the scenario does not say how many"
+    } else {
+        "all replicas"
+    }
 }
 
 /// A table with columns as wide as their widest cell.

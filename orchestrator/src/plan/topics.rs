@@ -48,7 +48,7 @@ impl Building<'_> {
             );
             self.reader.error(&name.at, message, "shorten it, or give the run a shorter `--id`");
         }
-        let used = self.scenario.producers.iter().any(|(_, p)| p.topic.value == name.value)
+        let used = self.scenario.producers.iter().any(|(_, p)| p.sends_to(&name.value))
             || self
                 .scenario
                 .consumers
@@ -89,7 +89,7 @@ impl Building<'_> {
     pub(super) fn topic_id(&mut self, mention: &Located<String>) -> Option<TopicId> {
         let names: Vec<_> = self.scenario.topics.iter().map(|(name, _)| &*name.value).collect();
         let index = names.iter().position(|name| *name == mention.value);
-        if index.is_none() {
+        if index.is_none() && self.scenario.topics_known {
             let message = format!("no topic `{}` is declared", mention.value);
             self.reader.error(&mention.at, message, suggest(&mention.value, &names, "topics"));
         }
@@ -106,6 +106,9 @@ impl Building<'_> {
     ) -> Option<u32> {
         let counts: Vec<_> =
             topics.iter().map(|id| self.scenario.topics[id.index()].1.partitions).collect();
+        if topics.iter().any(|id| self.scenario.topics[id.index()].1.broken) {
+            return None;
+        }
         if counts.contains(&None) {
             let message = format!("{what} needs to know how many partitions the topic has");
             let help = "write `partitions` beside `existing: true`; the run checks it";

@@ -70,7 +70,7 @@ fn offsets(offset: i64, partitions: i32) -> Vec<PartitionOffset> {
     (0..partitions).map(offset).collect()
 }
 
-fn find<'a>(reasons: &'a [Reason], kind: Kind) -> &'a Reason {
+fn find(reasons: &[Reason], kind: Kind) -> &Reason {
     let found = reasons.iter().find(|reason| reason.code == kind.code());
     found.unwrap_or_else(|| panic!("no {}: {reasons:#?}", kind.code()))
 }
@@ -117,7 +117,7 @@ fn nothing_acknowledged_is_a_failure_even_if_nothing_was_expected() {
 #[test]
 fn slip_that_no_backpressure_explains_is_invalid() {
     fn slips(record: u64, _: u64) -> Fate {
-        Fate { slip_us: if record % 20 == 0 { 30_000 } else { 50 }, ..Fate::default() }
+        Fate { slip_us: if record.is_multiple_of(20) { 30_000 } else { 50 }, ..Fate::default() }
     }
     fn held_up(record: u64, due_us: u64) -> Fate {
         Fate { is_held_up: true, ..slips(record, due_us) }
@@ -137,7 +137,7 @@ fn a_saturated_agent_is_invalid_only_if_records_were_late() {
     trial.spoil = busy;
     warned(&trial, Kind::AgentCpuSaturated);
     trial.model = |record, _| Fate {
-        slip_us: if record % 20 == 0 { 9_000 } else { 50 },
+        slip_us: if record.is_multiple_of(20) { 9_000 } else { 50 },
         is_held_up: true,
         ..Fate::default()
     };
@@ -172,7 +172,7 @@ fn late_intervals_are_invalid_from_a_share_on() {
 
 /// Every tenth record is acknowledged and not received.
 fn swallows(record: u64, _: u64) -> Fate {
-    Fate { received_us: (record % 10 != 0).then_some(3_000), ..Fate::default() }
+    Fate { received_us: (!record.is_multiple_of(10)).then_some(3_000), ..Fate::default() }
 }
 
 #[test]
@@ -392,7 +392,8 @@ fn sentences_read_like_this() {
     fn uneven(record: u64, due_us: u64) -> Fate {
         let slow = (9_200_000..9_600_000).contains(&due_us);
         let service_us = if slow { 312_000 } else { 2_000 + record % 4 * 1_000 };
-        let end = if record % 50 == 0 { End::Failed("_MSG_TIMED_OUT") } else { End::Acked };
+        let end =
+            if record.is_multiple_of(50) { End::Failed("_MSG_TIMED_OUT") } else { End::Acked };
         let received_us = (end == End::Acked).then_some(service_us + 700);
         Fate { service_us, end, received_us, ..Fate::default() }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     payload::mention,
-    producers::{Instances, client, instances, labels, partition},
+    producers::{Instances, client, instances, labels, one_instance, partition},
 };
 use crate::load::{
     shape::{
@@ -10,6 +10,7 @@ use crate::load::{
         record, scalar, tagged, units::Wrong, words,
     },
     source::Place,
+    yaml::Node,
 };
 use mallard_protocol::workload::{CommitPolicy, StartFrom};
 use serde_json::json;
@@ -81,7 +82,7 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
         ])
         .located(),
         "run-start",
-        Located { value: StartFrom::RunStart, at: fields.at(), anchor: fields.at() },
+        from_run_start(&fields.at()),
     );
     let commit = fields.optional(
         "commit",
@@ -100,24 +101,52 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
     let on = labels(fields);
     fields.later("process", "decoding and validating records");
     let at = fields.at();
-    let (group, assign) = (group?, assign?);
+    let (group, assign) = (group.flatten(), assign.flatten());
     if let (Some(_), Some(assign)) = (&group, &assign) {
         let help = "a group assigns partitions by itself; keep one of the two keys";
         fields.error(&assign.anchor, "`assign` and `group` exclude each other", help);
     }
     Some(Consumer {
-        topics: topics?,
+        topics: topics.unwrap_or_else(|| nothing(&at)),
         group,
         assign,
-        instances: instances?,
-        from: from?,
-        commit: commit?,
-        isolation: isolation?,
-        work: work?,
-        client: client?,
-        on: on?,
+        instances: instances.unwrap_or_else(|| one_instance(&at)),
+        from: from.unwrap_or_else(|| from_run_start(&at)),
+        commit: commit.flatten(),
+        isolation: isolation.unwrap_or_default(),
+        work: work.unwrap_or_default(),
+        client: client.unwrap_or_default(),
+        on: on.unwrap_or_default(),
         at,
     })
+}
+
+fn nothing(at: &Place) -> Located<Vec<Located<String>>> {
+    Located { value: Vec::new(), at: at.clone(), anchor: at.clone() }
+}
+
+fn from_run_start(at: &Place) -> Located<StartFrom> {
+    Located { value: StartFrom::RunStart, at: at.clone(), anchor: at.clone() }
+}
+
+impl Consumer {
+    /// In the place of a consumer that cannot be read.
+    pub(super) fn unreadable(node: &Node) -> Self {
+        let at = node.anchor().clone();
+        Self {
+            topics: nothing(&at),
+            group: None,
+            assign: None,
+            instances: one_instance(&at),
+            from: from_run_start(&at),
+            commit: None,
+            isolation: "read_committed",
+            work: Duration::ZERO,
+            client: Vec::new(),
+            on: Vec::new(),
+            at,
+        }
+    }
 }
 
 fn group() -> impl Shape<Value = Located<String>> {

@@ -15,6 +15,7 @@ use super::{
     yaml::Node,
 };
 use crate::plan::OnAgentLoss;
+use serde_json::json;
 
 pub use clients::clash;
 pub use consumers::Consumer;
@@ -36,7 +37,7 @@ pub struct Scenario {
     pub description: String,
     /// Its topics, in the order of the file.
     pub topics: Vec<(Located<String>, Topic)>,
-    /// Its load.
+    /// Its load. A step that cannot be read is there all the same, lasting long.
     pub load: Located<Vec<Step>>,
     /// Its producers, in the order of the file.
     pub producers: Vec<(Located<String>, Producer)>,
@@ -48,6 +49,10 @@ pub struct Scenario {
     pub on_agent_loss: OnAgentLoss,
     /// Seed of everything random.
     pub seed: u64,
+    /// Whether mistakes were noted: then something here may stand in for what was meant.
+    pub broken: bool,
+    /// Whether the topics could be read, so that a name that is not among them is a mistake.
+    pub topics_known: bool,
 }
 
 /// A topic.
@@ -61,6 +66,8 @@ pub struct Topic {
     pub config: Vec<Property>,
     /// Whether it is the user's.
     pub existing: bool,
+    /// Whether mistakes were noted: then its partitions are not known.
+    pub broken: bool,
 }
 
 /// The shape of a scenario file.
@@ -74,47 +81,18 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         "The scenario's name, as `--only` takes it and as the archive's folder carries it.",
         name(NAME_LIMIT).located(),
     );
-    let description = fields.default(
-        "description",
-        "What the scenario is for, in a sentence.",
-        text(),
-        "",
-        String::new(),
-    );
+    let doc = "What the scenario is for, in a sentence.";
+    let description = fields.default("description", doc, text(), "", String::new());
     parameter_keys(fields);
-    let topics = fields.default(
-        "topics",
-        "Topics by name. Mallard creates them for each case and deletes them afterwards.",
-        mapping("topics by name", TOPIC_NAME_LIMIT, record("a topic", topic)),
-        serde_json::json!({}),
-        Vec::new(),
-    );
+    let topics = topics(fields);
     let load = fields.required(
         "load",
         "The load's steps, one after the other. A rate is the total of all producers.",
-        list_of_some(steps::step()).located(),
+        list_of_some(steps::step().or_stand_in(steps::stand_in)).located(),
     );
-    let producers = fields.default(
-        "producers",
-        "Producers by name.",
-        mapping("producers by name", NAME_LIMIT, producers::shape()),
-        serde_json::json!({}),
-        Vec::new(),
-    );
-    let consumers = fields.default(
-        "consumers",
-        "Consumers by name.",
-        mapping("consumers by name", NAME_LIMIT, consumers::shape()),
-        serde_json::json!({}),
-        Vec::new(),
-    );
-    let expect = fields.default(
-        "expect",
-        "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.",
-        list(text().located()),
-        serde_json::json!([]),
-        Vec::new(),
-    );
+    let (producers, consumers) = workloads(fields);
+    let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
+    let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
     let on_agent_loss = fields.default(
         "on_agent_loss",
         "What happens when an agent is lost: the case ends as an error, or the others go on.",
@@ -122,28 +100,51 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         "abort",
         OnAgentLoss::Abort,
     );
-    let seed = fields.default(
-        "seed",
-        "Seed of everything random: sizes, keys, contents, aborts.",
-        integer(0..=u64::from(u32::MAX)),
-        1,
-        1,
-    );
+    let doc = "Seed of everything random: sizes, keys, contents, aborts.";
+    let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
     fields.later("bounds", "bounds files");
     fields.later("faults", "faults on the load's timeline");
     fields.later("services", "services under test");
     fields.later("pipelines", "pipelines");
+    let at = fields.at();
+    let unnamed = || Located { value: "unnamed".to_owned(), at: at.clone(), anchor: at.clone() };
     Some(Scenario {
-        name: name?,
-        description: description?,
-        topics: topics?,
-        load: load?,
-        producers: producers?,
-        consumers: consumers?,
-        expect: expect?,
-        on_agent_loss: on_agent_loss?,
-        seed: seed?,
+        name: name.unwrap_or_else(unnamed),
+        description: description.unwrap_or_default(),
+        topics_known: topics.is_some(),
+        topics: topics.unwrap_or_default(),
+        load: load.unwrap_or_else(|| steps::stand_in_load(&at)),
+        producers: producers.unwrap_or_default(),
+        consumers: consumers.unwrap_or_default(),
+        expect: expect.unwrap_or_default(),
+        on_agent_loss: on_agent_loss.unwrap_or_default(),
+        seed: seed.unwrap_or_default(),
+        broken: !fields.is_sound(),
     })
+}
+
+/// A mapping's entries, in the order of the file.
+type Named<T> = Vec<(Located<String>, T)>;
+
+fn topics(fields: &mut Fields<'_>) -> Option<Named<Topic>> {
+    let one = record("a topic", topic).or_stand_in(|_| Topic::unreadable());
+    fields.default(
+        "topics",
+        "Topics by name. Mallard creates them for each case and deletes them afterwards.",
+        mapping("topics by name", TOPIC_NAME_LIMIT, one),
+        json!({}),
+        Vec::new(),
+    )
+}
+
+fn workloads(fields: &mut Fields<'_>) -> (Option<Named<Producer>>, Option<Named<Consumer>>) {
+    let one = producers::shape().or_stand_in(Producer::unreadable);
+    let shape = mapping("producers by name", NAME_LIMIT, one);
+    let producers = fields.default("producers", "Producers by name.", shape, json!({}), Vec::new());
+    let one = consumers::shape().or_stand_in(Consumer::unreadable);
+    let shape = mapping("consumers by name", NAME_LIMIT, one);
+    let consumers = fields.default("consumers", "Consumers by name.", shape, json!({}), Vec::new());
+    (producers, consumers)
 }
 
 /// `parameters` and `matrix` are taken out of the tree before a case is read; they are asked for here
@@ -176,7 +177,7 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
         "config",
         "Topic configuration, as Kafka spells it.",
         properties("topic configuration"),
-        serde_json::json!({}),
+        json!({}),
         Vec::new(),
     );
     let existing = fields.default(
@@ -186,8 +187,7 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
         false,
         false,
     );
-    let (mut partitions, replication, config, existing) =
-        (partitions?, replication?, config?, existing?);
+    let (mut partitions, existing) = (partitions.flatten(), existing.unwrap_or_default());
     if existing {
         for key in ["replication", "config"] {
             if let Some(at) = fields.place_of(key) {
@@ -198,7 +198,25 @@ fn topic(fields: &mut Fields<'_>) -> Option<Topic> {
     } else {
         partitions = partitions.or(Some(1));
     }
-    Some(Topic { partitions, replication, config, existing })
+    Some(Topic {
+        partitions,
+        replication: replication.flatten(),
+        config: config.unwrap_or_default(),
+        existing,
+        broken: !fields.is_sound(),
+    })
+}
+
+impl Topic {
+    fn unreadable() -> Self {
+        Self {
+            partitions: None,
+            replication: None,
+            config: Vec::new(),
+            existing: false,
+            broken: true,
+        }
+    }
 }
 
 /// Reads a case's tree, noting every mistake.

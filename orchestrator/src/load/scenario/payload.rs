@@ -65,6 +65,7 @@ impl Choice {
                 ),
             )
             .later("health", "payloads of a health data platform")
+            .beside("size")
     }
 
     fn bytes() -> crate::load::shape::Record<Payload> {

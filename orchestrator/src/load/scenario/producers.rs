@@ -2,7 +2,7 @@
 
 use super::{
     payload::{self, Payload, mention},
-    steps::{Step, own_step},
+    steps::{Step, own_step, stand_in},
 };
 use crate::load::{
     shape::{
@@ -13,6 +13,7 @@ use crate::load::{
         words,
     },
     source::Place,
+    yaml::Node,
 };
 use mallard_protocol::workload::{KeySpec, Partitioning, TransactionSpec};
 use serde_json::json;
@@ -34,14 +35,14 @@ pub enum Instances {
 /// A producer.
 #[derive(Clone, Debug)]
 pub struct Producer {
-    /// The topic it sends to.
-    pub topic: Located<String>,
+    /// The topic it sends to, if it could be read.
+    pub topic: Option<Located<String>>,
     /// How many instances.
     pub instances: Located<Instances>,
     /// Its weight among the producers that share the load.
     pub share: f64,
-    /// Its values.
-    pub payload: Payload,
+    /// Its values, if they could be read.
+    pub payload: Option<Payload>,
     /// Its keys.
     pub key: KeySpec,
     /// Headers of every record.
@@ -102,24 +103,55 @@ fn producer(fields: &mut Fields<'_>) -> Option<Producer> {
     let load = fields.optional(
         "load",
         "The producer's own load, from the scenario's start. It then takes no part in the scenario's.",
-        list_of_some(own_step()).located(),
+        list_of_some(own_step().or_stand_in(stand_in)).located(),
     );
     let on = labels(fields);
     let at = fields.at();
     Some(Producer {
-        topic: topic?,
-        instances: instances?,
-        share: share?,
-        payload: payload?,
-        key: key?,
-        headers: headers?,
-        client: client?,
-        partitioning: partitioning?,
-        transactions: transactions?,
-        load: load?,
-        on: on?,
+        topic,
+        instances: instances.unwrap_or_else(|| one_instance(&at)),
+        share: share.unwrap_or(1.0),
+        payload,
+        key: key.unwrap_or(KeySpec::None),
+        headers: headers.unwrap_or_default(),
+        client: client.unwrap_or_default(),
+        partitioning: partitioning.flatten(),
+        transactions: transactions.flatten(),
+        load: load.flatten(),
+        on: on.unwrap_or_default(),
         at,
     })
+}
+
+pub(super) fn one_instance(at: &Place) -> Located<Instances> {
+    Located { value: Instances::Count(1), at: at.clone(), anchor: at.clone() }
+}
+
+impl Producer {
+    /// Whether it sends to a topic.
+    #[must_use]
+    pub fn sends_to(&self, topic: &str) -> bool {
+        self.topic.as_ref().is_some_and(|own| own.value == topic)
+    }
+
+    /// In the place of a producer that cannot be read.
+    pub(super) fn unreadable(node: &Node) -> Self {
+        let at = node.anchor().clone();
+        Self {
+            topic: None,
+            instances: one_instance(&at),
+            share: 1.0,
+            payload: None,
+            key: KeySpec::None,
+            headers: Vec::new(),
+            client: Vec::new(),
+            partitioning: None,
+            transactions: None,
+            load: None,
+            on: Vec::new(),
+            at,
+        }
+    }
 }
 
 /// A partition's number.
@@ -137,7 +169,7 @@ pub(super) fn instances(fields: &mut Fields<'_>) -> Option<Located<Instances>> {
             .located();
     let doc =
         "How many instances: a number, one per host, or one per partition. They share the work.";
-    let none = Located { value: Instances::Count(1), at: fields.at(), anchor: fields.at() };
+    let none = one_instance(&fields.at());
     fields.default("instances", doc, shape, 1, none)
 }
 

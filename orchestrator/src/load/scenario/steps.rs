@@ -8,6 +8,7 @@ use crate::load::{
         units::Rate,
     },
     source::Place,
+    yaml::Node,
 };
 use mallard_protocol::schedule::PhaseKind;
 use std::time::Duration;
@@ -112,19 +113,42 @@ const RATE_DOC: &str =
     "Total rate in records (`5000/s`, `300/min`) or bytes (`50MB/s`); `max` is a closed loop.";
 const FOR_DOC: &str = "How long.";
 
-fn constant(fields: &mut Fields<'_>) -> Option<(Option<Located<Rate>>, Duration, Place)> {
+/// How long a step lasts that does not say so in a way that can be read: long enough for every window
+/// of an expectation, short enough for every limit.
+const STAND_IN: Duration = Duration::from_secs(86_400);
+
+/// A rate for a step that has none that can be read.
+fn some_rate(at: &Place) -> Located<Rate> {
+    Located { value: Rate::Records(1.0), at: at.clone(), anchor: at.clone() }
+}
+
+/// A step in the place of one that cannot be read.
+pub(super) fn stand_in(node: &Node) -> Step {
+    let at = node.anchor().clone();
+    Step { kind: StepKind::Hold(Some(some_rate(&at))), lasting: STAND_IN, at }
+}
+
+/// A load in the place of one that cannot be read.
+pub(super) fn stand_in_load(at: &Place) -> Located<Vec<Step>> {
+    let kind = StepKind::Hold(Some(some_rate(at)));
+    let step = Step { kind, lasting: STAND_IN, at: at.clone() };
+    Located { value: vec![step], at: at.clone(), anchor: at.clone() }
+}
+
+fn constant(fields: &mut Fields<'_>) -> (Option<Located<Rate>>, Duration, Place) {
     let rate = fields.optional("rate", RATE_DOC, rate(true).located());
     let lasting = fields.required("for", FOR_DOC, some_time());
-    Some((rate?, lasting?, fields.at()))
+    let at = fields.at();
+    (rate.unwrap_or_else(|| Some(some_rate(&at))), lasting.unwrap_or(STAND_IN), at)
 }
 
 fn warm_up(fields: &mut Fields<'_>) -> Option<Step> {
-    let (rate, lasting, at) = constant(fields)?;
+    let (rate, lasting, at) = constant(fields);
     Some(Step { kind: StepKind::WarmUp(rate), lasting, at })
 }
 
 fn hold(fields: &mut Fields<'_>) -> Option<Step> {
-    let (rate, lasting, at) = constant(fields)?;
+    let (rate, lasting, at) = constant(fields);
     Some(Step { kind: StepKind::Hold(rate), lasting, at })
 }
 
@@ -133,9 +157,12 @@ fn ramp(fields: &mut Fields<'_>) -> Option<Step> {
     let to = fields.required("to", "Rate at the end.", rate(false).located());
     let lasting = fields.required("for", FOR_DOC, some_time());
     let at = fields.at();
-    let (from, to) = (from?, to?);
-    same_unit(fields, &from, &to)?;
-    Some(Step { kind: StepKind::Ramp { from, to }, lasting: lasting?, at })
+    if let (Some(from), Some(to)) = (&from, &to) {
+        same_unit(fields, from, to);
+    }
+    let or_some = |rate: Option<_>| rate.unwrap_or_else(|| some_rate(&at));
+    let kind = StepKind::Ramp { from: or_some(from), to: or_some(to) };
+    Some(Step { kind, lasting: lasting.unwrap_or(STAND_IN), at })
 }
 
 fn burst(fields: &mut Fields<'_>) -> Option<Step> {
@@ -145,41 +172,45 @@ fn burst(fields: &mut Fields<'_>) -> Option<Step> {
     let peak_lasting = fields.required("lasting", "Length of a peak.", some_time());
     let lasting = fields.required("for", FOR_DOC, some_time());
     let at = fields.at();
-    let (base, peak, every, peak_lasting, lasting) =
-        (base?, peak?, every?, peak_lasting?, lasting?);
-    same_unit(fields, &base, &peak)?;
+    if let (Some(base), Some(peak)) = (&base, &peak) {
+        same_unit(fields, base, peak);
+    }
+    let or_some = |rate: Option<_>| rate.unwrap_or_else(|| some_rate(&at));
+    let (base, peak) = (or_some(base), or_some(peak));
+    let (every, peak_lasting, lasting) = match (every, peak_lasting, lasting) {
+        (Some(every), Some(peak_lasting), Some(lasting)) => (every, peak_lasting, lasting),
+        _ => (STAND_IN, STAND_IN / 2, STAND_IN),
+    };
     if peak_lasting >= every {
         let at = fields.place_of("lasting").unwrap_or_else(|| at.clone());
         let help = format!("`lasting` must be shorter than `every` ({})", humanly(every));
         fields.error(&at, "the peaks leave no time between them", help);
-        return None;
-    }
-    if (every - peak_lasting) / 2 >= lasting {
+    } else if (every - peak_lasting) / 2 >= lasting {
         let at = fields.place_of("for").unwrap_or_else(|| at.clone());
         let help = format!("the first peak begins after {}", humanly((every - peak_lasting) / 2));
         fields.error(&at, "the burst ends before its first peak", help);
-        return None;
     }
+    let peak_lasting = peak_lasting.min(every);
     Some(Step { kind: StepKind::Burst { base, peak, every, peak_lasting }, lasting, at })
 }
 
-fn same_unit(fields: &mut Fields<'_>, a: &Located<Rate>, b: &Located<Rate>) -> Option<()> {
-    if std::mem::discriminant(&a.value) == std::mem::discriminant(&b.value) {
-        return Some(());
+fn same_unit(fields: &mut Fields<'_>, a: &Located<Rate>, b: &Located<Rate>) {
+    if std::mem::discriminant(&a.value) != std::mem::discriminant(&b.value) {
+        let message = "one rate is in records and the other in bytes";
+        fields.error(&b.at, message, "use one unit in a step");
     }
-    let message = "one rate is in records and the other in bytes";
-    fields.error(&b.at, message, "use one unit in a step");
-    None
 }
 
 fn pause(fields: &mut Fields<'_>) -> Option<Step> {
     let lasting = fields.required("for", FOR_DOC, some_time());
-    Some(Step { kind: StepKind::Pause, lasting: lasting?, at: fields.at() })
+    let lasting = lasting.unwrap_or(STAND_IN);
+    Some(Step { kind: StepKind::Pause, lasting, at: fields.at() })
 }
 
 fn drain(fields: &mut Fields<'_>) -> Option<Step> {
     let within = fields.required("within", "How long consumers have to catch up.", some_time());
-    Some(Step { kind: StepKind::Drain, lasting: within?, at: fields.at() })
+    let lasting = within.unwrap_or(STAND_IN);
+    Some(Step { kind: StepKind::Drain, lasting, at: fields.at() })
 }
 
 /// A duration for people: `1h30m`, `2.5s`.
@@ -192,6 +223,7 @@ pub fn humanly(duration: Duration) -> String {
         rest => format!("{}{name}{rest}{part_name}", us / unit),
     };
     match us {
+        0 => "0s".to_owned(),
         us if us >= day => pair(day, "d", hour, "h"),
         us if us >= hour => pair(hour, "h", minute, "m"),
         us if us >= minute => pair(minute, "m", 1_000_000, "s"),

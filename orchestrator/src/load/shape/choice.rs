@@ -2,7 +2,7 @@
 
 use super::{Reader, Shape, Takes, or_parameter};
 use crate::load::{
-    nearest::{listed, suggest},
+    nearest::{listed, nearest, suggest},
     yaml::{Kind, Node},
 };
 use serde_json::{Value as Json, json};
@@ -51,7 +51,9 @@ impl<T: Clone> Shape for Words<T> {
             }
             (_, Some(text)) => {
                 let message = format!("expected {}, found {}", self.expected(), super::found(node));
-                reader.error(&node.at, message, suggest(text, &self.names(), "words"));
+                let near = nearest(text, self.names());
+                let help = near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
+                reader.error(&node.at, message, help);
                 None
             }
             _ => {
@@ -92,6 +94,18 @@ pub fn either<A: Shape, B: Shape<Value = A::Value>>(a: A, b: B) -> Either<A, B> 
     Either(a, b)
 }
 
+impl<A: Shape, B: Shape<Value = A::Value>> Either<A, B> {
+    /// What the first shape expected of a node that it could not read, the second one might have taken.
+    fn widen(&self, failed: bool, reader: &mut Reader) {
+        let narrow = format!("expected {},", self.0.expected());
+        if let Some(last) = reader.diagnostics.last_mut().filter(|_| failed)
+            && let Some(rest) = last.message.strip_prefix(&narrow)
+        {
+            last.message = format!("expected {},{rest}", self.expected());
+        }
+    }
+}
+
 impl<A: Shape, B: Shape<Value = A::Value>> Shape for Either<A, B> {
     type Value = A::Value;
 
@@ -100,7 +114,9 @@ impl<A: Shape, B: Shape<Value = A::Value>> Shape for Either<A, B> {
             reader.mismatch(node, &self.expected());
             None
         } else if self.0.takes().fits(node) {
-            self.0.read(node, reader)
+            let value = self.0.read(node, reader);
+            self.widen(value.is_none(), reader);
+            value
         } else {
             self.1.read(node, reader)
         }
@@ -125,6 +141,7 @@ pub struct Tagged<T> {
     what: &'static str,
     variants: Vec<Variant<T>>,
     later: Vec<(&'static str, &'static str)>,
+    beside: Option<&'static str>,
 }
 
 struct Variant<T> {
@@ -136,7 +153,7 @@ struct Variant<T> {
 /// A mapping with one key out of several; `what` names the thing in messages.
 #[must_use]
 pub fn tagged<T>(what: &'static str) -> Tagged<T> {
-    Tagged { what, variants: Vec::new(), later: Vec::new() }
+    Tagged { what, variants: Vec::new(), later: Vec::new(), beside: None }
 }
 
 impl<T> Tagged<T> {
@@ -159,8 +176,15 @@ impl<T> Tagged<T> {
         self
     }
 
+    /// Adds a key that another shape reads in this one's place, for messages.
+    #[must_use]
+    pub fn beside(mut self, tag: &'static str) -> Self {
+        self.beside = Some(tag);
+        self
+    }
+
     fn tags(&self) -> Vec<&'static str> {
-        self.variants.iter().map(|variant| variant.tag).collect()
+        self.beside.into_iter().chain(self.variants.iter().map(|variant| variant.tag)).collect()
     }
 }
 
@@ -186,12 +210,10 @@ impl<T> Shape for Tagged<T> {
             );
             return None;
         };
-        let mut sound = true;
         if let Some(second) = entries.get(1) {
             let message = format!("{} has one key, and this is its second", self.what);
             let help = format!("indent `{}` if it belongs to `{}`", second.key, entry.key);
             reader.error(&second.at, message, help);
-            sound = false;
         }
         if let Some((tag, what)) = self.later.iter().find(|(tag, _)| *tag == entry.key) {
             let message = format!("`{tag}` ({what}) is not in this version of mallard");
@@ -203,7 +225,7 @@ impl<T> Shape for Tagged<T> {
             reader.error(&entry.at, message, suggest(&entry.key, &tags, "allowed"));
             return None;
         };
-        variant.shape.read(&entry.value, reader).filter(|_| sound)
+        variant.shape.read(&entry.value, reader)
     }
 
     fn schema(&self) -> Json {

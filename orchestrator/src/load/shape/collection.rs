@@ -44,8 +44,7 @@ impl<S: Shape> Shape for List<S> {
             );
             return None;
         }
-        let read: Vec<_> = items.iter().map(|item| self.shape.read(item, reader)).collect();
-        read.into_iter().collect()
+        Some(items.iter().filter_map(|item| self.shape.read(item, reader)).collect())
     }
 
     fn schema(&self) -> Json {
@@ -87,18 +86,15 @@ impl<S: Shape> Shape for Mapping<S> {
         };
         let mut read = Vec::new();
         for entry in entries {
-            let mut sound = true;
             if let Some(longest) = self.longest
                 && let Err(wrong) = super::scalar::check_name(&entry.key, longest)
             {
                 reader.error(&entry.at, wrong.message, wrong.help);
-                sound = false;
             }
             let key = located(&entry.key, &entry.at);
-            let value = self.shape.read(&entry.value, reader);
-            read.push(value.filter(|_| sound).map(|value| (key, value)));
+            read.extend(self.shape.read(&entry.value, reader).map(|value| (key, value)));
         }
-        read.into_iter().collect()
+        Some(read)
     }
 
     fn schema(&self) -> Json {

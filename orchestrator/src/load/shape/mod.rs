@@ -1,8 +1,8 @@
 //! Shapes: what a node should be, said once, and used twice: to read it and to write its JSON Schema.
 //!
-//! A shape reads a node into a value and notes every mistake on the way; `None` means that at least
-//! one was noted, never more. So a record reads all of its keys first and gives up only then, and
-//! a file's mistakes come out all at once.
+//! A shape reads a node into the best value that it can make of it, and notes every mistake on the way.
+//! `None` means that nothing could be made; a value says nothing about mistakes, the notes do. So a file's
+//! mistakes come out all at once, and what belongs together is checked as far as it is there.
 
 mod choice;
 mod collection;
@@ -28,7 +28,7 @@ pub trait Shape {
     /// What it is read into.
     type Value;
 
-    /// Reads a node; `None` once its mistakes are noted.
+    /// Reads a node and notes its mistakes; `None` if nothing could be made of it.
     fn read(&self, node: &Node, reader: &mut Reader) -> Option<Self::Value>;
 
     /// The shape as JSON Schema.
@@ -46,6 +46,14 @@ pub trait Shape {
         Self: Sized,
     {
         Mapped { shape: self, change }
+    }
+
+    /// The same shape, with something to go on with in the place of what cannot be read.
+    fn or_stand_in(self, stand_in: fn(&Node) -> Self::Value) -> StandIn<Self>
+    where
+        Self: Sized,
+    {
+        StandIn { shape: self, stand_in }
     }
 
     /// The same shape, with the place of its value.
@@ -113,6 +121,12 @@ impl Reader {
         }
     }
 
+    /// How many of the notes prevent a run.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
     /// Whether anything noted prevents a run.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -177,6 +191,33 @@ impl<S: Shape> Shape for WithPlace<S> {
 
     fn expected(&self) -> String {
         self.0.expected()
+    }
+}
+
+/// See [`Shape::or_stand_in`].
+#[derive(Clone, Copy, Debug)]
+pub struct StandIn<S: Shape> {
+    shape: S,
+    stand_in: fn(&Node) -> S::Value,
+}
+
+impl<S: Shape> Shape for StandIn<S> {
+    type Value = S::Value;
+
+    fn read(&self, node: &Node, reader: &mut Reader) -> Option<S::Value> {
+        Some(self.shape.read(node, reader).unwrap_or_else(|| (self.stand_in)(node)))
+    }
+
+    fn schema(&self) -> Json {
+        self.shape.schema()
+    }
+
+    fn takes(&self) -> Takes {
+        self.shape.takes()
+    }
+
+    fn expected(&self) -> String {
+        self.shape.expected()
     }
 }
 

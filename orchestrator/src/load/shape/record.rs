@@ -28,22 +28,21 @@ impl<T> Shape for Record<T> {
             reader.mismatch(node, &self.expected());
             return None;
         };
-        let before = reader.diagnostics.len();
+        let before = reader.errors();
         let mode = Mode::Read { node, entries, reader };
-        let mut fields = Fields { mode, known: Vec::new() };
+        let mut fields = Fields { mode, known: Vec::new(), before };
         let value = (self.fields)(&mut fields);
         let known = std::mem::take(&mut fields.known);
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let message = format!("unknown key `{}` in {}", entry.key, self.what);
             reader.error(&entry.at, message, suggest(&entry.key, &known, "allowed"));
         }
-        let sound = !reader.diagnostics[before..].iter().any(crate::load::Diagnostic::is_error);
-        value.filter(|_| sound)
+        value
     }
 
     fn schema(&self) -> Json {
         let mut mode = Mode::Describe { properties: Map::new(), required: Vec::new() };
-        let mut fields = Fields { mode, known: Vec::new() };
+        let mut fields = Fields { mode, known: Vec::new(), before: 0 };
         let _ = (self.fields)(&mut fields);
         mode = fields.mode;
         let Mode::Describe { properties, required } = mode else { return json!({}) };
@@ -71,6 +70,8 @@ impl<T> Shape for Record<T> {
 pub struct Fields<'a> {
     mode: Mode<'a>,
     known: Vec<&'static str>,
+    /// Errors before the mapping was read.
+    before: usize,
 }
 
 enum Mode<'a> {
@@ -92,7 +93,9 @@ impl Fields<'_> {
             None => {
                 if let Mode::Read { node, reader, .. } = &mut self.mode {
                     let message = format!("the key `{key}` is missing");
-                    let help = format!("`{key}` is {}", shape.expected());
+                    let mut doc = doc.trim_end_matches('.').to_owned();
+                    doc[..1].make_ascii_lowercase();
+                    let help = format!("`{key}` is {}: {doc}", shape.expected());
                     reader.error(node.anchor(), message, help);
                 }
                 None
@@ -101,7 +104,6 @@ impl Fields<'_> {
     }
 
     /// A key that may be left out.
-    #[expect(clippy::option_option, reason = "the outer one says that a mistake was noted")]
     pub fn optional<S: Shape>(
         &mut self,
         key: &'static str,
@@ -145,6 +147,15 @@ impl Fields<'_> {
     /// A key that another shape of the same mapping reads: allowed in messages, absent from the schema.
     pub fn elsewhere(&mut self, key: &'static str) {
         self.known.push(key);
+    }
+
+    /// Whether no mistake has been noted in the mapping so far.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        match &self.mode {
+            Mode::Read { reader, .. } => reader.errors() == self.before,
+            Mode::Describe { .. } => true,
+        }
     }
 
     /// The place of the mapping: its key, if it has one.

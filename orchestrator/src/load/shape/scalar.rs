@@ -12,8 +12,10 @@ use std::ops::RangeInclusive;
 pub struct ScalarShape<T> {
     expected: String,
     schema: Json,
-    read: Box<dyn Fn(&Scalar) -> Result<T, Wrong>>,
+    read: ReadScalar<T>,
 }
+
+type ReadScalar<T> = Box<dyn Fn(&Scalar) -> Result<T, Wrong>>;
 
 /// A scalar that a function reads.
 pub fn scalar<T>(
@@ -39,9 +41,9 @@ impl<T> Shape for ScalarShape<T> {
                     Some(part) => part_of(&node.at, &scalar.text, part),
                     None => node.at.clone(),
                 };
-                let hidden = scalar.secret.then(|| {
-                    format!("expected {}, found another value in the environment", self.expected)
-                });
+                let hidden = scalar
+                    .secret
+                    .then(|| format!("the value from the environment is not {}", self.expected));
                 reader.error(&at, hidden.unwrap_or(wrong.message), wrong.help);
                 None
             }

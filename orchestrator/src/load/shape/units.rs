@@ -217,8 +217,9 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     }
     let start = text.len() - rest.len();
     let Some((unit, period)) = rest.split_once('/') else {
-        let wrong = Wrong::new(format!("`{rest}` is not a unit of rate"), RATE_HELP);
-        return Err(wrong.at(start..text.len()));
+        let lead = rest.len() - rest.trim_start().len();
+        let wrong = Wrong::new(format!("`{}` is not a unit of rate", rest.trim()), RATE_HELP);
+        return Err(wrong.at(start + lead..start + rest.trim_end().len()));
     };
     let Some((_, seconds, _)) = PERIODS.iter().find(|(name, ..)| *name == period) else {
         return Err(wrong_period(text, number, unit, period));

@@ -24,7 +24,7 @@ pub(super) fn lively(record: u64, _: u64) -> Fate {
     let received = end == End::Acked && bits % 1_000 != 505;
     Fate {
         slip_us: bits / 11 % 20_000,
-        is_held_up: bits % 3 == 0,
+        is_held_up: bits.is_multiple_of(3),
         service_us,
         end,
         received_us: received.then_some(service_us + bits / 13 % 50_000),

@@ -1,0 +1,155 @@
+//! What a producer's sending thread counts.
+
+use super::{
+    clock::{Interval, PhaseFinder},
+    parts::SentPart,
+};
+use crate::librdkafka::{Code, Message};
+use mallard_protocol::{
+    LATE_AFTER_US,
+    ids::PhaseId,
+    interval::{ProducedPartition, ProducerSlice, Transactions},
+    schedule::Timeline,
+};
+
+/// How a batch was sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Sending {
+    pub(crate) now_us: u64,
+    pub(crate) closed_loop: bool,
+    pub(crate) held: bool,
+}
+
+/// What an instance counts.
+pub(crate) struct Counts {
+    finder: PhaseFinder,
+    slices: Vec<ProducerSlice>,
+    refused: Vec<Vec<(Code, u64)>>,
+    /// Times the queue was full in the open interval.
+    pub(crate) queue_full: u64,
+    /// Time in which it was.
+    pub(crate) backpressure_us: u64,
+    /// Since the common start: open-loop records that the client took or refused for good.
+    taken: u64,
+    /// Since the common start: closed-loop records that it took or refused for good.
+    taken_closed_loop: u64,
+    /// Since the common start: records that the client took, by its own word.
+    pub(crate) handed: u64,
+    /// Open-loop records due before the open interval.
+    due_before: u64,
+    /// Closed-loop records before the open interval.
+    closed_loop_before: u64,
+}
+
+impl Counts {
+    pub(crate) fn new(timeline: &Timeline) -> Self {
+        let finder = PhaseFinder::new(timeline);
+        let phases = finder.count();
+        Self {
+            finder,
+            slices: vec![ProducerSlice::default(); phases],
+            refused: vec![Vec::new(); phases],
+            queue_full: 0,
+            backpressure_us: 0,
+            taken: 0,
+            taken_closed_loop: 0,
+            handed: 0,
+            due_before: 0,
+            closed_loop_before: 0,
+        }
+    }
+
+    pub(crate) fn sent(&mut self, messages: &[Message], refused: &[(usize, Code)], how: Sending) {
+        let count = messages.len() as u64;
+        *(if how.closed_loop { &mut self.taken_closed_loop } else { &mut self.taken }) += count;
+        // Sizes mostly repeat: they are recorded a run at a time.
+        let (mut run_slot, mut run_bytes, mut run) = (0, 0, 0);
+        for message in messages {
+            let slot = self.finder.find(message.due_us);
+            let bytes = message.bytes();
+            if (slot, bytes) != (run_slot, run_bytes) {
+                self.sizes(run_slot, run_bytes, run);
+                (run_slot, run_bytes, run) = (slot, bytes, 0);
+            }
+            run += 1;
+            if !how.closed_loop {
+                let slice = &mut self.slices[slot];
+                let slip_us = how.now_us.saturating_sub(message.due_us);
+                slice.slip.record(slip_us);
+                if !how.held {
+                    slice.unexplained_slip.record(slip_us);
+                }
+                slice.late += u64::from(slip_us > LATE_AFTER_US);
+            }
+        }
+        self.sizes(run_slot, run_bytes, run);
+        for (index, code) in refused {
+            let slot = self.finder.find(messages[*index].due_us);
+            add_code(&mut self.refused[slot], *code);
+        }
+    }
+
+    #[inline]
+    fn sizes(&mut self, slot: usize, bytes: u64, records: u64) {
+        if records > 0 {
+            let slice = &mut self.slices[slot];
+            slice.sent += records;
+            slice.sent_bytes += bytes * records;
+            slice.record_bytes.record_n(bytes, records);
+        }
+    }
+
+    pub(crate) fn backpressure_ends(&mut self, since_us: &mut Option<u64>, now_us: u64) {
+        if let Some(since) = since_us.take() {
+            self.backpressure_us += now_us.saturating_sub(since);
+        }
+    }
+
+    pub(crate) fn close(&mut self, interval: Interval, due: u64) -> SentPart {
+        let own = self.finder.find(interval.start_us);
+        let new = (due - self.due_before) + (self.taken_closed_loop - self.closed_loop_before);
+        self.slices[own].scheduled = new;
+        self.due_before = due;
+        self.closed_loop_before = self.taken_closed_loop;
+        let mut slices = Vec::new();
+        for (phase, slice) in self.slices.iter_mut().enumerate() {
+            if slice.sent == 0 && slice.scheduled == 0 {
+                continue;
+            }
+            let mut slice = std::mem::take(slice);
+            slice.phase = phase_id(phase);
+            let refused = std::mem::take(&mut self.refused[phase]);
+            let failed = refused.iter().map(|(_, n)| n).sum();
+            if failed > 0 {
+                let partition = -1;
+                slice.partitions =
+                    vec![ProducedPartition { partition, failed, ..ProducedPartition::default() }];
+            }
+            slice.failed = refused.into_iter().map(|(code, n)| (code.name(), n)).collect();
+            slices.push(slice);
+        }
+        SentPart {
+            interval,
+            scheduled: due + self.taken_closed_loop,
+            not_sent: due - self.taken,
+            handed: self.handed,
+            slices,
+            queue_full: std::mem::take(&mut self.queue_full),
+            backpressure_us: std::mem::take(&mut self.backpressure_us),
+            transactions: Transactions::default(),
+        }
+    }
+}
+
+/// Counts one more of a code in a short list.
+pub(crate) fn add_code(list: &mut Vec<(Code, u64)>, code: Code) {
+    match list.iter_mut().find(|(known, _)| *known == code) {
+        Some((_, n)) => *n += 1,
+        None => list.push((code, 1)),
+    }
+}
+
+/// A phase's id from its index.
+pub(crate) fn phase_id(index: usize) -> PhaseId {
+    PhaseId(u16::try_from(index).unwrap_or(u16::MAX))
+}

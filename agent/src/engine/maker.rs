@@ -1,0 +1,114 @@
+//! Makes a producer's records: key, value, stamp and partition.
+
+use super::{keys::Keys, payload::Payloads};
+use crate::librdkafka::Message;
+use mallard_protocol::{
+    ids::InstanceId,
+    stamp::Stamp,
+    workload::{Partitioning, ProducerSpec, StampPlace},
+};
+
+/// Makes records: key, value, stamp and partition.
+pub(crate) struct Maker {
+    payloads: Payloads,
+    keys: Keys,
+    key_arena: Vec<u8>,
+    stamp: Option<(u32, InstanceId)>,
+    /// Partitions in turn; empty if the client chooses.
+    partitions: Vec<i32>,
+    next_partition: usize,
+    next_sequence: u64,
+    /// Due times of the batch in the making.
+    pub(crate) due: Vec<u64>,
+}
+
+impl Maker {
+    pub(crate) fn new(spec: &ProducerSpec, run: u32, partitions: i32) -> Result<Self, String> {
+        let stamped = spec.stamp == StampPlace::Payload;
+        let list = match &spec.partitioning {
+            Partitioning::Client => Vec::new(),
+            Partitioning::RoundRobin => (0..partitions).collect(),
+            Partitioning::Fixed(list) => list.clone(),
+        };
+        if let Some(beyond) = list.iter().find(|p| !(0..partitions).contains(*p)) {
+            return Err(format!("there is no partition {beyond}, the topic has {partitions}"));
+        }
+        // Instances start at different partitions, or they would all crowd the first one.
+        let next_partition = spec.offset as usize % list.len().max(1);
+        Ok(Self {
+            payloads: Payloads::new(&spec.payload, spec.instance, spec.seed, stamped)?,
+            keys: Keys::new(&spec.key, spec.seed)?,
+            key_arena: Vec::new(),
+            stamp: stamped.then_some((run, spec.instance)),
+            partitions: list,
+            next_partition,
+            next_sequence: 0,
+            due: Vec::new(),
+        })
+    }
+
+    pub(crate) fn batch_limit(&self) -> usize {
+        self.payloads.batch_limit()
+    }
+
+    pub(crate) fn arenas(&self) -> (&[u8], &[u8]) {
+        (self.payloads.arena(), &self.key_arena)
+    }
+
+    /// Makes a record for every due time. Records of one partition stand together, in order of their due
+    /// times: librdkafka then looks a partition up once and not for every record.
+    pub(crate) fn make(&mut self, into: &mut Vec<Message>) -> Result<(), String> {
+        self.payloads.start_batch();
+        self.key_arena.clear();
+        let count = self.due.len();
+        let lanes = self.partitions.len().clamp(1, count.max(1));
+        for lane in 0..lanes {
+            let partition = match self.partitions.len() {
+                0 => -1,
+                all => self.partitions[(self.next_partition + lane) % all],
+            };
+            // Without partitions of ours there is one lane, which takes every record.
+            for at in (lane..count).step_by(lanes) {
+                let message = self.make_one(self.due[at], partition)?;
+                into.push(message);
+            }
+        }
+        if !self.partitions.is_empty() {
+            self.next_partition = (self.next_partition + count) % self.partitions.len();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn make_one(&mut self, due_us: u64, partition: i32) -> Result<Message, String> {
+        let sequence = self.next_sequence;
+        let (value_at, value_len) = self.payloads.prepare(sequence)?;
+        let (key_at, key_len) =
+            self.keys.push(sequence, &mut self.key_arena).unwrap_or((0, Message::NO_KEY));
+        self.write_stamp(value_at, sequence, due_us);
+        self.next_sequence += 1;
+        Ok(Message { due_us, sequence, value_at, value_len, key_at, key_len, partition })
+    }
+
+    #[inline]
+    fn write_stamp(&mut self, value_at: u32, sequence: u64, due_us: u64) {
+        if let Some((run, instance)) = self.stamp {
+            let stamp = Stamp { run, instance, sequence, due_us };
+            self.payloads.stamp_place(value_at).copy_from_slice(&stamp.to_bytes());
+        }
+    }
+
+    pub(crate) fn stamp_again(&mut self, messages: &mut [Message], due_us: u64) {
+        for message in messages {
+            message.due_us = due_us;
+            self.write_stamp(message.value_at, message.sequence, due_us);
+        }
+    }
+
+    /// Takes records back that will never be sent, so that their sequence numbers are used by others.
+    pub(crate) fn give_back(&mut self, messages: &[Message]) {
+        if let Some(first) = messages.first() {
+            self.next_sequence = first.sequence;
+        }
+    }
+}

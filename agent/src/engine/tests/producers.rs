@@ -1,0 +1,143 @@
+//! Producers alone.
+
+use super::*;
+
+#[test]
+fn the_load_can_be_stopped_at_any_time() {
+    let load_us = 60 * SECOND;
+    let mut rig = Rig::new(assignment(load_us, vec![producer(rate(load_us, 1_000.0))], Vec::new()));
+    rig.start();
+    std::thread::sleep(Duration::from_millis(700));
+    rig.engine.stop_load();
+    rig.finish(Duration::from_secs(5));
+    let totals = rig.producer_totals();
+    assert!((600..900).contains(&totals.scheduled), "{totals:?}");
+    assert_eq!((totals.acked, totals.not_sent), (totals.scheduled, 0));
+}
+
+#[test]
+fn an_engine_that_never_started_finishes_without_intervals() {
+    let mut rig = Rig::new(assignment(
+        SECOND,
+        vec![producer(rate(SECOND, 1_000.0))],
+        vec![consumer(StartFrom::Latest)],
+    ));
+    let begun = Instant::now();
+    assert_eq!(rig.finish(Duration::from_secs(5)), 0);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(rig.intervals.is_empty());
+}
+
+#[test]
+fn a_refused_property_fails_the_preparation_by_name() {
+    let mut spec = producer(rate(SECOND, 1.0));
+    spec.client = vec![("acks".into(), "perhaps".into())];
+    let (engine, _) = prepare(&broker(), assignment(SECOND, vec![spec], Vec::new()));
+    let failure = engine.err().unwrap();
+    assert_eq!(failure.kind, mallard_protocol::message::FailureKind::Property);
+    assert!(failure.text.contains("gateway-1") && failure.text.contains("acks"), "{failure:?}");
+}
+
+#[test]
+fn an_injected_round_trip_shows_in_the_response_times() {
+    let load_us = 2 * SECOND;
+    let broker = broker();
+    broker.broker_round_trip_time(1, Duration::from_millis(200)).unwrap();
+    let mut rig =
+        Rig::on(broker, assignment(load_us, vec![producer(rate(load_us, 500.0))], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us > load_us && r.producers[0].totals.acked == 1_000);
+    rig.finish(Duration::from_secs(5));
+    let responses = rig.responses();
+    assert!(responses.min().unwrap() >= 200_000, "{responses:?}");
+    assert!(responses.value_at_quantile(0.5).unwrap() < 215_000, "{responses:?}");
+}
+
+#[test]
+fn a_full_queue_makes_records_late_and_loses_none() {
+    let load_us = 2 * SECOND;
+    let broker = broker();
+    broker.broker_round_trip_time(1, Duration::from_millis(400)).unwrap();
+    let mut spec = producer(rate(load_us, 2_000.0));
+    // Before the first acknowledgement comes, 800 records are due and 100 find room.
+    spec.client.push(("queue.buffering.max.messages".into(), "100".into()));
+    let mut rig = Rig::on(broker, assignment(load_us, vec![spec], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us >= load_us);
+    assert!(rig.producer_totals().not_sent > 0);
+    rig.finish(Duration::from_secs(1));
+    let totals = rig.producer_totals();
+    assert_eq!(totals.scheduled, 4_000);
+    assert!(totals.not_sent > 0 && totals.acked > 100, "{totals:?}");
+    let first = &rig.intervals[1].producers[0];
+    assert!(first.queue_full > 10 && first.backpressure_us > 300_000, "{first:?}");
+    let unexplained = rig.merged(0, |report, take| {
+        for slice in report.producers.iter().flat_map(|p| &p.slices) {
+            take(slice.phase, &slice.unexplained_slip);
+        }
+    });
+    assert!(unexplained.max().unwrap() < 100_000, "{unexplained:?}");
+    let late: u64 = rig.intervals.iter().flat_map(|r| &r.producers[0].slices).map(|s| s.late).sum();
+    assert!(late > 100, "{late}");
+}
+
+#[test]
+fn records_that_the_client_refuses_are_failed_and_counted() {
+    let load_us = SECOND;
+    let mut spec = producer(rate(load_us, 100.0));
+    spec.payload =
+        PayloadSpec::Bytes { size: SizeSpec::Uniform { min: 900, max: 1_900 }, random_share: 0.0 };
+    spec.client.push(("message.max.bytes".into(), "1500".into()));
+    let mut rig = Rig::new(assignment(load_us, vec![spec], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us >= load_us);
+    rig.finish(Duration::from_secs(5));
+    let totals = rig.producer_totals();
+    assert!((10..90).contains(&totals.failed), "{totals:?}");
+    assert_eq!(totals.acked + totals.failed, 100);
+    let slices = rig.intervals.iter().flat_map(|r| &r.producers[0].slices);
+    let codes: BTreeSet<_> =
+        slices.flat_map(|s| &s.failed).map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, BTreeSet::from(["MSG_SIZE_TOO_LARGE"]));
+}
+
+#[test]
+fn a_closed_loop_sends_what_the_client_takes() {
+    let load_us = SECOND;
+    let pace = Pace::Max;
+    let schedule = Schedule::new([Segment { start_us: 0, end_us: load_us, pace }]);
+    let mut spec = producer(schedule);
+    spec.client.push(("queue.buffering.max.messages".into(), "5000".into()));
+    let mut rig = Rig::new(assignment(load_us, vec![spec], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us > load_us + SECOND / 2);
+    rig.finish(Duration::from_secs(5));
+    let totals = rig.producer_totals();
+    assert!(totals.acked > 10_000, "{totals:?}");
+    assert_eq!((totals.scheduled, totals.not_sent, totals.outstanding), (totals.acked, 0, 0));
+    let slips = rig.intervals.iter().flat_map(|r| &r.producers[0].slices).map(|s| s.slip.count());
+    assert_eq!(slips.sum::<u64>(), 0);
+}
+
+#[test]
+fn transactions_are_committed_or_aborted_and_their_records_counted() {
+    let load_us = 3 * SECOND;
+    let mut spec = producer(rate(load_us, 300.0));
+    spec.transactions =
+        Some(TransactionSpec { every_records: Some(50), every_us: None, abort_share: 0.3 });
+    let mut rig = Rig::new(assignment(load_us, vec![spec], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us > load_us);
+    rig.finish(Duration::from_secs(10));
+    let totals = rig.producer_totals();
+    assert_eq!((totals.scheduled, totals.acked), (900, 900), "{totals:?}");
+    let sum = |pick: fn(&mallard_protocol::interval::Transactions) -> u64| -> u64 {
+        rig.intervals.iter().map(|r| pick(&r.producers[0].transactions)).sum()
+    };
+    let (committed, aborted) = (sum(|t| t.committed), sum(|t| t.aborted));
+    assert_eq!((committed + aborted, sum(|t| t.failed)), (18, 0));
+    assert!(aborted > 0 && committed > 0);
+    assert_eq!(sum(|t| t.committed_records) + sum(|t| t.aborted_records), 900);
+    assert_eq!(sum(|t| t.aborted_records), aborted * 50);
+    assert_eq!(sum(|t| t.commit.count()), committed);
+}
