@@ -302,7 +302,10 @@ const Charts = (() => {
         el("title", {}, flag, mark.text);
       }
       const ticks = timeTicks(from, to, w);
-      for (const tick of ticks) this.tick(px(this.x(tick)), clock(tick));
+      for (const tick of ticks) {
+        const at = this.x(tick);
+        this.tick(px(at), clock(tick), at > this.width - 24 ? "end" : "middle");
+      }
     }
 
     band(band) {
@@ -312,6 +315,10 @@ const Charts = (() => {
       const name = { gap: "gap", thin: "thin", fail: "failband" }[band.kind];
       const rect = el("rect", { class: name, x: px(at), y, width: px(width), height: h }, this.back);
       el("title", {}, rect, band.text);
+      if (band.kind !== "fail" && width < 4) {
+        const flag = el("path", { class: "mark", d: `M${px(at + width / 2)} ${y + 6}l-4 -6h8z` }, this.front);
+        el("title", {}, flag, band.text);
+      }
       if (band.kind !== "fail") return;
       for (const edge of [at, at + width]) el("line", { class: "failedge", x1: px(edge), x2: px(edge), y1: y, y2: y + h }, this.back);
       if (width > 34 || this.view.to - this.view.from < this.view.end) el("text", { class: "failtext", x: px(at + 3), y: y + 10 }, this.front, "✗ failed");

@@ -23,6 +23,8 @@
 
   const column = (name) => (columns) => columns[name];
   const has = (data, name) => data.levels.some((level) => level.columns[name]);
+  const some = (values) => values && values.some((value) => value > 0);
+  const nothing = (host, text) => html("p", { class: "soft" }, host, text);
   const present = (data, all) => all.filter((of) => has(data, of.column)).map((of) => ({ ...of, of: column(of.column) }));
   const limitsOf = (data, chart) => data.limits.filter((limit) => limit.chart === chart);
 
@@ -62,7 +64,7 @@
 
   function errors(host, view, data) {
     if (!data.errors.length) {
-      html("p", { class: "soft" }, host, "Errors: none, of producers or consumers.");
+      nothing(host, "Errors: none, of producers or consumers.");
       return;
     }
     const table = () => ({ ...data.levels[0], columns: data.errors });
@@ -71,6 +73,10 @@
   }
 
   function lag(host, view, data) {
+    if (has(data, "lag") && !some(data.levels[0].columns.lag)) {
+      nothing(host, "Lag: none in any interval.");
+      return;
+    }
     if (data.lag.length) {
       const table = () => ({ ...data.levels[0], columns: data.lag });
       const series = data.lag.map((of, at) => ({ name: of.name, of: () => of.values, colour: (at + 1) % 8, dash: DASHES[at % 8] }));
@@ -88,7 +94,10 @@
       { name: "queue-full refusals a second", column: "queue_full", colour: 5, dash: "2 3", unit: "per_s" },
     ];
     const series = present(data, all);
-    if (!series.length) return;
+    if (!all.some((of) => some(data.levels[0].columns[of.column]))) {
+      nothing(host, "Backlog: none at the end of any interval, and no record was refused.");
+      return;
+    }
     new Lines(host, view, data, { title: "Backlog", note: "records that wait to be sent or answered; highest of each row", unit: "records", height: 150, series, table: levelTable(data.levels) });
   }
 

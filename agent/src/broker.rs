@@ -23,6 +23,11 @@ use std::time::Duration;
 /// with one thread.
 const MOST_BROKERS: u16 = 16;
 
+/// How long a new group waits for more members, in milliseconds: enough for all agents to join at once,
+/// because the mock cluster takes a member that comes later in only when a session times out. Zero
+/// would mean that it never starts.
+const GROUP_DELAY_MS: i32 = 500;
+
 /// A running embedded broker. It ends when this is dropped.
 pub struct EmbeddedBroker {
     /// The client that librdkafka's mock cluster belongs to. It makes no load.
@@ -51,7 +56,7 @@ impl EmbeddedBroker {
             .cluster()?
             .broker_round_trip_time(-1, round_trip)
             .map_err(|error| broken("set the embedded broker's round-trip time", &error))?;
-        broker.start_groups_at_once();
+        broker.start_groups_soon();
         Ok(broker)
     }
 
@@ -88,13 +93,13 @@ impl EmbeddedBroker {
     }
 
     /// By default a group waits for 3 s for more members before it starts.
-    fn start_groups_at_once(&self) {
+    fn start_groups_soon(&self) {
         // SAFETY: the client is alive and owns the cluster, whose pointer is used at once; a null
         // pointer (no cluster) is checked for.
         unsafe {
             let cluster = rd_kafka_handle_mock_cluster(self.client.client().native_ptr());
             if !cluster.is_null() {
-                rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+                rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, GROUP_DELAY_MS);
             }
         }
     }

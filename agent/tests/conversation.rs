@@ -270,7 +270,9 @@ fn closing_stdin_ends_connect_and_not_the_agent() {
 #[test]
 fn a_silent_orchestrator_is_given_up_after_ten_seconds() {
     let place = Place::new();
-    let mut talk = place.greeted(60, 0);
+    let mut talk = place.connect(60);
+    talk.hello();
+    talk.say(&hello(0));
     assert!(talk.ask(Question::Clock).is_ok());
     let silent_since = std::time::Instant::now();
     talk.hear_until_end();

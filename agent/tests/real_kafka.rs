@@ -72,6 +72,9 @@ fn topics_are_created_as_asked_described_and_deleted() {
     let existing = TopicSpec { existing: true, partitions: 0, config: vec![], ..spec.clone() };
     let facts = create(&mut other.greeted(60, 0), &[existing]).unwrap();
     assert_eq!(facts[0].partitions.len(), 5);
+    let missing = TopicSpec { existing: true, ..named("nowhere", 1) };
+    let failure = create(&mut talk, &[missing, named("never-made", 1)]).unwrap_err();
+    assert!(failure.text.contains("find topics: nowhere"), "{}", failure.text);
     assert_eq!(delete(&mut talk, &[&spec], &["no-such-group"]), []);
     assert_eq!(delete(&mut talk, &[&spec], &[]), [], "what is gone is deleted");
 }

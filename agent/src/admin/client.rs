@@ -169,6 +169,7 @@ fn kind_of(code: Option<RDKafkaErrorCode>, reasons: &[String]) -> FailureKind {
             | Code::Authentication
             | Code::UnsupportedSASLMechanism,
         ) => FailureKind::Denied,
+        Some(Code::UnknownTopicOrPartition) => FailureKind::Topic,
         _ if reasons.iter().any(denied) => FailureKind::Denied,
         Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve) => {
             FailureKind::Unreachable

@@ -75,9 +75,21 @@ fn may_pass(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::OffsetNotAvailable
             | RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::OperationTimedOut
+            // No leader is known for any partition: another broker has heard of the topic.
+            | RDKafkaErrorCode::NoEnt
             | RDKafkaErrorCode::FencedLeaderEpoch
             | RDKafkaErrorCode::UnknownLeaderEpoch
     )
+}
+
+fn complaint(failed: &[Failed]) -> String {
+    let more = failed.len().saturating_sub(1);
+    match failed.first() {
+        Some((first, code)) => {
+            format!("read end offsets: {first}: {code} (and {more} more partitions)")
+        }
+        None => String::new(),
+    }
 }
 
 /// Topics to read, and their ids.
@@ -104,14 +116,13 @@ impl Topics {
         loop {
             // Brings the client up to date with the leaders, and says why if there is no connection.
             admin.metadata(deadline)?;
-            let one_try = Deadline::within(deadline.remaining().min(TRYING));
-            let (offsets, failed) = self.read(admin, &one_try)?;
-            let Some((first, code)) = failed.first() else { return Ok(offsets) };
-            if deadline.remaining() <= TRY_AGAIN || !failed.iter().all(|(_, c)| may_pass(*c)) {
-                let more = failed.len() - 1;
-                let text =
-                    format!("read end offsets: {first}: {code} (and {more} more partitions)");
-                return Err(admin.fail(FailureKind::Other, &text));
+            let patient = deadline.remaining() > TRY_AGAIN;
+            match self.read(admin, &Deadline::within(deadline.remaining().min(TRYING))) {
+                Ok((offsets, failed)) if failed.is_empty() => return Ok(offsets),
+                Ok((_, failed)) if patient && failed.iter().all(|(_, code)| may_pass(*code)) => {}
+                Ok((_, failed)) => return Err(admin.fail(FailureKind::Other, &complaint(&failed))),
+                Err(error) if patient && error.rdkafka_error_code().is_some_and(may_pass) => {}
+                Err(error) => return Err(admin.failure("read end offsets", &error, deadline)),
             }
             thread::sleep(TRY_AGAIN);
         }
@@ -122,14 +133,13 @@ impl Topics {
         &self,
         admin: &Admin,
         deadline: &Deadline,
-    ) -> Result<(Vec<PartitionOffset>, Vec<Failed>), AgentFailure> {
+    ) -> Result<(Vec<PartitionOffset>, Vec<Failed>), KafkaError> {
         let ids: HashMap<&str, TopicId> =
             self.0.iter().map(|(id, spec)| (spec.name.as_str(), *id)).collect();
         let partitions = self.0.iter().flat_map(|(_, spec)| {
             (0..spec.partitions).map(move |partition| (spec.name.as_str(), partition))
         });
-        let found = native::list_end_offsets(admin.inner().inner(), partitions, deadline)
-            .map_err(|error: KafkaError| admin.failure("read end offsets", &error, deadline))?;
+        let found = native::list_end_offsets(admin.inner().inner(), partitions, deadline)?;
         let (mut offsets, mut failed) = (Vec::with_capacity(found.len()), Vec::new());
         for (name, partition, result) in found {
             match (result, ids.get(name.as_str())) {
@@ -210,14 +220,13 @@ fn watch(
     // Connects, so that the first reading is as fast as the others.
     let _ = admin.metadata(&Deadline::within(CONNECTING));
     while questions.recv().is_ok() {
-        let (offsets, complaint) = match topics.read(&admin, &Deadline::within(READING)) {
-            Ok((offsets, failed)) => {
-                let complaint = failed
-                    .first()
-                    .map(|(partition, code)| format!("read end offsets: {partition}: {code}"));
-                (offsets, complaint)
+        let reading = Deadline::within(READING);
+        let (offsets, complaint) = match topics.read(&admin, &reading) {
+            Ok((offsets, failed)) if failed.is_empty() => (offsets, None),
+            Ok((offsets, failed)) => (offsets, Some(complaint(&failed))),
+            Err(error) => {
+                (Vec::new(), Some(admin.failure("read end offsets", &error, &reading).text))
             }
-            Err(failure) => (Vec::new(), Some(failure.text)),
         };
         if answers.send(offsets).is_err() {
             return;

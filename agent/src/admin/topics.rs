@@ -10,7 +10,7 @@ use rdkafka::{
         AdminOptions, ConfigResource, ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
     },
     error::{KafkaError, RDKafkaErrorCode},
-    metadata::Metadata,
+    metadata::{Metadata, MetadataTopic},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -35,18 +35,29 @@ pub fn create_topics(
     deadline: &Deadline,
 ) -> Result<Vec<TopicFacts>, AgentFailure> {
     let admin = Admin::new(connection)?;
+    let (existing, wanted): (Vec<&TopicSpec>, Vec<_>) =
+        specs.iter().partition(|spec| spec.existing);
     // Says within the deadline and with reasons if there is no cluster at all.
-    admin.metadata(deadline)?;
-    let wanted: Vec<&TopicSpec> = specs.iter().filter(|spec| !spec.existing).collect();
+    must_exist(&admin, &admin.metadata(deadline)?, existing.iter().map(|spec| &*spec.name))?;
     if !wanted.is_empty() {
         submit(&admin, &wanted, created, deadline)?;
     }
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    wait_for_leaders(&admin, specs, deadline)?;
+    wait_for_leaders(&admin, &wanted, deadline)?;
     offsets::wait_until_served(&admin, &wanted, deadline)?;
     let asked: HashSet<&str> =
         specs.iter().flat_map(|spec| &spec.config).map(|(key, _)| key.as_str()).collect();
-    let facts = describe(&admin, &names, &asked, deadline)?;
+    let facts = loop {
+        match describe(&admin, &names, &asked, deadline) {
+            // Another broker is asked this time, which may hear of the topics later than the first.
+            Err(AgentFailure { kind: FailureKind::Topic, .. })
+                if deadline.remaining() > LOOK_AGAIN =>
+            {
+                thread::sleep(LOOK_AGAIN);
+            }
+            other => break other?,
+        }
+    };
     let differences: Vec<String> = wanted
         .iter()
         .filter_map(|spec| Some((spec, facts.iter().find(|facts| facts.name == spec.name)?)))
@@ -107,7 +118,7 @@ fn submit(
 
 fn wait_for_leaders(
     admin: &Admin,
-    specs: &[TopicSpec],
+    specs: &[&TopicSpec],
     deadline: &Deadline,
 ) -> Result<(), AgentFailure> {
     loop {
@@ -130,9 +141,8 @@ fn lacks_leader(metadata: &Metadata, spec: &TopicSpec) -> Option<String> {
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == *name) else {
         return Some(format!("topic {name} is not known to the brokers"));
     };
-    // An existing topic's partitions are the broker's to say; the broker may also make more than asked,
-    // which is verified later.
-    let expected = if spec.existing { 1 } else { usize::try_from(spec.partitions).unwrap_or(0) };
+    // The broker may also make more than asked, which is verified later.
+    let expected = usize::try_from(spec.partitions).unwrap_or(0);
     if topic.partitions().len() < expected {
         return Some(format!(
             "topic {name} has {} of {expected} partitions",
@@ -143,6 +153,23 @@ fn lacks_leader(metadata: &Metadata, spec: &TopicSpec) -> Option<String> {
     Some(format!("partition {} of topic {name} has none", headless.id()))
 }
 
+fn must_exist<'a>(
+    admin: &Admin,
+    metadata: &Metadata,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), AgentFailure> {
+    let known: HashSet<&str> = metadata.topics().iter().map(MetadataTopic::name).collect();
+    let missing: Vec<&str> = names.filter(|name| !known.contains(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "find topics: {} (none of that name, or this user may not see it)",
+        missing.join(", ")
+    );
+    Err(admin.fail(FailureKind::Topic, &text))
+}
+
 fn describe(
     admin: &Admin,
     names: &[&str],
@@ -150,16 +177,9 @@ fn describe(
     deadline: &Deadline,
 ) -> Result<Vec<TopicFacts>, AgentFailure> {
     let metadata = admin.metadata(deadline)?;
+    must_exist(admin, &metadata, names.iter().copied())?;
     let known: HashMap<&str, _> =
         metadata.topics().iter().map(|topic| (topic.name(), topic)).collect();
-    let missing: Vec<&str> = names.iter().copied().filter(|n| !known.contains_key(n)).collect();
-    if !missing.is_empty() {
-        let text = format!(
-            "find topics: {} (none of that name, or this user may not see it)",
-            missing.join(", ")
-        );
-        return Err(admin.fail(FailureKind::Topic, &text));
-    }
     // Any broker can tell; the default is the controller, which the embedded broker lacks.
     let options = Admin::options(deadline).broker_id(metadata.brokers().first().map(|b| b.id()));
     let configs = configs(admin, names, asked, (&options, deadline))?;

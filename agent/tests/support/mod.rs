@@ -13,7 +13,10 @@ use std::{
     io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Output, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -61,11 +64,12 @@ impl Place {
         Talk::start(&self.dir, &arguments)
     }
 
-    /// Connects, and is greeted.
+    /// Connects, is greeted, and keeps the conversation alive.
     pub(crate) fn greeted(&self, lease_s: u64, resume_at: u64) -> Talk {
         let mut talk = self.connect(lease_s);
         talk.hello();
         talk.say(&hello(resume_at));
+        talk.keep_alive();
         talk
     }
 }
@@ -109,7 +113,7 @@ pub(crate) fn wait_until(what: &str, within: Duration, mut done: impl FnMut() ->
 /// A conversation with an agent through `connect`.
 pub(crate) struct Talk {
     pub(crate) child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Arc<Mutex<Option<ChildStdin>>>,
     heard: Receiver<FromAgent>,
     next_request: u32,
 }
@@ -124,7 +128,7 @@ impl Talk {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdin = child.stdin.take();
+        let stdin = Arc::new(Mutex::new(child.stdin.take()));
         let mut stdout = child.stdout.take().unwrap();
         let (say, heard) = channel();
         thread::spawn(move || {
@@ -147,12 +151,24 @@ impl Talk {
     }
 
     pub(crate) fn say_bytes(&mut self, bytes: &[u8]) {
-        let stdin = self.stdin.as_mut().unwrap();
-        let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
+        write(&self.stdin, bytes);
+    }
+
+    /// Sends heartbeats from now on, as an orchestrator does.
+    pub(crate) fn keep_alive(&self) {
+        let stdin = Arc::downgrade(&self.stdin);
+        let heartbeat = frame::encode(&ToAgent::Heartbeat).unwrap();
+        thread::spawn(move || {
+            while let Some(stdin) = stdin.upgrade() {
+                write(&stdin, &heartbeat);
+                drop(stdin);
+                thread::sleep(Duration::from_secs(1));
+            }
+        });
     }
 
     pub(crate) fn stop_talking(&mut self) {
-        self.stdin = None;
+        *self.stdin.lock().unwrap() = None;
     }
 
     /// The next message that is no heartbeat; `None` when the conversation is over.
@@ -225,6 +241,12 @@ impl Talk {
             status.is_some()
         });
         status.unwrap().code()
+    }
+}
+
+fn write(stdin: &Mutex<Option<ChildStdin>>, bytes: &[u8]) {
+    if let Some(stdin) = stdin.lock().unwrap().as_mut() {
+        let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
     }
 }
 

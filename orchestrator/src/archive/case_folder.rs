@@ -8,6 +8,7 @@ use super::{
     model::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
     redact::Redactor,
     run_folder::write_json,
+    thin_out::ThinOut,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -23,6 +24,7 @@ pub struct CaseFolder {
     redactor: Redactor,
     series: Table,
     resources: Table,
+    thin_out: ThinOut,
     errors: Table,
     lag: Table,
     latency: Option<LogWriter>,
@@ -40,6 +42,7 @@ impl CaseFolder {
             resources: table("resources.csv")?,
             errors: table("errors.csv")?,
             lag: table("lag.csv")?,
+            thin_out: ThinOut::default(),
             latency: None,
             load_started_at: None,
             stretch: None,
@@ -86,7 +89,8 @@ impl CaseFolder {
         latencies: Latencies<'_>,
     ) -> Result<(), ArchiveError> {
         self.series.append(std::slice::from_ref(row))?;
-        self.resources.append(resources)?;
+        let resources = self.thin_out.add(resources);
+        self.resources.append(&resources)?;
         self.errors.append(errors)?;
         self.lag.append(lag)?;
         let stretch = (row.start_us, row.end_us);
@@ -122,8 +126,8 @@ impl CaseFolder {
         partition_series: &[PartitionSeriesRow],
         totals: Option<Latencies<'_>>,
     ) -> Result<(), ArchiveError> {
-        if let Some(latency) = &mut self.latency {
-            latency.flush()?;
+        self.flush()?;
+        if let Some(latency) = &self.latency {
             latency.sync()?;
         }
         for table in [&self.series, &self.resources, &self.errors, &self.lag] {
@@ -136,6 +140,12 @@ impl CaseFolder {
             self.write_totals(totals)?;
         }
         write_json(&self.path.join("result.json"), &self.redactor.case(result))
+    }
+
+    /// Writes what is being added up.
+    fn flush(&mut self) -> Result<(), ArchiveError> {
+        self.resources.append(&self.thin_out.take())?;
+        self.latency.as_mut().map_or(Ok(()), LogWriter::flush)
     }
 
     fn write_totals(&self, totals: Latencies<'_>) -> Result<(), ArchiveError> {
@@ -161,11 +171,9 @@ impl CaseFolder {
 }
 
 impl Drop for CaseFolder {
-    /// A case that ends early keeps the histograms that were being added up.
+    /// A case that ends early keeps what was being added up.
     fn drop(&mut self) {
-        if let Some(latency) = &mut self.latency {
-            let _ = latency.flush();
-        }
+        let _ = self.flush();
     }
 }
 

@@ -6,7 +6,7 @@
 //!   cases/<case>/
 //!     result.json            model::CaseResult
 //!     series.csv             model::SeriesRow, one an interval, appended while the case runs
-//!     resources.csv          model::ResourceRow, one an agent and interval
+//!     resources.csv          model::ResourceRow, one an agent and interval (10 s after two hours)
 //!     errors.csv             model::ErrorRow, one an interval and code
 //!     lag.csv                model::LagRow, one a consumer group and interval
 //!     partitions.csv         model::PartitionResult, one a topic-partition
@@ -30,6 +30,7 @@ pub mod model;
 pub mod read;
 mod redact;
 mod run_folder;
+mod thin_out;
 
 pub use case_folder::{AgentLog, CaseFolder};
 pub use error::ArchiveError;

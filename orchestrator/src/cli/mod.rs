@@ -4,6 +4,7 @@ pub mod args;
 pub mod files;
 pub mod list;
 pub mod plan;
+pub mod properties;
 mod report;
 mod run;
 pub mod schema;

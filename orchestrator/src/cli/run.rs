@@ -1,6 +1,6 @@
 //! `mallard run`: load, check everything, then run case by case into the archive.
 
-use super::{Outcome, args::RunArgs};
+use super::{Outcome, args::RunArgs, properties::refused_properties};
 use crate::{
     agent_binary, archive,
     archive::{
@@ -36,6 +36,11 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
     };
+    match refused_properties(&plan, &agent) {
+        Ok(refused) if refused.is_empty() => {}
+        Ok(refused) => return super::files::refused(&refused),
+        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

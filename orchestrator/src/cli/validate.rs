@@ -1,8 +1,8 @@
 //! `mallard validate`: every mistake of scenario and cluster files; nothing is touched.
 
-use super::{Outcome, args::ValidateArgs, files};
+use super::{Outcome, args::ValidateArgs, files, properties::refused_properties};
 use crate::{
-    exit_code,
+    agent_binary, exit_code,
     load::{
         Diagnostic, LoadedScenario,
         cluster::{self, Cluster},
@@ -34,7 +34,32 @@ pub struct Validated {
 /// Validates files and prints what was found.
 #[must_use]
 pub fn validate(args: &ValidateArgs) -> Outcome {
-    outcome(check(&args.files))
+    let mut validated = check(&args.files);
+    let note = check_properties(&mut validated, args.agent.as_deref());
+    let mut outcome = outcome(validated);
+    outcome.stderr.push_str(&note);
+    outcome
+}
+
+/// Has the agent's program check client properties. Without one beside this program that is left out,
+/// and said; with `--agent` it is a mistake.
+fn check_properties(validated: &mut Validated, asked_for: Option<&Path>) -> String {
+    let Some(plan) = &validated.plan else { return String::new() };
+    let refused = match agent_binary::find(asked_for) {
+        Ok(agent) => refused_properties(plan, &agent).map_err(|cause| super::chain(&cause)),
+        Err(cause) => Err(super::chain(&cause)),
+    };
+    match refused {
+        Ok(refused) => {
+            validated.diagnostics.extend(refused);
+            String::new()
+        }
+        Err(cause) if asked_for.is_some() => {
+            validated.diagnostics.push(Diagnostic::error("", cause));
+            String::new()
+        }
+        Err(cause) => format!("note: client properties were not checked: {cause}\n"),
+    }
 }
 
 /// What validation ends with.

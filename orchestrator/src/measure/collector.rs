@@ -41,6 +41,8 @@ pub(super) struct AgentBook {
     pub(super) lost_at_us: Option<u64>,
     /// Intervals that never came.
     pub(super) missing: u64,
+    /// Intervals that came without the part of an instance.
+    pub(super) partial: u64,
     /// Intervals of the measured phases handed in late, and the worst of them.
     pub(super) late: u64,
     pub(super) late_by_us_max: u64,
@@ -296,8 +298,11 @@ impl Collector {
     fn note_report(&mut self, agent: AgentIndex, start_us: u64, report: &IntervalReport) {
         let measured = self.roster.measured.contains(start_us);
         let (from_us, to_us, used) = (report.start_us, report.end_us, &report.resources);
+        let mine = self.roster.instances.iter().flatten().filter(|mine| mine.agent == agent);
+        let is_partial = mine.count() > report.producers.len() + report.consumers.len();
         let book = &mut self.agents[agent.0];
         book.reports += 1;
+        book.partial += u64::from(is_partial);
         let memory_start = *book.memory_start_bytes.get_or_insert(used.resident_bytes);
         book.whole.record(from_us, to_us, used);
         if measured {

@@ -54,6 +54,8 @@ pub struct AgentMeasured {
     pub lost_at_us: Option<u64>,
     /// Intervals that never came.
     pub missing: u64,
+    /// Intervals that came without the part of an instance.
+    pub partial: u64,
     /// Measured intervals that it handed in late.
     pub late: u64,
     /// The worst of them, in microseconds.
@@ -211,6 +213,7 @@ fn agent_of(book: &AgentBook) -> AgentMeasured {
         finished: book.finished,
         lost_at_us: book.lost_at_us,
         missing: book.missing,
+        partial: book.partial,
         late: book.late,
         late_by_us_max: book.late_by_us_max,
     }

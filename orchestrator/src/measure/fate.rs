@@ -1,8 +1,9 @@
 //! What became of records, by count: lost, unexpected, and what the broker's offsets say about it.
 //!
 //! A reader should receive every record that was acknowledged in the partitions it reads, warm-up
-//! included. Two things bound what counts can tell. A duplicate hides a loss in the same partition, so
-//! zero lost records is a claim about counts. And a consumer with `read_committed` never sees records of
+//! included. Three things bound what counts can tell. A duplicate hides a loss in the same partition, so
+//! zero lost records is a claim about counts; so does a record without a stamp that somebody else put
+//! there, since it cannot be told from this run's. And a consumer with `read_committed` never sees records of
 //! aborted transactions; how many of these there are is known of a topic, not of a partition, so for
 //! transactional topics that were not committed in full a loss is told of the topic alone.
 
@@ -39,7 +40,6 @@ struct Sent {
     outstanding: u64,
     transactional: bool,
     producers: bool,
-    unstamped: bool,
 }
 
 impl Collector {
@@ -55,7 +55,6 @@ impl Collector {
                 continue;
             }
             sent.producers = true;
-            sent.unstamped |= !producer.stamped;
             sent.transactional |= producer.transactional;
             sent.acked += ledger.produced.acked;
             sent.outstanding += ledger.produced.outstanding;
@@ -73,7 +72,7 @@ impl Collector {
         let (topic, _) = self.roster.partition_of(slot);
         let sent = self.sent_to(topic);
         let hidden = self.roster.readers[reader].read_committed && sent.visible != sent.acked;
-        if !sent.producers || sent.unstamped || hidden {
+        if !sent.producers || hidden {
             return None;
         }
         let acked = self.partitions.totals()[slot].acked_whole;
@@ -96,7 +95,7 @@ impl Collector {
             return Some(fates.iter().fold((0, 0), |(a, b), (c, d)| (a + c, b + d)));
         }
         let sent = self.sent_to(topic);
-        if !sent.producers || sent.unstamped || read < slots.len() {
+        if !sent.producers || read < slots.len() {
             return None;
         }
         let received: u64 =

@@ -370,7 +370,9 @@ impl Watch {
         let mut values = Vec::with_capacity(open.tallies.len());
         for mut tally in open.tallies {
             tally.time_us = open.time_us;
-            values.push((self.expectation.metric.value)(&tally));
+            // A count over no time is not zero: nothing was measured.
+            let value = (open.time_us > 0).then(|| (self.expectation.metric.value)(&tally));
+            values.push(value.flatten());
         }
         if self.windows.are_points() {
             for (slope, value) in self.slopes.iter_mut().zip(values) {

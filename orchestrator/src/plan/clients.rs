@@ -7,6 +7,7 @@ use super::{CasePlan, KafkaPlan, Plan};
 use crate::load::{Diagnostic, Severity, source::Place, tidy};
 use mallard_protocol::workload::ClientProperties;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// The properties of a producer or consumer, as written.
 #[derive(Clone, Debug)]
@@ -59,14 +60,19 @@ impl Plan {
             KafkaPlan::External { connection } => connection,
             KafkaPlan::Embedded { .. } => &[],
         });
-        let clients = self.cases.iter().enumerate().flat_map(|(index, case)| {
-            case.clients.iter().map(move |client| Client {
+        let mut clients: Vec<Client<'_>> = Vec::new();
+        let mut asked = HashSet::new();
+        for (index, case) in self.cases.iter().enumerate() {
+            // Most cases of a matrix have the same clients; one of each is enough.
+            let new =
+                case.clients.iter().filter(|c| asked.insert((c.kind, &c.name, &c.properties)));
+            clients.extend(new.map(|client| Client {
                 kind: client.kind,
                 name: format!("{index}/{}", client.name),
                 properties: &client.properties,
-            })
-        });
-        serde_json::to_string(&Request { connection, clients: clients.collect() })
+            }));
+        }
+        serde_json::to_string(&Request { connection, clients })
     }
 
     /// What the agent's binary answered, as diagnostics.

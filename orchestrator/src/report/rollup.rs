@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(column("acked"), [Some(4.5), Some(14.5), Some(22.0)]);
         assert_eq!(column("lag"), [Some(9.0), Some(19.0), Some(24.0)]);
         assert_eq!(column("target"), [Some(10.0); 3]);
-        assert_eq!(column("response_p50"), [Some(8.0), Some(17.0), Some(24.0)]);
+        assert_eq!(column("response_p50"), [Some(8.0), Some(16.0), Some(23.0)]);
         assert!(!level.columns.contains_key("service_p50"));
     }
 

@@ -277,6 +277,9 @@ impl Case {
     ) {
         use mallard_protocol::message::Level;
         let level = match level {
+            // What clients say while they close, of commits that come too late for instance, is about
+            // nothing that was measured.
+            _ if self.stage >= Stage::Finishing => "info",
             Level::Info => "info",
             Level::Warning => "warning",
             Level::Error => "error",

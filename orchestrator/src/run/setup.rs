@@ -12,7 +12,7 @@ use crate::{
 use mallard_protocol::{
     ids::TopicId,
     message::{AgentFailure, Answer, FailureKind, Question, ToAgent, TopicFacts},
-    workload::{ConsumerSpec, Membership, StartFrom},
+    workload::{Assignment, ConsumerSpec, Membership, StartFrom},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -123,7 +123,10 @@ impl Case {
         let fingerprint =
             mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
         for agent in 0..self.agents.len() {
-            let assignment = self.plan.assignment(agent, fingerprint, self.connection.clone());
+            let mut assignment = self.plan.assignment(agent, fingerprint, self.connection.clone());
+            if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
+                suit_embedded_broker(&mut assignment);
+            }
             self.drain.watch(&assignment);
             self.send(agent, ToAgent::Prepare(Box::new(assignment.clone())));
             self.assignments.push(assignment);
@@ -142,7 +145,7 @@ impl Case {
     }
 
     fn while_joining(&mut self) {
-        if !self.unassigned().is_empty() {
+        if !self.unassigned().is_empty() || !self.idle_members().is_empty() {
             return;
         }
         let topics: Vec<_> = self.probed_topics().into_iter().collect();
@@ -323,6 +326,20 @@ impl Case {
         self.untold(&self.assigned, |_, _| true)
     }
 
+    /// Members that have no partition yet although there are enough for all. Until each one has its
+    /// share the group is about to rebalance, and the load must not start into that.
+    fn idle_members(&self) -> Vec<&ConsumerSpec> {
+        let has_none = |consumer: &&ConsumerSpec| {
+            self.assigned.get(&consumer.instance).is_none_or(BTreeSet::is_empty)
+        };
+        let has_room = |consumer: &&ConsumerSpec| {
+            let workload = workload_of(&consumer.name);
+            let members = self.consumers().filter(|c| workload_of(&c.name) == workload).count();
+            members <= self.wanted(consumer).len()
+        };
+        self.consumers().filter(has_none).filter(has_room).collect()
+    }
+
     fn unprobed(&self) -> Vec<(String, TopicId, i32)> {
         let probed = self.probed_topics();
         // A consumer that starts at the oldest record of a topic that is not ours would have to read
@@ -367,7 +384,13 @@ impl Case {
             Stage::Reaching => "the brokers to answer".to_owned(),
             Stage::Topics => "the topics to be ready".to_owned(),
             Stage::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
-            Stage::Joining => format!("an assignment of {}", partitions(self.unassigned())),
+            Stage::Joining => match self.unassigned() {
+                missing if missing.is_empty() => {
+                    let idle = self.idle_members().into_iter().map(|c| c.name.as_str());
+                    format!("a first partition for {}", names(idle.collect()))
+                }
+                missing => format!("an assignment of {}", partitions(missing)),
+            },
             Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
             Stage::StartOffsets | Stage::EndOffsets => "end offsets from the broker".to_owned(),
             Stage::Finishing => format!(
@@ -407,6 +430,22 @@ impl Case {
             Stage::StartingBroker | Stage::Reaching | Stage::Topics => limits.topics,
             _ => limits.ready,
         })
+    }
+}
+
+/// Consumer properties that the embedded broker needs, unless a scenario says otherwise. It holds a
+/// fetch for as long as the client allows, records or none, where a real one answers when there is
+/// something; and it takes a change of members in only when a session would time out.
+const EMBEDDED_CONSUMER: [(&str, &str); 2] =
+    [("fetch.wait.max.ms", "10"), ("session.timeout.ms", "10000")];
+
+fn suit_embedded_broker(assignment: &mut Assignment) {
+    for consumer in &mut assignment.consumers {
+        for (key, value) in EMBEDDED_CONSUMER {
+            if consumer.client.iter().all(|(known, _)| known != key) {
+                consumer.client.push((key.to_owned(), value.to_owned()));
+            }
+        }
     }
 }
 

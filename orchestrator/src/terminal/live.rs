@@ -14,7 +14,7 @@ const STEADY: Duration = Duration::from_millis(200);
 
 /// Draws on standard error; what stays, the outcome, is written to standard output.
 #[derive(Debug)]
-pub struct Live {
+pub(super) struct Live {
     bar: ProgressBar,
     paint: Paint,
     agents: usize,
@@ -28,7 +28,7 @@ pub struct Live {
 impl Live {
     /// A view that shows nothing yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8));
         let template =
             "{spinner:.cyan} {prefix:.bold}  {wide_bar:.cyan/dim}  {elapsed_precise}\n{msg}";

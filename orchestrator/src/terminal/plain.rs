@@ -15,7 +15,7 @@ const SLOW_PACE_US: u64 = 60_000_000;
 
 /// Writes lines.
 #[derive(Debug)]
-pub struct Plain {
+pub(super) struct Plain {
     quiet: bool,
     paint: Paint,
     next_figures_us: u64,
@@ -24,7 +24,7 @@ pub struct Plain {
 impl Plain {
     /// A narrator that says everything, or only how each case ended.
     #[must_use]
-    pub fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         Self { quiet, paint: Paint::for_stdout(), next_figures_us: 0 }
     }
 
@@ -40,7 +40,7 @@ impl Plain {
 
 /// A line of figures for an interval: rates, latencies, lag and errors.
 #[must_use]
-pub fn figures(row: &SeriesRow) -> String {
+fn figures(row: &SeriesRow) -> String {
     let seconds = (row.end_us - row.start_us).max(1) as f64 / 1e6;
     let target = row.target_per_s.map_or("max".to_owned(), words::rate);
     let latency = |value: Option<u64>| value.map_or("–".to_owned(), words::latency);
@@ -123,7 +123,9 @@ pub(super) fn tell_outcome(
                     writeln!(out, "    {}", paint.dim(&reason.remedy))?;
                 }
             }
-            writeln!(out, "{} {}: {sentence}", paint.verdict(*verdict), paint.bold(case))
+            // The sentence begins with the verdict's word, which is painted here.
+            let rest = sentence.strip_prefix(verdict.as_str()).unwrap_or(sentence);
+            writeln!(out, "{} {}{rest}", paint.bold(case), paint.verdict(*verdict))
         }
         RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
         _ => Ok(()),

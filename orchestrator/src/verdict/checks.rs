@@ -178,6 +178,13 @@ fn missing_intervals(case: &Case) -> Vec<Doubt> {
             let text = format!("{} intervals of {name} never arrived", count(agent.missing));
             doubts.push(Doubt::reason(Kind::IntervalsMissing, Verdict::Invalid, text));
         }
+        if agent.partial > 0 && case.is_whole {
+            let text = format!(
+                "{} intervals of {name} came without the part of an instance",
+                count(agent.partial)
+            );
+            doubts.push(Doubt::reason(Kind::IntervalsMissing, Verdict::Invalid, text));
+        }
         let short = agent.progress_us < load_end_us && agent.lost_at_us.is_none();
         if short && case.is_whole {
             let text = format!(
@@ -308,12 +315,21 @@ fn outstanding(case: &Case) -> Vec<Doubt> {
 }
 
 fn foreign(case: &Case) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
     let foreign = case.measured.whole.receiving.foreign;
-    if foreign == 0 || case.measured.roster.producers.is_empty() {
-        return Vec::new();
+    if foreign > 0 && !case.measured.roster.producers.is_empty() {
+        let text = format!("consumers received {} that this run did not send", records(foreign));
+        doubts.push(Doubt::warning(Kind::ForeignRecords, text));
     }
-    let text = format!("consumers received {} that this run did not send", records(foreign));
-    vec![Doubt::warning(Kind::ForeignRecords, text)]
+    let unexpected = case.measured.whole.outcome.unexpected.unwrap_or(0);
+    if unexpected > 0 {
+        let text = format!(
+            "consumers received {} more than were acknowledged; as many could be lost unseen",
+            records(unexpected)
+        );
+        doubts.push(Doubt::warning(Kind::UnexpectedRecords, text));
+    }
+    doubts
 }
 
 fn offsets(case: &Case) -> Vec<Doubt> {

@@ -40,6 +40,7 @@ pub enum Kind {
     RateNotReached,
     FateUnknown,
     ForeignRecords,
+    UnexpectedRecords,
     OffsetsDisagree,
     SaturatedHistogram,
     StartedApart,
@@ -49,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -73,6 +74,7 @@ impl Kind {
         Self::RateNotReached,
         Self::FateUnknown,
         Self::ForeignRecords,
+        Self::UnexpectedRecords,
         Self::OffsetsDisagree,
         Self::SaturatedHistogram,
         Self::StartedApart,
@@ -107,6 +109,7 @@ impl Kind {
             Self::RateNotReached => "rate_not_reached",
             Self::FateUnknown => "fate_unknown",
             Self::ForeignRecords => "foreign_records",
+            Self::UnexpectedRecords => "unexpected_records",
             Self::OffsetsDisagree => "offsets_disagree",
             Self::SaturatedHistogram => "saturated_histogram",
             Self::StartedApart => "started_apart",
@@ -232,6 +235,10 @@ impl Kind {
             }
             Self::ForeignRecords => {
                 "somebody else writes to these topics; use topics of this run's own, or keep others off"
+            }
+            Self::UnexpectedRecords => {
+                "duplicates by retries without `enable.idempotence`, records that the broker kept \
+                 although the client was told of a failure, or records of others without a stamp"
             }
             Self::OffsetsDisagree => {
                 "too few on the broker: acknowledged records are gone (`acks` below `all`, or an unclean \

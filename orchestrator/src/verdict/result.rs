@@ -183,7 +183,10 @@ fn metrics(
     let values = known.map(|metric| {
         let end_to_end = metric.name.starts_with("end_to_end.");
         let value = MetricValue {
-            value: (metric.value)(tally).filter(|value| value.is_finite()),
+            value: (tally.time_us > 0)
+                .then(|| (metric.value)(tally))
+                .flatten()
+                .filter(|value| value.is_finite()),
             unit: metric.unit.to_owned(),
             uncertainty: facts.clock_error_us.filter(|us| end_to_end && *us > 0).map(real),
         };

@@ -153,6 +153,14 @@ fn missing_intervals_are_invalid() {
     trial.spoil = |agent, report| !(agent.0 == 1 && report.sequence > 8);
     let text = because(&trial, Verdict::Invalid, Kind::IntervalsMissing);
     assert_eq!(text, "local-2 reported until 8 s of a load of 12.5 s");
+    trial.spoil = |agent, report| {
+        if agent.0 == 1 && report.sequence > 17 {
+            report.consumers.clear();
+        }
+        true
+    };
+    let text = because(&trial, Verdict::Invalid, Kind::IntervalsMissing);
+    assert_eq!(text, "2 intervals of local-2 came without the part of an instance");
 }
 
 #[test]
@@ -337,6 +345,13 @@ fn what_only_needs_saying_is_a_warning() {
     };
     warned(&foreign, Kind::ForeignRecords);
 
+    fn kept(record: u64, _: u64) -> Fate {
+        let failed = record.is_multiple_of(100);
+        Fate { end: if failed { End::Failed("X") } else { End::Acked }, ..Fate::default() }
+    }
+    let text = warned(&Trial::new(&[], kept), Kind::UnexpectedRecords);
+    assert!(text.starts_with("consumers received 25 records more"), "{text}");
+
     let mut apart = Trial::new(&[], well);
     apart.facts.agents[0].start_late_us = Some(1_000);
     apart.facts.agents[1].start_late_us = Some(91_000);
@@ -360,6 +375,17 @@ fn a_closed_loop_says_so() {
     find(&result.warnings, Kind::ClosedLoop);
     assert!(!result.metrics.contains_key("produce.response.p99"));
     assert!(result.metrics.contains_key("produce.service.p99"));
+}
+
+#[test]
+fn a_load_that_never_started_passes_nothing() {
+    let mut trial =
+        Trial::new(&["records.lost == 0", "records.failed == 0", "consume.errors == 0"], well);
+    trial.spoil = |_, _| false;
+    trial.facts.troubles.push(Trouble::Harness { text: "it never started".into() });
+    let result = trial.result();
+    assert!(result.expectations.iter().all(|e| !e.passed && e.value.is_none()), "{result:#?}");
+    assert!(result.metrics.values().all(|metric| metric.value.is_none()));
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn drawn(case: &mut Case, second: u64, load_until: u64, rate: u64, dice: &mut Di
     let running = second < load_until;
     let due = if running { rate } else { 0 };
     let mut h: [Histogram; 4] = Default::default();
-    let draws = 160;
+    let draws = 80;
     for _ in 0..if running { draws } else { 0 } {
         let service = dice.latency(middle);
         let n = due / draws;
@@ -173,7 +173,7 @@ fn drawn(case: &mut Case, second: u64, load_until: u64, rate: u64, dice: &mut Di
         lag: Some(dice.latency(400.0 * spike)),
         ..SeriesRow::default()
     };
-    let code = if second % 2 == 0 { "_MSG_TIMED_OUT" } else { "NOT_ENOUGH_REPLICAS" };
+    let code = if second.is_multiple_of(2) { "_MSG_TIMED_OUT" } else { "NOT_ENOUGH_REPLICAS" };
     let error =
         ErrorRow { start_us, end_us, side: "produce".into(), code: code.into(), count: fails };
     case.append(row, &h, if fails > 0 { std::slice::from_ref(&error) } else { &[] }, dice);

@@ -1,5 +1,5 @@
 //! What the tests of this crate share.
-#![expect(missing_docs, clippy::unwrap_used, reason = "support of tests")]
+#![expect(unreachable_pub, clippy::unwrap_used, reason = "support of tests")]
 
 pub mod archives;
 pub mod synthetic;

@@ -158,9 +158,8 @@ impl Case {
         self.folder.append_interval(&row, &resources, errors, &lag, latencies).unwrap();
     }
 
-    /// The result, with what every case has.
-    pub fn result(&self, run: &RunFolder, expectations: Vec<ExpectationResult>) -> CaseResult {
-        let failed = expectations.iter().any(|expectation| !expectation.passed);
+    /// What a judge would have made of the totals.
+    fn metrics(&self) -> BTreeMap<String, MetricValue> {
         let mut metrics = BTreeMap::new();
         for (at, prefix) in
             ["produce.service", "produce.response", "end_to_end", "produce.slip"].iter().enumerate()
@@ -190,6 +189,13 @@ impl Case {
             "accounts.audited_intervals".into(),
             metric(Some((self.end_us / 1_000_000 * self.agents as u64) as f64), "count"),
         );
+        metrics
+    }
+
+    /// The result, with what every case has.
+    pub fn result(&self, run: &RunFolder, expectations: Vec<ExpectationResult>) -> CaseResult {
+        let failed = expectations.iter().any(|expectation| !expectation.passed);
+        let metrics = self.metrics();
         let text = |pairs: &[(&str, &str)]| {
             pairs
                 .iter()

@@ -11,13 +11,15 @@ const WIDTH: usize = 100;
 #[must_use]
 pub fn table() -> String {
     let mut text = String::new();
-    let mut group = "";
+    let mut before: Option<&Metric> = None;
     for metric in registry() {
-        if group_of(metric) != group {
-            group = group_of(metric);
-            let _ = writeln!(text, "{}{group}\n", if text.is_empty() { "" } else { "\n" });
+        let same_group = before.filter(|before| group_of(before) == group_of(metric));
+        if same_group.is_none() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{}\n", group_of(metric));
         }
-        entry(&mut text, metric);
+        entry(&mut text, metric, same_group);
+        before = Some(metric);
     }
     text
 }
@@ -48,13 +50,25 @@ fn group_of(metric: &Metric) -> &'static str {
     metric.name.rsplit_once('.').map_or(metric.name, |(group, _)| group)
 }
 
-fn entry(text: &mut String, metric: &Metric) {
+/// One metric. What it shares with the one before it in its group is not said again.
+fn entry(text: &mut String, metric: &Metric, before: Option<&Metric>) {
     let _ = writeln!(text, "  {} [{}]", metric.name, metric.unit);
-    paragraph(text, metric.meaning);
-    paragraph(text, &format!("= {}", metric.formula));
-    paragraph(text, &format!("from {}", metric.source));
+    let what = |metric: &Metric| metric.meaning.split_once(" of ").map(|(_, what)| what);
+    let same_what =
+        before.is_some_and(|before| what(before).is_some() && what(before) == what(metric));
+    match metric.meaning.split_once(" of ").filter(|_| same_what) {
+        Some((statistic, _)) => paragraph(text, &format!("{statistic} of the same")),
+        None => paragraph(text, metric.meaning),
+    }
+    if before.is_none_or(|before| before.formula != metric.formula) {
+        paragraph(text, &format!("= {}", metric.formula));
+    }
+    if before.is_none_or(|before| before.source != metric.source) {
+        paragraph(text, &format!("from {}", metric.source));
+    }
+    let shared = |before: &Metric| (before.scopes, before.series) == (metric.scopes, metric.series);
     let scopes = metric.scopes.words();
-    if !scopes.is_empty() {
+    if !scopes.is_empty() && !before.is_some_and(shared) {
         let windows = if metric.series { "; windows, slope" } else { "" };
         paragraph(text, &format!("of {}{windows}", scopes.join(", ")));
     }

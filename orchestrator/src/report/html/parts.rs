@@ -255,18 +255,21 @@ pub(super) fn metrics(
     of.iter().map(row).collect()
 }
 
+/// Names and values.
+type Facts = Vec<(String, String)>;
+
 /// Facts that some agents' hosts share.
 #[derive(Serialize)]
 pub(super) struct HostView {
     agents: String,
-    facts: Vec<(String, String)>,
+    facts: Facts,
 }
 
 /// Hosts by their facts; the process id, which differs, is left out.
 pub(super) fn hosts(agents: &[AgentResult]) -> Vec<HostView> {
-    let mut groups: Vec<(Vec<(String, String)>, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(Facts, Vec<&str>)> = Vec::new();
     for agent in agents {
-        let facts: Vec<_> = agent
+        let facts: Facts = agent
             .host
             .iter()
             .filter(|(name, _)| *name != "pid" && *name != "clock_us")
@@ -277,7 +280,7 @@ pub(super) fn hosts(agents: &[AgentResult]) -> Vec<HostView> {
             None => groups.push((facts, vec![&agent.name])),
         }
     }
-    let view = |(facts, names): (Vec<_>, Vec<&str>)| HostView { agents: names.join(", "), facts };
+    let view = |(facts, names): (Facts, Vec<&str>)| HostView { agents: names.join(", "), facts };
     groups.into_iter().filter(|(facts, _)| !facts.is_empty()).map(view).collect()
 }
 

@@ -1,0 +1,145 @@
+//! Runs on the embedded broker: what a newcomer sees first.
+
+use crate::world::{PATIENCE, assert_accounts_add_up, codes, count, metric};
+use testkit::mallard::Sandbox;
+
+#[test]
+fn the_quickstart_passes_and_leaves_a_complete_archive() {
+    let _quiet = testkit::quiet::alone();
+    let sandbox = Sandbox::new();
+    sandbox.shipped("scenarios").shipped("cluster.yaml");
+    let outcome = sandbox.mallard(["run", "scenarios/quickstart.yaml"]);
+    let outcome = outcome.expect_code(0);
+    assert!(outcome.stdout.contains("quickstart pass"), "{}", outcome.stdout);
+    let run = sandbox.latest_run();
+    for file in ["report.html", "run.json", "junit.xml", "events.jsonl"] {
+        assert!(run.path(file).is_file(), "{file} is missing");
+    }
+    for file in ["series.csv", "partitions.csv", "latency.hlog", "scenario.yaml", "cluster.yaml"] {
+        assert!(run.cases()[0].join(file).is_file(), "{file} is missing");
+    }
+    assert!(run.cases()[0].join("agents/local-1/agent.log").is_file());
+    assert!(sandbox.path("results/index.html").is_file());
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert_eq!(count(&result, "accounts/scheduled"), count(&result, "accounts/acked"));
+    assert_eq!(count(&result, "accounts_whole/received"), count(&result, "accounts_whole/acked"));
+    run.wait_for_no_orphans(PATIENCE);
+    let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[test]
+fn a_report_made_again_is_the_same_byte_for_byte() {
+    let sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short("expect: [records.lost == 0]"));
+    sandbox.mallard(["run", "s.yaml"]).assert_code(0);
+    let run = sandbox.latest_run();
+    let before = (run.text("report.html"), run.text("junit.xml"));
+    sandbox.mallard(["report", "latest"]).assert_code(0);
+    assert_eq!(before, (run.text("report.html"), run.text("junit.xml")));
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_exits_1_and_says_value_and_limit() {
+    let sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short("expect: [produce.acked.rate >= 5000/s]"));
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    outcome.assert_code(1);
+    assert!(outcome.stdout.contains("limit 5,000/s"), "{}", outcome.stdout);
+    let expectation = &sandbox.latest_run().only_result()["expectations"][0];
+    assert_eq!(expectation["passed"], false);
+    assert!(expectation["margin"].as_f64().is_some_and(|margin| margin < -0.9), "{expectation}");
+}
+
+#[test]
+fn a_known_round_trip_is_measured_as_what_it_is() {
+    let _quiet = testkit::quiet::alone();
+    let sandbox = Sandbox::new();
+    let cluster =
+        "kafka: {embedded: {brokers: 1, round-trip: 80ms}}\nhosts: [{local: {agents: 2}}]\n";
+    sandbox.file("c.yaml", cluster).file("s.yaml", short(""));
+    sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]).assert_code(0);
+    let result = sandbox.latest_run().only_result();
+    // The client lingers 5 ms at most by default; what is left is the machine's own.
+    for latency in ["produce.service.min", "produce.service.p50", "produce.response.p50"] {
+        let us = metric(&result, latency);
+        assert!((80_000.0..105_000.0).contains(&us), "{latency} is {us} µs");
+    }
+}
+
+#[test]
+fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
+    let _quiet = testkit::quiet::alone();
+    let sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short(""));
+    sandbox.mallard(["run", "s.yaml"]).assert_code(0);
+    let result = sandbox.latest_run().only_result();
+    assert_eq!(count(&result, "accounts/scheduled"), 600);
+    assert_eq!(count(&result, "accounts_whole/scheduled"), 800);
+    let rate = metric(&result, "produce.scheduled.rate");
+    assert!((rate - 200.0).abs() < 0.5, "{rate}");
+}
+
+#[test]
+fn a_missing_agent_exits_2_and_says_how_to_get_it() {
+    let sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short(""));
+    let outcome = sandbox.mallard(["run", "s.yaml", "--agent", "/nowhere/mallard-agent"]);
+    outcome.assert_code(2);
+    assert!(outcome.stderr.contains("cargo build --release"), "{}", outcome.stderr);
+    assert!(sandbox.runs().is_empty(), "nothing was touched");
+}
+
+#[test]
+fn a_property_that_librdkafka_refuses_is_shown_with_its_line_before_any_load() {
+    let sandbox = Sandbox::new();
+    let scenario = short("").replace("payload:", "client: {linger.mss: 5}, payload:");
+    sandbox.file("s.yaml", scenario);
+    for command in ["run", "validate"] {
+        let outcome = sandbox.mallard([command, "s.yaml"]);
+        outcome.assert_code(2);
+        assert!(outcome.stderr.contains("linger.mss"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("s.yaml:8:"), "{}", outcome.stderr);
+    }
+    assert!(sandbox.runs().is_empty(), "nothing was touched");
+}
+
+#[test]
+fn two_runs_at_once_in_one_folder_do_not_disturb_each_other() {
+    let sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short("expect: [records.lost == 0]"));
+    let first = sandbox.spawn(["run", "s.yaml", "--id", "first"]);
+    let second = sandbox.spawn(["run", "s.yaml", "--id", "second"]);
+    first.wait(PATIENCE).assert_code(0);
+    second.wait(PATIENCE).assert_code(0);
+    assert_eq!(sandbox.runs().len(), 2);
+    for run in sandbox.runs() {
+        assert_accounts_add_up(&run.only_result());
+        assert!(run.path("report.html").is_file());
+    }
+}
+
+#[test]
+fn closed_loop_says_so_and_has_no_slip() {
+    let sandbox = Sandbox::new();
+    let scenario = short("").replace("rate: 200/s", "rate: max");
+    sandbox.file("s.yaml", scenario.replace("for: 3s", "for: 2s"));
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    let result = sandbox.latest_run().only_result();
+    assert_eq!(result["closed_loop"], true, "{}", outcome.stdout);
+    assert_accounts_add_up(&result);
+    assert!(!codes(&result).contains(&"accounts_do_not_add_up".to_owned()));
+}
+
+/// A scenario of 4 s at 200/s, the first of them a warm-up.
+fn short(more: &str) -> String {
+    format!(
+        "name: short\n\
+         topics:\n  orders: {{partitions: 3}}\n\
+         load:\n  - warm-up: {{rate: 200/s, for: 1s}}\n  - hold: {{rate: 200/s, for: 3s}}\n\
+         producers:\n  shop: {{topic: orders, payload: {{size: 100B}}}}\n\
+         consumers:\n  billing: {{topics: [orders], group: billing}}\n\
+         {more}\n"
+    )
+}

@@ -1,0 +1,177 @@
+//! What goes wrong in real life, done on purpose; then the archive is read.
+
+use crate::world::{
+    PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady,
+};
+use std::time::{Duration, Instant};
+use testkit::{
+    kafka::{self, KafkaCluster},
+    mallard::{Run, Sandbox},
+    process::{self, Running, Signal},
+};
+
+const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
+
+#[test]
+fn no_broker_exits_3_within_15_s_and_names_agent_broker_and_reason() {
+    let cluster = "kafka: {bootstrap: \"127.0.0.1:1\"}\nhosts: [{local: {agents: 2}}]\n";
+    let sandbox = sandbox(&steady("100/s", "2s", ""), cluster);
+    let outcome = sandbox.mallard(RUN);
+    outcome.assert_code(3);
+    assert!(outcome.took < Duration::from_secs(15), "{:?}", outcome.took);
+    for word in ["local-1", "127.0.0.1:1", "refused"] {
+        assert!(outcome.stdout.contains(word), "{word} is not in: {}", outcome.stdout);
+    }
+    sandbox.latest_run().wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
+    testkit::require!(kafka);
+    let kafka = KafkaCluster::start(3);
+    let scenario = steady("500/s", "10s", "expect: [records.lost == 0]")
+        .replace("replication: 1", "replication: 3");
+    let sandbox = sandbox(&scenario, &cluster_file(&kafka, 2, ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(3));
+    kafka.kill_broker(2);
+    running.wait(PATIENCE);
+    let result = sandbox.latest_run().only_result();
+    assert_accounts_add_up(&result);
+    assert_eq!(count(&result, "accounts/scheduled"), 5_000, "the schedule went on");
+    let max = crate::world::metric(&result, "produce.response.max");
+    assert!(max > 100_000.0, "a leader died, and nothing took longer than {max} µs");
+}
+
+#[test]
+fn a_killed_agent_is_noticed_within_5_s_and_everything_until_then_is_kept() {
+    agent_fault(Signal::KILL);
+}
+
+#[test]
+fn a_stopped_agent_is_noticed_within_6_s_and_does_not_come_back() {
+    agent_fault(Signal::STOP);
+}
+
+fn agent_fault(signal: Signal) {
+    let sandbox = sandbox(&steady("200/s", "30s", ""), EMBEDDED);
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(3));
+    let run = sandbox.latest_run();
+    let hurt = Instant::now();
+    let victim = agent(&run, "local-2");
+    process::send(victim, signal);
+    running.wait_for_output("local-2 is lost", PATIENCE);
+    assert!(hurt.elapsed() < Duration::from_secs(6), "noticed after {:?}", hurt.elapsed());
+    running.wait(PATIENCE).assert_code(3);
+    let result = run.only_result();
+    assert!(codes(&result).contains(&"agent_lost".to_owned()), "{:?}", codes(&result));
+    assert!(count(&result, "accounts_whole/acked") > 300, "{result:#}");
+    assert!(run.path("report.html").is_file());
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    let scenario = steady("200/s", "10s", "on_agent_loss: continue");
+    let sandbox = sandbox(&scenario, &cluster_file(kafka, 3, ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(3));
+    let run = sandbox.latest_run();
+    process::send(agent(&run, "local-3"), Signal::KILL);
+    let outcome = running.wait(PATIENCE);
+    let result = run.only_result();
+    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    let rows = std::fs::read_to_string(run.cases()[0].join("series.csv")).expect("series");
+    assert!(rows.lines().count() > 9, "the load went on:\n{rows}");
+}
+
+#[test]
+fn ctrl_c_stops_the_load_writes_the_report_and_exits_130() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
+    let run = interrupted(&sandbox, 1);
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert_eq!(result["verdict"], "interrupted");
+    assert!(run.path("report.html").is_file());
+    assert!(!kafka.list_topics().iter().any(|topic| topic.contains(&run.id())));
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn ctrl_c_twice_kills_the_agents_and_still_leaves_neither_process_nor_topic() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
+    let run = interrupted(&sandbox, 2);
+    assert!(run.path("report.html").is_file());
+    assert!(!kafka.list_topics().iter().any(|topic| topic.contains(&run.id())));
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+fn interrupted(sandbox: &Sandbox, times: u32) -> Run {
+    let mut running: Running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(2));
+    for _ in 0..times {
+        running.signal(Signal::INT);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    running.wait(PATIENCE).assert_code(130);
+    sandbox.latest_run()
+}
+
+#[test]
+fn without_the_orchestrator_agents_end_by_their_lease_and_leave_only_their_spool() {
+    let sandbox = sandbox(&steady("200/s", "60s", ""), EMBEDDED);
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(2));
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    let run = sandbox.latest_run();
+    run.wait_for_no_orphans(Duration::from_secs(30));
+    let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
+    assert!(left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");
+    assert!(!left.iter().any(|file| file.ends_with("control.sock")), "{left:?}");
+}
+
+#[test]
+fn a_full_disk_is_said_and_ends_the_run_without_half_files() {
+    let sandbox = sandbox(&steady("200/s", "60s", ""), EMBEDDED);
+    let results = sandbox.path("small");
+    std::fs::create_dir(&results).expect("a folder");
+    let mounted = process::run(
+        std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=96k,mode=700", "none"])
+            .arg(&results),
+        PATIENCE,
+    );
+    if mounted.code() != Some(0) {
+        eprintln!("left out: no permission to mount a small file system");
+        return;
+    }
+    let outcome = sandbox.mallard([&RUN[..], &["--results", "small"]].concat());
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    let half: Vec<_> = sandbox.files_below(&results);
+    let _ = process::run(std::process::Command::new("umount").arg(&results), PATIENCE);
+    assert_eq!(outcome.code(), Some(3), "{said}");
+    assert!(said.contains("no space left"), "{said}");
+    assert!(!half.iter().any(|file| file.extension().is_some_and(|e| e == "part")), "{half:?}");
+}
+
+/// The process of an agent, by its name on its own command line.
+fn agent(run: &Run, name: &str) -> u32 {
+    let processes = run.processes();
+    let daemon = processes.iter().find(|process| {
+        process.command_line.contains("daemon") && process.command_line.contains(name)
+    });
+    daemon.unwrap_or_else(|| panic!("no daemon of {name} among {processes:?}")).pid
+}

@@ -1,0 +1,7 @@
+//! The real programs, end to end: on the embedded broker, and on a real Kafka whose own tools are
+//! asked whether Mallard's figures are true.
+
+mod embedded;
+mod faults;
+mod kafka;
+mod world;

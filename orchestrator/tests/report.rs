@@ -1,0 +1,197 @@
+//! Reports, made from archives: what is in them, that they stay the same, and that they stay small.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use mallard::report::{self, schema, templates::Templates};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use support::archives;
+use tempfile::TempDir;
+
+/// A page for a day and a thousand partitions stays below this.
+const PAGE_LIMIT_BYTES: u64 = 5_000_000;
+
+fn made(make: fn(&Path) -> PathBuf) -> (TempDir, PathBuf) {
+    let results = tempfile::tempdir().unwrap();
+    let run = make(results.path());
+    report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    (results, run)
+}
+
+fn text(path: PathBuf) -> String {
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn valid(schema: &str, document: &Path) {
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text(document.into())).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let complaints: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn run_and_result_are_what_their_schemas_say() {
+    for make in [archives::passing, archives::failing, archives::matrix, archives::hostile] {
+        let (_results, run) = made(make);
+        valid(&schema::run(), &run.join("run.json"));
+        for case in fs::read_dir(run.join("cases")).unwrap() {
+            valid(&schema::result(), &case.unwrap().path().join("result.json"));
+        }
+    }
+}
+
+#[test]
+fn junit_reads_like_this() {
+    let (_results, run) = made(archives::matrix);
+    insta::assert_snapshot!(text(run.join("junit.xml")));
+}
+
+#[test]
+fn tables_and_run_read_like_this() {
+    let (_results, run) = made(archives::failing);
+    let case = run.join("cases/steady");
+    let head = |name: &str, lines: usize| {
+        text(case.join(name)).lines().take(lines).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!("series", head("series.csv", 4));
+    insta::assert_snapshot!("resources", head("resources.csv", 3));
+    insta::assert_snapshot!("partitions", head("partitions.csv", 2));
+    insta::assert_snapshot!("run", text(run.join("run.json")));
+}
+
+#[test]
+fn a_report_made_again_is_the_same_byte_for_byte() {
+    for make in [archives::passing, archives::matrix, archives::hostile, archives::unfinished] {
+        let (results, run) = made(make);
+        let files = ["report.html", "junit.xml", "../index.html"];
+        let before = files.map(|name| fs::read(run.join(name)).unwrap());
+        // Elsewhere, too: nothing but the folder's name may matter.
+        let copy = tempfile::tempdir().unwrap();
+        let elsewhere = copy.path().join(run.file_name().unwrap());
+        copy_folder(&run, &elsewhere);
+        for run in [run.clone(), elsewhere] {
+            report::write(&run, &Templates::load(None).unwrap()).unwrap();
+            assert!(before == files.map(|name| fs::read(run.join(name)).unwrap()));
+        }
+        drop(results);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_failing_page_says_what_when_and_by_how_much_before_any_script_runs() {
+    let (_results, run) = made(archives::failing);
+    let page = text(run.join("report.html")).replace('\u{a0}', " ");
+    for expected in [
+        "produce.response.p99 was 4.81 s in 14:02:54–14:02:55, limit 250 ms",
+        "first at 0:13–0:14 (14:02:54–14:02:55 UTC)",
+        "5 of 15 windows failed",
+        "✗ failed",
+        "Why response is longer than service.",
+        "Every sum holds",
+        "few_samples_p9999",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+}
+
+#[test]
+fn nothing_hostile_leaves_its_place() {
+    let (results, run) = made(archives::hostile);
+    for page in [run.join("report.html"), results.path().join("index.html")] {
+        let page = text(page);
+        assert!(!page.contains("<script>window.pwned"));
+        assert!(!page.contains("<img"));
+    }
+    let xml = text(run.join("junit.xml"));
+    assert!(!xml.contains("<script>") && !xml.contains('\u{0}'));
+}
+
+#[test]
+fn an_unfinished_run_has_a_page_and_is_in_the_index() {
+    let (results, run) = made(archives::unfinished);
+    let page = text(run.join("report.html"));
+    assert!(page.contains("the run was cut off before its end"));
+    assert!(page.contains("run.json is missing") && page.contains("lost: no word for 4 s"));
+    assert!(text(run.join("junit.xml")).contains("errors=\"1\""));
+    let index = text(results.path().join("index.html"));
+    assert!(index.contains("… unfinished") && index.contains("2026-03-18 12:00:00"));
+}
+
+#[test]
+fn an_archive_with_damage_anywhere_still_has_a_page_that_names_it() {
+    let (_results, run) = made(archives::passing);
+    let case = run.join("cases/steady");
+    fs::write(case.join("series.csv"), "start_us,end_us\nx,y\n").unwrap();
+    fs::write(case.join("latency.hlog"), "#[StartTime: 1.0 (s)]\nTag=service,0.0,1.0,1.0,AAAA\n")
+        .unwrap();
+    fs::write(case.join("result.json"), "[]").unwrap();
+    fs::write(run.join("events.jsonl"), "{}\nno json\n").unwrap();
+    fs::remove_file(case.join("lag.csv")).unwrap();
+    report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    let page = text(run.join("report.html"));
+    for gap in [
+        "series.csv is damaged in row 1",
+        "latency.hlog, line 2",
+        "result.json is damaged",
+        "events.jsonl, line 2",
+        "lag.csv is missing",
+    ] {
+        assert!(page.contains(gap), "{gap}");
+    }
+}
+
+#[test]
+fn the_index_lists_all_runs_newest_first_with_trends_of_each_scenario() {
+    let results = tempfile::tempdir().unwrap();
+    let templates = Templates::load(None).unwrap();
+    for make in [archives::passing, archives::failing, archives::matrix] {
+        report::write(&make(results.path()), &templates).unwrap();
+    }
+    let index = text(results.path().join("index.html"));
+    let place = |id: &str| index.find(&format!("{id}/report.html")).unwrap();
+    assert!(place("20260316-101500-codecs-0c33") < place("20260315-090000-steady-0b22"));
+    assert!(place("20260315-090000-steady-0b22") < place("20260314-140238-steady-0a11"));
+    assert!(index.contains("in the newest of 2 runs"));
+    let latest = fs::read_link(results.path().join("latest")).unwrap();
+    assert_eq!(latest, Path::new("20260316-101500-codecs-0c33"));
+}
+
+#[test]
+fn a_day_with_a_thousand_partitions_fits_a_page() {
+    let results = tempfile::tempdir().unwrap();
+    let run = archives::soak(results.path(), 24, 8, 1_000);
+    let page = report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    let bytes = fs::metadata(page).unwrap().len();
+    assert!(bytes < PAGE_LIMIT_BYTES, "{bytes} bytes");
+}
+
+#[test]
+fn java_reads_the_latency_log_and_takes_the_junit_report() {
+    testkit::require!(kafka);
+    let (_results, run) = made(archives::failing);
+    let intervals = testkit::java::read_hlog(&run.join("cases/steady/latency.hlog"));
+    let counted: u64 =
+        intervals.iter().filter(|i| i.tag.as_deref() == Some("response")).map(|i| i.count).sum();
+    assert_eq!(counted, 360_000);
+    for make in [archives::matrix, archives::hostile, archives::unfinished] {
+        let (_results, run) = made(make);
+        testkit::java::validate_junit(&run.join("junit.xml")).unwrap();
+    }
+}
