@@ -121,19 +121,15 @@ struct Folders {
     libraries: Vec<String>,
 }
 
-/// Asks Cargo, which builds what is not there yet: what users build, with the features that they get.
+/// Asks Cargo, which builds what is not there yet: what users build, with the features that they get,
+/// in the target folder that this program comes from.
 fn build_folders() -> Result<Folders> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(testkit::paths::workspace());
-    cargo.args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "mallard-agent",
-        "--message-format",
-        "json",
-    ]);
+    cargo.args(["build", "--release", "--quiet", "--message-format", "json"]);
+    if let Some(target) = target_folder() {
+        cargo.arg("--target-dir").arg(target);
+    }
     let answer = succeeded(process::run(&mut cargo, BUILD_WITHIN))?;
     let messages =
         answer.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -148,6 +144,12 @@ fn build_folders() -> Result<Folders> {
     }
     let library = folders.librdkafka.join("src/librdkafka.a");
     library.is_file().then_some(folders).context("Cargo does not say where it built librdkafka")
+}
+
+/// `target`, if this program is `target/release/mallard-bench`.
+fn target_folder() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.parent()?.to_path_buf())
 }
 
 fn understood(done: &Costed, records: &str) -> Result<Done> {
