@@ -33,7 +33,7 @@ fn mallard(bench: &Bench, scale: Scale, rate_per_s: u64) -> Result<Sample> {
     let settings = [format!("hold={}s", scale.seconds), format!("rate={rate_per_s}/s")];
     let done = bench.mallard.run("paced", &settings)?;
     let slip = |statistic| done.metric(&format!("produce.slip.{statistic}"));
-    let note = format!("slip p99 {:.0} us, p99.9 {:.0} us", slip("p99")?, slip("p99.9")?);
+    let note = format!("slip p99 {:.0} us, p99.9 {:.0} us", slip("p99")?, slip("p999")?);
     Ok(Sample {
         tool: MALLARD,
         records: done.account("acked")?,
