@@ -91,6 +91,29 @@ pub fn chromium() -> Part {
     browser::program().map(|_| ()).ok_or_else(|| missing.to_owned())
 }
 
+/// A Go toolchain, for the peers of the bench that are written in Go.
+///
+/// # Errors
+///
+/// When none is installed.
+pub fn go() -> Part {
+    programs(&["go"], "a Go toolchain (1.26 or newer)")
+}
+
+/// A memory file system that a broker's log fits into.
+///
+/// # Errors
+///
+/// When there is none, or too little of it is free.
+pub fn memory_file_system() -> Part {
+    const NEEDED: u64 = 8 << 30;
+    let free = rustix::fs::statvfs("/dev/shm").map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    if free >= NEEDED {
+        return Ok(());
+    }
+    Err(format!("less than {} GiB are free in /dev/shm", NEEDED >> 30))
+}
+
 /// OpenSSH's server and client, for hosts reached by ssh.
 ///
 /// # Errors

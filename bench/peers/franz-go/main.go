@@ -1,0 +1,147 @@
+// A peer for Mallard's bench: a plain load loop over franz-go, the fastest Kafka client written in Go.
+//
+// It does as little as such a loop can, so that what is measured is the client: every record has the same
+// value, records come from a pool, and acknowledgements are only counted. It ends after a given number of
+// records and prints what it did as one line of JSON.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// What was asked for.
+type order struct {
+	broker, topic, group string
+	consume              bool
+	records              int64
+	valueBytes           int
+	maxBuffered          int
+	linger               time.Duration
+}
+
+// What was done, as it is printed.
+type outcome struct {
+	Records int64   `json:"records"`
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	Failed  int64   `json:"failed"`
+}
+
+func main() {
+	var o order
+	flag.StringVar(&o.broker, "broker", "", "address of a broker")
+	flag.StringVar(&o.topic, "topic", "", "topic")
+	flag.StringVar(&o.group, "group", "", "consumer group; without it all partitions are read directly")
+	flag.BoolVar(&o.consume, "consume", false, "consume instead of produce")
+	flag.Int64Var(&o.records, "records", 0, "records after which to end")
+	flag.IntVar(&o.valueBytes, "value-bytes", 100, "bytes of each value")
+	flag.IntVar(&o.maxBuffered, "max-buffered", 1_000_000, "records that may wait in the client")
+	flag.DurationVar(&o.linger, "linger", 5*time.Millisecond, "how long a batch waits for more records")
+	flag.Parse()
+
+	work := produce
+	if o.consume {
+		work = consume
+	}
+	done, err := work(context.Background(), o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "failed:", err)
+		os.Exit(1)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(done); err != nil {
+		os.Exit(1)
+	}
+}
+
+func produce(ctx context.Context, o order) (outcome, error) {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(o.broker),
+		kgo.DefaultProduceTopic(o.topic),
+		// acks=1, which the other tools use too, rules idempotence out; in exchange several requests may
+		// be under way at once.
+		kgo.RequiredAcks(kgo.LeaderAck()),
+		kgo.DisableIdempotentWrite(),
+		kgo.MaxProduceRequestsInflightPerBroker(5),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(1_000_000),
+		kgo.ProducerLinger(o.linger),
+		kgo.MaxBufferedRecords(o.maxBuffered),
+	)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return outcome{}, err
+	}
+
+	value := make([]byte, o.valueBytes)
+	pool := sync.Pool{New: func() any { return new(kgo.Record) }}
+	var done outcome
+	// The client calls this from one place at a time.
+	acknowledged := func(record *kgo.Record, err error) {
+		if err != nil {
+			done.Failed++
+		} else {
+			done.Records++
+			done.Bytes += int64(o.valueBytes)
+		}
+		*record = kgo.Record{}
+		pool.Put(record)
+	}
+	start := time.Now()
+	for range o.records {
+		record := pool.Get().(*kgo.Record)
+		record.Value = value
+		client.Produce(ctx, record, acknowledged)
+	}
+	if err := client.Flush(ctx); err != nil {
+		return outcome{}, err
+	}
+	done.Seconds = time.Since(start).Seconds()
+	return done, nil
+}
+
+func consume(ctx context.Context, o order) (outcome, error) {
+	options := []kgo.Opt{
+		kgo.SeedBrokers(o.broker),
+		kgo.ConsumeTopics(o.topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.MaxConcurrentFetches(3),
+	}
+	if o.group != "" {
+		options = append(options, kgo.ConsumerGroup(o.group))
+	}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer client.Close()
+
+	var done outcome
+	var start time.Time
+	for done.Records < o.records {
+		fetches := client.PollFetches(ctx)
+		if errs := fetches.Errors(); len(errs) > 0 {
+			return outcome{}, errs[0].Err
+		}
+		// As in the other tools, time runs from the first record, not from joining the group.
+		if start.IsZero() {
+			start = time.Now()
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			done.Records++
+			done.Bytes += int64(len(record.Value))
+		})
+	}
+	done.Seconds = time.Since(start).Seconds()
+	return done, nil
+}

@@ -1,0 +1,219 @@
+//! The broker that everybody is measured on: one real Apache Kafka whose log lies in memory, so that
+//! what is compared is the tools and not this machine's disk.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use testkit::guard::Guarded;
+use testkit::process::{self, Finished, Signal};
+use testkit::{java, wait};
+
+use crate::{cpu, place};
+
+/// How long the broker may take to start.
+const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the broker may take to give a deleted topic's memory back.
+const DELETE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Partitions of every topic that is measured.
+pub(crate) const PARTITIONS: u32 = 6;
+
+/// What `kafka-server-start.sh` gives the JVM by default.
+const JVM: [&str; 7] = [
+    "-Xms1g",
+    "-Xmx1g",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
+
+/// A running broker. Dropping it kills it and removes its folder; so does the end of this process.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    address: String,
+    folder: PathBuf,
+    process: Guarded,
+}
+
+impl Broker {
+    /// Starts a broker and waits until it takes requests.
+    pub(crate) fn start() -> Result<Self> {
+        let free = place::free_memory_bytes().context("no memory file system for the log")?;
+        ensure!(
+            free >= place::LOG_BYTES,
+            "the broker's log needs {} GiB of the memory file system, {} GiB are free",
+            place::LOG_BYTES >> 30,
+            free >> 30
+        );
+        let folder = place::broker();
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
+        let (client_port, controller_port) = (free_port()?, free_port()?);
+        let file = folder.join("server.properties");
+        fs::write(&file, settings(client_port, controller_port, &folder))
+            .with_context(|| format!("failed to write {}", file.display()))?;
+        let log = folder.join("server.log");
+        // Under guard before anything can fail, so that the folder goes in any case.
+        let process = Guarded::start(&command(&file)?, &log, Some(&folder));
+        let broker = Self { address: format!("127.0.0.1:{client_port}"), folder, process };
+        broker.wait_until_ready(&log)?;
+        Ok(broker)
+    }
+
+    /// Its address, as clients take it.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// CPU time that it has used, in seconds.
+    pub(crate) fn cpu_s(&self) -> Result<f64> {
+        cpu::of(self.process.pid())
+    }
+
+    /// Creates a topic of [`PARTITIONS`]; `config` as in `retention.bytes=-1`.
+    pub(crate) fn create_topic(&self, topic: &str, config: &[&str]) -> Result<()> {
+        let partitions = PARTITIONS.to_string();
+        let mut args = vec!["--create", "--topic", topic, "--partitions", &partitions];
+        args.extend(config.iter().flat_map(|setting| ["--config", setting]));
+        succeeded(self.tool("org.apache.kafka.tools.TopicCommand", &args)).map(|_| ())
+    }
+
+    /// Deletes a topic and waits until its memory is free again, so that the next measurement does not
+    /// run beside the work.
+    pub(crate) fn delete_topic(&self, topic: &str) -> Result<()> {
+        let args = ["--delete", "--topic", topic];
+        succeeded(self.tool("org.apache.kafka.tools.TopicCommand", &args))?;
+        let gone =
+            wait::poll(DELETE_WITHIN, || self.partition_folders(topic).is_empty().then_some(()));
+        gone.with_context(|| format!("topic {topic} not deleted within {DELETE_WITHIN:?}"))
+    }
+
+    /// Records that were ever written to a topic, as the broker's end offsets say.
+    pub(crate) fn written(&self, topic: &str) -> Result<u64> {
+        let answer =
+            succeeded(self.tool("org.apache.kafka.tools.GetOffsetShell", &["--topic", topic]))?;
+        // Lines read `topic:partition:offset`.
+        let offsets = answer
+            .stdout
+            .lines()
+            .filter_map(|line| line.rsplit(':').next()?.trim().parse::<u64>().ok());
+        Ok(offsets.sum())
+    }
+
+    /// Waits until records arrive in any topic that is measured.
+    pub(crate) fn wait_for_records(&self, within: Duration) -> Result<Instant> {
+        let before = self.log_bytes();
+        // More than the few bytes of a probe.
+        let arrived =
+            wait::poll(within, || (self.log_bytes() > before + 64 * 1024).then(Instant::now));
+        arrived.with_context(|| format!("no records arrived within {within:?}"))
+    }
+
+    /// Stops it in its tracks for a while, and says for how long that was.
+    pub(crate) fn stall(&self, lasting: Duration) -> Duration {
+        let start = Instant::now();
+        self.process.signal(Signal::STOP);
+        std::thread::sleep(lasting);
+        self.process.signal(Signal::CONT);
+        start.elapsed()
+    }
+
+    fn tool(&self, class: &str, args: &[&str]) -> Finished {
+        let mut tool = java::command();
+        tool.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", class]);
+        tool.args(["--bootstrap-server", &self.address]).args(args);
+        process::run(&mut tool, java::WITHIN)
+    }
+
+    fn wait_until_ready(&self, log: &Path) -> Result<()> {
+        let said = || fs::read_to_string(log).unwrap_or_default();
+        let ready = wait::poll(START_WITHIN, || {
+            (said().contains("Kafka Server started") || !self.process.is_alive()).then_some(())
+        });
+        if ready.is_none() || !self.process.is_alive() {
+            bail!("the broker did not start:\n{}", said());
+        }
+        Ok(())
+    }
+
+    /// Bytes in the log files of all topics but Kafka's own.
+    fn log_bytes(&self) -> u64 {
+        let folders = self.partition_folders("");
+        let files =
+            folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let logs = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        logs.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
+    /// Folders of the partitions of topics whose name begins like this.
+    fn partition_folders(&self, topic: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.join("data")).into_iter().flatten().flatten();
+        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+        let name =
+            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        folders
+            .filter(|path| !name(path).starts_with("__") && name(path).starts_with(topic))
+            .collect()
+    }
+}
+
+/// The outcome of a tool that ended well.
+pub(crate) fn succeeded(finished: Finished) -> Result<Finished> {
+    ensure!(finished.code() == Some(0), "a tool failed:\n{finished}");
+    Ok(finished)
+}
+
+fn command(settings: &Path) -> Result<Vec<OsString>> {
+    let jars = testkit::paths::kafka_libs().join("*");
+    let mut format = java::command();
+    format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(settings);
+    succeeded(process::run(&mut format, java::WITHIN))?;
+    let mut command = vec![java::launcher().context("no java to run Kafka with")?.into_os_string()];
+    command.extend(JVM.map(OsString::from));
+    command.extend(["-cp".into(), jars.into_os_string()]);
+    command.extend(["kafka.Kafka".into(), settings.as_os_str().to_owned()]);
+    Ok(command)
+}
+
+const CLUSTER_ID: &str = "MallardBenchCluster01A";
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
+    Ok(listener.local_addr().context("no free port")?.port())
+}
+
+fn settings(client_port: u16, controller_port: u16, folder: &Path) -> String {
+    format!(
+        "node.id=1
+process.roles=broker,controller
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}
+num.partitions={PARTITIONS}
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# The log lies in memory: old segments go soon, so that a fast tool cannot fill it.
+log.segment.bytes=67108864
+log.retention.bytes=268435456
+log.retention.check.interval.ms=1000
+log.initial.task.delay.ms=0
+log.segment.delete.delay.ms=0
+",
+        folder.join("data").display()
+    )
+}

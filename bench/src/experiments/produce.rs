@@ -1,0 +1,112 @@
+//! Producing as fast as it goes.
+
+use anyhow::Result;
+
+use super::tools::{FRANZ_GO, JAVA_PRODUCER, JAVA_TUNED, MALLARD, RDKAFKA};
+use super::{Bench, Contestant, Experiment, Kind, Scale};
+use crate::options::Name;
+use crate::peers::{java, rdkafka};
+use crate::sample::Sample;
+
+/// The experiment with records of one size.
+pub(super) fn experiment(name: Name, value_bytes: u32) -> Experiment {
+    let scenario = name.as_str();
+    Experiment {
+        name,
+        title: format!("Producing at full speed, {value_bytes} B"),
+        kind: Kind::Speed,
+        contestants: vec![
+            Contestant::new(MALLARD, move |bench, scale| {
+                mallard(bench, scale, scenario, value_bytes)
+            }),
+            Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, scale, value_bytes)),
+            Contestant::new(FRANZ_GO, move |bench, scale| franz_go(bench, scale, value_bytes)),
+            Contestant::new(JAVA_PRODUCER, move |bench, scale| {
+                java(bench, scale, (JAVA_PRODUCER, &[]), value_bytes)
+            }),
+            Contestant::new(JAVA_TUNED, move |bench, scale| {
+                java(bench, scale, (JAVA_TUNED, &LARGE_BATCHES), value_bytes)
+            }),
+        ],
+    }
+}
+
+/// The default of 16 KiB costs the Java client much of its speed on this broker.
+const LARGE_BATCHES: [&str; 2] = ["batch.size=262144", "buffer.memory=134217728"];
+
+/// With its default of 100,000 records, the program waits for acknowledgements more often.
+const LARGE_QUEUE: [&str; 1] = ["queue.buffering.max.messages=1000000"];
+
+fn mallard(bench: &Bench, scale: Scale, scenario: &str, value_bytes: u32) -> Result<Sample> {
+    let done = bench.mallard.run(scenario, &[format!("hold={}s", scale.seconds)])?;
+    Ok(Sample {
+        tool: MALLARD,
+        records: done.account("acked")?,
+        rate_per_s: done.metric("produce.acked.rate")?,
+        value_bytes,
+        cpu_s: done.cpu_s,
+        cpu_records: done.whole_account("acked")?,
+        broker_cpu_s: 0.0,
+        latencies: vec![done.latency("response"), done.latency("service")],
+        note: done.doubt(),
+    })
+}
+
+fn rdkafka(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
+    bench.on_fresh_topic(scale, |topic| {
+        let done = bench.rdkafka.produce(&rdkafka::Produce {
+            broker: bench.broker.address(),
+            topic,
+            records: scale.records,
+            value_bytes,
+            rate_per_s: None,
+            client: &LARGE_QUEUE,
+            latencies: false,
+        })?;
+        Ok(sample(RDKAFKA, value_bytes, (done.records, done.rate_per_s, done.cpu_s)))
+    })
+}
+
+fn franz_go(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
+    bench.on_fresh_topic(scale, |topic| {
+        let address = bench.broker.address();
+        let done = bench.franz_go.produce(address, topic, scale.records, value_bytes)?;
+        Ok(sample(FRANZ_GO, value_bytes, (done.records, done.rate_per_s, done.cpu_s)))
+    })
+}
+
+fn java(
+    bench: &Bench,
+    scale: Scale,
+    (tool, client): (&'static str, &[&str]),
+    value_bytes: u32,
+) -> Result<Sample> {
+    bench.on_fresh_topic(scale, |topic| {
+        let done = java::produce(&java::Produce {
+            broker: bench.broker.address(),
+            topic,
+            records: scale.records,
+            value_bytes,
+            rate_per_s: None,
+            client,
+        })?;
+        let counted = sample(tool, value_bytes, (done.records, done.rate_per_s, done.cpu_s));
+        Ok(Sample { latencies: done.latency.into_iter().collect(), ..counted })
+    })
+}
+
+/// A sample of a peer: all of its records count.
+pub(super) fn sample(tool: &'static str, value_bytes: u32, done: (u64, f64, f64)) -> Sample {
+    let (records, rate_per_s, cpu_s) = done;
+    Sample {
+        tool,
+        records,
+        rate_per_s,
+        value_bytes,
+        cpu_s,
+        cpu_records: records,
+        broker_cpu_s: 0.0,
+        latencies: Vec::new(),
+        note: None,
+    }
+}

@@ -1,0 +1,89 @@
+//! A plain loop over franz-go, in `peers/franz-go` of this crate.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use testkit::process;
+
+use super::{Costed, run};
+use crate::broker::succeeded;
+use crate::place;
+
+/// Fetching a few modules and compiling them.
+const BUILD_WITHIN: Duration = Duration::from_secs(300);
+
+/// The program, built.
+#[derive(Debug)]
+pub(crate) struct FranzGo {
+    program: PathBuf,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Records.
+    pub(crate) records: u64,
+    /// Records a second.
+    pub(crate) rate_per_s: f64,
+    /// CPU seconds.
+    pub(crate) cpu_s: f64,
+}
+
+impl FranzGo {
+    /// Compiles the program.
+    pub(crate) fn build() -> Result<Self> {
+        let program = place::results().join("franz-go");
+        let mut go = Command::new("go");
+        go.current_dir(place::own().join("peers/franz-go"));
+        go.args(["build", "-buildvcs=false", "-o"]).arg(&program).arg(".");
+        succeeded(process::run(&mut go, BUILD_WITHIN))?;
+        Ok(Self { program })
+    }
+
+    /// Produces, waits for all acknowledgements, and says how fast that was.
+    pub(crate) fn produce(
+        &self,
+        broker: &str,
+        topic: &str,
+        records: u64,
+        value_bytes: u32,
+    ) -> Result<Done> {
+        let mut command = self.command(broker, topic, records);
+        command.args(["-value-bytes", &value_bytes.to_string()]);
+        understood(&run(&mut command)?)
+    }
+
+    /// Consumes as a group from the beginning.
+    pub(crate) fn consume(
+        &self,
+        broker: &str,
+        topic: &str,
+        group: &str,
+        records: u64,
+    ) -> Result<Done> {
+        let mut command = self.command(broker, topic, records);
+        command.args(["-consume", "-group", group]);
+        understood(&run(&mut command)?)
+    }
+
+    fn command(&self, broker: &str, topic: &str, records: u64) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["-broker", broker, "-topic", topic, "-records", &records.to_string()]);
+        command
+    }
+}
+
+fn understood(done: &Costed) -> Result<Done> {
+    let outcome: Value = serde_json::from_str(&done.finished.stdout)
+        .with_context(|| format!("no result in\n{}", done.finished))?;
+    let number = |name: &str| {
+        outcome[name].as_f64().with_context(|| format!("no {name} in\n{}", done.finished))
+    };
+    let (records, seconds) = (number("records")?, number("seconds")?);
+    anyhow::ensure!(number("failed")? == 0.0, "records failed:\n{}", done.finished);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    Ok(Done { records: records as u64, rate_per_s: records / seconds, cpu_s: done.cpu_s })
+}

@@ -1,0 +1,47 @@
+//! The peers: how they are built, called and understood.
+
+pub(crate) mod franz_go;
+pub(crate) mod java;
+pub(crate) mod rdkafka;
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::broker::succeeded;
+use crate::cpu::{self, Costed};
+
+/// How long a peer may take beyond what is planned for it. Peers that fall behind a schedule take
+/// longer than planned; one that hangs must not hang the bench.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Runs a peer to its end, and insists on exit code 0.
+fn run(command: &mut Command) -> Result<Costed> {
+    let Costed { finished, cpu_s } = cpu::run(command, PATIENCE)?;
+    Ok(Costed { finished: succeeded(finished)?, cpu_s })
+}
+
+/// The number that stands right before a word: `number_before("in 5435ms: 367972 msgs/s", " msgs/s")`.
+fn number_before(text: &str, word: &str) -> Option<f64> {
+    let (before, _) = text.split_once(word)?;
+    let is_part = |c: char| c.is_ascii_digit() || c == '.';
+    before[before.trim_end_matches(is_part).len()..].parse().ok()
+}
+
+/// As [`number_before`], for what cannot be missing.
+fn expect_number(text: &str, word: &str) -> Result<f64> {
+    number_before(text, word).with_context(|| format!("no number before {word:?} in {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_by_the_word_after_it() {
+        assert_eq!(number_before("in 5435ms: 367972 msgs/s and", " msgs/s"), Some(367_972.0));
+        assert_eq!(number_before("702.00 ms max latency", " ms max"), Some(702.0));
+        assert_eq!(number_before("none here", " msgs/s"), None);
+    }
+}
