@@ -174,6 +174,28 @@ fn the_index_lists_all_runs_newest_first_with_trends_of_each_scenario() {
 }
 
 #[test]
+fn runs_at_once_in_one_folder_do_not_disturb_each_other() {
+    let results = tempfile::tempdir().unwrap();
+    let makes: [fn(&Path) -> PathBuf; 3] =
+        [archives::passing, archives::failing, archives::unfinished];
+    std::thread::scope(|scope| {
+        for make in makes {
+            let results = results.path();
+            scope.spawn(move || {
+                let run = make(results);
+                report::write(&run, &Templates::load(None).unwrap()).unwrap();
+            });
+        }
+    });
+    let entries = fs::read_dir(results.path()).unwrap().map(|e| e.unwrap().file_name());
+    let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 5, "three runs, the index, latest, and no temporary file: {names:?}");
+    let latest = fs::read_link(results.path().join("latest")).unwrap();
+    assert!(results.path().join(latest).join("report.html").is_file());
+}
+
+#[test]
 fn a_day_with_a_thousand_partitions_fits_a_page() {
     let results = tempfile::tempdir().unwrap();
     let run = archives::soak(results.path(), 24, 8, 1_000);
