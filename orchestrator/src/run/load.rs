@@ -104,9 +104,7 @@ impl Case {
     fn read_end_offsets(&mut self) {
         let Some(admin) = self.admin() else { return self.finish_agents() };
         self.enter(Stage::EndOffsets, self.plan.deadlines.topics);
-        let topics = (0..self.plan.topics.len())
-            .map(|topic| mallard_protocol::ids::TopicId(u16::try_from(topic).unwrap_or(0)))
-            .collect();
+        let topics = self.topic_ids();
         let within_ms = 5_000;
         self.ask(admin, Asked::EndOffsets, Question::EndOffsets { topics, within_ms });
     }

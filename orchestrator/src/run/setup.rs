@@ -278,7 +278,7 @@ impl Case {
         self.plan.agents.iter().flat_map(|agent| &agent.consumers)
     }
 
-    fn topic_ids(&self) -> Vec<TopicId> {
+    pub(super) fn topic_ids(&self) -> Vec<TopicId> {
         (0..self.plan.topics.len())
             .map(|topic| TopicId(u16::try_from(topic).unwrap_or(0)))
             .collect()
