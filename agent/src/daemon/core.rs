@@ -11,7 +11,7 @@ use super::{
     questions::{self, Services},
     shared::Shared,
 };
-use crate::{host, logfile};
+use crate::{host, logfile, spool::Spool};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
     message::{AgentFailure, AgentState, FailureKind, FromAgent, Level, ToAgent},
@@ -223,9 +223,8 @@ impl Core {
         }
         logfile::info(format!("connection {id} is in charge; it has intervals before {resume_at}"));
         self.collect(resume_at);
-        let end = self.shared.spool().end();
         for message in self.lifecycle.replay() {
-            push(&peer, &message, end);
+            peer.outbox.speak(&self.shared, &message);
         }
         for note in self.notes.drain(..) {
             peer.outbox.push(&note);
@@ -273,7 +272,7 @@ impl Core {
                     assignment.consumers.len()
                 ));
                 self.services.remember(&assignment);
-                self.shared.spool().clear();
+                self.shared.with_spool(Spool::clear);
                 if let Some(peer) = &self.charge {
                     peer.outbox.open(0);
                 }
@@ -318,7 +317,7 @@ impl Core {
         }
         match &self.charge {
             Some(peer) => {
-                push(peer, &message, after);
+                peer.outbox.speak_after(after, &message);
                 self.shared.ring();
             }
             None => self.keep_note(message),
@@ -327,17 +326,19 @@ impl Core {
 
     fn say(&self, message: &FromAgent) {
         if let Some(peer) = &self.charge {
-            push(peer, message, self.shared.spool().end());
+            peer.outbox.speak(&self.shared, message);
             self.shared.ring();
         }
     }
 
     fn collect(&self, resume_at: u64) {
-        let mut spool = self.shared.spool();
-        if resume_at <= spool.end() {
-            spool.collected(resume_at);
-        } else {
-            let end = spool.end();
+        let end = self.shared.with_spool(|spool| {
+            if resume_at <= spool.end() {
+                spool.collected(resume_at);
+            }
+            spool.end()
+        });
+        if resume_at > end {
             logfile::warn(format!(
                 "the orchestrator has intervals before {resume_at}, and there are {end}: nothing is dropped"
             ));
@@ -430,21 +431,14 @@ impl Core {
         }
         let until = *ending.drained_until.get_or_insert(now + LAST_WORDS);
         let drained =
-            self.charge.as_ref().is_none_or(|p| p.outbox.is_drained(self.shared.spool().end()));
+            self.charge.as_ref().is_none_or(|peer| peer.outbox.has_written_all(&self.shared));
         (drained || now >= until).then(|| self.end())
     }
 
     /// A folder without anything worth keeping goes as well.
     fn end(&self) -> End {
         let idle = self.lifecycle.state() == AgentState::Idle;
-        if idle && self.shared.spool().is_empty() { End::RemoveFolder } else { End::KeepFolder }
-    }
-}
-
-/// Puts a message into a peer's outbox; `Finished` goes after the intervals before it.
-fn push(peer: &Peer, message: &FromAgent, after: u64) {
-    match message {
-        FromAgent::Finished { .. } => peer.outbox.push_after(after, message),
-        other => peer.outbox.push(other),
+        let empty = self.shared.with_spool(|spool| spool.is_empty());
+        if idle && empty { End::RemoveFolder } else { End::KeepFolder }
     }
 }

@@ -119,7 +119,7 @@ impl Driver {
     }
 
     fn tell(&self, message: FromAgent) {
-        let after = self.shared.spool().end();
+        let after = self.shared.spool_end();
         self.send(Event::Engine { message, after });
     }
 
@@ -149,7 +149,7 @@ impl Listener {
         let sequence = report.sequence;
         match frame::encode(&FromAgent::Interval(report)) {
             Ok(frame) => {
-                let appended = self.shared.spool().append(sequence, &frame);
+                let appended = self.shared.with_spool(|spool| spool.append(sequence, &frame));
                 self.shared.ring();
                 self.report(sequence, appended);
             }
@@ -180,7 +180,7 @@ impl Listener {
     }
 
     fn tell(&self, message: FromAgent) {
-        let after = self.shared.spool().end();
+        let after = self.shared.spool_end();
         let _ = self.events.send(Event::Engine { message, after });
     }
 }

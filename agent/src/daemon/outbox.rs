@@ -65,13 +65,32 @@ struct Inner {
 pub(super) struct Outbox(Mutex<Inner>);
 
 impl Outbox {
+    /// Sends a message when its turn comes; `Finished` when all intervals that are measured by now have
+    /// gone.
+    pub(super) fn speak(&self, shared: &Shared, message: &FromAgent) {
+        self.speak_after(shared.spool_end(), message);
+    }
+
+    /// Sends a message when its turn comes; `Finished` when all intervals before `end` have gone.
+    pub(super) fn speak_after(&self, end: u64, message: &FromAgent) {
+        match message {
+            FromAgent::Finished { .. } => self.push_after(end, message),
+            other => self.push(other),
+        }
+    }
+
+    /// Whether everything that was said or measured by now is written.
+    pub(super) fn has_written_all(&self, shared: &Shared) -> bool {
+        self.is_drained(shared.spool_end())
+    }
+
     /// Sends a message when its turn comes.
     pub(super) fn push(&self, message: &FromAgent) {
         self.put(message, Item::Frame);
     }
 
     /// Sends a message when all intervals before `end` have gone.
-    pub(super) fn push_after(&self, end: u64, message: &FromAgent) {
+    fn push_after(&self, end: u64, message: &FromAgent) {
         self.put(message, |frame| Item::AfterIntervals { end, frame });
     }
 
@@ -96,7 +115,7 @@ impl Outbox {
     }
 
     /// Whether everything is written, all intervals before `end` included.
-    pub(super) fn is_drained(&self, end: u64) -> bool {
+    fn is_drained(&self, end: u64) -> bool {
         let inner = self.inner();
         let empty = inner.items.is_empty() && !inner.in_flight;
         empty && inner.cursor.is_none_or(|cursor| cursor >= end)
@@ -159,7 +178,8 @@ impl Inner {
             return Next::Close;
         }
         if let Some(cursor) = self.cursor {
-            if let Some((sequence, frame)) = shared.spool().next_from(cursor) {
+            let interval = shared.with_spool(|spool| spool.next_from(cursor));
+            if let Some((sequence, frame)) = interval {
                 self.cursor = Some(sequence + 1);
                 return Next::Send(frame);
             }
@@ -201,6 +221,37 @@ mod tests {
 
     fn send(message: &FromAgent) -> Next {
         Next::Send(frame::encode(message).unwrap())
+    }
+
+    #[test]
+    fn who_speaks_and_who_writes_never_wait_for_each_other() {
+        const ROUNDS: u64 = 20_000;
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, outbox) = (shared(&folder, 3), Outbox::default());
+        outbox.open(0);
+        let (ended, end) = std::sync::mpsc::channel();
+        let (shared, outbox) = (std::sync::Arc::new(shared), std::sync::Arc::new(outbox));
+        let speaker = {
+            let (shared, outbox, ended) = (shared.clone(), outbox.clone(), ended.clone());
+            move || {
+                for _ in 0..ROUNDS {
+                    outbox.speak(&shared, &FromAgent::Heartbeat);
+                    let _drained = outbox.has_written_all(&shared);
+                }
+                ended.send(())
+            }
+        };
+        let writer = move || {
+            (0..ROUNDS).for_each(|_| drop(outbox.next(&shared)));
+            ended.send(())
+        };
+        // Not scoped: threads that hang would hang the test, which is to say what happened.
+        std::thread::spawn(speaker);
+        std::thread::spawn(writer);
+        for _ in 0..2 {
+            let waited = end.recv_timeout(std::time::Duration::from_secs(60));
+            waited.expect("neither waits for the other for ever");
+        }
     }
 
     const FINISHED: FromAgent = FromAgent::Finished { client_queue: 0 };

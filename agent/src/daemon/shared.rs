@@ -1,8 +1,12 @@
 //! What the agent's threads share: the spool, and a bell for writers that wait.
+//!
+//! Invariant: of the locks of an outbox and of the spool, the outbox's is taken first. So the spool is
+//! lent to a closure and never as a guard: a guard in the middle of an expression lives on to its end,
+//! and whoever touches an outbox there waits for a writer that waits for the spool.
 
 use crate::spool::Spool;
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,9 +23,14 @@ impl Shared {
         Self { spool: Mutex::new(spool), rings: Mutex::new(0), rung: Condvar::new() }
     }
 
-    /// The spool, for a short time.
-    pub(super) fn spool(&self) -> MutexGuard<'_, Spool> {
-        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something with the spool, quickly, and touching no outbox.
+    pub(super) fn with_spool<T>(&self, act: impl FnOnce(&mut Spool) -> T) -> T {
+        act(&mut self.spool.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One beyond the sequence of the last interval.
+    pub(super) fn spool_end(&self) -> u64 {
+        self.with_spool(|spool| spool.end())
     }
 
     /// Wakes writers: there is something to send, or an end.
