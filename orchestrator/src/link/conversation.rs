@@ -1,15 +1,14 @@
 //! One conversation, over as many bridges as it takes.
 
-use super::{Bridge, Inputs, spawn};
+use super::{Bridge, Channel, EXIT_NO_AGENT, Inputs};
 use crate::run::io::{AgentIndex, Input};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION, frame,
     message::{FromAgent, ToAgent},
 };
-use std::{process::ExitStatus, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, ChildStdout},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
@@ -17,22 +16,22 @@ use tokio::{
 /// Between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// First pause before a bridge is built again, doubled each time.
+/// First pause before a channel is opened again, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest pause before a bridge is built again.
+/// Longest pause before a channel is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A read from a bridge at most.
+/// How long a channel that broke has to say how it ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A read from a channel at most.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Bytes of a bridge's stderr that are kept for the message when it fails.
-const STDERR_BYTES: u64 = 4_096;
+/// What messages are written to.
+type ToTheAgent = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// Exit code of `mallard-agent connect` when there is no agent to connect to.
-pub(super) const EXIT_NO_AGENT: i32 = 3;
-
-/// How a bridge ended.
+/// How a channel ended.
 enum End {
     /// The channel broke. The agent may be well.
     Broken,
@@ -42,7 +41,7 @@ enum End {
     Closed,
 }
 
-/// State that outlives a bridge.
+/// State that outlives a channel.
 struct Conversation {
     agent: AgentIndex,
     inputs: Inputs,
@@ -55,7 +54,7 @@ struct Conversation {
 /// Keeps the conversation going until the agent is gone or nobody listens.
 pub(super) async fn keep(
     agent: AgentIndex,
-    bridge: Box<dyn Bridge>,
+    bridge: Arc<dyn Bridge>,
     inputs: Inputs,
     mut messages: mpsc::Receiver<ToAgent>,
 ) {
@@ -81,60 +80,44 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 impl Conversation {
-    /// Talks over one bridge until it ends.
+    /// Talks over one channel until it ends.
     async fn over(&mut self, bridge: &dyn Bridge, messages: &mut mpsc::Receiver<ToAgent>) -> End {
-        let mut child = match spawn(&mut bridge.command(!self.greeted)) {
-            Ok(child) => child,
+        let mut channel = match bridge.open(!self.greeted).await {
+            Ok(channel) => channel,
+            Err(_) if self.greeted => return End::Broken,
             Err(cause) => {
-                return End::Gone(format!(
-                    "the agent could not be started on {}: {cause}",
-                    bridge.host()
-                ));
+                let host = bridge.host();
+                return End::Gone(format!("the agent could not be started on {host}: {cause}"));
             }
         };
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return End::Gone("the bridge has no pipes".to_owned());
-        };
-        let complaints = tokio::spawn(async move {
-            let mut text = Vec::new();
-            let _ = stderr.take(STDERR_BYTES).read_to_end(&mut text).await;
-            String::from_utf8_lossy(&text).trim().to_owned()
-        });
-        let end = self.talk(stdin, stdout, messages).await;
+        let end = self.talk(&mut channel, messages).await;
         match end {
-            End::Broken => self.autopsy(&mut child, complaints).await,
+            End::Broken => self.autopsy(channel).await,
             end => end,
         }
     }
 
-    /// Why a bridge broke: its exit code and its last words tell a lost channel from a lost agent.
-    async fn autopsy(&self, child: &mut Child, complaints: tokio::task::JoinHandle<String>) -> End {
-        let status = tokio::time::timeout(HEARTBEAT, child.wait()).await;
-        let _ = child.start_kill();
-        let words = tokio::time::timeout(HEARTBEAT, complaints).await;
-        let words = words.ok().and_then(Result::ok).unwrap_or_default();
+    /// Why a channel broke: its exit code and its last words tell a lost channel from a lost agent.
+    async fn autopsy(&self, channel: Channel) -> End {
+        let Channel { to_agent, from_agent, farewell } = channel;
+        drop((to_agent, from_agent));
+        let farewell = tokio::time::timeout(FAREWELL, farewell).await.unwrap_or_default();
         if self.asked_to_exit {
             return End::Gone("exited as asked".to_owned());
         }
-        let code = status.ok().and_then(Result::ok).and_then(|status: ExitStatus| status.code());
-        if code == Some(EXIT_NO_AGENT) {
+        if farewell.code == Some(EXIT_NO_AGENT) {
             return End::Gone("its process is gone".to_owned());
         }
         if self.greeted {
             return End::Broken;
         }
-        let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
+        let words =
+            if farewell.words.is_empty() { "it said nothing".to_owned() } else { farewell.words };
         End::Gone(format!("the agent did not start: {words}"))
     }
 
-    async fn talk(
-        &mut self,
-        mut stdin: ChildStdin,
-        mut stdout: ChildStdout,
-        messages: &mut mpsc::Receiver<ToAgent>,
-    ) -> End {
+    async fn talk(&mut self, channel: &mut Channel, messages: &mut mpsc::Receiver<ToAgent>) -> End {
+        let Channel { to_agent, from_agent, .. } = channel;
         let mut decoder = frame::Decoder::default();
         let mut buffer = vec![0; READ_BYTES];
         let mut heart = interval(HEARTBEAT);
@@ -142,10 +125,10 @@ impl Conversation {
         let mut open = false;
         loop {
             tokio::select! {
-                read = stdout.read(&mut buffer) => {
+                read = from_agent.read(&mut buffer) => {
                     let Ok(bytes @ 1..) = read else { return End::Broken };
                     decoder.push(&buffer[..bytes]);
-                    match self.hear(&mut decoder, &mut stdin, &mut open).await {
+                    match self.hear(&mut decoder, to_agent, &mut open).await {
                         Ok(()) => {}
                         Err(end) => return end,
                     }
@@ -153,10 +136,10 @@ impl Conversation {
                 message = messages.recv(), if open => {
                     let Some(message) = message else { return End::Closed };
                     self.asked_to_exit |= matches!(message, ToAgent::Exit { .. });
-                    if say(&mut stdin, &message).await.is_err() { return End::Broken }
+                    if say(to_agent, &message).await.is_err() { return End::Broken }
                 }
                 _ = heart.tick(), if open => {
-                    if say(&mut stdin, &ToAgent::Heartbeat).await.is_err() { return End::Broken }
+                    if say(to_agent, &ToAgent::Heartbeat).await.is_err() { return End::Broken }
                 }
             }
         }
@@ -166,7 +149,7 @@ impl Conversation {
     async fn hear(
         &mut self,
         decoder: &mut frame::Decoder,
-        stdin: &mut ChildStdin,
+        to_agent: &mut ToTheAgent,
         open: &mut bool,
     ) -> Result<(), End> {
         loop {
@@ -183,7 +166,7 @@ impl Conversation {
                         build_id: BUILD_ID.to_owned(),
                         resume_at: self.resume_at,
                     };
-                    say(stdin, &hello).await.map_err(|_| End::Broken)?;
+                    say(to_agent, &hello).await.map_err(|_| End::Broken)?;
                     if self.greeted {
                         self.tell(Input::Channel { agent: self.agent, up: true });
                     }
@@ -202,10 +185,10 @@ impl Conversation {
     }
 }
 
-async fn say(stdin: &mut ChildStdin, message: &ToAgent) -> std::io::Result<()> {
+async fn say(to_agent: &mut ToTheAgent, message: &ToAgent) -> std::io::Result<()> {
     let frame = frame::encode(message).map_err(std::io::Error::other)?;
-    stdin.write_all(&frame).await?;
-    stdin.flush().await
+    to_agent.write_all(&frame).await?;
+    to_agent.flush().await
 }
 
 fn check_build(version: u32, build: &str) -> Result<(), End> {

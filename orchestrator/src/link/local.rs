@@ -1,11 +1,7 @@
 //! Agents on this machine.
 
-use super::Bridge;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use super::{Bridge, Channel, channel_of_child};
+use std::{fs, io, path::PathBuf, time::Duration};
 use tokio::process::Command;
 
 /// An agent on this machine: its binary, its private folder, its names.
@@ -23,20 +19,33 @@ pub struct LocalAgent {
     pub lease: Duration,
 }
 
+#[async_trait::async_trait]
 impl Bridge for LocalAgent {
-    fn command(&self, first: bool) -> Command {
+    async fn open(&self, start: bool) -> Result<Channel, String> {
         let mut command = Command::new(&self.binary);
         command.arg("connect").arg("--dir").arg(&self.folder);
-        // Without these, an agent that is gone is not started again, and the bridge says so.
-        if first {
+        if start {
             command.args(["--name", &self.name, "--run", &self.run_id, "--lease"]);
             command.arg(self.lease.as_secs().to_string());
         }
-        command
+        channel_of_child(&mut command).map_err(|cause| cause.to_string())
     }
 
     fn host(&self) -> &str {
         "this machine"
+    }
+
+    async fn kill(&self, pid: u32) -> io::Result<()> {
+        kill(pid, &self.run_id)
+    }
+
+    async fn bury(&self) -> Option<Vec<u8>> {
+        let log = fs::read(self.folder.join("agent.log")).ok();
+        // Best effort: a folder that cannot be removed is found by its run id later.
+        let _ = fs::remove_dir_all(&self.folder);
+        // Only if no other agent of this run is there.
+        let _ = self.folder.parent().map(fs::remove_dir);
+        log
     }
 }
 
@@ -57,7 +66,7 @@ pub fn runs_folder() -> PathBuf {
 
 /// Ends a process of a run by force, if it still is one: a process id may have been given to somebody
 /// else since the agent said hello, so its command line must carry the run id.
-pub fn kill(pid: u32, run_id: &str) -> io::Result<()> {
+fn kill(pid: u32, run_id: &str) -> io::Result<()> {
     let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let is_ours = command_line.windows(run_id.len()).any(|window| window == run_id.as_bytes());
     let Ok(pid) = libc::pid_t::try_from(pid) else { return Ok(()) };
@@ -70,13 +79,4 @@ pub fn kill(pid: u32, run_id: &str) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
-}
-
-/// Takes what a dead agent left: the end of its log. Then removes its folder.
-#[must_use]
-pub fn bury(folder: &Path) -> Option<Vec<u8>> {
-    let log = fs::read(folder.join("agent.log")).ok();
-    // Best effort: a folder that cannot be removed is found by its run id later.
-    let _ = fs::remove_dir_all(folder);
-    log
 }

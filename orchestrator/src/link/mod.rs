@@ -1,19 +1,20 @@
-//! Channels to agents: framed messages over a child's stdin and stdout, whatever kind of host the child
-//! leads to.
+//! Channels to agents: framed messages over a pair of byte streams, whatever kind of host they lead to.
 //!
-//! A [`Link`] keeps the conversation with one agent going: it starts the bridge, says hello, asks for the
-//! intervals it has not seen, beats its heart, and when the bridge dies it builds another one. What it
-//! hears becomes [`Input`]s of the case.
+//! A [`Link`] keeps the conversation with one agent going: it opens a channel over the agent's
+//! [`Bridge`], says hello, asks for the intervals it has not seen, beats its heart, and when the channel
+//! dies it opens another one. What it hears becomes [`Input`]s of the case.
 
+mod child;
 mod conversation;
+pub(crate) use child::channel as channel_of_child;
 pub(crate) use conversation::how_to_match;
 pub mod local;
 
 use crate::run::io::{AgentIndex, Input};
 use mallard_protocol::message::ToAgent;
-use std::io;
+use std::{fmt, io, pin::Pin, sync::Arc};
 use tokio::{
-    process::{Child, Command},
+    io::{AsyncRead, AsyncWrite},
     sync::mpsc,
     task::JoinHandle,
 };
@@ -22,13 +23,56 @@ use tokio::{
 /// channel has been down for long and the case is about to end anyway.
 const OUTBOX: usize = 4_096;
 
-/// How a bridge to an agent is built. One kind of host, one implementation.
+/// The way to one agent. One kind of host, one implementation.
+#[async_trait::async_trait]
 pub trait Bridge: Send + Sync + 'static {
-    /// The command whose stdin and stdout are the channel. `first` is false when an agent is known to
-    /// have run: then none is started, and the command fails if it is gone.
-    fn command(&self, first: bool) -> Command;
+    /// Opens a channel to the agent. With `start`, an agent is started where none runs; without, an
+    /// agent that is gone is told by the farewell, whose code is then [`EXIT_NO_AGENT`].
+    ///
+    /// # Errors
+    /// Why no channel could be opened, as a text for people. Of an agent that has greeted before, this
+    /// counts as a broken channel and is tried again.
+    async fn open(&self, start: bool) -> Result<Channel, String>;
+
     /// The host, for messages: `this machine`, `load-1`.
     fn host(&self) -> &str;
+
+    /// Ends the agent's process by force, if it still is an agent of this run.
+    ///
+    /// # Errors
+    /// The host cannot be reached, or does not allow it.
+    async fn kill(&self, pid: u32) -> io::Result<()>;
+
+    /// Takes what a dead agent left, the end of its log, and removes its folder.
+    async fn bury(&self) -> Option<Vec<u8>>;
+}
+
+/// Exit code of `mallard-agent connect` when there is no agent to connect to.
+pub const EXIT_NO_AGENT: i32 = 3;
+
+/// An open channel. Dropping it closes it, and ends whatever carries it; the agent lives on.
+pub struct Channel {
+    /// What is written here, the agent reads.
+    pub to_agent: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the agent writes.
+    pub from_agent: Box<dyn AsyncRead + Send + Unpin>,
+    /// How it ended, once it has.
+    pub farewell: Pin<Box<dyn Future<Output = Farewell> + Send>>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+/// How a channel ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// The exit code of `mallard-agent connect`, if it is known.
+    pub code: Option<i32>,
+    /// The last words on its stderr.
+    pub words: String,
 }
 
 /// A conversation with one agent.
@@ -44,7 +88,7 @@ pub type Inputs = mpsc::UnboundedSender<Input>;
 impl Link {
     /// Starts an agent and the conversation with it.
     #[must_use]
-    pub fn open(agent: AgentIndex, bridge: Box<dyn Bridge>, inputs: Inputs) -> Self {
+    pub fn open(agent: AgentIndex, bridge: Arc<dyn Bridge>, inputs: Inputs) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let task = tokio::spawn(conversation::keep(agent, bridge, inputs, messages));
         Self { outbox, task }
@@ -61,15 +105,4 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    command
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        // Ctrl-C on the terminal is for the orchestrator, which ends its agents in order.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
 }

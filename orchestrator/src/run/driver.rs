@@ -10,25 +10,26 @@ use crate::{
     clock,
     events::RunEvent,
     link::{
-        Link,
+        Bridge, Link,
         local::{self, LocalAgent},
     },
     measure::MergedInterval,
-    plan::{CasePlan, HostPlan},
+    plan::{AgentPlan, CasePlan, HostPlan},
     terminal::Audience,
     verdict::Judgement,
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 /// Between two looks at the clock: deadlines and phases are kept to within this.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long a host may take to end an agent by force, or to give what a dead one left.
+const BURIAL: Duration = Duration::from_secs(10);
 
 /// What every case of a run shares.
 #[derive(Debug)]
@@ -48,9 +49,9 @@ struct Driver<'a, 'b> {
     around: &'a mut Surroundings<'b>,
     case: Case,
     folder: CaseFolder,
-    run_id: String,
+    bridges: Vec<Arc<dyn Bridge>>,
     links: Vec<Link>,
-    agent_folders: Vec<PathBuf>,
+    kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
     logs: Vec<Option<AgentLog>>,
     logged: Vec<bool>,
     names: Vec<String>,
@@ -72,22 +73,21 @@ pub async fn run_case(
     around.run.hide(&plan.secrets);
     let folder = around.run.case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
-    let run_id = context.run_id.clone();
     let (inputs, mut heard) = mpsc::unbounded_channel();
     let names: Vec<String> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
-    let agent_folders: Vec<PathBuf> = names
-        .iter()
-        .map(|name| local::runs_folder().join(&run_id).join(format!("{}-{name}", context.index)))
+    let bridges = bridges(&plan, &context, around.agent_binary);
+    let links = bridges.iter().enumerate();
+    let links = links
+        .map(|(agent, bridge)| Link::open(agent, Arc::clone(bridge), inputs.clone()))
         .collect();
-    let links = open_links(&plan, &agent_folders, &run_id, around.agent_binary, &inputs);
     let case = Case::new(plan, context, clock::monotonic_us());
     let mut driver = Driver {
         around,
         case,
         folder,
-        run_id,
+        bridges,
         links,
-        agent_folders,
+        kills: JoinSet::new(),
         logs: names.iter().map(|_| None).collect(),
         logged: vec![false; names.len()],
         names,
@@ -97,7 +97,7 @@ pub async fn run_case(
     let begun = driver.case.begin();
     driver.perform(begun);
     driver.until_done(&mut heard).await;
-    driver.bury();
+    driver.bury().await;
     let Driver { judgement, folder, .. } = driver;
     judgement.ok_or_else(|| ArchiveError::Damaged {
         path: folder.path().to_owned(),
@@ -106,28 +106,21 @@ pub async fn run_case(
     })
 }
 
-fn open_links(
-    plan: &CasePlan,
-    folders: &[PathBuf],
-    run_id: &str,
-    binary: &Path,
-    inputs: &mpsc::UnboundedSender<Input>,
-) -> Vec<Link> {
-    let agents = plan.agents.iter().zip(folders).enumerate();
-    agents
-        .map(|(index, (agent, folder))| {
-            let bridge = match agent.host {
-                HostPlan::Local => LocalAgent {
-                    binary: binary.to_owned(),
-                    folder: folder.clone(),
-                    name: agent.name.clone(),
-                    run_id: run_id.to_owned(),
-                    lease: plan.lease,
-                },
-            };
-            Link::open(index, Box::new(bridge), inputs.clone())
-        })
-        .collect()
+/// The ways to a case's agents.
+fn bridges(plan: &CasePlan, context: &CaseContext, binary: &Path) -> Vec<Arc<dyn Bridge>> {
+    let folder = local::runs_folder().join(&context.run_id);
+    let bridge = |agent: &AgentPlan| -> Arc<dyn Bridge> {
+        match agent.host {
+            HostPlan::Local => Arc::new(LocalAgent {
+                binary: binary.to_owned(),
+                folder: folder.join(format!("{}-{}", context.index, agent.name)),
+                name: agent.name.clone(),
+                run_id: context.run_id.clone(),
+                lease: plan.lease,
+            }),
+        }
+    };
+    plan.agents.iter().map(bridge).collect()
 }
 
 impl Driver<'_, '_> {
@@ -148,6 +141,10 @@ impl Driver<'_, '_> {
                 biased;
                 Ok(()) = stops.changed() => continue,
                 Some(input) = heard.recv() => input,
+                Some(Ok(killed)) = self.kills.join_next() => {
+                    self.tell_of_kill(killed);
+                    continue;
+                }
                 _ = tick.tick() => Input::Tick,
             };
             self.feed(input);
@@ -232,8 +229,17 @@ impl Driver<'_, '_> {
         self.judgement = Some(judgement);
     }
 
+    /// Ends an agent by force, without waiting for its host.
     fn kill(&mut self, agent: AgentIndex, pid: u32) {
-        if let Err(cause) = local::kill(pid, &self.run_id) {
+        let bridge = Arc::clone(&self.bridges[agent]);
+        self.kills.spawn(async move {
+            let killed = timeout(BURIAL, bridge.kill(pid)).await;
+            (agent, pid, killed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
+        });
+    }
+
+    fn tell_of_kill(&mut self, (agent, pid, killed): (AgentIndex, u32, io::Result<()>)) {
+        if let Err(cause) = killed {
             let what = format!("process {pid} of agent {}", self.names[agent]);
             self.emit(RunEvent::LeftBehind { what, cause: cause.to_string() });
         }
@@ -246,12 +252,23 @@ impl Driver<'_, '_> {
         }
     }
 
-    /// Removes what agents left on this machine. A dead agent's log is kept.
-    fn bury(&mut self) {
+    /// Removes what agents left on their hosts, all at once. A dead agent's log is kept.
+    async fn bury(&mut self) {
         self.links.clear();
-        for agent in 0..self.agent_folders.len() {
-            let log = local::bury(&self.agent_folders[agent]);
-            if let (Some(log), false) = (log, self.logged[agent]) {
+        while let Some(killed) = self.kills.join_next().await {
+            if let Ok(killed) = killed {
+                self.tell_of_kill(killed);
+            }
+        }
+        let mut burials = JoinSet::new();
+        for (agent, bridge) in self.bridges.iter().enumerate() {
+            let bridge = Arc::clone(bridge);
+            burials.spawn(async move { (agent, timeout(BURIAL, bridge.bury()).await) });
+        }
+        while let Some(buried) = burials.join_next().await {
+            if let Ok((agent, Ok(Some(log)))) = buried
+                && !self.logged[agent]
+            {
                 self.store_log(agent, &log);
             }
         }
@@ -259,7 +276,5 @@ impl Driver<'_, '_> {
             // The results are safe; a log's last line is not worth an error.
             let _ = log.finish();
         }
-        // Only if no other case of this run has agents there.
-        let _ = std::fs::remove_dir(local::runs_folder().join(&self.run_id));
     }
 }
