@@ -18,6 +18,7 @@ pub mod browser;
 pub mod guard;
 pub mod java;
 pub mod kafka;
+pub mod lab;
 pub mod licences;
 pub mod mallard;
 pub mod paths;

@@ -11,6 +11,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -130,12 +131,24 @@ pub fn sshd() -> Part {
 ///
 /// When one of these is missing.
 pub fn netns() -> Part {
-    programs(&["ip", "iptables", "unshare", "nsenter"], "iproute2, iptables and util-linux")?;
+    const PROGRAMS: [&str; 6] = ["ip", "iptables", "unshare", "nsenter", "setpriv", "hostname"];
+    programs(&PROGRAMS, "iproute2, iptables, util-linux and hostname")?;
     let allowed = Command::new("unshare").args(["--net", "true"]).output();
     if allowed.is_ok_and(|outcome| outcome.status.success()) {
         return Ok(());
     }
     Err("no right to make network namespaces: run the tests as root".to_owned())
+}
+
+/// What delays packets and shifts clocks in a lab of hosts: a C compiler and the kernel's TAPs.
+///
+/// # Errors
+///
+/// When either is missing.
+pub fn slow_wires() -> Part {
+    programs(&["cc"], "a C compiler (Debian: gcc)")?;
+    let missing = "no /dev/net/tun: load the kernel's module `tun`";
+    Path::new("/dev/net/tun").exists().then_some(()).ok_or_else(|| missing.to_owned())
 }
 
 /// A Docker engine that answers.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(60);
 /// How long a killed process may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Apache Kafka on loopback: KRaft nodes, each a broker and a controller in a JVM of its own.
+/// Apache Kafka on this machine, by default on loopback: KRaft nodes, each a broker and a controller in a JVM of its own.
 ///
 /// Brokers are named by Kafka's own node ids, which begin at 1. Topics are created on first use, as
 /// on any Kafka with default settings. Dropping the cluster kills it and removes its files; so does
@@ -62,8 +63,18 @@ impl KafkaCluster {
     /// When a broker does not start: the message shows the end of its log.
     #[must_use]
     pub fn start_with(brokers: usize, settings: &[(&str, &str)]) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, brokers, settings)
+    }
+
+    /// Starts a cluster that listens on another address of this machine than loopback.
+    ///
+    /// # Panics
+    ///
+    /// When a broker does not start: the message shows the end of its log.
+    #[must_use]
+    pub fn start_at(address: Ipv4Addr, brokers: usize, settings: &[(&str, &str)]) -> Self {
         assert!(brokers > 0, "a cluster has at least one broker");
-        let seats = take_seats(brokers);
+        let seats = take_seats(address, brokers);
         let name = new_name();
         let mut nodes: Vec<Node> =
             seats.iter().map(|seat| Node::new(seat.id, folder(&name, seat.id))).collect();
@@ -92,14 +103,15 @@ impl KafkaCluster {
         self.seats.len()
     }
 
-    /// The address of one broker, as `127.0.0.1:PORT`.
+    /// The address of one broker, as `127.0.0.1:PORT` unless it was started elsewhere.
     ///
     /// # Panics
     ///
     /// When there is no broker of this id.
     #[must_use]
     pub fn broker_address(&self, id: usize) -> String {
-        format!("127.0.0.1:{}", self.seats[self.index(id)].client_port)
+        let Seat { address, client_port, .. } = self.seats[self.index(id)];
+        format!("{address}:{client_port}")
     }
 
     /// The process id of a broker's JVM.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,10 +29,11 @@ pub(super) const CLUSTER_ID: &str = "MallardTestClusterAAAQ";
 /// connections: there, a port could be taken while its broker is down and about to be restarted.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// Where one broker is found. Both ports are on loopback.
+/// Where one broker is found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seat {
     pub(super) id: usize,
+    pub(super) address: Ipv4Addr,
     pub(super) client_port: u16,
     pub(super) controller_port: u16,
 }
@@ -139,23 +140,25 @@ impl Node {
     }
 }
 
-/// Takes free ports for a cluster of `brokers`.
-pub(super) fn take_seats(brokers: usize) -> Vec<Seat> {
-    let mut ports = free_ports(2 * brokers).into_iter();
+/// Takes free ports of an address of this machine for a cluster of `brokers`.
+pub(super) fn take_seats(address: Ipv4Addr, brokers: usize) -> Vec<Seat> {
+    let mut ports = free_ports(address, 2 * brokers).into_iter();
     let mut port = || ports.next().unwrap_or_else(|| panic!("no free ports in {PORTS:?}"));
-    (1..=brokers).map(|id| Seat { id, client_port: port(), controller_port: port() }).collect()
+    (1..=brokers)
+        .map(|id| Seat { id, address, client_port: port(), controller_port: port() })
+        .collect()
 }
 
 /// Chooses ports that nobody listens on, and none that this process has been given before: a broker
 /// that is about to start does not listen yet.
-fn free_ports(count: usize) -> Vec<u16> {
+fn free_ports(address: Ipv4Addr, count: usize) -> Vec<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let span = u32::from(PORTS.end - PORTS.start);
     // Test processes that run at once begin at different places.
     let first = std::process::id().wrapping_mul(97) % span;
     let candidates = (0..span).map(|step| PORTS.start + ((first + step) % span) as u16);
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let is_free = |port: &u16| TcpListener::bind((address, *port)).is_ok();
     let unused = candidates.filter(|port| !given.contains(port));
     let chosen: Vec<u16> = unused.filter(is_free).take(count).collect();
     given.extend(&chosen);
@@ -165,16 +168,16 @@ fn free_ports(count: usize) -> Vec<u16> {
 fn settings(seat: Seat, seats: &[Seat], folder: &Path, extra: &[(&str, &str)]) -> String {
     let voters: Vec<String> = seats
         .iter()
-        .map(|seat| format!("{}@127.0.0.1:{}", seat.id, seat.controller_port))
+        .map(|seat| format!("{}@{}:{}", seat.id, seat.address, seat.controller_port))
         .collect();
     let replicas = seats.len().min(3);
     let min_isr = replicas.div_ceil(2);
-    let Seat { id, client_port, controller_port } = seat;
+    let Seat { id, address, client_port, controller_port } = seat;
     let mut text = format!(
         "node.id={id}
 process.roles=broker,controller
 controller.quorum.voters={}
-listeners=PLAINTEXT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://{address}:{client_port},CONTROLLER://{address}:{controller_port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
