@@ -16,13 +16,13 @@ use std::process::{Child, Command, Stdio};
 
 use crate::process::{self, Signal};
 
-/// The guard: `$1` is the log, `$2` the folder to remove at the end (or nothing), the rest the
-/// program.
+/// The guard: `$1` is the log, `$2` the folder to remove at the end (or nothing), `$3` what a shell
+/// does after that (or nothing), the rest the program.
 ///
 /// It says the id of the program on standard output, and then reads: the word `keep` spares the
 /// folder.
 const GUARD: &str = r#"
-log=$1 folder=$2; shift 2
+log=$1 folder=$2 afterwards=$3; shift 3
 "$@" </dev/null >>"$log" 2>&1 &
 echo "$!"
 exec >/dev/null 2>&1
@@ -30,6 +30,7 @@ read -r word
 kill -KILL "$!"
 wait "$!"
 [ "$word" = keep ] || [ -z "$folder" ] || rm -rf "$folder"
+eval "$afterwards"
 "#;
 
 /// A program under guard. Dropping it kills the program and removes its folder.
@@ -48,10 +49,27 @@ impl Guarded {
     /// When the guard cannot be started.
     #[must_use]
     pub fn start<A: AsRef<OsStr>>(command: &[A], log: &Path, folder: Option<&Path>) -> Self {
+        Self::start_and_then(command, log, folder, "")
+    }
+
+    /// The same for a program that leaves more behind than its folder: `afterwards` is what a shell
+    /// does when it is over.
+    ///
+    /// # Panics
+    ///
+    /// When the guard cannot be started.
+    #[must_use]
+    pub fn start_and_then<A: AsRef<OsStr>>(
+        command: &[A],
+        log: &Path,
+        folder: Option<&Path>,
+        afterwards: &str,
+    ) -> Self {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .arg(log)
             .arg(folder.unwrap_or(Path::new("")))
+            .arg(afterwards)
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
