@@ -51,7 +51,7 @@ fn main() -> Result<()> {
         None
     };
     let (sink, said) = mpsc::channel();
-    let hooks = Hooks { sample_resources: Box::new(Resources::default), end_offsets: None };
+    let hooks = Hooks { sample_resources: Box::new(Resources::default), observe: None };
     let mut engine = Engine::prepare(assignment(&arguments), sink, hooks)
         .map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
     if arguments.consume {
@@ -156,6 +156,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         producers: vec![producer],
         consumers: if arguments.consume { vec![consumer] } else { Vec::new() },
         observes: Vec::new(),
+        observed_groups: Vec::new(),
     }
 }
 

@@ -36,6 +36,10 @@ index_id! {
     TopicId
 }
 index_id! {
+    /// A consumer group that is observed: index into [`crate::workload::Assignment::observed_groups`]
+    GroupId
+}
+index_id! {
     /// A phase: index into the case's timeline.
     PhaseId
 }

@@ -11,7 +11,7 @@
 
 use crate::{
     histogram::Histogram,
-    ids::{InstanceId, PhaseId, TopicId},
+    ids::{GroupId, InstanceId, PhaseId, TopicId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct IntervalReport {
     pub consumers: Vec<ConsumerInterval>,
     /// End offsets on the broker, where this agent observes them.
     pub end_offsets: Vec<PartitionOffset>,
+    /// Groups that are not the case's own, where this agent observes them; a group whose coordinator did
+    /// not answer in time is left out.
+    pub groups: Vec<GroupSample>,
     /// What the agent's process and host used.
     pub resources: Resources,
 }
@@ -45,6 +48,37 @@ pub struct PartitionOffset {
     pub partition: i32,
     /// The next offset: one beyond the last record.
     pub offset: i64,
+}
+
+/// A consumer group that is not the case's own, as its coordinator described it at an interval's end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSample {
+    /// Which.
+    pub group: GroupId,
+    /// Its state.
+    pub state: GroupState,
+    /// Its members. A group that only commits, as Flink's connector does, has none.
+    pub members: u32,
+    /// Whether it is rebalancing, or has other members or other partitions for them than in the sample
+    /// before. Two rebalances between two samples look like one.
+    pub rebalanced: bool,
+    /// Committed offsets, of the case's topics. A partition without one is left out.
+    pub committed: Vec<PartitionOffset>,
+}
+
+/// State of a consumer group, as its coordinator says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupState {
+    /// There is no such group.
+    Missing,
+    /// It has no members, and may have committed offsets.
+    Empty,
+    /// Members come, go or wait for their partitions.
+    Rebalancing,
+    /// Every member has its partitions.
+    Stable,
+    /// A state that the client does not know.
+    Other,
 }
 
 /// One interval of one producer instance.

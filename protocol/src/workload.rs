@@ -27,6 +27,9 @@ pub struct Assignment {
     /// Topics of which this agent reads the end offsets once an interval, for lag. One agent of a
     /// case has them, the others an empty list.
     pub observes: Vec<TopicId>,
+    /// Consumer groups that are not the case's own and that this agent looks at once an interval, by
+    /// their id on the broker. The agent that observes topics has them, the others an empty list.
+    pub observed_groups: Vec<String>,
 }
 
 /// A topic of a case.

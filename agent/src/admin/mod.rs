@@ -7,14 +7,17 @@ mod block_on;
 mod client;
 mod cluster;
 mod delete;
+mod groups;
 mod native;
 mod offsets;
 mod secrets;
 mod topics;
 mod verify;
+mod watch;
 
 pub use cluster::describe_cluster;
 pub use delete::delete;
+pub use groups::GroupsWatch;
 pub use offsets::{EndOffsetsWatch, end_offsets};
 pub use secrets::Secrets;
 pub use topics::{create_topics, describe_topics};

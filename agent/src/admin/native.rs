@@ -1,11 +1,15 @@
 //! librdkafka's calls that the `rdkafka` crate lacks: creating topics with the broker's own reason for a
-//! refusal, listing offsets of many partitions at once, and reading a client's log.
+//! refusal, listing offsets of many partitions at once, looking at consumer groups, and reading a
+//! client's log.
 //!
 //! Ownership: queues, events, options and new topics belong to the wrappers below, which give them back
 //! on drop. Whatever hangs on an event is copied before the event goes. Every wrapper's client outlives
 //! it, by a borrow.
 
+mod groups;
+
 use super::{Deadline, client::Quiet};
+pub(super) use groups::{GroupFound, committed_offsets, describe_groups};
 use mallard_protocol::workload::TopicSpec;
 use rdkafka::{
     Offset, TopicPartitionList,

@@ -1,36 +1,22 @@
 //! End offsets of partitions, once or again and again.
 
-use super::{Deadline, client::Admin, native};
-use crate::logfile;
+use super::{
+    Deadline,
+    client::Admin,
+    native,
+    watch::{Reading, Watch},
+};
 use mallard_protocol::{
     ids::TopicId,
     interval::PartitionOffset,
     message::{AgentFailure, FailureKind},
-    workload::{Assignment, ClientProperties, TopicSpec},
+    workload::{Assignment, TopicSpec},
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::{
-    collections::HashMap,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
-    time::{Duration, Instant},
-};
-
-/// How long an interval waits for end offsets: less than an interval, so that nothing piles up.
-const PATIENCE: Duration = Duration::from_millis(800);
-
-/// How long one reading may take inside of librdkafka. When a leader does not answer, what the others
-/// say comes only then; so it must come before patience ends.
-const READING: Duration = Duration::from_millis(600);
-
-/// How long the first connection may take before the first reading.
-const CONNECTING: Duration = Duration::from_secs(10);
+use std::{collections::HashMap, thread, time::Duration};
 
 /// How long one try of many may take where a deadline leaves time for more.
 const TRYING: Duration = Duration::from_secs(2);
-
-/// Least time between two lines in the log about readings that failed.
-const CALM: Duration = Duration::from_secs(30);
 
 /// Pause before partitions without a leader are read again.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
@@ -155,14 +141,8 @@ impl Topics {
     }
 }
 
-/// Reads end offsets whenever it is asked to, on a thread of its own, with a client of its own that
-/// stays. Whoever asks waits for [`PATIENCE`] at most, and an answer that comes later is thrown away: it
-/// would be taken for an offset of another moment.
-pub struct EndOffsetsWatch {
-    ask: SyncSender<()>,
-    answers: Receiver<Vec<PartitionOffset>>,
-    asked: bool,
-}
+/// Reads the end offsets of the topics that an assignment says to observe, once an interval.
+pub type EndOffsetsWatch = Watch<Vec<PartitionOffset>>;
 
 impl EndOffsetsWatch {
     /// A watch over the topics that an assignment says to observe; `None` if it names none.
@@ -174,90 +154,19 @@ impl EndOffsetsWatch {
             return Ok(None);
         }
         let topics = Topics::of(assignment, &assignment.observes)?;
-        let connection = assignment.connection.clone();
-        // One question and one answer can be under way, never more.
-        let (ask, questions) = sync_channel(1);
-        let (answer, answers) = sync_channel(1);
-        thread::Builder::new()
-            .name("end-offsets".into())
-            .spawn(move || watch(&topics, &connection, &questions, &answer))
-            .map_err(|error| AgentFailure {
-                kind: FailureKind::Other,
-                text: format!("start a thread for end offsets: {error}"),
-            })?;
-        Ok(Some(Self { ask, answers, asked: false }))
-    }
-
-    /// End offsets as of now; none if they do not come in time.
-    pub fn read(&mut self) -> Vec<PartitionOffset> {
-        if self.answers.try_recv().is_ok() {
-            self.asked = false;
-        }
-        if !self.asked {
-            self.asked = self.ask.try_send(()).is_ok();
-        }
-        match self.answers.recv_timeout(PATIENCE) {
-            Ok(offsets) => {
-                self.asked = false;
-                offsets
-            }
-            Err(_) => Vec::new(),
-        }
+        let read = move |admin: &Admin, deadline: &Deadline| topics.reading(admin, deadline);
+        Watch::over("end-offsets", assignment.connection.clone(), read).map(Some)
     }
 }
 
-fn watch(
-    topics: &Topics,
-    connection: &ClientProperties,
-    questions: &Receiver<()>,
-    answers: &SyncSender<Vec<PartitionOffset>>,
-) {
-    let mut complaints = Complaints { quiet_until: None, unsaid: 0 };
-    let admin = match Admin::new(connection) {
-        Ok(admin) => admin,
-        Err(failure) => return complaints.hear(&failure.text),
-    };
-    // Connects, so that the first reading is as fast as the others.
-    let _ = admin.metadata(&Deadline::within(CONNECTING));
-    while questions.recv().is_ok() {
-        let reading = Deadline::within(READING);
-        let (offsets, complaint) = match topics.read(&admin, &reading) {
+impl Topics {
+    fn reading(&self, admin: &Admin, deadline: &Deadline) -> Reading<Vec<PartitionOffset>> {
+        match self.read(admin, deadline) {
             Ok((offsets, failed)) if failed.is_empty() => (offsets, None),
             Ok((offsets, failed)) => (offsets, Some(complaint(&failed))),
             Err(error) => {
-                (Vec::new(), Some(admin.failure("read end offsets", &error, &reading).text))
+                (Vec::new(), Some(admin.failure("read end offsets", &error, deadline).text))
             }
-        };
-        if answers.send(offsets).is_err() {
-            return;
         }
-        if let Some(complaint) = complaint {
-            complaints.hear(&complaint);
-            // Leaders may have moved: the next reading must know where to.
-            let _ = admin.metadata(&Deadline::within(READING));
-        }
-        // The client's log must not pile up in its queue.
-        admin.reasons();
-    }
-}
-
-/// Says things at a calm pace.
-struct Complaints {
-    quiet_until: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Complaints {
-    fn hear(&mut self, text: &str) {
-        if self.quiet_until.is_some_and(|until| Instant::now() < until) {
-            self.unsaid += 1;
-            return;
-        }
-        let unsaid = match self.unsaid {
-            0 => String::new(),
-            n => format!(" (and {n} times since the last such line)"),
-        };
-        logfile::warn(format!("{text}{unsaid}"));
-        *self = Self { quiet_until: Some(Instant::now() + CALM), unsaid: 0 };
     }
 }

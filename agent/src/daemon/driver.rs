@@ -5,8 +5,8 @@
 
 use super::{core::Event, shared::Shared};
 use crate::{
-    admin::EndOffsetsWatch,
-    engine::{Engine, Hooks},
+    admin::{EndOffsetsWatch, GroupsWatch},
+    engine::{Engine, Hooks, Observed},
     host::ResourceSampler,
     spool::Appended,
 };
@@ -86,12 +86,9 @@ impl Driver {
     }
 
     fn prepare(&self, assignment: Assignment) -> Result<(Engine, JoinHandle<()>), AgentFailure> {
-        let watch = EndOffsetsWatch::start(&assignment)?;
+        let observe = observer(&assignment)?;
         let mut sampler = ResourceSampler::new();
-        let hooks = Hooks {
-            sample_resources: Box::new(move || sampler.sample()),
-            end_offsets: watch.map(|mut watch| Box::new(move || watch.read()) as Box<_>),
-        };
+        let hooks = Hooks { sample_resources: Box::new(move || sampler.sample()), observe };
         let (sink, said) = mpsc::channel();
         let listener = Listener {
             shared: Arc::clone(&self.shared),
@@ -183,4 +180,28 @@ impl Listener {
         let after = self.shared.spool_end();
         let _ = self.events.send(Event::Engine { message, after });
     }
+}
+
+/// What looks at the brokers once an interval, where an assignment says so. All questions are under way
+/// at the same time, so that their answers are of one moment.
+fn observer(
+    assignment: &Assignment,
+) -> Result<Option<Box<dyn FnMut() -> Observed + Send>>, AgentFailure> {
+    let mut offsets = EndOffsetsWatch::start(assignment)?;
+    let mut groups = GroupsWatch::start(assignment)?;
+    if offsets.is_none() && groups.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(move || {
+        if let Some(watch) = &mut offsets {
+            watch.ask();
+        }
+        if let Some(watch) = &mut groups {
+            watch.ask();
+        }
+        Observed {
+            end_offsets: offsets.as_mut().map(EndOffsetsWatch::answer).unwrap_or_default(),
+            groups: groups.as_mut().map(GroupsWatch::answer).unwrap_or_default(),
+        }
+    })))
 }

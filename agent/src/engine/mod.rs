@@ -55,7 +55,7 @@ use crate::librdkafka::{Client, Queue};
 use control::Control;
 use mallard_protocol::{
     ids::TopicId,
-    interval::{PartitionOffset, Resources},
+    interval::{GroupSample, PartitionOffset, Resources},
     message::{AgentFailure, FromAgent},
     workload::Assignment,
 };
@@ -80,8 +80,17 @@ const PARK_WITHIN: Duration = Duration::from_secs(5);
 pub struct Hooks {
     /// What the process and the host used since the last call. Called at every interval's end.
     pub sample_resources: Box<dyn FnMut() -> Resources + Send>,
-    /// End offsets of the topics that this agent observes. May block; intervals wait for it a moment.
-    pub end_offsets: Option<Box<dyn FnMut() -> Vec<PartitionOffset> + Send>>,
+    /// What this agent observes on the brokers. May block; intervals wait for it a moment.
+    pub observe: Option<Box<dyn FnMut() -> Observed + Send>>,
+}
+
+/// What an agent sees on the brokers at an interval's end.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// End offsets of the topics that it observes.
+    pub end_offsets: Vec<PartitionOffset>,
+    /// Groups that are not the case's own.
+    pub groups: Vec<GroupSample>,
 }
 
 /// All producers and consumers of one agent in one case.

@@ -1,6 +1,6 @@
 //! What threads hand to the reporter when an interval ends: each its part.
 
-use super::clock::Interval;
+use super::{Observed, clock::Interval};
 use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
     Transactions,
@@ -18,8 +18,8 @@ pub(crate) enum Part {
     Polled(usize, PolledPart),
     /// Of the thread that processes a consumer's records.
     Processed(usize, ProcessedPart),
-    /// End offsets at the end of an interval.
-    EndOffsets(u64, Vec<PartitionOffset>),
+    /// What was seen on the brokers at the end of an interval.
+    Observed(u64, Observed),
     /// The run has ended at this moment of its clock, if it ever began; all other parts are in.
     End(Option<u64>),
 }
@@ -115,7 +115,7 @@ impl Part {
             Self::Delivered(_, part) => Some(part.interval),
             Self::Polled(_, part) => Some(part.interval),
             Self::Processed(_, part) => Some(part.interval),
-            Self::EndOffsets(..) | Self::End(_) => None,
+            Self::Observed(..) | Self::End(_) => None,
         }
     }
 }

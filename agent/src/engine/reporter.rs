@@ -4,7 +4,7 @@
 //! the parts. The load does not wait for it.
 
 use super::{
-    Hooks,
+    Hooks, Observed,
     clock::{Cutter, Interval},
     control::Control,
     parts::{DeliveredPart, Part, PolledPart, ProcessedPart, SentPart},
@@ -12,8 +12,8 @@ use super::{
 use mallard_protocol::{
     ids::InstanceId,
     interval::{
-        ConsumerInterval, ConsumerTotals, IntervalReport, PartitionOffset, ProducerInterval,
-        ProducerSlice, ProducerTotals, Resources,
+        ConsumerInterval, ConsumerTotals, IntervalReport, ProducerInterval, ProducerSlice,
+        ProducerTotals, Resources,
     },
     message::FromAgent,
     schedule::Timeline,
@@ -27,9 +27,9 @@ use std::{
     time::Duration,
 };
 
-/// How long an interval waits for its end offsets once it has everything else, in microseconds. The
-/// broker may be down; the interval is worth more than its offsets.
-const OFFSETS_GRACE_US: u64 = 1_000_000;
+/// How long an interval waits for what is seen on the brokers once it has everything else, in
+/// microseconds. A broker may be down; the interval is worth more than its offsets.
+const OBSERVING_GRACE_US: u64 = 1_000_000;
 
 /// Longest wait for a part, so that a change of the engine's state is noticed.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -39,7 +39,7 @@ pub(crate) struct Reporter {
     control: Arc<Control>,
     sink: Sender<FromAgent>,
     hooks: Hooks,
-    /// Asks for end offsets at the end of an interval; `None` if this agent does not observe them.
+    /// Asks what is seen on the brokers at the end of an interval; `None` if this agent does not look.
     observer: Option<Sender<u64>>,
     cutter: Cutter,
     producers: Vec<Producer>,
@@ -67,7 +67,7 @@ struct Draft {
     processed: Vec<Option<ProcessedPart>>,
     missing: usize,
     resources: Option<Resources>,
-    end_offsets: Option<Vec<PartitionOffset>>,
+    observed: Option<Observed>,
     late_by_us: u64,
 }
 
@@ -149,7 +149,7 @@ impl Reporter {
         match &self.observer {
             // The observer is gone only when the engine ends.
             Some(observer) => drop(observer.send(interval.index)),
-            None => self.draft(interval).end_offsets = Some(Vec::new()),
+            None => self.draft(interval).observed = Some(Observed::default()),
         }
     }
 
@@ -162,9 +162,9 @@ impl Reporter {
 
     fn add(&mut self, part: Part, now_us: u64) {
         match (part.interval(), part) {
-            (None, Part::EndOffsets(index, offsets)) => {
+            (None, Part::Observed(index, observed)) => {
                 if let Some(draft) = self.open.get_mut(&index) {
-                    draft.end_offsets = Some(offsets);
+                    draft.observed = Some(observed);
                 }
             }
             (Some(interval), part) => self.draft(interval).add(part, now_us),
@@ -192,8 +192,8 @@ impl Reporter {
             self.sample(interval);
         }
         // All threads but the observer have ended: what is not here by now will not come.
-        while self.open.values().any(|draft| draft.end_offsets.is_none()) {
-            match parts.recv_timeout(Duration::from_micros(OFFSETS_GRACE_US)) {
+        while self.open.values().any(|draft| draft.observed.is_none()) {
+            match parts.recv_timeout(Duration::from_micros(OBSERVING_GRACE_US)) {
                 Ok(part) => self.add(part, end_us),
                 Err(_) => break,
             }
@@ -216,6 +216,7 @@ impl Reporter {
             .iter_mut()
             .zip(polled)
             .filter_map(|(c, (polled, processed))| c.join(polled?, processed?));
+        let observed = draft.observed.unwrap_or_default();
         let report = IntervalReport {
             sequence: draft.interval.index,
             start_us: draft.interval.start_us,
@@ -223,7 +224,8 @@ impl Reporter {
             late_by_us: draft.late_by_us,
             producers: producers.collect(),
             consumers: consumers.collect(),
-            end_offsets: draft.end_offsets.unwrap_or_default(),
+            end_offsets: observed.end_offsets,
+            groups: observed.groups,
             resources: draft.resources.unwrap_or_default(),
         };
         let _ = self.sink.send(FromAgent::Interval(Box::new(report)));
@@ -243,7 +245,7 @@ impl Draft {
             processed: empty(consumers),
             missing: 2 * (producers + consumers),
             resources: None,
-            end_offsets: None,
+            observed: None,
             late_by_us: 0,
         }
     }
@@ -260,15 +262,13 @@ impl Draft {
             Part::Delivered(slot, part) => self.delivered[slot] = Some(part),
             Part::Polled(slot, part) => self.polled[slot] = Some(part),
             Part::Processed(slot, part) => self.processed[slot] = Some(part),
-            Part::EndOffsets(..) | Part::End(_) => {}
+            Part::Observed(..) | Part::End(_) => {}
         }
     }
 
     fn is_complete(&self, now_us: u64) -> bool {
-        let offsets_given_up = now_us > self.interval.end_us + OFFSETS_GRACE_US;
-        self.missing == 0
-            && self.resources.is_some()
-            && (self.end_offsets.is_some() || offsets_given_up)
+        let given_up = now_us > self.interval.end_us + OBSERVING_GRACE_US;
+        self.missing == 0 && self.resources.is_some() && (self.observed.is_some() || given_up)
     }
 }
 

@@ -220,18 +220,18 @@ impl Engine {
         mut hooks: Hooks,
         inbox: mpsc::Receiver<Part>,
     ) -> Result<(), AgentFailure> {
-        let observer = match hooks.end_offsets.take() {
+        let observer = match hooks.observe.take() {
             None => None,
-            Some(mut end_offsets) => {
+            Some(mut observe) => {
                 let (ask, asked) = mpsc::channel::<u64>();
                 let parts = self.parts.clone();
-                let observe = move || {
+                let answer = move || {
                     for index in asked {
                         // It ends with the reporter, which drops the other end.
-                        let _ = parts.send(Part::EndOffsets(index, end_offsets()));
+                        let _ = parts.send(Part::Observed(index, observe()));
                     }
                 };
-                spawn("offsets", &self.sink, observe)?;
+                spawn("observe", &self.sink, answer)?;
                 Some(ask)
             }
         };

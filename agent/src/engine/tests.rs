@@ -106,6 +106,7 @@ fn assignment(
         producers,
         consumers,
         observes: Vec::new(),
+        observed_groups: Vec::new(),
     }
 }
 
@@ -117,8 +118,9 @@ fn prepare(
     let (sink, said) = mpsc::channel();
     let hooks = Hooks {
         sample_resources: Box::new(Resources::default),
-        end_offsets: Some(Box::new(|| {
-            vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 5 }]
+        observe: Some(Box::new(|| Observed {
+            end_offsets: vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 5 }],
+            groups: Vec::new(),
         })),
     };
     (Engine::prepare(assignment, sink, hooks), said)

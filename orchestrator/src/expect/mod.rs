@@ -49,6 +49,8 @@ pub enum Scope {
     Producer(String),
     /// `of consumer flink`
     Consumer(String),
+    /// `of group flink-job`
+    Group(String),
     /// `of agent local-1`, `of every agent`
     Agent(Option<String>),
     /// `of phase burst`

@@ -21,6 +21,8 @@ pub struct Vocabulary {
     pub producers: Vec<String>,
     /// Consumers.
     pub consumers: Vec<String>,
+    /// Observed groups.
+    pub groups: Vec<String>,
     /// Agents.
     pub agents: Vec<String>,
     /// Phases.
@@ -305,6 +307,10 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
             "with `rate: max` no record is due at a time, so nothing can be late and response \
              would only be service under a name that promises more",
             "give the load a rate",
+        )),
+        Needs::Groups => vocabulary.groups.is_empty().then_some((
+            "it observes no consumer group",
+            "name the group under `observe: {groups: […]}`",
         )),
         Needs::Transactions => (!vocabulary.has_transactions)
             .then_some(("no producer uses transactions", "add `transactions:` to a producer")),

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::measure::metrics::{Metric, Scopes};
 
-const KINDS: [(&str, Scopes); 6] = [
+const KINDS: [(&str, Scopes); 7] = [
     ("topic", Scopes::TOPIC),
     ("partition", Scopes::PARTITION),
     ("producer", Scopes::PRODUCER),
     ("consumer", Scopes::CONSUMER),
+    ("group", Scopes::GROUP),
     ("agent", Scopes::AGENT),
     ("phase", Scopes::PHASE),
 ];
@@ -48,7 +49,7 @@ pub(super) fn parse_scope(
 
 fn parse_kind<'a>(tokens: &mut Tokens<'a>) -> Result<(Scopes, Token<'a>), ParseError> {
     let help = "a scope is `topic NAME`, `partition TOPIC/NUMBER`, `every partition`, `producer \
-        NAME`, `consumer NAME`, `agent NAME`, `every agent` or `phase NAME`";
+        NAME`, `consumer NAME`, `group NAME`, `agent NAME`, `every agent` or `phase NAME`";
     let Some(token) = tokens.next() else {
         return Err(ParseError::new(tokens.end(), "the scope is missing", help.to_owned()));
     };
@@ -81,6 +82,7 @@ fn parse_name(
     match kind {
         Scopes::PRODUCER => known(&vocabulary.producers, Scope::Producer),
         Scopes::CONSUMER => known(&vocabulary.consumers, Scope::Consumer),
+        Scopes::GROUP => known(&vocabulary.groups, Scope::Group),
         Scopes::AGENT => known(&vocabulary.agents, |name| Scope::Agent(Some(name))),
         Scopes::PHASE => known(&vocabulary.phases, Scope::Phase),
         Scopes::PARTITION => partition(&token, vocabulary),

@@ -9,6 +9,7 @@ fn vocabulary() -> Vocabulary {
         topics: vec![("orders".into(), 6), ("order-events".into(), 3)],
         producers: names(&["gateway"]),
         consumers: names(&["flink"]),
+        groups: names(&["flink-job"]),
         agents: names(&["local-1", "local-2"]),
         phases: names(&["warm-up", "hold", "burst"]),
         has_end_to_end: true,

@@ -1,6 +1,7 @@
 //! An interval that waits until every agent has told its part.
 
 use super::{
+    observed::GroupInterval,
     roster::{AgentIndex, Roster},
     summary::{Received, Sent},
     tally::{Tally, add_codes},
@@ -8,7 +9,7 @@ use super::{
 use crate::archive::model::{ErrorRow, LagRow, ResourceRow, SeriesRow};
 use mallard_protocol::{
     histogram::Histogram,
-    interval::{IntervalReport, PartitionOffset, Resources},
+    interval::{GroupSample, IntervalReport, PartitionOffset, Resources},
 };
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub struct MergedInterval {
     pub resources: Vec<ResourceRow>,
     /// Rows of `errors.csv`, one a side and code.
     pub errors: Vec<ErrorRow>,
-    /// Rows of `lag.csv`, one a consumer.
+    /// Rows of `lag.csv`, one a consumer and one a group that is observed.
     pub lag: Vec<LagRow>,
 }
 
@@ -54,6 +55,8 @@ pub(super) struct Cell {
     /// lag compares offsets of the same interval.
     pub(super) end_offsets: Vec<PartitionOffset>,
     pub(super) positions: Vec<(usize, usize, i64)>,
+    /// Groups that are not the case's own.
+    pub(super) groups: Vec<GroupSample>,
 }
 
 impl Cell {
@@ -70,6 +73,7 @@ impl Cell {
             outstanding: 0,
             end_offsets: Vec::new(),
             positions: Vec::new(),
+            groups: Vec::new(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Cell {
             self.outstanding += producer.totals.outstanding;
         }
         self.end_offsets.extend_from_slice(&report.end_offsets);
+        self.groups.extend_from_slice(&report.groups);
         self.resources.push(resource_row(report, name, &report.resources));
     }
 
@@ -100,7 +105,12 @@ impl Cell {
     }
 
     /// Turns the cell into rows. `lag` is by reader: sum and largest.
-    pub(super) fn merge(self, roster: &Roster, lag: &[Option<(u64, u64)>]) -> MergedInterval {
+    pub(super) fn merge(
+        self,
+        roster: &Roster,
+        lag: &[Option<(u64, u64)>],
+        groups: &[GroupInterval],
+    ) -> MergedInterval {
         let (start_us, end_us) = (self.start_us, self.end_us);
         let error = |side: &str, (code, count): (&String, &u64)| {
             let (side, code) = (side.to_owned(), code.clone());
@@ -113,7 +123,12 @@ impl Cell {
             let (lag, lag_max) = (*lag)?;
             Some(LagRow { start_us, end_us, consumer: reader.name(), lag, lag_max })
         });
-        let lag_rows = lag_rows.collect();
+        let group_rows = groups.iter().filter_map(|interval| {
+            let (lag, lag_max) = interval.lag_sum_and_max()?;
+            let consumer = format!("{} (observed)", roster.groups[interval.group]);
+            Some(LagRow { start_us, end_us, consumer, lag, lag_max })
+        });
+        let lag_rows = lag_rows.chain(group_rows).collect();
         let row = self.row(roster, lag.iter().flatten().map(|(sum, _)| *sum).reduce(|a, b| a + b));
         let Tally { due, arrived, .. } = self.tally;
         MergedInterval {

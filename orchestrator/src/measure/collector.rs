@@ -10,6 +10,7 @@ use super::{
     audit::{self, AuditFailure, Ledger},
     cell::{Cell, MergedInterval},
     lag::LagTable,
+    observed::{GroupInterval, GroupTable, add_groups},
     partitions::PartitionTable,
     resources::ResourceTally,
     roster::{AgentIndex, Role, Roster},
@@ -79,6 +80,8 @@ pub struct Collector {
     pub(super) readers: Vec<Tally>,
     pub(super) partitions: PartitionTable,
     pub(super) lag: LagTable,
+    pub(super) groups: Vec<Tally>,
+    pub(super) group_table: GroupTable,
     pub(super) watches: Vec<Watch>,
     pub(super) failures: Vec<AuditFailure>,
     pub(super) audited: u64,
@@ -101,6 +104,8 @@ impl Collector {
             readers: vec![Tally::default(); readers],
             partitions: PartitionTable::new(slots, readers, &roster.timeline),
             lag: LagTable::new(slots, readers),
+            groups: vec![Tally::default(); roster.groups.len()],
+            group_table: GroupTable::new(&roster),
             agents,
             waiting: VecDeque::new(),
             ready: Vec::new(),
@@ -452,19 +457,38 @@ impl Collector {
         if measured {
             self.measured_intervals += 1;
             let readers = self.readers.iter_mut().chain(&mut self.producers);
-            for tally in readers.chain([&mut self.whole]) {
+            for tally in readers.chain(&mut self.groups).chain([&mut self.whole]) {
                 tally.time_us += end_us - start_us;
             }
         }
         let lags = self.note_lag(start_us, end_us, measured);
+        let groups = self.note_groups(&cell, measured);
         for watch in &mut self.watches {
             let lag = &self.lag;
             let of = |reader, slot| lag.of(reader, slot);
             watch.lag((start_us, end_us), &self.roster, &of);
+            watch.groups((start_us, end_us), &groups, &self.roster);
             watch.release(start_us, end_us, cell.cut_us, &self.roster);
         }
         self.partitions.close_before(self.released_us);
-        self.ready.push(cell.merge(&self.roster, &lags));
+        self.ready.push(cell.merge(&self.roster, &lags, &groups));
+    }
+
+    /// What became known of observed groups in an interval.
+    fn note_groups(&mut self, cell: &Cell, measured: bool) -> Vec<GroupInterval> {
+        let (table, lag, roster) = (&mut self.group_table, &self.lag, &self.roster);
+        let samples = cell.groups.iter();
+        let intervals: Vec<_> =
+            samples.filter_map(|sample| table.take(sample, cell.end_us, lag, roster)).collect();
+        if measured {
+            let of_cell = (cell.start_us, cell.end_us);
+            for interval in &intervals {
+                let tally = &mut self.groups[interval.group];
+                add_groups(tally, std::iter::once(interval), &|_| true, of_cell);
+            }
+            add_groups(&mut self.whole, intervals.iter(), &|_| true, of_cell);
+        }
+        intervals
     }
 
     /// Lag at the end of an interval, by reader: sum and largest.

@@ -4,6 +4,7 @@ use super::{
     audit::AuditFailure,
     collector::{AgentBook, Collector},
     fate::OffsetMismatch,
+    observed::GroupSeen,
     resources::ResourceTally,
     roster::Roster,
     tally::Tally,
@@ -23,6 +24,10 @@ pub struct Measured {
     pub producers: Vec<Tally>,
     /// By reader, in the roster's order.
     pub readers: Vec<Tally>,
+    /// By observed group, in the roster's order.
+    pub groups: Vec<Tally>,
+    /// How each observed group was found.
+    pub groups_seen: Vec<GroupSeen>,
     /// Accounts of the measured phases.
     pub accounts: Accounts,
     /// Accounts of the whole load.
@@ -85,12 +90,19 @@ impl Collector {
         let _ = self.flush();
         self.lag.set_end(end_offsets, &self.roster);
         self.whole.outcome = self.outcome(&Who::All, 0);
+        self.whole.observed.lag_end = self.group_lag_end(&Who::All, 0);
         for reader in 0..self.readers.len() {
             self.readers[reader].outcome = self.outcome(&Who::Reader(reader), 0);
         }
+        for group in 0..self.groups.len() {
+            self.groups[group].observed.lag_end = self.group_lag_end(&Who::Group(group), 0);
+        }
         let watches = std::mem::take(&mut self.watches);
         let judged = watches.into_iter().map(|watch| {
-            watch.finish(self.released_us, &self.roster, &|who, member| self.outcome(who, member))
+            watch.finish(self.released_us, &self.roster, &|who, member, tally| {
+                tally.outcome = self.outcome(who, member);
+                tally.observed.lag_end = self.group_lag_end(who, member);
+            })
         });
         let judged = judged.collect();
         let quality = Quality {
@@ -111,6 +123,8 @@ impl Collector {
             whole: self.whole,
             producers: self.producers,
             readers: self.readers,
+            groups: self.groups,
+            groups_seen: self.group_table.seen(),
             roster: self.roster,
         }
     }

@@ -11,7 +11,7 @@ use super::{
     collector::Collector,
     roster::Role,
     tally::Outcome,
-    watch::{Who, lag_of, pairs},
+    watch::{Who, is_slot_of, lag_of, pairs},
 };
 use mallard_protocol::ids::TopicId;
 
@@ -114,7 +114,7 @@ impl Collector {
             }
             Who::Reader(reader) => self.reader_fates(*reader),
             Who::All => (0..self.readers.len()).flat_map(|r| self.reader_fates(r)).collect(),
-            Who::Producer(_) | Who::Agents(_) => Vec::new(),
+            Who::Producer(_) | Who::Agents(_) | Who::Group(_) => Vec::new(),
         };
         let known = fates.into_iter().flatten();
         let fate = known.reduce(|(lost, extra), (a, b)| (lost + a, extra + b));
@@ -124,6 +124,17 @@ impl Collector {
             lag_end: lag_of(who, member, &self.roster, &|reader, slot| self.lag.of(reader, slot)),
             audited_intervals: self.audited,
         }
+    }
+
+    /// Lag of observed groups after the drain, of a member of a scope.
+    pub(super) fn group_lag_end(&self, who: &Who, member: usize) -> Option<u64> {
+        let groups = match who {
+            Who::Group(group) => *group..group.saturating_add(1),
+            Who::All | Who::Topic(_) | Who::Partitions(_) => 0..self.groups.len(),
+            Who::Producer(_) | Who::Reader(_) | Who::Agents(_) => 0..0,
+        };
+        let in_slot = |slot: usize| is_slot_of(who, member, slot, &self.roster);
+        self.group_table.lag_end(groups, &in_slot, &self.lag, &self.roster)
     }
 
     fn reader_fates(&self, reader: usize) -> Vec<Option<(u64, u64)>> {

@@ -7,6 +7,7 @@ mod agent;
 mod consume;
 mod latency;
 mod listing;
+mod observe;
 mod produce;
 mod records;
 
@@ -69,6 +70,8 @@ pub enum Needs {
     Both,
     /// Producers with transactions.
     Transactions,
+    /// Observed groups.
+    Groups,
 }
 
 /// A set of kinds of scope.
@@ -90,6 +93,8 @@ impl Scopes {
     pub const AGENT: Self = Self(16);
     /// `of phase burst`
     pub const PHASE: Self = Self(32);
+    /// `of group flink-job`
+    pub const GROUP: Self = Self(64);
 
     /// What a producer does: everything but partitions and consumers.
     pub(crate) const SENDING: Self =
@@ -121,6 +126,7 @@ impl Scopes {
             (Self::PARTITION, "partition"),
             (Self::PRODUCER, "producer"),
             (Self::CONSUMER, "consumer"),
+            (Self::GROUP, "group"),
             (Self::AGENT, "agent"),
             (Self::PHASE, "phase"),
         ];
@@ -140,6 +146,7 @@ pub fn registry() -> &'static [Metric] {
             latency::sizes_and_commits(),
             consume::metrics(),
             records::metrics(),
+            observe::metrics(),
             agent::metrics(),
         ];
         groups.into_iter().flatten().collect()

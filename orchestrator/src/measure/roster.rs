@@ -42,6 +42,8 @@ pub struct Roster {
     pub producers: Vec<Producer>,
     /// The scenario's consumers, those of the same group as one.
     pub readers: Vec<Reader>,
+    /// Groups that are not the case's own, by their id on the broker.
+    pub groups: Vec<String>,
     /// Topics.
     pub topics: Vec<Topic>,
     /// Phases.
@@ -135,6 +137,7 @@ impl Roster {
             instances: Vec::new(),
             producers: Vec::new(),
             readers: Vec::new(),
+            groups: plan.observed_groups.clone(),
             topics: topics(&plan.topics),
             timeline: plan.timeline.clone(),
             measured: Spans::measured(&plan.timeline),
@@ -303,6 +306,7 @@ impl Roster {
             topics: self.topics.iter().map(|t| (t.alias.clone(), t.partitions)).collect(),
             producers: self.producers.iter().map(|producer| producer.name.clone()).collect(),
             consumers: self.readers.iter().flat_map(|reader| reader.names.clone()).collect(),
+            groups: self.groups.clone(),
             agents: self.agents.clone(),
             phases: self.timeline.0.iter().map(|phase| phase.name.clone()).collect(),
             has_end_to_end: self.producers.iter().any(|p| p.stamped && is_read(p)),

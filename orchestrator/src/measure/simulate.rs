@@ -83,6 +83,7 @@ impl Shape {
             timeline,
             kafka: KafkaPlan::External { connection: Vec::new() },
             agents: (0..self.agents).map(|at| self.agent(at, &schedule)).collect(),
+            observed_groups: Vec::new(),
             expectations: Vec::new(),
             on_agent_loss: OnAgentLoss::Abort,
             deadlines: Deadlines::default(),
@@ -445,6 +446,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         producers: agent.producers.iter().map(producer).collect(),
         consumers: agent.consumers.iter().map(consumer).collect(),
         end_offsets: Vec::new(),
+        groups: Vec::new(),
         resources: Resources {
             cpu_us: (end_us - start_us) / 10,
             busiest_thread_cpu_us: (end_us - start_us) / 20,

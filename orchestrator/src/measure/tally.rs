@@ -9,7 +9,7 @@
 //! Invariant: absorbing is addition; it is associative and commutative, so the order in which reports
 //! arrive changes nothing. A tally's size does not depend on how much was absorbed.
 
-use super::{resources::ResourceTally, slope::LeastSquares};
+use super::{observed::ObservedTally, resources::ResourceTally, slope::LeastSquares};
 use mallard_protocol::{histogram::Histogram, interval::ClientStats};
 use std::collections::BTreeMap;
 
@@ -39,6 +39,8 @@ pub struct Tally {
     pub resources: Vec<ResourceTally>,
     /// Lag of consumers.
     pub lag: LagTally,
+    /// Groups that are not the case's own.
+    pub observed: ObservedTally,
     /// What is known at the end only.
     pub outcome: Outcome,
 }

@@ -1,12 +1,13 @@
 //! A watch: one expectation, judged while reports come in, in memory that does not grow with time.
 
 use super::{
+    observed::{GroupInterval, add_groups},
     resources::ResourceTally,
     roster::{AgentIndex, Role, Roster},
     slope::LeastSquares,
     spans::Spans,
     summary::{Origin, Received, Sent},
-    tally::{Outcome, Tally},
+    tally::Tally,
     windows::Windows,
 };
 use crate::expect::{Comparison, Expectation, Scope};
@@ -25,6 +26,8 @@ pub(super) enum Who {
     Partitions(Vec<usize>),
     Producer(usize),
     Reader(usize),
+    /// A group that is not the case's own.
+    Group(usize),
     /// Agents, one member each.
     Agents(Vec<usize>),
 }
@@ -159,7 +162,7 @@ impl Watch {
             }
             (Who::Reader(wanted), Role::Consumer { reader }) => (*wanted == reader).then_some(0),
             (Who::Agents(agents), _) => agents.iter().position(|agent| *agent == origin.agent.0),
-            (Who::Partitions(_) | Who::Producer(_) | Who::Reader(_), _) => None,
+            (Who::Partitions(_) | Who::Producer(_) | Who::Reader(_) | Who::Group(_), _) => None,
         }
     }
 
@@ -321,6 +324,31 @@ impl Watch {
         }
     }
 
+    /// Feeds what became known of observed groups in an interval.
+    pub(super) fn groups(
+        &mut self,
+        (start_us, end_us): (u64, u64),
+        groups: &[GroupInterval],
+        roster: &Roster,
+    ) {
+        if !self.expectation.metric.name.starts_with("observe.") || !self.windows.contains(start_us)
+        {
+            return;
+        }
+        for member in 0..self.members {
+            let who = self.who.clone();
+            let of_who = groups.iter().filter(|interval| match who {
+                Who::Group(group) => group == interval.group,
+                _ => true,
+            });
+            let of_who: Vec<_> = of_who.collect();
+            let in_slot = |slot: usize| is_slot_of(&who, member, slot, roster);
+            self.feed(start_us, member, |tally| {
+                add_groups(tally, of_who.iter().copied(), &in_slot, (start_us, end_us));
+            });
+        }
+    }
+
     /// Notes that an interval is complete: its time counts, and windows before its end are over.
     pub(super) fn release(&mut self, start_us: u64, end_us: u64, cut_us: u64, roster: &Roster) {
         if self.windows.contains(start_us) {
@@ -343,7 +371,7 @@ impl Watch {
         mut self,
         released_us: u64,
         roster: &Roster,
-        outcome: &dyn Fn(&Who, usize) -> Outcome,
+        outcome: &dyn Fn(&Who, usize, &mut Tally),
     ) -> Judged {
         let one_window = !self.windows.are_many() && !self.windows.are_points();
         if one_window {
@@ -354,7 +382,7 @@ impl Watch {
                 continue;
             }
             for (member, tally) in open.tallies.iter_mut().enumerate() {
-                tally.outcome = outcome(&self.who, member);
+                outcome(&self.who, member, tally);
             }
             self.judge(open, roster);
         }
@@ -412,6 +440,15 @@ impl Watch {
         if before.is_none_or(|before| distance(value) < before) {
             self.judged.worst = Some(finding);
         }
+    }
+}
+
+/// Whether a partition belongs to a member of a scope.
+pub(super) fn is_slot_of(who: &Who, member: usize, slot: usize, roster: &Roster) -> bool {
+    match who {
+        Who::Partitions(slots) => slots[member] == slot,
+        Who::Topic(topic) => roster.partition_of(slot).0 == *topic,
+        _ => true,
     }
 }
 
@@ -488,6 +525,10 @@ fn who(scope: &Scope, roster: &Roster) -> (Who, Option<PhaseId>) {
         Scope::Consumer(name) => {
             let at = roster.readers.iter().position(|reader| reader.names.contains(name));
             at.map_or(Who::Agents(Vec::new()), Who::Reader)
+        }
+        Scope::Group(name) => {
+            let at = roster.groups.iter().position(|group| group == name);
+            Who::Group(at.unwrap_or(usize::MAX))
         }
         Scope::Agent(None) => Who::Agents((0..roster.agents.len()).collect()),
         Scope::Agent(Some(name)) => {

@@ -72,6 +72,7 @@ pub(super) fn build(
     building.check_rates();
     building.producers();
     building.consumers();
+    building.check_observed();
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
     let broken = scenario.broken || building.reader.errors() > before;
     let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
@@ -93,6 +94,7 @@ pub(super) fn build(
         timeline,
         kafka: cluster.kafka.clone(),
         agents,
+        observed_groups: scenario.observe.groups.iter().map(|group| group.value.clone()).collect(),
         expectations,
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
@@ -217,6 +219,7 @@ fn vocabulary(
             .collect(),
         producers: names(&mut scenario.producers.iter().map(|(name, _)| &name.value)),
         consumers: names(&mut scenario.consumers.iter().map(|(name, _)| &name.value)),
+        groups: names(&mut scenario.observe.groups.iter().map(|group| &group.value)),
         agents: names(&mut agents.iter().map(|agent| &agent.name)),
         phases: names(
             &mut timeline.0.iter().filter(|p| p.kind != PhaseKind::Drain).map(|p| &p.name),

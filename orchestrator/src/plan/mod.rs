@@ -8,6 +8,7 @@ mod case;
 mod clients;
 mod consumers;
 mod matrix;
+mod observe;
 mod place;
 mod producers;
 mod schedule;
@@ -82,6 +83,8 @@ pub struct CasePlan {
     pub kafka: KafkaPlan,
     /// Agents, with what each one does. An `InstanceId` is unique over all of them.
     pub agents: Vec<AgentPlan>,
+    /// Consumer groups that are not the case's own, by their id on the broker, each once.
+    pub observed_groups: Vec<String>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
     /// What happens when an agent is lost.
@@ -202,7 +205,9 @@ impl CasePlan {
     #[must_use]
     pub fn assignment(&self, agent: usize, run: u32, connection: ClientProperties) -> Assignment {
         let plan = &self.agents[agent];
-        let observes = if agent == self.observer() { self.observed_topics() } else { Vec::new() };
+        let observer = agent == self.observer();
+        let observes = if observer { self.observed_topics() } else { Vec::new() };
+        let observed_groups = if observer { self.observed_groups.clone() } else { Vec::new() };
         Assignment {
             run,
             connection,
@@ -211,6 +216,7 @@ impl CasePlan {
             producers: plan.producers.clone(),
             consumers: plan.consumers.clone(),
             observes,
+            observed_groups,
         }
     }
 
@@ -220,9 +226,13 @@ impl CasePlan {
         self.agents.iter().position(|agent| agent.carries_broker).unwrap_or(0)
     }
 
-    /// Topics that a consumer reads, each once.
+    /// Topics that a consumer reads, each once. A group that is observed may read any topic.
     #[must_use]
     pub fn observed_topics(&self) -> Vec<TopicId> {
+        if !self.observed_groups.is_empty() {
+            let all = 0..u16::try_from(self.topics.len()).unwrap_or(u16::MAX);
+            return all.map(TopicId).collect();
+        }
         let consumers = self.agents.iter().flat_map(|agent| &agent.consumers);
         let mut topics: Vec<_> = consumers.flat_map(|consumer| &consumer.topics).copied().collect();
         topics.sort_unstable();

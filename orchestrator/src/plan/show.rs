@@ -138,6 +138,9 @@ fn case_text(case: &CasePlan) -> String {
     out.push_str(&indented(&placement(case)));
     out.push('\n');
     out.push_str(&indented(&topics(case)));
+    if !case.observed_groups.is_empty() {
+        out.push_str(&format!("  watches the groups {}\n", case.observed_groups.join(", ")));
+    }
     out.push('\n');
     out.push_str(&indented(&sums(case)));
     out.push('\n');

@@ -4,7 +4,7 @@
 use crate::measure::workload_of;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
-    interval::{ConsumerTotals, IntervalReport, ProducerTotals},
+    interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals},
     workload::Assignment,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,20 @@ pub struct DrainWatch {
     producers: BTreeMap<InstanceId, Producer>,
     consumers: BTreeMap<InstanceId, ConsumerTotals>,
     workloads: Vec<ConsumerWorkload>,
+    groups: Vec<ObservedGroup>,
+    end_offsets: BTreeMap<(TopicId, i32), i64>,
+    /// End of the last interval in which a record was acknowledged.
+    acked_us: u64,
+    /// End of the last interval in which groups were looked at.
+    observed_us: u64,
+}
+
+/// A group that is not the case's own. It is waited for as well, by the offsets that it commits, so that
+/// its lag after the drain says something.
+#[derive(Debug)]
+struct ObservedGroup {
+    name: String,
+    committed: Vec<PartitionOffset>,
 }
 
 #[derive(Debug)]
@@ -49,6 +63,9 @@ pub struct Missing {
 impl DrainWatch {
     /// Watches the instances of an assignment as well.
     pub fn watch(&mut self, assignment: &Assignment) {
+        let groups = assignment.observed_groups.iter();
+        self.groups
+            .extend(groups.map(|name| ObservedGroup { name: name.clone(), committed: Vec::new() }));
         for producer in &assignment.producers {
             let (topic, totals) = (producer.topic, ProducerTotals::default());
             let watched = Producer { topic, totals, aborted_records: 0 };
@@ -80,12 +97,25 @@ impl DrainWatch {
     pub fn interval(&mut self, report: &IntervalReport) {
         for interval in &report.producers {
             if let Some(producer) = self.producers.get_mut(&interval.instance) {
+                if interval.totals.acked > producer.totals.acked {
+                    self.acked_us = self.acked_us.max(report.end_us);
+                }
                 producer.totals = interval.totals;
                 producer.aborted_records += interval.transactions.aborted_records;
             }
         }
         for interval in &report.consumers {
             self.consumers.insert(interval.instance, interval.totals);
+        }
+        let offsets = report.end_offsets.iter();
+        self.end_offsets.extend(offsets.map(|at| ((at.topic, at.partition), at.offset)));
+        if !report.groups.is_empty() {
+            self.observed_us = self.observed_us.max(report.end_us);
+        }
+        for sample in &report.groups {
+            if let Some(group) = self.groups.get_mut(sample.group.index()) {
+                group.committed.clone_from(&sample.committed);
+            }
         }
     }
 
@@ -112,7 +142,26 @@ impl DrainWatch {
     /// Consumers that have not received all yet.
     #[must_use]
     pub fn missing(&self) -> Vec<Missing> {
-        self.workloads.iter().filter_map(|workload| self.missing_of(workload)).collect()
+        let workloads = self.workloads.iter().filter_map(|workload| self.missing_of(workload));
+        workloads.chain(self.groups.iter().filter_map(|group| self.uncommitted(group))).collect()
+    }
+
+    /// What an observed group has not committed yet, in the partitions in which it commits.
+    fn uncommitted(&self, group: &ObservedGroup) -> Option<Missing> {
+        let (mut expected, mut received) = (0, 0);
+        for at in &group.committed {
+            let end = self.end_offsets.get(&(at.topic, at.partition)).copied().unwrap_or(at.offset);
+            expected += u64::try_from(end.max(at.offset)).unwrap_or(0);
+            received += u64::try_from(at.offset).unwrap_or(0);
+        }
+        let consumer = || format!("group {}", group.name);
+        // Offsets that are older than the last acknowledgement do not tell of all records.
+        let too_old = expected > 0 && self.observed_us < self.acked_us;
+        (received < expected || too_old).then(|| Missing {
+            consumer: consumer(),
+            expected,
+            received,
+        })
     }
 
     /// Whether the drain is over.

@@ -11,7 +11,7 @@ use crate::{
     verdict::Trouble,
 };
 use mallard_protocol::{
-    interval::IntervalReport,
+    interval::{GroupState, IntervalReport},
     message::{Question, ToAgent},
     schedule::PhaseKind,
 };
@@ -24,6 +24,7 @@ impl Case {
     pub(super) fn on_interval(&mut self, agent: AgentIndex, report: IntervalReport) {
         self.agents[agent].intervals += 1;
         self.drain.interval(&report);
+        self.tell_missing_groups(agent, &report);
         let resume_at = report.sequence + 1;
         match self.collector.interval(measure::AgentIndex(agent), &report) {
             Ok(merged) => self.store(merged),
@@ -38,6 +39,19 @@ impl Case {
             }
         }
         self.send(agent, ToAgent::Collected { resume_at });
+    }
+
+    /// Says in the first interval which of the groups under `observe` are not there.
+    fn tell_missing_groups(&mut self, agent: AgentIndex, report: &IntervalReport) {
+        if report.sequence > 0 {
+            return;
+        }
+        for sample in report.groups.iter().filter(|group| group.state == GroupState::Missing) {
+            let Some(group) = self.plan.observed_groups.get(sample.group.index()) else { continue };
+            let text = format!("consumer group {group} does not exist (yet)");
+            let source = self.plan.agents[agent].name.clone();
+            self.emit(RunEvent::Note { level: "warning".to_owned(), source, text });
+        }
     }
 
     pub(super) fn store(&mut self, merged: Vec<MergedInterval>) {

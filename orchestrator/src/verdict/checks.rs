@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     archive::model::Verdict,
-    measure::{Measured, units::human},
+    measure::{GroupSeen, Measured, units::human},
     plan::{CasePlan, KafkaPlan},
 };
 use mallard_protocol::LATE_AFTER_US;
@@ -66,7 +66,7 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 15] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 16] = [
         accounts,
         measured_at_all,
         slip,
@@ -82,8 +82,30 @@ pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
         offsets,
         saturated,
         circumstances,
+        observed_groups,
     ];
     checks.iter().flat_map(|check| check(case)).collect()
+}
+
+/// A group that is not there, or commits nothing, would otherwise look like one without lag.
+fn observed_groups(case: &Case) -> Vec<Doubt> {
+    let groups = case.measured.roster.groups.iter().zip(&case.measured.groups_seen);
+    let doubt = |(group, seen): (&String, &GroupSeen)| {
+        let text = if seen.samples == 0 {
+            format!("consumer group {group} could not be looked at: its coordinator did not answer")
+        } else if seen.missing == seen.samples {
+            format!("consumer group {group} did not exist while the load ran")
+        } else if !seen.committed {
+            format!("consumer group {group} committed nothing in this scenario's topics")
+        } else if seen.missing > 0 {
+            let (missing, samples) = (count(seen.missing), count(seen.samples));
+            format!("consumer group {group} did not exist in {missing} of {samples} intervals")
+        } else {
+            return None;
+        };
+        Some(Doubt::warning(Kind::ObservedGroupMissing, text))
+    };
+    groups.filter_map(doubt).collect()
 }
 
 fn accounts(case: &Case) -> Vec<Doubt> {

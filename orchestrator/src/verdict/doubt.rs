@@ -46,11 +46,12 @@ pub enum Kind {
     StartedApart,
     EmbeddedBroker,
     ClosedLoop,
+    ObservedGroupMissing,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -80,6 +81,7 @@ impl Kind {
         Self::StartedApart,
         Self::EmbeddedBroker,
         Self::ClosedLoop,
+        Self::ObservedGroupMissing,
     ];
 
     /// The stable code.
@@ -115,6 +117,7 @@ impl Kind {
             Self::StartedApart => "started_apart",
             Self::EmbeddedBroker => "embedded_broker",
             Self::ClosedLoop => "closed_loop",
+            Self::ObservedGroupMissing => "observed_group_missing",
         }
     }
 
@@ -254,6 +257,10 @@ impl Kind {
             Self::EmbeddedBroker => {
                 "a rehearsal: the embedded broker stores nothing and shares the agents' CPU; judge Kafka \
                  with `--cluster`"
+            }
+            Self::ObservedGroupMissing => {
+                "check the group's id under `observe`, that its application runs and commits offsets, \
+                 and that it reads topics of this scenario (`existing: true` for topics of others)"
             }
             _ => {
                 "with `rate: max` a slow answer delays the next question, so latencies look better than \

@@ -58,6 +58,7 @@ fn scope_of(expectation: &Expectation, worst: Option<&Finding>) -> Option<String
         Scope::Partition(None) => Some("every partition".to_owned()),
         Scope::Producer(name) => Some(format!("producer {name}")),
         Scope::Consumer(name) => Some(format!("consumer {name}")),
+        Scope::Group(name) => Some(format!("group {name}")),
         Scope::Agent(Some(name)) => Some(format!("agent {name}")),
         Scope::Agent(None) => Some("every agent".to_owned()),
         Scope::Phase(name) => Some(format!("phase {name}")),

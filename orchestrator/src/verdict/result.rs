@@ -211,6 +211,11 @@ fn workloads(
         let values = metrics(tally, vocabulary, facts, of);
         workloads.entry(reader.name()).or_default().extend(values);
     }
+    for (group, tally) in measured.roster.groups.iter().zip(&measured.groups) {
+        let of = |metric: &Metric| metric.scopes.has(Scopes::GROUP);
+        let values = metrics(tally, vocabulary, facts, of);
+        workloads.entry(group.clone()).or_default().extend(values);
+    }
     workloads
 }
 

@@ -3,5 +3,6 @@
 
 mod embedded;
 mod faults;
+mod foreign;
 mod kafka;
 mod world;

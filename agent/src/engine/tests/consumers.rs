@@ -87,7 +87,7 @@ fn rebalances_keep_what_was_counted(strategy: &str) {
     // Another agent joins the group in the middle of the run, and leaves it again.
     joining.connection = vec![("bootstrap.servers".into(), rig.broker.bootstrap_servers())];
     let (sink, said) = mpsc::channel();
-    let hooks = Hooks { sample_resources: Box::new(Resources::default), end_offsets: None };
+    let hooks = Hooks { sample_resources: Box::new(Resources::default), observe: None };
     let mut other = Engine::prepare(joining, sink, hooks).unwrap();
     rig.until(|message| matches!(message, FromAgent::Assigned { partitions, .. } if (1..3).contains(&partitions.len())));
     other.start(monotonic_us() - rig.clock_us());

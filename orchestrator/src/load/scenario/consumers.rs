@@ -149,7 +149,7 @@ impl Consumer {
     }
 }
 
-fn group() -> impl Shape<Value = Located<String>> {
+pub(super) fn group() -> impl Shape<Value = Located<String>> {
     scalar("a group's name", json!({"type": "string"}), |s| {
         let sound = !s.text.is_empty() && s.text.len() <= 200 && !s.text.contains(char::is_control);
         if sound {

@@ -3,6 +3,7 @@
 
 mod clients;
 pub mod consumers;
+mod observe;
 pub mod payload;
 pub mod producers;
 pub mod steps;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 pub use clients::clash;
 pub use consumers::Consumer;
+pub use observe::Observe;
 pub use producers::Producer;
 pub use steps::{Step, StepKind};
 
@@ -43,6 +45,8 @@ pub struct Scenario {
     pub producers: Vec<(Located<String>, Producer)>,
     /// Its consumers, in the order of the file.
     pub consumers: Vec<(Located<String>, Consumer)>,
+    /// What is watched without being Mallard's.
+    pub observe: Observe,
     /// What must hold.
     pub expect: Vec<Located<String>>,
     /// What happens when an agent is lost.
@@ -91,6 +95,13 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         list_of_some(steps::step().or_stand_in(steps::stand_in)).located(),
     );
     let (producers, consumers) = workloads(fields);
+    let observe = fields.default(
+        "observe",
+        "What is watched without being started, joined or changed by Mallard.",
+        observe::shape(),
+        json!({}),
+        Observe::default(),
+    );
     let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
     let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
     let on_agent_loss = fields.default(
@@ -116,6 +127,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         load: load.unwrap_or_else(|| steps::stand_in_load(&at)),
         producers: producers.unwrap_or_default(),
         consumers: consumers.unwrap_or_default(),
+        observe: observe.unwrap_or_default(),
         expect: expect.unwrap_or_default(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         seed: seed.unwrap_or_default(),

@@ -1,0 +1,118 @@
+//! Systems that Mallard does not start: their groups are watched, with Kafka's own tools as foreigners
+//! and as witnesses.
+
+use crate::world::{PATIENCE, RUN, cluster_file, codes, sandbox};
+use serde_json::Value;
+use std::time::Duration;
+use testkit::{
+    java,
+    kafka::{self, KafkaCluster},
+    process::{self, Running, Signal},
+    wait,
+};
+
+/// Kafka's console consumer as a member of a group, once the group has its partitions.
+fn console_consumer(kafka: &KafkaCluster, topic: &str, group: &str) -> Running {
+    let mut command = java::command();
+    command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]);
+    command.args(["org.apache.kafka.tools.consumer.ConsoleConsumer", "--from-beginning"]);
+    command.args(["--bootstrap-server", &kafka.bootstrap(), "--topic", topic, "--group", group]);
+    let consumer = process::start(&mut command);
+    wait::until("the console consumer has its partitions", PATIENCE, || {
+        let assigned = kafka.group_lag(group);
+        (!assigned.is_empty()).then_some(())
+    });
+    consumer
+}
+
+/// Gives a group without members an offset in every partition of a topic: its beginning.
+fn commit_the_beginning(kafka: &KafkaCluster, topic: &str, group: &str) {
+    let args =
+        ["--group", group, "--topic", topic, "--reset-offsets", "--to-earliest", "--execute"];
+    let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+    kafka.tool(class, &args).assert_code(0);
+}
+
+fn lag_by_kafkas_own_tool(kafka: &KafkaCluster, group: &str) -> i64 {
+    kafka.group_lag(group).iter().filter_map(|partition| partition.lag).sum()
+}
+
+#[track_caller]
+fn of_group(result: &Value, group: &str, metric: &str) -> Option<f64> {
+    result["workloads"][group][metric]["value"].as_f64()
+}
+
+#[test]
+fn lag_and_commits_of_a_foreign_group_are_those_of_kafkas_own_tool() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    kafka.create_topic("watched", 4, 1, &[]);
+    commit_the_beginning(kafka, "watched", "sleeper");
+    let foreigner = console_consumer(kafka, "watched", "flink-job");
+    let scenario = "name: watched\n\
+         topics:\n  watched: {existing: true}\n\
+         load:\n  - hold: {rate: 200/s, for: 8s}\n  - drain: {within: 8s}\n\
+         producers:\n  shop: {topic: watched, payload: {size: 100B}}\n\
+         observe: {groups: [flink-job, sleeper, nobody]}\n\
+         expect:\n  - observe.members.max of group flink-job == 1\n  \
+         - observe.lag.end of group flink-job == 0\n  \
+         - observe.lag.max of group nobody < 10\n";
+    let sandbox = sandbox(scenario, &cluster_file(kafka, 1, ""));
+    let outcome = sandbox.mallard(RUN);
+    let result = sandbox.latest_run().only_result();
+    assert!(matches!(outcome.code(), Some(1 | 4)), "{outcome}");
+
+    let stored: i64 = kafka.end_offsets("watched").values().sum();
+    assert_eq!(stored, 1_600);
+    assert_eq!(lag_by_kafkas_own_tool(kafka, "flink-job"), 0);
+    assert_eq!(of_group(&result, "flink-job", "observe.lag.end"), Some(0.0));
+    assert_eq!(lag_by_kafkas_own_tool(kafka, "sleeper"), 1_600);
+    assert_eq!(of_group(&result, "sleeper", "observe.lag.end"), Some(1_600.0));
+    assert_eq!(of_group(&result, "sleeper", "observe.committed.rate"), Some(0.0));
+    assert_eq!(of_group(&result, "sleeper", "observe.members.max"), Some(0.0));
+    assert_eq!(of_group(&result, "flink-job", "observe.members.min"), Some(1.0));
+    let rate = of_group(&result, "flink-job", "observe.committed.rate").expect("it commits");
+    assert!(rate > 0.0, "{rate}");
+
+    // What is not there is said, and an expectation about it fails.
+    assert!(outcome.stdout.contains("consumer group nobody does not exist"), "{outcome}");
+    assert!(codes(&result).contains(&"observed_group_missing".to_owned()), "{:?}", codes(&result));
+    let judged = result["expectations"].as_array().cloned().unwrap_or_default();
+    let passed: Vec<_> = judged.iter().map(|e| e["passed"].as_bool()).collect();
+    assert_eq!(passed, [Some(true), Some(true), Some(false)], "{judged:#?}");
+    assert_eq!(of_group(&result, "nobody", "observe.lag.max"), None);
+    let lag = std::fs::read_to_string(sandbox.latest_run().cases()[0].join("lag.csv")).unwrap();
+    assert!(lag.contains("sleeper (observed)"), "{lag}");
+
+    foreigner.signal(Signal::TERM);
+    let _ = foreigner.wait(PATIENCE);
+    kafka.delete_topic("watched");
+}
+
+#[test]
+fn a_rebalance_of_a_foreign_group_is_counted() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    kafka.create_topic("shared-out", 4, 1, &[]);
+    let first = console_consumer(kafka, "shared-out", "growing");
+    let scenario = "name: growing\n\
+         topics:\n  shared-out: {existing: true}\n\
+         load:\n  - hold: {rate: 50/s, for: 14s}\n  - drain: {within: 6s}\n\
+         producers:\n  shop: {topic: shared-out, payload: {size: 100B}}\n\
+         observe: {groups: [growing]}\n";
+    let sandbox = sandbox(scenario, &cluster_file(kafka, 1, ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load", PATIENCE);
+    let second = console_consumer(kafka, "shared-out", "growing");
+    let _ = running.wait(PATIENCE + Duration::from_secs(30));
+    let result = sandbox.latest_run().only_result();
+    assert_eq!(of_group(&result, "growing", "observe.members.min"), Some(1.0));
+    assert_eq!(of_group(&result, "growing", "observe.members.max"), Some(2.0));
+    let rebalances = of_group(&result, "growing", "observe.rebalances").expect("samples");
+    assert!(rebalances >= 1.0, "{rebalances}");
+    for consumer in [first, second] {
+        consumer.signal(Signal::TERM);
+        let _ = consumer.wait(PATIENCE);
+    }
+    kafka.delete_topic("shared-out");
+}
