@@ -1,7 +1,7 @@
 //! The one stream of events that everything a user sees comes out of: terminal, journal
 //! (`events.jsonl`), reports. Nothing else prints.
 
-use crate::archive::model::{ExpectationResult, Reason, SeriesRow, Verdict};
+use crate::archive::model::{Diagnosis, ExpectationResult, Reason, SeriesRow, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// An event with its time.
@@ -112,6 +112,9 @@ pub enum RunEvent {
         reasons: Vec<Reason>,
         /// Expectations, judged.
         expectations: Vec<ExpectationResult>,
+        /// What limits, by the figures.
+        #[serde(default)]
+        diagnoses: Vec<Diagnosis>,
     },
     /// Clean-up that did not work.
     LeftBehind {

@@ -2,8 +2,10 @@
 
 pub mod agent_binary;
 pub mod archive;
+pub mod bounds;
 pub mod cli;
 pub mod clock;
+pub mod diagnosis;
 pub mod events;
 pub mod exit_code;
 pub mod expect;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use mallard::{
+    bounds::MetricsBounds,
     cli::schema::{SchemaOf, schema_text},
     load::{self, cluster::Cluster, render::render, source::Source, yaml},
     plan::{Plan, PlanOptions, plan, show},
@@ -22,7 +23,7 @@ fn cluster() -> Cluster {
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
 }
 
-fn planned(scenario: &str) -> Plan {
+fn planned(scenario: impl AsRef<Path>) -> Plan {
     let path = root().join("scenarios").join(scenario);
     load::scenario_files(&[path], &|_| None)
         .and_then(|(scenarios, _)| plan(&scenarios, &cluster(), &PlanOptions::new("run-1")))
@@ -30,7 +31,8 @@ fn planned(scenario: &str) -> Plan {
 }
 
 fn shipped() -> Vec<PathBuf> {
-    let files = fs::read_dir(root().join("scenarios")).unwrap();
+    let folders = [root().join("scenarios"), root().join("scenarios/producer")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
@@ -93,8 +95,11 @@ fn every_shipped_scenario_is_sound_and_runs_on_the_default_cluster() {
     assert!(files.len() >= 9);
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let plan = planned(name);
-        assert_eq!(plan.name, name.trim_end_matches(".yaml"));
+        let plan = planned(&file);
+        // Those of a suite carry its name, which is the folder's.
+        let suite = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap();
+        let suite = if suite == "scenarios" { String::new() } else { format!("{suite}.") };
+        assert_eq!(plan.name, format!("{suite}{}", name.trim_end_matches(".yaml")));
         let serious = plan.warnings.iter().filter(|w| !w.message.contains("embedded broker"));
         assert_eq!(serious.collect::<Vec<_>>(), Vec::<&load::Diagnostic>::new(), "{name}");
         assert!(show::text(&plan).contains("expectations"), "{name}");
@@ -129,9 +134,38 @@ fn the_folder_of_scenarios_has_every_case_once() {
 }
 
 #[test]
+fn the_producer_suite_is_judged_by_the_bounds_beside_it() {
+    let plan = planned("producer");
+    let names: Vec<_> = plan.cases.iter().map(|case| &*case.name).collect();
+    for name in ["producer.basic", "producer.batches@hold=10s", "producer.compression@codec=gzip"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    for case in &plan.cases {
+        let bounds = case
+            .expectations
+            .iter()
+            .filter(|e| e.source.0.file_name().is_some_and(|name| name == "benchmark_bounds.json"));
+        assert_eq!(bounds.count(), 8, "{}", case.name);
+        assert!(
+            case.scenario_yaml.contains("max_p95_latency_ms: 1500.0"),
+            "{}",
+            case.scenario_yaml
+        );
+    }
+}
+
+#[test]
+fn the_shipped_bounds_are_sound() {
+    for name in ["benchmark_bounds", "ci_bounds", "production_bounds"] {
+        let path = root().join("scenarios/producer").join(format!("{name}.json"));
+        MetricsBounds::from_config_file(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    }
+}
+
+#[test]
 fn what_is_archived_of_a_scenario_is_a_scenario() {
     for file in shipped() {
-        let plan = planned(file.file_name().unwrap().to_str().unwrap());
+        let plan = planned(&file);
         for case in &plan.cases {
             let source = Source::new("scenario.yaml", &*case.scenario_yaml);
             let loaded = load::LoadedScenario::from_source(&source, &|_| None).unwrap();

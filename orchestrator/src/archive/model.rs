@@ -115,7 +115,10 @@ pub struct ExpectationResult {
     /// Windows judged and windows failed, for a windowed expectation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<(u64, u64)>,
-    /// Line in the scenario (or bounds) file.
+    /// The file it stands in, where that is not the scenario: a bounds file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Line in that file.
     pub line: Option<usize>,
     /// One sentence with numbers: "produce.response.p99 was 312 ms in 14:03:00–14:04:00, limit 250 ms".
     pub sentence: String,
@@ -220,6 +223,78 @@ pub struct PhaseResult {
     pub measured: bool,
 }
 
+/// How good a figure is by fixed marks. A tier never changes a verdict.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Good.
+    Good,
+    /// Neither good nor poor.
+    Acceptable,
+    /// Poor.
+    Poor,
+}
+
+impl Tier {
+    /// The word for people and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Acceptable => "acceptable",
+            Self::Poor => "poor",
+        }
+    }
+}
+
+/// An indicator with its tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TierResult {
+    /// What is looked at: `throughput`, `latency`, `memory`.
+    pub indicator: String,
+    /// The tier; null where the figures cannot tell.
+    pub tier: Option<Tier>,
+    /// The figure and the marks, or why there is no tier.
+    pub text: String,
+}
+
+/// A stage of a record's way from when it was due to the consumer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// Mean time in it, in microseconds.
+    pub mean_us: f64,
+    /// Share of all stages' time.
+    pub share: f64,
+}
+
+/// What limits, by the figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Diagnosis {
+    /// Stable code: `consumer_limits`, `hot_partition`, `small_batches`.
+    pub code: String,
+    /// What it is, with the figures that say so.
+    pub text: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What the figures of a case mean. Nothing in it changes a verdict.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interpretation {
+    /// Indicators with their tiers.
+    pub tiers: Vec<TierResult>,
+    /// Where a record's time goes, in order.
+    pub stages: Vec<Stage>,
+    /// What stands out, the weightiest first.
+    pub diagnoses: Vec<Diagnosis>,
+    /// Whether anything stands out, in a sentence.
+    pub summary: String,
+}
+
 /// `result.json`: a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
@@ -271,6 +346,9 @@ pub struct CaseResult {
     pub client_properties: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether any producer runs closed loop (`rate: max`).
     pub closed_loop: bool,
+    /// What the figures mean: tiers, stages, diagnoses.
+    #[serde(default)]
+    pub interpretation: Interpretation,
 }
 
 /// `run.json`: a run.

@@ -1,7 +1,7 @@
 //! The last line of defence against secrets in the archive. The plan already leaves them out; what
 //! comes from elsewhere (an agent's log, a client's error text) passes through here.
 
-use super::model::{CaseResult, Reason, RunResult};
+use super::model::{CaseResult, Diagnosis, Reason, RunResult};
 use crate::events::{RunEvent, TimedEvent};
 
 /// What stands in a secret's place.
@@ -59,9 +59,10 @@ impl Redactor {
             RunEvent::AgentLost { cause, .. } | RunEvent::LeftBehind { cause, .. } => {
                 self.mend(cause);
             }
-            RunEvent::CaseFinished { sentence, reasons, .. } => {
+            RunEvent::CaseFinished { sentence, reasons, diagnoses, .. } => {
                 self.mend(sentence);
                 self.reasons(reasons);
+                self.diagnoses(diagnoses);
             }
             _ => {}
         }
@@ -76,6 +77,7 @@ impl Redactor {
         }
         self.reasons(&mut result.reasons);
         self.reasons(&mut result.warnings);
+        self.diagnoses(&mut result.interpretation.diagnoses);
         result.parameters.values_mut().for_each(|text| self.mend(text));
         result.brokers.values_mut().for_each(|text| self.mend(text));
         let properties = result.client_properties.values_mut();
@@ -100,6 +102,13 @@ impl Redactor {
         for reason in reasons {
             self.mend(&mut reason.text);
             self.mend(&mut reason.remedy);
+        }
+    }
+
+    fn diagnoses(&self, diagnoses: &mut [Diagnosis]) {
+        for diagnosis in diagnoses {
+            self.mend(&mut diagnosis.text);
+            self.mend(&mut diagnosis.remedy);
         }
     }
 

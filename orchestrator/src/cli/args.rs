@@ -72,6 +72,10 @@ pub struct PlanArgs {
     /// Only cases whose name matches; `*` stands for anything; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
+    /// Judge by these bounds [default: $BENCHMARK_BOUNDS_CONFIG, else `bounds:` of the scenario, else
+    /// benchmark_bounds.json beside it]
+    #[arg(long, value_name = "FILE")]
+    pub bounds: Option<PathBuf>,
     /// Run every case so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,

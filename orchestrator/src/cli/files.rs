@@ -2,6 +2,7 @@
 
 use super::{Outcome, args::PlanArgs};
 use crate::{
+    bounds::Outside,
     exit_code,
     load::{
         self, Diagnostic, LoadedScenario, cluster::Cluster, process_environment, render::render,
@@ -68,7 +69,13 @@ pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outc
     if !mistakes.is_empty() {
         return Err(refused(&mistakes));
     }
-    Ok(PlanOptions { run_id: run_id.to_owned(), set, only: args.only.clone(), repeat: args.repeat })
+    Ok(PlanOptions {
+        run_id: run_id.to_owned(),
+        set,
+        only: args.only.clone(),
+        repeat: args.repeat,
+        bounds: Outside::new(args.bounds.as_deref(), &process_environment),
+    })
 }
 
 /// The outcome of mistakes in files.

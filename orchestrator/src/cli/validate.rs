@@ -2,7 +2,9 @@
 
 use super::{Outcome, args::ValidateArgs, files, properties::refused_properties};
 use crate::{
-    agent_binary, exit_code,
+    agent_binary,
+    bounds::Outside,
+    exit_code,
     load::{
         Diagnostic, LoadedScenario,
         cluster::{self, Cluster},
@@ -130,7 +132,8 @@ fn default_cluster(found: &mut Validated) -> Option<Cluster> {
 }
 
 fn against(scenarios: &[LoadedScenario], cluster: &Cluster, found: &mut Validated) {
-    match plan(scenarios, cluster, &PlanOptions::new(NO_RUN)) {
+    let bounds = Outside::new(None, &process_environment);
+    match plan(scenarios, cluster, &PlanOptions { bounds, ..PlanOptions::new(NO_RUN) }) {
         Ok(plan) => {
             for scenario in scenarios {
                 let cases = plan.cases.iter().filter(|case| case.file == scenario.source.path);

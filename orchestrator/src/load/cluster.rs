@@ -14,7 +14,10 @@ use super::{
     source::{Place, Source},
     tidy, yaml,
 };
-use crate::plan::{Deadlines, KafkaPlan};
+use crate::{
+    bounds::{Written, choose},
+    plan::{Deadlines, KafkaPlan},
+};
 use mallard_protocol::workload::ClientProperties;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -40,6 +43,8 @@ pub struct Cluster {
     pub lease: Duration,
     /// How long each step may take.
     pub deadlines: Deadlines,
+    /// Bounds to lay over those of a scenario.
+    pub bounds: Option<Written>,
     /// Values that must never be written anywhere.
     pub secrets: Vec<String>,
     /// The file for the archive: secrets removed.
@@ -99,6 +104,7 @@ pub fn from_source(
         lease: raw.lease.unwrap_or_else(|| default_lease(true)),
         hosts: raw.hosts,
         deadlines: raw.deadlines,
+        bounds: raw.bounds,
         secrets,
         yaml: emit(&root),
         connection_places,
@@ -121,6 +127,7 @@ struct Raw {
     hosts: Vec<Host>,
     lease: Option<Duration>,
     deadlines: Deadlines,
+    bounds: Option<Written>,
 }
 
 #[derive(Clone)]
@@ -171,8 +178,15 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
         json!({}),
         Deadlines::default(),
     );
-    fields.later("bounds", "bounds files");
-    Some(Raw { kafka: kafka?, hosts: hosts?, lease: lease?, deadlines: deadlines? })
+    let doc = "Bounds to lay over those of a scenario: a file of them, or keys with values.";
+    let bounds = fields.optional("bounds", doc, choose::of_cluster());
+    Some(Raw {
+        kafka: kafka?,
+        hosts: hosts?,
+        lease: lease?,
+        deadlines: deadlines?,
+        bounds: bounds?,
+    })
 }
 
 fn embedded_word() -> impl Shape<Value = Kafka> {

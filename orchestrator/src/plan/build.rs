@@ -5,7 +5,7 @@ use crate::load::{
     Diagnostic, LoadedScenario,
     cluster::Cluster,
     nearest::{listed, nearest, suggest},
-    scenario,
+    scenario::{self, Scenario},
     shape::{Reader, check_name},
     tidy,
 };
@@ -35,12 +35,13 @@ pub fn plan(
     let mut reader = Reader { diagnostics: cluster.warnings.clone() };
     check_options(options, &mut reader);
     reader.diagnostics.extend(scenarios.iter().flat_map(|loaded| loaded.mistakes.clone()));
-    let expanded = expand(scenarios, options, &mut reader);
+    let (expanded, names) = expand(scenarios, options, &mut reader);
     let mut cases = Vec::new();
     for (loaded, one) in &expanded {
         // Values in messages are right for one case at a time; repetitions are dropped in the end.
         let before = reader.diagnostics.len();
         let Some(read) = scenario::read(&one.root, &mut reader) else { continue };
+        check_patterns(&read, &names, &mut reader);
         let sound = !reader.diagnostics[before..].iter().any(Diagnostic::is_error);
         let told = reader.diagnostics.len();
         for round in 1..=options.repeat.max(1) {
@@ -50,6 +51,7 @@ pub fn plan(
                 number: cases.len() + 1,
                 name: &name,
                 parameters: &one.parameters,
+                bounds: &options.bounds,
             };
             let planned =
                 case::build(loaded, &read, &one.resolved, cluster, &identity, &mut reader);
@@ -80,7 +82,7 @@ pub fn case_names(
 ) -> Result<Vec<CaseName>, Vec<Diagnostic>> {
     let mut reader = Reader::default();
     reader.diagnostics.extend(scenarios.iter().flat_map(|loaded| loaded.mistakes.clone()));
-    let expanded = expand(scenarios, options, &mut reader);
+    let (expanded, _) = expand(scenarios, options, &mut reader);
     let rounds = 1..=options.repeat.max(1);
     let names = expanded.iter().flat_map(|(loaded, one)| {
         rounds.clone().map(|round| CaseName {
@@ -104,11 +106,28 @@ fn check_options(options: &PlanOptions, reader: &mut Reader) {
     }
 }
 
+/// Patterns over case names that mean none of the scenario's cases, whatever `--only` leaves.
+fn check_patterns(scenario: &Scenario, names: &[(String, String)], reader: &mut Reader) {
+    let of_scenario = names.iter().filter(|(_, of)| *of == scenario.name.value);
+    let names: Vec<_> = of_scenario.map(|(case, _)| case.as_str()).collect();
+    for (pattern, _) in scenario.bounds.iter().flat_map(|bounds| &bounds.cases) {
+        let wanted = std::slice::from_ref(&pattern.value);
+        if !names.iter().any(|case| matrix::is_wanted(case, &scenario.name.value, wanted)) {
+            let message = format!("`{}` is no case of this scenario", pattern.value);
+            reader.error(&pattern.at, message, suggest(&pattern.value, &names, "cases"));
+        }
+    }
+}
+
+/// Cases with their scenarios.
+type Expansion<'a> = Vec<(&'a LoadedScenario, matrix::Expanded)>;
+
+/// The cases that `--only` leaves, and the names of all with those of their scenarios.
 fn expand<'a>(
     scenarios: &'a [LoadedScenario],
     options: &PlanOptions,
     reader: &mut Reader,
-) -> Vec<(&'a LoadedScenario, matrix::Expanded)> {
+) -> (Expansion<'a>, Vec<(String, String)>) {
     let mut used = Vec::new();
     let mut all = Vec::new();
     for loaded in scenarios {
@@ -132,7 +151,7 @@ fn expand<'a>(
         }
     }
     all.retain(|(loaded, case)| matrix::is_wanted(&case.name, &loaded.name, &options.only));
-    all
+    (all, names)
 }
 
 fn no_such_case(pattern: &str, names: &[(String, String)]) -> Diagnostic {

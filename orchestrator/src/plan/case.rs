@@ -1,11 +1,12 @@
 //! One case: a scenario, read and cross-checked with its cluster, placed on agents.
 
 use super::{
-    AgentPlan, CasePlan, WrittenClient,
+    AgentPlan, CasePlan, WrittenClient, matrix,
     place::Placement,
     schedule::{micros, timeline},
 };
 use crate::{
+    bounds::{Limits, Outside, choose::Sources},
     expect::{self, Expectation},
     load::{
         LoadedScenario,
@@ -14,7 +15,7 @@ use crate::{
         scenario::Scenario,
         shape::{Located, Property, Reader, part_of},
         source::Place,
-        yaml::Node,
+        yaml::{Entry, Kind, Node},
     },
 };
 use mallard_protocol::{
@@ -31,6 +32,7 @@ pub(super) struct Identity<'a> {
     pub(super) number: usize,
     pub(super) name: &'a str,
     pub(super) parameters: &'a BTreeMap<String, String>,
+    pub(super) bounds: &'a Outside,
 }
 
 /// A case while it is built.
@@ -76,7 +78,11 @@ pub(super) fn build(
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
     let broken = scenario.broken || building.reader.errors() > before;
     let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
-    let expectations = building.expectations(&vocabulary);
+    let bounds = building.bounds();
+    let mut expectations = building.expectations(&vocabulary);
+    if !broken {
+        expectations.extend(bounds.expectations(identity.name, &vocabulary, building.reader));
+    }
     let sound = reader.errors() == before;
     let clients = scenario.producers.iter().map(|(_, producer)| &producer.client);
     let clients = clients.chain(scenario.consumers.iter().map(|(_, consumer)| &consumer.client));
@@ -99,7 +105,7 @@ pub(super) fn build(
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
         lease: cluster.lease,
-        scenario_yaml: emit(resolved),
+        scenario_yaml: emit(&with_bounds(resolved, &bounds)),
         cluster_yaml: cluster.yaml.clone(),
         secrets,
         file: loaded.source.path.clone(),
@@ -167,6 +173,21 @@ impl Building<'_> {
         }
     }
 
+    fn bounds(&mut self) -> Limits {
+        let sources = Sources {
+            folder: self.folder,
+            scenario: self.scenario.bounds.as_ref(),
+            cluster: self.cluster.bounds.as_ref().map(|written| {
+                (written, self.cluster.source.path.parent().unwrap_or(Path::new("")))
+            }),
+            outside: self.identity.bounds,
+        };
+        let name = self.identity.name;
+        let scenario = &self.scenario.name.value;
+        let is_case = |pattern: &str| matrix::is_wanted(name, scenario, &[pattern.to_owned()]);
+        sources.of_case(is_case, self.reader)
+    }
+
     fn expectations(&mut self, vocabulary: &expect::Vocabulary) -> Vec<Expectation> {
         let mut expectations = Vec::new();
         for written in &self.scenario.expect {
@@ -184,6 +205,20 @@ impl Building<'_> {
         }
         expectations
     }
+}
+
+/// The scenario with the bounds it is judged by, wherever they come from: the archive says what was
+/// judged without any other file.
+fn with_bounds(resolved: &Node, bounds: &Limits) -> Node {
+    let mut root = resolved.clone();
+    if let Kind::Map(entries) = &mut root.kind {
+        entries.retain(|entry| entry.key != "bounds");
+        if !bounds.is_empty() {
+            let value = bounds.to_node(&resolved.at);
+            entries.push(Entry { key: "bounds".to_owned(), at: resolved.at.clone(), value });
+        }
+    }
+    root
 }
 
 /// What expectations may mention. Where there are mistakes elsewhere (`broken`), what the case seems not

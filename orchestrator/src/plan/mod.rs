@@ -18,6 +18,7 @@ mod template;
 mod topics;
 
 use crate::{
+    bounds::Outside,
     expect::Expectation,
     load::{Diagnostic, source::Place},
 };
@@ -43,13 +44,21 @@ pub struct PlanOptions {
     pub only: Vec<String>,
     /// `--repeat`: how often each case is run.
     pub repeat: u32,
+    /// What says from outside which bounds hold.
+    pub bounds: Outside,
 }
 
 impl PlanOptions {
     /// All cases once.
     #[must_use]
     pub fn new(run_id: impl Into<String>) -> Self {
-        Self { run_id: run_id.into(), set: Vec::new(), only: Vec::new(), repeat: 1 }
+        Self {
+            run_id: run_id.into(),
+            set: Vec::new(),
+            only: Vec::new(),
+            repeat: 1,
+            bounds: Outside::default(),
+        }
     }
 }
 

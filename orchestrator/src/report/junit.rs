@@ -120,5 +120,11 @@ fn account(result: &CaseResult) -> String {
 fn line(of: &ExpectationResult) -> String {
     let word = if of.passed { "passed" } else { "FAILED" };
     let value = of.value.map_or_else(|| "no sample".into(), |value| quantity(value, &of.unit));
-    format!("{word}  {}  (value {value}, limit {})", of.text, quantity(of.limit, &of.unit))
+    let margin = of.margin.map_or_else(String::new, |of| format!(", margin {:+.1} %", of * 100.0));
+    let source = of.source.as_ref().map_or_else(String::new, |file| {
+        let line = of.line.map_or_else(String::new, |line| format!(":{line}"));
+        format!("  [{} by {file}{line}]", of.metric)
+    });
+    let limit = quantity(of.limit, &of.unit);
+    format!("{word}  {}  (value {value}, limit {limit}{margin}){source}", of.text)
 }

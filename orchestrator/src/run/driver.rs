@@ -225,6 +225,7 @@ impl Driver<'_, '_> {
             sentence: judgement.sentence.clone(),
             reasons: result.reasons.clone(),
             expectations: result.expectations.clone(),
+            diagnoses: result.interpretation.diagnoses.clone(),
         });
         self.judgement = Some(judgement);
     }

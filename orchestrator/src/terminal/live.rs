@@ -68,11 +68,13 @@ impl Live {
                 per_second(row.received)
             ),
             format!(
-                "  response  p50 {}   p99 {}   max {}      end to end  p50 {}   p99 {}",
+                "  response  p50 {}   p95 {}   p99 {}   max {}      end to end  p50 {}   p95 {}   p99 {}",
                 latency(row.response_p50_us),
+                latency(row.response_p95_us),
                 latency(row.response_p99_us),
                 latency(row.response_max_us),
                 latency(row.end_to_end_p50_us),
+                latency(row.end_to_end_p95_us),
                 latency(row.end_to_end_p99_us)
             ),
             format!(

@@ -45,11 +45,12 @@ fn figures(row: &SeriesRow) -> String {
     let target = row.target_per_s.map_or("max".to_owned(), words::rate);
     let latency = |value: Option<u64>| value.map_or("–".to_owned(), words::latency);
     let mut line = format!(
-        "{:<8} target {target}, acked {}, received {}, response p50 {} p99 {}",
+        "{:<8} target {target}, acked {}, received {}, response p50 {} p95 {} p99 {}",
         row.phase,
         words::rate(row.acked as f64 / seconds),
         words::rate(row.received as f64 / seconds),
         latency(row.response_p50_us),
+        latency(row.response_p95_us),
         latency(row.response_p99_us),
     );
     let lag = row.lag.filter(|lag| *lag > 0);
@@ -112,7 +113,7 @@ pub(super) fn tell_outcome(
             )
         }
         RunEvent::LeftBehind { what, cause } => writeln!(out, "  left behind: {what} ({cause})"),
-        RunEvent::CaseFinished { case, verdict, sentence, reasons, expectations } => {
+        RunEvent::CaseFinished { case, verdict, sentence, reasons, expectations, diagnoses } => {
             let width = expectations.iter().map(|e| e.text.chars().count()).max().unwrap_or(0);
             for expectation in expectations {
                 writeln!(out, "  {}", words::expectation(expectation, paint, width))?;
@@ -122,6 +123,10 @@ pub(super) fn tell_outcome(
                 if !reason.remedy.is_empty() {
                     writeln!(out, "    {}", paint.dim(&reason.remedy))?;
                 }
+            }
+            for diagnosis in diagnoses {
+                writeln!(out, "  diagnosis: {}", diagnosis.text)?;
+                writeln!(out, "    {}", paint.dim(&diagnosis.remedy))?;
             }
             // The sentence begins with the verdict's word, which is painted here.
             let rest = sentence.strip_prefix(verdict.as_str()).unwrap_or(sentence);

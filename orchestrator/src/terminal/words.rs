@@ -95,5 +95,10 @@ pub fn expectation(result: &ExpectationResult, paint: Paint, width: usize) -> St
     let margin =
         result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
     let mark = paint.mark(result.passed);
-    format!("{mark} {:<width$}  {value}  (limit {limit}){margin}", result.text)
+    let metric = result.source.as_ref().map_or(String::new(), |_| format!("  {}", result.metric));
+    format!(
+        "{mark} {:<width$}  {value}  (limit {limit}){margin}{}",
+        result.text,
+        paint.dim(&metric)
+    )
 }

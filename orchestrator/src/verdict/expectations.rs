@@ -9,12 +9,14 @@ use crate::{
         units::{human, human_pair, per_hour},
     },
 };
+use std::path::Path;
 
 /// The result of one expectation.
 pub(super) fn result(
     expectation: &Expectation,
     judged: &Judged,
     clock: &Clock,
+    scenario: &Path,
 ) -> ExpectationResult {
     let unit = unit_of(expectation);
     let worst = judged.worst.as_ref();
@@ -33,9 +35,16 @@ pub(super) fn result(
         passed,
         first_failing_window_us: first.map(|finding| (finding.start_us, finding.end_us)),
         windows: judged.is_windowed.then_some((judged.windows, judged.failed)),
+        source: source_of(expectation, scenario),
         line: expectation.source.1,
         sentence: sentence(expectation, judged, clock),
     }
+}
+
+/// The file that an expectation stands in, if it is not the scenario's.
+fn source_of(expectation: &Expectation, scenario: &Path) -> Option<String> {
+    let file = &expectation.source.0;
+    (!file.as_os_str().is_empty() && file != scenario).then(|| file.display().to_string())
 }
 
 fn unit_of(expectation: &Expectation) -> String {

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     archive::model::{
-        AgentResult, CaseResult, CaseSummary, ExpectationResult, MetricValue, PartitionSeriesRow,
-        PhaseResult, Reason, SCHEMA_VERSION, Verdict,
+        AgentResult, CaseResult, CaseSummary, ExpectationResult, Interpretation, MetricValue,
+        PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, Verdict,
     },
+    diagnosis::{self, Facts},
     expect::{Vocabulary, is_produced},
     measure::{
         AgentMeasured, Measured,
@@ -52,7 +53,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
     let clock = Clock::new(facts.load_started_at.as_deref());
     let judged = plan.expectations.iter().zip(&measured.judged);
     let expectations: Vec<_> = judged
-        .map(|(expectation, judged)| expectations::result(expectation, judged, &clock))
+        .map(|(expectation, judged)| expectations::result(expectation, judged, &clock, &plan.file))
         .collect();
     let doubts = doubts(plan, &measured, facts, &expectations);
     let verdict = worst(doubts.iter().filter_map(|doubt| doubt.verdict));
@@ -62,7 +63,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
     let sentence = sentence(verdict, &reasons, &warnings, &expectations, &measured);
     let warnings = warnings.iter().map(Reason::from).collect();
     let vocabulary = measured.roster.vocabulary();
-    let result = CaseResult {
+    let mut result = CaseResult {
         schema_version: SCHEMA_VERSION,
         run_id: facts.run_id.clone(),
         scenario: plan.scenario.clone(),
@@ -87,7 +88,9 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         accounts: measured.accounts,
         accounts_whole: measured.accounts_whole,
         partitions: measured.partitions,
+        interpretation: Interpretation::default(),
     };
+    result.interpretation = diagnosis::interpret(&Facts::of(plan, &result));
     Judgement { result, sentence, partition_series: measured.partition_series }
 }
 

@@ -5,4 +5,5 @@ mod embedded;
 mod faults;
 mod foreign;
 mod kafka;
+mod suites;
 mod world;

@@ -255,6 +255,7 @@ impl Case {
                 text(&[("acks", "all"), ("linger.ms", "10"), ("compression.type", "snappy")]),
             )]),
             closed_loop: false,
+            interpretation: mallard::archive::model::Interpretation::default(),
         }
     }
 }
@@ -311,6 +312,7 @@ pub fn expect(
         passed,
         first_failing_window_us: None,
         windows: None,
+        source: None,
         line: Some(24),
         sentence: format!("{metric} was {value} {unit}, limit {limit}"),
     }
@@ -492,6 +494,7 @@ pub fn case_events(run: &mut RunFolder, case: &str, result: &CaseResult, sentenc
             sentence: sentence.into(),
             reasons,
             expectations,
+            diagnoses: Vec::new(),
         },
     );
 }

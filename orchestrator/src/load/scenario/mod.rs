@@ -15,7 +15,10 @@ use super::{
     },
     yaml::Node,
 };
-use crate::plan::OnAgentLoss;
+use crate::{
+    bounds::{Written, choose},
+    plan::OnAgentLoss,
+};
 use serde_json::json;
 
 pub use clients::clash;
@@ -49,6 +52,8 @@ pub struct Scenario {
     pub observe: Observe,
     /// What must hold.
     pub expect: Vec<Located<String>>,
+    /// Its bounds.
+    pub bounds: Option<Written>,
     /// What happens when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
     /// Seed of everything random.
@@ -104,6 +109,8 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     );
     let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
     let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
+    let doc = "Bounds: a file of them, or keys with values.";
+    let bounds = fields.optional("bounds", doc, choose::of_scenario());
     let on_agent_loss = fields.default(
         "on_agent_loss",
         "What happens when an agent is lost: the case ends as an error, or the others go on.",
@@ -113,7 +120,6 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     );
     let doc = "Seed of everything random: sizes, keys, contents, aborts.";
     let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
-    fields.later("bounds", "bounds files");
     fields.later("faults", "faults on the load's timeline");
     fields.later("services", "services under test");
     fields.later("pipelines", "pipelines");
@@ -129,6 +135,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         consumers: consumers.unwrap_or_default(),
         observe: observe.unwrap_or_default(),
         expect: expect.unwrap_or_default(),
+        bounds: bounds.flatten(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         seed: seed.unwrap_or_default(),
         broken: !fields.is_sound(),

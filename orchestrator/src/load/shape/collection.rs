@@ -76,6 +76,11 @@ pub fn mapping<S: Shape>(what: &'static str, longest: usize, shape: S) -> Mappin
     Mapping { what, shape, longest: Some(longest) }
 }
 
+/// A mapping from any text to one shape: patterns, say.
+pub fn entries<S: Shape>(what: &'static str, shape: S) -> Mapping<S> {
+    Mapping { what, shape, longest: None }
+}
+
 impl<S: Shape> Shape for Mapping<S> {
     type Value = Vec<(Located<String>, S::Value)>;
 

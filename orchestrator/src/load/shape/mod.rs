@@ -12,7 +12,7 @@ mod scalar;
 pub mod units;
 
 pub use choice::{Tagged, either, tagged, words};
-pub use collection::{Property, list, list_of_some, mapping, properties};
+pub use collection::{Property, entries, list, list_of_some, mapping, properties};
 pub use record::{Fields, Record, record};
 pub use scalar::{ScalarShape, check_name, flag, integer, name, number, part_of, scalar, text};
 

@@ -2,6 +2,7 @@
 
 use super::{
     events::{self, EventView},
+    meaning::{self, MeaningView},
     parts::{self, AccountsView, ExpectationView, HostView, LatencyRow, MetricRow},
 };
 use crate::{
@@ -40,6 +41,7 @@ pub(super) struct CaseView<'a> {
     reasons: &'a [Reason],
     warnings: &'a [Reason],
     findings: Vec<Finding>,
+    meaning: Option<MeaningView<'a>>,
     latency: Vec<LatencyRow>,
     explanation: Option<String>,
     accounts: Option<AccountsView>,
@@ -97,6 +99,7 @@ pub(super) fn view<'a>(
         reasons: result.map_or(&[], |r| &r.reasons),
         warnings: result.map_or(&[], |r| &r.warnings),
         findings: trust::findings(case, &drawn.totals),
+        meaning: result.and_then(|r| meaning::view(&r.interpretation)),
         latency: parts::latency(result, &drawn.totals),
         explanation: words::service_and_response(&drawn.totals, &case.series, result),
         accounts: result.map(parts::accounts),

@@ -7,6 +7,7 @@
 
 mod case;
 mod events;
+mod meaning;
 mod parts;
 
 use super::{Format, ReportError, templates::Templates, words};

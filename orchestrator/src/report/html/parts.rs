@@ -31,6 +31,8 @@ pub(super) struct ExpectationView {
     bar: Option<f64>,
     sentence: String,
     line: Option<usize>,
+    /// Of a bound: the metric it bounds, and the file it stands in.
+    bound: Option<(String, String)>,
     /// The first window that failed, on the run's clock and by the time of day.
     window: Option<String>,
     windows: Option<String>,
@@ -66,6 +68,7 @@ fn expectation(of: &ExpectationResult, zero: Option<&str>) -> ExpectationView {
         bar: of.margin.map(|margin| (margin.abs().min(1.0) * 1000.0).round() / 20.0),
         sentence: of.sentence.clone(),
         line: of.line,
+        bound: of.source.clone().map(|file| (of.metric.clone(), file)),
         window,
         windows: of.windows.map(|(judged, failed)| match failed {
             0 => format!("{} windows judged", count(judged)),

@@ -1,0 +1,192 @@
+//! What a diagnosis rests on.
+
+use crate::{
+    archive::model::{CaseResult, MetricValue},
+    measure::workload_of,
+    plan::CasePlan,
+};
+use mallard_protocol::workload::Membership;
+use std::collections::BTreeMap;
+
+/// Facts of a case, measured and planned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Metrics over the measured phases, by name, in their own units.
+    pub metrics: BTreeMap<String, f64>,
+    /// Time of the measured phases, in microseconds.
+    pub measured_us: u64,
+    /// Whether a producer runs closed loop, so that the rate is what was possible.
+    pub closed_loop: bool,
+    /// Topic-partitions.
+    pub partitions: Vec<Partition>,
+    /// Producers.
+    pub senders: Vec<Sender>,
+    /// Consumers.
+    pub groups: Vec<Group>,
+    /// What Mallard doubts of its own load generator: code and text.
+    pub generator: Vec<(String, String)>,
+}
+
+/// A topic-partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// Topic, by its name in the scenario.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Largest lag of any group.
+    pub lag_max: Option<u64>,
+}
+
+/// A producer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sender {
+    /// Its name.
+    pub name: String,
+    /// How many instances it has.
+    pub instances: u32,
+    /// Its metrics.
+    pub metrics: BTreeMap<String, f64>,
+    /// Its client's properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A consumer: the members of a group, or readers of assigned partitions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// How many instances it has.
+    pub instances: u32,
+    /// Whether its partitions are assigned by the group's protocol.
+    pub is_group: bool,
+    /// Topics that it reads, by their names in the scenario.
+    pub topics: Vec<String>,
+    /// Partitions of these topics.
+    pub partitions: u32,
+    /// Work for each record, in microseconds.
+    pub work_us: u64,
+    /// Its metrics.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// Codes of doubts about the load generator.
+const GENERATOR_CODES: [&str; 3] = ["generator_slip", "agent_cpu_saturated", "intervals_late"];
+
+impl Facts {
+    /// The facts of a case that was run and judged.
+    #[must_use]
+    pub fn of(plan: &CasePlan, result: &CaseResult) -> Self {
+        let measured = result.phases.iter().filter(|phase| phase.measured);
+        let doubts = result.reasons.iter().chain(&result.warnings);
+        let doubts = doubts.filter(|doubt| GENERATOR_CODES.contains(&&*doubt.code));
+        let partitions = result.partitions.iter().filter(|partition| partition.partition >= 0);
+        Self {
+            metrics: values(&result.metrics),
+            measured_us: measured.map(|phase| phase.end_us - phase.start_us).sum(),
+            closed_loop: result.closed_loop,
+            partitions: partitions
+                .map(|of| Partition {
+                    topic: of.topic.clone(),
+                    partition: of.partition,
+                    acked: of.acked,
+                    lag_max: of.lag_max,
+                })
+                .collect(),
+            senders: senders(plan, result),
+            groups: groups(plan, result),
+            generator: doubts.map(|doubt| (doubt.code.clone(), doubt.text.clone())).collect(),
+        }
+    }
+
+    /// A metric over the whole.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).copied()
+    }
+
+    /// Whether anything was acknowledged or received.
+    #[must_use]
+    pub fn has_load(&self) -> bool {
+        let some = |name| self.metric(name).is_some_and(|value| value > 0.0);
+        some("records.acked") || some("records.received")
+    }
+
+    /// Records of a consumer's topics that were acknowledged, a second.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts and times are below 2^53")]
+    pub fn acked_per_s(&self, group: &Group) -> Option<f64> {
+        let of = self.partitions.iter().filter(|partition| group.topics.contains(&partition.topic));
+        let acked: u64 = of.map(|partition| partition.acked).sum();
+        (self.measured_us > 0 && acked > 0).then(|| acked as f64 / (self.measured_us as f64 / 1e6))
+    }
+}
+
+fn values(metrics: &BTreeMap<String, MetricValue>) -> BTreeMap<String, f64> {
+    let known = metrics.iter().filter_map(|(name, metric)| Some((name.clone(), metric.value?)));
+    known.collect()
+}
+
+fn values_of(result: &CaseResult, workload: &str) -> BTreeMap<String, f64> {
+    result.workloads.get(workload).map(values).unwrap_or_default()
+}
+
+fn senders(plan: &CasePlan, result: &CaseResult) -> Vec<Sender> {
+    let mut senders: Vec<Sender> = Vec::new();
+    for spec in plan.agents.iter().flat_map(|agent| &agent.producers) {
+        let name = workload_of(&spec.name);
+        if let Some(known) = senders.iter_mut().find(|sender| sender.name == name) {
+            known.instances += 1;
+            continue;
+        }
+        senders.push(Sender {
+            name: name.to_owned(),
+            instances: 1,
+            metrics: values_of(result, name),
+            properties: result.client_properties.get(name).cloned().unwrap_or_default(),
+        });
+    }
+    senders
+}
+
+fn groups(plan: &CasePlan, result: &CaseResult) -> Vec<Group> {
+    let mut groups: Vec<(Option<&str>, Group)> = Vec::new();
+    for spec in plan.agents.iter().flat_map(|agent| &agent.consumers) {
+        let name = workload_of(&spec.name);
+        let id = match &spec.membership {
+            Membership::Group(id) => Some(id.as_str()),
+            Membership::Assigned(_) => None,
+        };
+        let same = |(other, group): &&mut (Option<&str>, Group)| match id {
+            Some(_) => *other == id,
+            None => other.is_none() && group.name == name,
+        };
+        if let Some((_, known)) = groups.iter_mut().find(same) {
+            known.instances += 1;
+            // Consumers that share a group are one reader, and are measured under both names.
+            if !known.name.split('+').any(|other| other == name) {
+                known.name = format!("{}+{name}", known.name);
+            }
+            continue;
+        }
+        let topics = spec.topics.iter().filter_map(|topic| plan.topics.get(topic.index()));
+        let partitions = topics.clone().map(|t| u32::try_from(t.partitions).unwrap_or(0)).sum();
+        let group = Group {
+            name: name.to_owned(),
+            instances: 1,
+            is_group: id.is_some(),
+            topics: topics.map(|topic| topic.alias.clone()).collect(),
+            partitions,
+            work_us: spec.work_us,
+            metrics: BTreeMap::new(),
+        };
+        groups.push((id, group));
+    }
+    let with_metrics = groups.into_iter().map(|(_, mut group)| {
+        group.metrics = values_of(result, &group.name);
+        group
+    });
+    with_metrics.collect()
+}

@@ -1,0 +1,316 @@
+//! Rules: each looks at some facts and says what limits, or nothing.
+
+use super::{
+    Facts, Group, Partition, Sender,
+    stages::{DELIVERY, IN_CLIENT, ROUND_TRIP, SERVICE, WAITING},
+};
+use crate::{
+    archive::model::{Diagnosis, Stage},
+    measure::units::{digits, human},
+};
+use std::collections::BTreeMap;
+
+/// Every diagnosis, the weightiest first: a generator that limits taints all that follows.
+pub(super) fn diagnoses(facts: &Facts, stages: &[Stage]) -> Vec<Diagnosis> {
+    let mut found: Vec<Diagnosis> = generator(facts).into_iter().collect();
+    found.extend(facts.groups.iter().filter_map(|group| slow_consumer(facts, group)));
+    found.extend(facts.groups.iter().filter_map(idle_consumers));
+    found.extend(hot_partitions(facts));
+    found.extend(facts.senders.iter().filter_map(|sender| small_batches(facts, sender)));
+    found.extend(throttled(facts));
+    found.extend(broker_or_distance(facts, stages));
+    found.extend(stage(stages));
+    found
+}
+
+fn diagnosis(code: &str, text: String, remedy: String) -> Diagnosis {
+    Diagnosis { code: code.to_owned(), text, remedy }
+}
+
+/// Share of a core from which on a thread has nothing left to give.
+const THREAD_SATURATED: f64 = 0.9;
+
+/// The load generator itself.
+fn generator(facts: &Facts) -> Option<Diagnosis> {
+    let busiest = facts.metric("agent.thread_cpu.max").unwrap_or(0.0);
+    let remedy = "spread the load over more instances, agents or hosts; then the figures are the \
+                  system's and not the generator's";
+    let text = match facts.generator.first() {
+        Some((_, text)) => format!("The load generator limits: {text}"),
+        None if facts.closed_loop && busiest >= THREAD_SATURATED => format!(
+            "The load generator limits: the busiest thread of an agent used {} of a core \
+             (agent.thread_cpu.max), and in a closed loop that thread sets the rate",
+            human(busiest, "ratio")
+        ),
+        None => return None,
+    };
+    Some(diagnosis("generator_limits", text, remedy.to_owned()))
+}
+
+/// A consumer is behind when it receives less than this share of what its topics get.
+const KEEPS_UP: f64 = 0.95;
+/// … or when it has once been further behind than its topics get in this time, in seconds.
+const BEHIND_S: f64 = 1.0;
+
+/// A consumer that does not keep up.
+fn slow_consumer(facts: &Facts, group: &Group) -> Option<Diagnosis> {
+    let acked = facts.acked_per_s(group)?;
+    let received = group.metrics.get("consume.received.rate").copied()?;
+    let lag = facts.metric("consume.lag.max").filter(|_| facts.groups.len() == 1);
+    let lag = group.metrics.get("consume.lag.max").copied().or(lag)?;
+    let behind_s = lag / acked;
+    if behind_s < BEHIND_S {
+        return None;
+    }
+    let falling = received < acked * KEEPS_UP;
+    let what = if falling { "does not keep up" } else { "fell behind and caught up" };
+    let text = format!(
+        "The consumer {} {what}: it received {} while its topics got {}, and its lag reached {} \
+         (consume.lag.max), which is {} of load",
+        group.name,
+        human(received, "per_s"),
+        human(acked, "per_s"),
+        human(lag, "records"),
+        human(behind_s * 1e6, "us"),
+    );
+    Some(diagnosis("consumer_limits", text, consumer_remedy(group)))
+}
+
+fn consumer_remedy(group: &Group) -> String {
+    let room = group.partitions > group.instances;
+    let more = if room {
+        format!(
+            "it has {} and {}: add instances",
+            counted(group.instances, "instance"),
+            counted(group.partitions, "partition")
+        )
+    } else {
+        format!(
+            "it has {} and no more than {}: add partitions, then instances",
+            counted(group.instances, "instance"),
+            counted(group.partitions, "partition")
+        )
+    };
+    if group.work_us == 0 {
+        return format!("{more}, or find what takes its time");
+    }
+    let possible = 1e6 / work(group) * f64::from(group.instances.min(group.partitions.max(1)));
+    format!(
+        "its work of {} a record allows {} in all; shorten it, or {more}",
+        human(work(group), "us"),
+        human(possible, "per_s")
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "work is at most an hour")]
+fn work(group: &Group) -> f64 {
+    group.work_us as f64
+}
+
+fn counted(count: u32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Fewer partitions than members.
+fn idle_consumers(group: &Group) -> Option<Diagnosis> {
+    if !group.is_group || group.partitions == 0 || group.instances <= group.partitions {
+        return None;
+    }
+    let text = format!(
+        "The consumer {} has {} for {}: {} nothing to do",
+        group.name,
+        counted(group.instances, "instance"),
+        counted(group.partitions, "partition"),
+        match group.instances - group.partitions {
+            1 => "1 of them has".to_owned(),
+            idle => format!("{idle} of them have"),
+        }
+    );
+    let remedy = "give its topics at least as many partitions as it has instances";
+    Some(diagnosis("fewer_partitions_than_consumers", text, remedy.to_owned()))
+}
+
+/// Records from which on shares of partitions mean something.
+const SKEW_RECORDS: u64 = 1_000;
+/// How many times its even share a hot partition gets…
+const HOT: f64 = 2.0;
+/// …and how much of all, at least: of two partitions, one with 60 % is not hot.
+const HOT_SHARE: f64 = 0.25;
+/// Of two partitions, no share is more than twice an even one.
+const HOT_OF_TWO: f64 = 0.8;
+
+/// A partition that gets far more than its even share.
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+fn hot_partitions(facts: &Facts) -> Vec<Diagnosis> {
+    let mut topics: BTreeMap<&str, Vec<&Partition>> = BTreeMap::new();
+    for partition in &facts.partitions {
+        topics.entry(&partition.topic).or_default().push(partition);
+    }
+    let hot = topics.into_iter().filter_map(|(topic, partitions)| {
+        let total: u64 = partitions.iter().map(|partition| partition.acked).sum();
+        let hottest = partitions.iter().max_by_key(|partition| partition.acked)?;
+        if partitions.len() < 2 || total < SKEW_RECORDS {
+            return None;
+        }
+        let share = hottest.acked as f64 / total as f64;
+        let times = share * partitions.len() as f64;
+        let mark = if partitions.len() == 2 { HOT_OF_TWO } else { HOT_SHARE };
+        if share < mark || (partitions.len() > 2 && times < HOT) {
+            return None;
+        }
+        let lag = hottest.lag_max.filter(|lag| *lag > 0).map_or_else(String::new, |lag| {
+            format!("; its lag reached {}", human(lag as f64, "records"))
+        });
+        let text = format!(
+            "Partition {topic}/{} is hot: it got {} of the records of {topic}, {} times an even \
+             share of {} partitions{lag}",
+            hottest.partition,
+            human(share, "ratio"),
+            digits(times),
+            partitions.len()
+        );
+        let remedy = "choose keys that spread: all records of a key go to one partition; or send \
+                      without keys, or set `partitioning`";
+        Some(diagnosis("hot_partition", text, remedy.to_owned()))
+    });
+    hot.collect()
+}
+
+/// Batches with fewer records than this are small…
+const SMALL_BATCH_RECORDS: f64 = 5.0;
+/// …if an instance makes more than so many of them a second: at low rates there is nothing to gather.
+const MANY_BATCHES_PER_S: f64 = 200.0;
+/// Response p95 from which on a producer is slow enough to look for a reason.
+const SLOW_RESPONSE_US: f64 = 100_000.0;
+/// Share of time in which clients refused records from which on that counts.
+const HELD_UP: f64 = 0.01;
+/// Share of the scheduled rate below which a schedule was missed.
+const MISSED: f64 = 0.99;
+
+/// Whether producers show any sign of being slowed down.
+fn is_slowed(facts: &Facts) -> bool {
+    let metric = |name: &str| facts.metric(name);
+    let missed = match (metric("produce.acked.rate"), metric("produce.scheduled.rate")) {
+        (Some(acked), Some(scheduled)) => acked < scheduled * MISSED,
+        _ => false,
+    };
+    facts.closed_loop
+        || missed
+        || metric("produce.response.p95").is_some_and(|us| us > SLOW_RESPONSE_US)
+        || metric("produce.backpressure_share").is_some_and(|share| share > HELD_UP)
+}
+
+/// Many requests that carry little each.
+fn small_batches(facts: &Facts, sender: &Sender) -> Option<Diagnosis> {
+    let metric = |name: &str| sender.metrics.get(name).copied();
+    let records = metric("produce.client.batch_records").filter(|records| *records > 0.0)?;
+    let acked = metric("produce.acked.rate")?;
+    let batches_per_s = acked / records / f64::from(sender.instances.max(1));
+    if records >= SMALL_BATCH_RECORDS || batches_per_s < MANY_BATCHES_PER_S || !is_slowed(facts) {
+        return None;
+    }
+    let bytes = metric("produce.client.batch_bytes").unwrap_or(0.0);
+    let text = format!(
+        "The batches of {} are small: {} records and {} each on average \
+         (produce.client.batch_records, produce.client.batch_bytes), {} batches a second from each \
+         instance",
+        sender.name,
+        digits(records),
+        human(bytes, "bytes"),
+        digits(batches_per_s.round()),
+    );
+    let set = |key: &str| {
+        let value = sender.properties.get(key);
+        value.map_or_else(|| format!("`{key}`"), |value| format!("`{key}` (now {value})"))
+    };
+    let remedy = format!(
+        "raise {}, {} or {}, so that a request carries more",
+        set("linger.ms"),
+        set("batch.num.messages"),
+        set("batch.size")
+    );
+    Some(diagnosis("small_batches", text, remedy))
+}
+
+/// Brokers that hold a client back by quota.
+fn throttled(facts: &Facts) -> Option<Diagnosis> {
+    let us = facts.metric("produce.client.throttle").filter(|us| *us >= 1_000.0)?;
+    let text = format!(
+        "Brokers throttle the producers: {} a request on average (produce.client.throttle)",
+        human(us, "us")
+    );
+    let remedy = "raise the client's quota on the brokers, or ask for less";
+    Some(diagnosis("broker_throttles", text, remedy.to_owned()))
+}
+
+/// Mean time of a stage from which on it is worth a word, in microseconds.
+const LONG_STAGE_US: f64 = 20_000.0;
+/// Share of all time from which on a stage takes most of it.
+const MOST: f64 = 0.6;
+/// Share of the median that the fastest record took from which on every record takes that long.
+const DISTANCE: f64 = 0.5;
+
+/// Requests that take long: all of them alike (distance), or under this load (the broker).
+fn broker_or_distance(facts: &Facts, stages: &[Stage]) -> Option<Diagnosis> {
+    let round_trip = facts.metric("produce.client.round_trip")?;
+    let takes_most = stages.iter().any(|s| s.name == ROUND_TRIP && s.share >= MOST);
+    let held_up = facts.metric("produce.backpressure_share").is_some_and(|share| share > HELD_UP);
+    if round_trip < LONG_STAGE_US || !(takes_most || held_up) {
+        return None;
+    }
+    let fastest = facts.metric("produce.service.min")?;
+    let median = facts.metric("produce.service.p50")?;
+    if fastest >= median * DISTANCE {
+        let text = format!(
+            "The way to the broker limits: a round trip takes {} on average \
+             (produce.client.round_trip), and even the fastest record took {} of a median of {}, so \
+             it is a delay that every request has",
+            human(round_trip, "us"),
+            human(fastest, "us"),
+            human(median, "us")
+        );
+        let remedy = "move producers nearer to the brokers, or have fewer, larger requests and more \
+                      of them in flight";
+        return Some(diagnosis("network_limits", text, remedy.to_owned()));
+    }
+    let text = format!(
+        "The broker limits: a round trip takes {} on average (produce.client.round_trip) under this \
+         load, while the fastest record took {} and the median {}",
+        human(round_trip, "us"),
+        human(fastest, "us"),
+        human(median, "us")
+    );
+    let remedy = "look at the brokers' disks, CPU and replication (`acks`, `min.insync.replicas`), \
+                  or spread the topic over more of them";
+    Some(diagnosis("broker_limits", text, remedy.to_owned()))
+}
+
+/// The stage in which most of the time goes, if that is long.
+fn stage(stages: &[Stage]) -> Option<Diagnosis> {
+    let longest = stages.iter().max_by(|a, b| a.share.total_cmp(&b.share))?;
+    if longest.share < MOST || longest.mean_us < LONG_STAGE_US {
+        return None;
+    }
+    let total: f64 = stages.iter().map(|stage| stage.mean_us).sum();
+    let text = format!(
+        "Most of a record's time is {}: {} of {} on average, {}",
+        longest.name,
+        human(longest.mean_us, "us"),
+        human(total, "us"),
+        human(longest.share, "ratio")
+    );
+    let remedy = match longest.name.as_str() {
+        WAITING => {
+            "the client refuses records, or the generator is late: look at backpressure and \
+                    slip over time"
+        }
+        IN_CLIENT => {
+            "batches wait to fill or requests wait for answers: look at `linger.ms`, and \
+                      at requests in flight"
+        }
+        ROUND_TRIP | SERVICE => "look at the brokers and the way to them",
+        DELIVERY => "look at the consumers: lag, work for each record, fetch settings",
+        _ => "",
+    };
+    Some(diagnosis("longest_stage", text, remedy.to_owned()))
+}
