@@ -38,3 +38,9 @@ pub fn rfc3339(at: Timestamp) -> String {
 pub fn wall_time_in(ahead: std::time::Duration) -> Timestamp {
     Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
 }
+
+/// How long ago that was by the wall clock; zero if it lies ahead.
+#[must_use]
+pub fn since(then: Timestamp) -> std::time::Duration {
+    std::time::Duration::try_from(Timestamp::now().duration_since(then)).unwrap_or_default()
+}

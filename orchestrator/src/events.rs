@@ -38,6 +38,13 @@ pub enum RunEvent {
         /// Phases by name with their start, in microseconds.
         phases: Vec<(String, u64)>,
     },
+    /// Another controller died while the case's load ran; this one has taken it over.
+    CaseResumed {
+        /// The case.
+        case: String,
+        /// On the run's clock.
+        at_us: u64,
+    },
     /// A step before the load: what is waited for now.
     Step {
         /// The case.

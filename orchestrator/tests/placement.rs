@@ -101,7 +101,7 @@ fn topics_and_groups_carry_the_run_unless_they_are_the_users() {
     let options = PlanOptions { repeat: 2, ..PlanOptions::new("20260101-x") };
     let plan = plan(&[loaded(text)], &on, &options).unwrap();
     let names: Vec<_> = plan.cases.iter().map(|case| &*case.name).collect();
-    assert_eq!(names, ["x#1", "x#2"]);
+    assert_eq!(names, ["x+1", "x+2"]);
     for (number, case) in (1..).zip(&plan.cases) {
         assert_eq!(case.topics[0].name, format!("own-20260101-x-{number}"));
         assert_eq!(case.topics[1].name, "theirs");

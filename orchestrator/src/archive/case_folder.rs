@@ -5,16 +5,34 @@ use super::{
     csv::{self, PartitionLine, Table},
     file::{self, Appender},
     hlog::{self, Latencies, LogWriter},
+    intervals::{self, IntervalLog, IntervalReader},
     model::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
     redact::Redactor,
     run_folder::write_json,
     thin_out::ThinOut,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+/// Files that follow from the agents' reports, and are made again when a case is taken over.
+const DERIVED: [&str; 9] = [
+    "series.csv",
+    "resources.csv",
+    "errors.csv",
+    "lag.csv",
+    "latency.hlog",
+    "partitions.csv",
+    "partition_series.csv",
+    "totals.hlog",
+    "result.json",
+];
+
+/// Name of the file that tells how far a case had come.
+const CHECKPOINT: &str = "checkpoint.json";
 
 /// A case's folder, open for writing. Every call leaves whole lines and whole files behind, so a
 /// case that is cut off at any point can be read.
@@ -36,6 +54,19 @@ pub struct CaseFolder {
 impl CaseFolder {
     pub(super) fn create(path: PathBuf, redactor: Redactor) -> Result<Self, ArchiveError> {
         file::create_folder(&path)?;
+        Self::open(path, redactor)
+    }
+
+    /// Opens the folder of a case whose controller died. What follows from the agents' reports is
+    /// removed, because it is made again from them; reports, inputs and the checkpoint stay.
+    pub(super) fn reopen(path: PathBuf, redactor: Redactor) -> Result<Self, ArchiveError> {
+        for name in DERIVED {
+            file::remove(&path.join(name))?;
+        }
+        Self::open(path, redactor)
+    }
+
+    fn open(path: PathBuf, redactor: Redactor) -> Result<Self, ArchiveError> {
         let table = |name: &str| Table::create(path.join(name));
         Ok(Self {
             series: table("series.csv")?,
@@ -109,8 +140,46 @@ impl CaseFolder {
         file::check_name(agent)?;
         let folder = self.path.join("agents").join(agent);
         fs::create_dir_all(&folder).map_err(|source| ArchiveError::write(&folder, source))?;
-        let file = Appender::create(folder.join("agent.log"))?;
+        // A controller that died while logs came home has left a part of this one.
+        let file = Appender::reopen(folder.join("agent.log"), 0)?;
         Ok(AgentLog { file, redactor: self.redactor.clone(), open_line: Vec::new() })
+    }
+
+    /// Starts `agents/<agent>/intervals`, or goes on with it after so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it is there already and nothing is known of it, or cannot be written.
+    pub fn interval_log(&self, agent: &str, whole_bytes: u64) -> Result<IntervalLog, ArchiveError> {
+        file::check_name(agent)?;
+        let path = interval_path(&self.path, agent);
+        let folder = path.parent().unwrap_or(&self.path);
+        fs::create_dir_all(folder).map_err(|source| ArchiveError::write(folder, source))?;
+        match whole_bytes {
+            0 => {
+                file::remove(&path)?;
+                IntervalLog::create(path)
+            }
+            whole => IntervalLog::reopen(path, whole),
+        }
+    }
+
+    /// Reads what an agent reported so far.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or another build wrote it.
+    pub fn read_intervals(&self, agent: &str) -> Result<IntervalReader, ArchiveError> {
+        IntervalReader::open(&interval_path(&self.path, agent))
+    }
+
+    /// Writes `checkpoint.json`. What it holds is known to be no secret.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn checkpoint<T: Serialize>(&self, checkpoint: &T) -> Result<(), ArchiveError> {
+        write_json(&self.path.join(CHECKPOINT), checkpoint)
     }
 
     /// Writes what is known once the case is judged: `partitions.csv`, `partition_series.csv`,
@@ -139,7 +208,8 @@ impl CaseFolder {
         if let Some(totals) = totals {
             self.write_totals(totals)?;
         }
-        write_json(&self.path.join("result.json"), &self.redactor.case(result))
+        write_json(&self.path.join("result.json"), &self.redactor.case(result))?;
+        file::remove(&self.path.join(CHECKPOINT))
     }
 
     /// Writes what is being added up.
@@ -175,6 +245,16 @@ impl Drop for CaseFolder {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// Reads a case's `checkpoint.json`; `None` if there is none, or none that this build can read.
+#[must_use]
+pub fn read_checkpoint<T: DeserializeOwned>(case: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(case.join(CHECKPOINT)).ok()?).ok()
+}
+
+fn interval_path(case: &Path, agent: &str) -> PathBuf {
+    case.join("agents").join(agent).join(intervals::FILE)
 }
 
 /// An agent's log, as it comes in pieces.

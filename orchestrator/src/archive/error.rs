@@ -14,6 +14,17 @@ pub enum ArchiveError {
         /// The folder.
         path: PathBuf,
     },
+    /// A living controller has the run.
+    #[error(
+        "take over the run in {}: {holder} runs it; `mallard status` shows how far it is",
+        path.display()
+    )]
+    Held {
+        /// The run's folder.
+        path: PathBuf,
+        /// Who, in words.
+        holder: String,
+    },
     /// A name that cannot be a folder's.
     #[error(
         "use {name:?} as the name of a folder: allowed are up to {limit} letters, digits, `.`, `_`, \

@@ -31,9 +31,25 @@ impl Appender {
         }
     }
 
+    /// Opens a file of which so many bytes are whole, and cuts off the rest. It may be missing if none
+    /// are.
+    pub(super) fn reopen(path: PathBuf, whole_bytes: u64) -> Result<Self, ArchiveError> {
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        let cut = opened.and_then(|file| file.set_len(whole_bytes).map(|()| file));
+        match cut {
+            Ok(file) => Ok(Self { path, file, len: whole_bytes }),
+            Err(source) => Err(ArchiveError::write(path, source)),
+        }
+    }
+
     /// Appends whole lines in one write. If that fails, what was written of them is cut off again.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), ArchiveError> {
         debug_assert!(lines.last().is_none_or(|byte| *byte == b'\n'));
+        self.append_bytes(lines)
+    }
+
+    /// Appends bytes, in the same manner.
+    pub(super) fn append_bytes(&mut self, lines: &[u8]) -> Result<(), ArchiveError> {
         if let Err(source) = self.file.write_all(lines) {
             // The first error is the one to tell; a second one here changes nothing for the user.
             let _ = self.file.set_len(self.len);
@@ -79,6 +95,16 @@ pub(super) fn replace_link(path: &Path, target: &str) -> Result<(), ArchiveError
         let _ = fs::remove_file(&temporary);
         ArchiveError::write(path, source)
     })
+}
+
+/// Removes a file if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), ArchiveError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ArchiveError::write(path, source))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a folder, which must not exist; its parents may.

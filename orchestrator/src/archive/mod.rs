@@ -3,6 +3,8 @@
 //! ```text
 //! results/<run id>/
 //!   run.json  events.jsonl  junit.xml  report.html
+//!   order.json               what was asked for, so that `mallard resume` can ask for it again
+//!   lock                     held while a controller runs this
 //!   cases/<case>/
 //!     result.json            model::CaseResult
 //!     series.csv             model::SeriesRow, one an interval, appended while the case runs
@@ -14,7 +16,9 @@
 //!     latency.hlog           HdrHistogram interval log; tags service, response, end_to_end, slip
 //!     totals.hlog            the same tags, one line each: the measured phases as a whole
 //!     scenario.yaml  cluster.yaml
+//!     checkpoint.json        what a controller that takes over has to know; gone once judged
 //!     agents/<agent>/agent.log
+//!     agents/<agent>/intervals   every report of the agent as it came: what the rest is made of
 //! ```
 //!
 //! Invariant: a file that is written at the end is written under a temporary name and renamed; a file
@@ -26,16 +30,21 @@ mod error;
 mod file;
 pub mod hlog;
 mod inflate;
+pub mod intervals;
+pub mod journal;
+mod lock;
 pub mod model;
 pub mod read;
 mod redact;
 mod run_folder;
 mod thin_out;
 
-pub use case_folder::{AgentLog, CaseFolder};
+pub use case_folder::{AgentLog, CaseFolder, read_checkpoint};
 pub use error::ArchiveError;
 pub use file::write_whole;
 pub use hlog::Latencies;
+pub use intervals::{IntervalLog, IntervalReader};
+pub use lock::{Holder, Lock, holder};
 pub use run_folder::{RunFolder, new_id};
 
 #[cfg(test)]

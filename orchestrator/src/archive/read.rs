@@ -87,6 +87,41 @@ pub fn find_run(results: &Path, name: &str) -> Result<PathBuf, ArchiveError> {
     Err(ArchiveError::NoRun { name: name.to_owned(), why })
 }
 
+/// Runs that are not over, by name: oldest first where nobody chose the name.
+///
+/// # Errors
+///
+/// When the archive cannot be listed. One that is not there has no runs.
+pub fn open_runs(results: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+    let entries = match fs::read_dir(results) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ArchiveError::read(results, source)),
+    };
+    let is_open = |path: &PathBuf| {
+        let link = path.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
+        !link && path.join("events.jsonl").is_file() && !path.join("run.json").is_file()
+    };
+    let mut runs: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_open).collect();
+    runs.sort();
+    Ok(runs)
+}
+
+/// What was asked for when a run began.
+///
+/// # Errors
+///
+/// When it does not say so: it is older than this, or it never began.
+pub fn order<T: DeserializeOwned>(run: &Path) -> Result<T, ArchiveError> {
+    let path = run.join(super::run_folder::ORDER);
+    let text = fs::read(&path).map_err(|source| ArchiveError::read(&path, source))?;
+    serde_json::from_slice(&text).map_err(|error| ArchiveError::Damaged {
+        path,
+        line: Some(error.line()),
+        what: error.to_string(),
+    })
+}
+
 /// Whether a folder holds a run, finished or not.
 #[must_use]
 pub fn is_run(path: &Path) -> bool {

@@ -3,6 +3,7 @@
 use super::{
     ArchiveError, CaseFolder,
     file::{self, Appender},
+    lock::Lock,
     model::RunResult,
     redact::Redactor,
 };
@@ -24,6 +25,9 @@ const NAME_PART_LIMIT: usize = 80;
 /// Names in `results/` that are not runs.
 const RESERVED: [&str; 2] = ["latest", "index.html"];
 
+/// Name of the file that tells what was asked for.
+pub(super) const ORDER: &str = "order.json";
+
 /// A run's folder, open for writing. Two runs in one `results/` share nothing but the link `latest`
 /// and the index, which are both replaced whole.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct RunFolder {
     path: PathBuf,
     events: Appender,
     redactor: Redactor,
+    /// Held until this controller ends, however it ends.
+    _lock: Lock,
 }
 
 impl RunFolder {
@@ -49,9 +55,26 @@ impl RunFolder {
         };
         fs::create_dir(path.join("cases"))
             .map_err(|source| ArchiveError::write(path.join("cases"), source))?;
+        let lock = Lock::take(&path)?;
         let events = Appender::create(path.join("events.jsonl"))?;
         file::replace_link(&results.join("latest"), &id)?;
-        Ok(Self { id, path, events, redactor: Redactor::default() })
+        Ok(Self { id, path, events, redactor: Redactor::default(), _lock: lock })
+    }
+
+    /// Opens the folder of a run whose controller died, to go on with it.
+    ///
+    /// # Errors
+    ///
+    /// When a living controller has it ([`ArchiveError::Held`]), or it cannot be read or written.
+    pub fn reopen(path: &Path) -> Result<Self, ArchiveError> {
+        let lock = Lock::take(path)?;
+        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let journal = path.join("events.jsonl");
+        let text = fs::read(&journal).map_err(|source| ArchiveError::read(&journal, source))?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let events = Appender::reopen(journal, whole as u64)?;
+        let path = path.to_owned();
+        Ok(Self { id, path, events, redactor: Redactor::default(), _lock: lock })
     }
 
     /// The run's id.
@@ -79,6 +102,30 @@ impl RunFolder {
     pub fn case(&self, name: &str) -> Result<CaseFolder, ArchiveError> {
         file::check_name(name)?;
         CaseFolder::create(self.path.join("cases").join(name), self.redactor.clone())
+    }
+
+    /// Opens the folder of a case again, or for the first time. What followed from the agents' reports
+    /// is removed, to be made again.
+    ///
+    /// # Errors
+    ///
+    /// When its name is no name for a folder, or nothing can be written.
+    pub fn reopen_case(&self, name: &str) -> Result<CaseFolder, ArchiveError> {
+        file::check_name(name)?;
+        let path = self.path.join("cases").join(name);
+        if !path.is_dir() {
+            return self.case(name);
+        }
+        CaseFolder::reopen(path, self.redactor.clone())
+    }
+
+    /// Writes `order.json`: what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn order<T: serde::Serialize>(&self, order: &T) -> Result<(), ArchiveError> {
+        write_json(&self.path.join(ORDER), order)
     }
 
     /// Appends to `events.jsonl`.

@@ -1,6 +1,7 @@
 //! The arguments, with the help that teaches them.
 
 use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Load and soak testing of Kafka that can be trusted.
@@ -23,6 +24,9 @@ Examples:
   mallard run scenarios --only 'codecs@*'                   every scenario of a folder, some cases
   mallard plan scenarios/soak.yaml                          who runs what where, how long, how many bytes
   mallard validate scenarios/*.yaml cluster.yaml            every mistake, nothing touched
+  mallard run scenarios/soak.yaml --detach                  a soak that needs no terminal
+  mallard status                                            how far it is
+  mallard resume latest                                     take over a run whose mallard died
   mallard report latest                                     the pages again, from the archive
 
 Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
@@ -33,6 +37,10 @@ the infrastructure broke, 4 the measurement cannot be trusted, 130 interrupted."
 pub enum Command {
     /// Run scenarios and archive a verdict
     Run(RunArgs),
+    /// Take over a run whose mallard died, and bring it to its end
+    Resume(ResumeArgs),
+    /// Show how far runs are; touch nothing
+    Status(StatusArgs),
     /// List cases by name, as --only takes them
     List(PlanArgs),
     /// Find every mistake in scenario and cluster files; touch nothing
@@ -58,7 +66,7 @@ pub enum Command {
 }
 
 /// Which scenarios, and how they are changed from outside.
-#[derive(Debug, Args, Clone, Default)]
+#[derive(Debug, Args, Clone, Default, Serialize, Deserialize)]
 pub struct PlanArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "SCENARIO|FOLDER")]
@@ -99,12 +107,46 @@ pub struct RunArgs {
     /// Leave created topics and groups on the broker
     #[arg(long)]
     pub keep: bool,
+    /// Run in the background, without a terminal; `mallard status` shows how far it is
+    #[arg(long)]
+    pub detach: bool,
+    /// Is in the background already: given by `--detach` to the process that it starts
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub detached: bool,
     /// The agent's program [default: mallard-agent beside this program]
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+}
+
+/// `mallard resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// A run's folder, its id, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Print the verdict only
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `mallard status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A run's folder, its id, or `latest` [default: every run that is not over, else the latest]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Go on showing what happens until the run is over
+    #[arg(long, short)]
+    pub follow: bool,
 }
 
 /// `mallard validate`.

@@ -1,13 +1,18 @@
 //! The command line: arguments in, exit code out.
 
 pub mod args;
+mod detach;
 pub mod files;
 pub mod list;
+mod order;
 pub mod plan;
+mod progress;
 pub mod properties;
 mod report;
+mod resume;
 mod run;
 pub mod schema;
+mod status;
 pub mod validate;
 
 pub(crate) use run::chain;
@@ -63,6 +68,8 @@ pub fn main() -> i32 {
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Resume(args) => resume::resume(&args),
+        Command::Status(args) => status::status(&args),
         Command::List(args) => list::list(&args),
         Command::Validate(args) => validate::validate(&args),
         Command::Plan(args) => plan::plan(&args),

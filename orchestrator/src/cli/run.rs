@@ -1,6 +1,12 @@
 //! `mallard run`: load, check everything, then run case by case into the archive.
 
-use super::{Outcome, args::RunArgs, properties::refused_properties};
+use super::{
+    Outcome,
+    args::RunArgs,
+    order::Order,
+    progress::{self, Judged, Progress},
+    properties::refused_properties,
+};
 use crate::{
     agent_binary, archive,
     archive::{
@@ -14,18 +20,20 @@ use crate::{
     report::{self, templates::Templates},
     run::{
         case::CaseContext,
-        driver::{Surroundings, run_case},
+        driver::{Surroundings, resume_case, run_case},
         signals,
     },
     terminal::{Audience, Style},
     verdict::{self, Judgement},
 };
 use jiff::Timestamp;
-use std::path::Path;
 
 /// Runs scenarios. Everything that can be wrong with files and programs is found before anything is
 /// touched.
 pub(super) fn run(args: &RunArgs) -> Outcome {
+    if args.detached {
+        super::detach::leave_session();
+    }
     let agent = match agent_binary::find(args.agent.as_deref()) {
         Ok(agent) => agent,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
@@ -41,14 +49,32 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(refused) => return super::files::refused(&refused),
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
+    if args.detach {
+        return super::detach::detach(args, &run_id, &warnings);
+    }
+    let order = match Order::new(args, &agent, &plan) {
+        Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let mut outcome = runtime.block_on(run_plan(plan, args, &run_id, &agent));
+    let folder = RunFolder::create(&args.results, &plan.name, Some(&run_id));
+    let mut outcome = begin(folder, plan, order, args.quiet);
     outcome.stderr.insert_str(0, &warnings);
     outcome
+}
+
+/// Runs what is left of a plan, in a folder that is new or was opened again.
+pub(super) fn begin(
+    folder: Result<RunFolder, archive::ArchiveError>,
+    plan: Plan,
+    order: Order,
+    quiet: bool,
+) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match (folder, runtime) {
+        (Ok(folder), Ok(runtime)) => runtime.block_on(run_plan(folder, plan, order, quiet)),
+        (Err(cause), _) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
+        (_, Err(cause)) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
+    }
 }
 
 /// The run's id: as asked for, else by time and the first scenario's file.
@@ -58,50 +84,67 @@ fn run_id(args: &RunArgs) -> String {
     args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
 }
 
-async fn run_plan(plan: Plan, args: &RunArgs, run_id: &str, agent: &Path) -> Outcome {
-    let mut folder = match RunFolder::create(&args.results, &plan.name, Some(run_id)) {
-        Ok(folder) => folder,
-        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
-    };
+async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) -> Outcome {
     let stops = match signals::listen() {
         Ok(stops) => stops,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let mut audience = Audience::new(Style::choose(args.quiet));
-    let started_at = clock::now_rfc3339();
+    plan.cases.iter().for_each(|case| folder.hide(&case.secrets));
+    if let Err(cause) = folder.order(&order) {
+        return Outcome::failed(exit_code::ERROR, error_text(&cause));
+    }
+    let mut audience = Audience::new(Style::choose(quiet));
     let cases: Vec<String> = plan.cases.iter().map(|case| case.name.clone()).collect();
     let event = RunEvent::RunStarted {
-        run_id: run_id.to_owned(),
+        run_id: folder.id().to_owned(),
         cases,
         folder: folder.path().display().to_string(),
     };
     let _ = audience.tell(&mut folder, event);
-    let mut around =
-        Surroundings { run: &mut folder, agent_binary: agent, audience: &mut audience, stops };
-    let mut ended = Ended::default();
     let name = plan.name.clone();
-    for (index, case) in plan.cases.into_iter().enumerate() {
+    let mut around = Surroundings {
+        run: &mut folder,
+        agent_binary: &order.agent,
+        audience: &mut audience,
+        stops,
+    };
+    let ended = run_cases(plan, &order, &mut around).await;
+    let result = ended.into_result(folder.id(), &name, &order);
+    close(&mut folder, &mut audience, &result, &order)
+}
+
+async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> Ended {
+    let mut ended = Ended::default();
+    let progress: Vec<_> =
+        plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
+    for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
+        if let Progress::Judged(case) = progress {
+            ended.add_judged(*case);
+            continue;
+        }
         if around.stops.borrow().times > 0 {
             ended.skipped += 1;
             continue;
         }
         let context = CaseContext {
-            run_id: run_id.to_owned(),
+            run_id: around.run.id().to_owned(),
             index,
-            keep: args.keep,
+            keep: order.keep,
             boot_id: clock::boot_id(),
         };
-        let began = clock::monotonic_us();
-        match run_case(case, context, &mut around).await {
-            Ok(judgement) => ended.add(&judgement, clock::monotonic_us() - began),
+        let judged = match progress {
+            Progress::Running(checkpoint) => resume_case(case, context, &checkpoint, around).await,
+            _ => run_case(case, context, around).await,
+        };
+        match judged {
+            Ok(judgement) => ended.add(&judgement),
             Err(cause) => {
                 ended.broke(&cause);
                 break;
             }
         }
     }
-    let result = ended.into_result(run_id, &name, started_at);
-    close(&mut folder, &mut audience, &result, args)
+    ended
 }
 
 /// Writes the run's result and pages, and says where they are.
@@ -109,13 +152,13 @@ fn close(
     folder: &mut RunFolder,
     audience: &mut Audience,
     result: &RunResult,
-    args: &RunArgs,
+    order: &Order,
 ) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
     let told = audience.tell(folder, finished);
-    let pages = Templates::load(args.templates.as_deref())
+    let pages = Templates::load(order.templates.as_deref())
         .and_then(|templates| report::write(folder.path(), &templates));
     let mut outcome = Outcome { code: exit_code::of(result.verdict), ..Outcome::default() };
     let failures = [
@@ -140,9 +183,16 @@ struct Ended {
 }
 
 impl Ended {
-    fn add(&mut self, judgement: &Judgement, duration_us: u64) {
+    fn add(&mut self, judgement: &Judgement) {
         self.versions.extend(judgement.result.versions.clone());
+        let duration_us = progress::duration_us(&judgement.result);
         self.cases.push(verdict::summary(judgement, duration_us));
+    }
+
+    /// A case that an earlier controller has judged.
+    fn add_judged(&mut self, case: Judged) {
+        self.versions.extend(case.versions);
+        self.cases.push(case.summary);
     }
 
     fn broke(&mut self, cause: &archive::ArchiveError) {
@@ -153,7 +203,7 @@ impl Ended {
         });
     }
 
-    fn into_result(mut self, run_id: &str, name: &str, started_at: String) -> RunResult {
+    fn into_result(mut self, run_id: &str, name: &str, order: &Order) -> RunResult {
         if self.skipped > 0 {
             let cases = if self.skipped == 1 { "case was" } else { "cases were" };
             self.reasons.push(Reason {
@@ -169,14 +219,14 @@ impl Ended {
             schema_version: SCHEMA_VERSION,
             run_id: run_id.to_owned(),
             name: name.to_owned(),
-            started_at,
+            started_at: order.started_at.clone(),
             ended_at: clock::now_rfc3339(),
             verdict,
             sentence: self.sentence(verdict),
             reasons: self.reasons,
             cases: self.cases,
             versions: self.versions,
-            command_line: std::env::args().collect(),
+            command_line: order.command_line.clone(),
         }
     }
 

@@ -55,11 +55,12 @@ struct Conversation {
 pub(super) async fn keep(
     agent: AgentIndex,
     bridge: Arc<dyn Bridge>,
+    resume_at: u64,
     inputs: Inputs,
     mut messages: mpsc::Receiver<ToAgent>,
 ) {
     let mut conversation =
-        Conversation { agent, inputs, resume_at: 0, greeted: false, asked_to_exit: false };
+        Conversation { agent, inputs, resume_at, greeted: false, asked_to_exit: false };
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();

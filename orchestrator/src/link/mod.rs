@@ -86,11 +86,17 @@ pub struct Link {
 pub type Inputs = mpsc::UnboundedSender<Input>;
 
 impl Link {
-    /// Starts an agent and the conversation with it.
+    /// Starts an agent, or finds it running, and the conversation with it. Intervals before `resume_at`
+    /// are not asked for.
     #[must_use]
-    pub fn open(agent: AgentIndex, bridge: Arc<dyn Bridge>, inputs: Inputs) -> Self {
+    pub fn open(
+        agent: AgentIndex,
+        bridge: Arc<dyn Bridge>,
+        resume_at: u64,
+        inputs: Inputs,
+    ) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX);
-        let task = tokio::spawn(conversation::keep(agent, bridge, inputs, messages));
+        let task = tokio::spawn(conversation::keep(agent, bridge, resume_at, inputs, messages));
         Self { outbox, task }
     }
 

@@ -96,7 +96,7 @@ pub fn case_names(
 }
 
 fn case_name(name: &str, round: u32, rounds: u32) -> String {
-    if rounds > 1 { format!("{name}#{round}") } else { name.to_owned() }
+    if rounds > 1 { format!("{name}+{round}") } else { name.to_owned() }
 }
 
 fn check_options(options: &PlanOptions, reader: &mut Reader) {

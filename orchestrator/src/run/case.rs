@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::PartitionOffset,
-    message::{AgentFailure, Answer, ClusterFacts, FromAgent, HostFacts, Question, ToAgent},
+    message::{
+        AgentFailure, AgentState, Answer, ClusterFacts, FromAgent, HostFacts, Question, ToAgent,
+    },
     workload::{Assignment, ClientProperties},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +88,9 @@ pub(super) struct Agent {
     pub(super) start_late_us: Option<u64>,
     pub(super) lost_at_us: Option<u64>,
     pub(super) intervals: u64,
+    /// What became of the process that ran the load, where this one has taken its place: it only hands
+    /// in what that one left.
+    pub(super) heir_of: Option<&'static str>,
 }
 
 /// What a question was asked for.
@@ -116,6 +121,7 @@ pub struct Case {
     pub(super) cluster: ClusterFacts,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    pub(super) start_offsets: Vec<PartitionOffset>,
     pub(super) end_offsets: Vec<PartitionOffset>,
     pub(super) collector: Collector,
     pub(super) drain: DrainWatch,
@@ -153,6 +159,7 @@ impl Case {
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),
             probed: BTreeMap::new(),
+            start_offsets: Vec::new(),
             end_offsets: Vec::new(),
             drain: DrainWatch::default(),
             start_clock_us: None,
@@ -180,8 +187,15 @@ impl Case {
             planned_us: micros(self.plan.longest()),
             phases,
         });
-        let count = self.agents.len();
-        self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
+        match self.run_clock_us() {
+            Some(at_us) => {
+                self.emit(RunEvent::CaseResumed { case: self.plan.name.clone(), at_us });
+            }
+            None => {
+                let count = self.agents.len();
+                self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
+            }
+        }
         std::mem::take(&mut self.effects)
     }
 
@@ -216,7 +230,7 @@ impl Case {
     fn on_message(&mut self, agent: AgentIndex, message: FromAgent) {
         self.agents[agent].heard_us = self.now_us;
         match message {
-            FromAgent::Hello { host, .. } => self.on_hello(agent, *host),
+            FromAgent::Hello { host, state, .. } => self.on_hello(agent, *host, state),
             FromAgent::Heartbeat => {}
             FromAgent::Answer { request, result } => self.on_answer(agent, request, result),
             FromAgent::Prepared => self.agents[agent].prepared = true,
@@ -240,7 +254,7 @@ impl Case {
         }
     }
 
-    fn on_hello(&mut self, agent: AgentIndex, host: HostFacts) {
+    fn on_hello(&mut self, agent: AgentIndex, host: HostFacts, state: AgentState) {
         let event = RunEvent::AgentConnected {
             agent: self.plan.agents[agent].name.clone(),
             host: host.hostname.clone(),
@@ -252,6 +266,9 @@ impl Case {
         known.host = Some(host);
         if first {
             self.emit(event);
+        }
+        if self.start_clock_us.is_some() {
+            self.look_at_state(agent, state);
         }
     }
 

@@ -3,10 +3,13 @@
 use super::{
     case::{Case, CaseContext},
     io::{AgentIndex, Effect, Input, Judged},
+    resume::Checkpoint,
     signals::Stops,
 };
 use crate::{
-    archive::{AgentLog, ArchiveError, CaseFolder, Latencies, RunFolder},
+    archive::{
+        AgentLog, ArchiveError, CaseFolder, IntervalLog, IntervalReader, Latencies, RunFolder,
+    },
     clock,
     events::RunEvent,
     link::{
@@ -52,6 +55,7 @@ struct Driver<'a, 'b> {
     bridges: Vec<Arc<dyn Bridge>>,
     links: Vec<Link>,
     kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
+    intervals: Vec<IntervalLog>,
     logs: Vec<Option<AgentLog>>,
     logged: Vec<bool>,
     names: Vec<String>,
@@ -71,39 +75,107 @@ pub async fn run_case(
     around: &mut Surroundings<'_>,
 ) -> Result<Judgement, ArchiveError> {
     around.run.hide(&plan.secrets);
-    let folder = around.run.case(&plan.name)?;
+    let folder = around.run.reopen_case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
-    let (inputs, mut heard) = mpsc::unbounded_channel();
-    let names: Vec<String> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
-    let bridges = bridges(&plan, &context, around.agent_binary);
-    let links = bridges.iter().enumerate();
-    let links = links
-        .map(|(agent, bridge)| Link::open(agent, Arc::clone(bridge), inputs.clone()))
-        .collect();
-    let case = Case::new(plan, context, clock::monotonic_us());
-    let mut driver = Driver {
-        around,
-        case,
-        folder,
-        bridges,
-        links,
-        kills: JoinSet::new(),
-        logs: names.iter().map(|_| None).collect(),
-        logged: vec![false; names.len()],
-        names,
-        judgement: None,
-        backlog: Vec::new(),
-    };
-    let begun = driver.case.begin();
-    driver.perform(begun);
-    driver.until_done(&mut heard).await;
-    driver.bury().await;
-    let Driver { judgement, folder, .. } = driver;
-    judgement.ok_or_else(|| ArchiveError::Damaged {
-        path: folder.path().to_owned(),
-        line: None,
-        what: "the case ended without a verdict".to_owned(),
-    })
+    let case = Case::new(plan.clone(), context.clone(), clock::monotonic_us());
+    let mut driver = Driver::new(around, case, folder, &plan, &context);
+    driver.keep_intervals(&vec![0; plan.agents.len()])?;
+    driver.conclude().await
+}
+
+/// Takes over a case whose load an earlier controller started, and runs it to its end.
+///
+/// # Errors
+/// If the archive cannot be read, or not be written to at all.
+pub async fn resume_case(
+    plan: CasePlan,
+    context: CaseContext,
+    checkpoint: &Checkpoint,
+    around: &mut Surroundings<'_>,
+) -> Result<Judgement, ArchiveError> {
+    around.run.hide(&plan.secrets);
+    let mut folder = around.run.reopen_case(&plan.name)?;
+    folder.load_started(checkpoint.load_started_at);
+    let now_us = clock::monotonic_us();
+    let case = Case::resume(plan.clone(), context.clone(), now_us, checkpoint);
+    let mut driver = Driver::new(around, case, folder, &plan, &context);
+    let whole_bytes = driver.replay()?;
+    driver.keep_intervals(&whole_bytes)?;
+    driver.conclude().await
+}
+
+impl<'a, 'b> Driver<'a, 'b> {
+    fn new(
+        around: &'a mut Surroundings<'b>,
+        case: Case,
+        folder: CaseFolder,
+        plan: &CasePlan,
+        context: &CaseContext,
+    ) -> Self {
+        let names: Vec<String> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
+        let bridges = bridges(plan, context, around.agent_binary);
+        Self {
+            around,
+            case,
+            folder,
+            bridges,
+            links: Vec::new(),
+            kills: JoinSet::new(),
+            intervals: Vec::new(),
+            logs: names.iter().map(|_| None).collect(),
+            logged: vec![false; names.len()],
+            names,
+            judgement: None,
+            backlog: Vec::new(),
+        }
+    }
+
+    /// Opens the files for agents' reports, of which so many bytes stay.
+    fn keep_intervals(&mut self, whole_bytes: &[u64]) -> Result<(), ArchiveError> {
+        for (name, whole) in self.names.iter().zip(whole_bytes) {
+            self.intervals.push(self.folder.interval_log(name, *whole)?);
+        }
+        Ok(())
+    }
+
+    /// Feeds the case what stands in the archive, in the order in which it happened, and writes again
+    /// what follows from it. Returns how many bytes of each agent's reports are whole.
+    fn replay(&mut self) -> Result<Vec<u64>, ArchiveError> {
+        let open = self.names.iter().map(|name| self.folder.read_intervals(name));
+        let mut readers = open.collect::<Result<Vec<_>, _>>()?;
+        let mut next: Vec<_> = readers.iter_mut().map(Iterator::next).collect();
+        loop {
+            let oldest = (0..next.len())
+                .filter_map(|agent| Some((next[agent].as_ref()?.end_us, agent)))
+                .min();
+            let Some((_, agent)) = oldest else { break };
+            if let Some(report) = std::mem::replace(&mut next[agent], readers[agent].next()) {
+                let mut effects = self.case.replay(agent, &report);
+                // The journal has told of it.
+                effects.retain(|effect| matches!(effect, Effect::Store(_)));
+                self.perform(effects);
+            }
+        }
+        Ok(readers.iter().map(IntervalReader::whole_bytes).collect())
+    }
+
+    async fn conclude(mut self) -> Result<Judgement, ArchiveError> {
+        let (inputs, mut heard) = mpsc::unbounded_channel();
+        for (agent, bridge) in self.bridges.iter().enumerate() {
+            let resume_at = self.case.resume_at(agent);
+            self.links.push(Link::open(agent, Arc::clone(bridge), resume_at, inputs.clone()));
+        }
+        let begun = self.case.begin();
+        self.perform(begun);
+        self.until_done(&mut heard).await;
+        self.bury().await;
+        let Driver { judgement, folder, .. } = self;
+        judgement.ok_or_else(|| ArchiveError::Damaged {
+            path: folder.path().to_owned(),
+            line: None,
+            what: "the case ended without a verdict".to_owned(),
+        })
+    }
 }
 
 /// The ways to a case's agents.
@@ -166,6 +238,14 @@ impl Driver<'_, '_> {
                 Effect::Send { agent, message } => self.links[agent].send(message),
                 Effect::Emit(event) => self.emit(event),
                 Effect::Store(interval) => self.store_interval(&interval),
+                Effect::Keep { agent, report } => {
+                    let kept = self.intervals[agent].append(&report);
+                    self.noting(kept);
+                }
+                Effect::Checkpoint(checkpoint) => {
+                    let written = self.folder.checkpoint(&checkpoint);
+                    self.noting(written);
+                }
                 Effect::StoreLog { agent, bytes } => self.store_log(agent, &bytes),
                 Effect::Judged(judged) => self.store_result(*judged),
                 Effect::Kill { agent, pid } => self.kill(agent, pid),

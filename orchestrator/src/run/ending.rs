@@ -39,7 +39,11 @@ impl Case {
     /// Ends the load or the preparations at once.
     pub(super) fn give_up(&mut self) {
         match self.stage {
-            Stage::Running | Stage::Draining | Stage::EndOffsets => {
+            // A load that was taken over runs, whether its agents have answered yet or not.
+            stage
+                if (Stage::Running..=Stage::EndOffsets).contains(&stage)
+                    || (stage < Stage::Running && self.start_clock_us.is_some()) =>
+            {
                 self.send_all(&ToAgent::StopLoad);
                 self.load_stopped_us.get_or_insert(
                     self.start_clock_us.map_or(0, |start| self.now_us.saturating_sub(start)),
@@ -58,6 +62,9 @@ impl Case {
     }
 
     pub(super) fn on_finished(&mut self, agent: usize, client_queue: u64) {
+        if let Some(why) = self.agents[agent].heir_of {
+            return self.on_gone(agent, why.to_owned());
+        }
         self.agents[agent].finished = Some(client_queue);
         let merged = self.collector.agent_finished(AgentIndex(agent));
         self.store(merged);

@@ -1,5 +1,6 @@
 //! What goes into a case and what comes out of it.
 
+use super::resume::Checkpoint;
 use crate::{
     events::RunEvent,
     measure::{MergedInterval, tally::Tally},
@@ -7,6 +8,7 @@ use crate::{
 };
 use mallard_protocol::{
     histogram::Histogram,
+    interval::IntervalReport,
     message::{FromAgent, ToAgent},
 };
 
@@ -67,6 +69,15 @@ pub enum Effect {
     Emit(RunEvent),
     /// Write an interval into the archive.
     Store(Box<MergedInterval>),
+    /// Keep an agent's report as it came. Comes before the agent is told to let go of it.
+    Keep {
+        /// Whose.
+        agent: AgentIndex,
+        /// The report.
+        report: Box<IntervalReport>,
+    },
+    /// Write down what a controller that takes over has to know.
+    Checkpoint(Box<Checkpoint>),
     /// Keep a piece of an agent's log.
     StoreLog {
         /// Whose.

@@ -22,11 +22,20 @@ const STOPPED_DRAIN: Duration = Duration::from_secs(10);
 
 impl Case {
     pub(super) fn on_interval(&mut self, agent: AgentIndex, report: IntervalReport) {
-        self.agents[agent].intervals += 1;
-        self.drain.interval(&report);
-        self.tell_missing_groups(agent, &report);
         let resume_at = report.sequence + 1;
-        match self.collector.interval(measure::AgentIndex(agent), &report) {
+        if report.sequence >= self.collector.resume_at(measure::AgentIndex(agent)) {
+            self.take_in(agent, &report);
+            self.tell_missing_groups(agent, &report);
+            self.effects.push(Effect::Keep { agent, report: Box::new(report) });
+        }
+        self.send(agent, ToAgent::Collected { resume_at });
+    }
+
+    /// Takes in a report that has not been seen before.
+    pub(super) fn take_in(&mut self, agent: AgentIndex, report: &IntervalReport) {
+        self.agents[agent].intervals += 1;
+        self.drain.interval(report);
+        match self.collector.interval(measure::AgentIndex(agent), report) {
             Ok(merged) => self.store(merged),
             Err(failure) => {
                 // The collector keeps the failure; the verdict names it.
@@ -38,7 +47,6 @@ impl Case {
                 self.give_up();
             }
         }
-        self.send(agent, ToAgent::Collected { resume_at });
     }
 
     /// Says in the first interval which of the groups under `observe` are not there.
@@ -64,6 +72,7 @@ impl Case {
     pub(super) fn while_running(&mut self) {
         let Some(at_us) = self.run_clock_us() else { return };
         self.tell_phases(at_us);
+        self.look_for_an_early_end();
         let end = self.load_stopped_us.unwrap_or_else(|| self.plan.timeline.load_end_us());
         if at_us >= end {
             let within = match self.load_stopped_us {
@@ -110,8 +119,30 @@ impl Case {
         if self.drain.is_over() {
             self.drained_at_us = self.run_clock_us();
         }
-        if self.drain.is_over() || late {
+        // Agents that have closed their clients, as they do when nobody was there for too long, will
+        // not send or receive any more.
+        if self.drain.is_over() || late || self.all_finished() {
             self.read_end_offsets();
+        }
+    }
+
+    /// Whether every agent that lives has flushed and closed its clients.
+    fn all_finished(&self) -> bool {
+        self.living().into_iter().all(|agent| self.agents[agent].finished.is_some())
+    }
+
+    /// Agents end their load by themselves when nobody was there for as long as the lease.
+    fn look_for_an_early_end(&mut self) {
+        if self.load_stopped_us.is_some() || self.living().is_empty() || !self.all_finished() {
+            return;
+        }
+        let told = self.living().into_iter().map(measure::AgentIndex);
+        let until_us = told.map(|agent| self.collector.progress_us(agent)).min().unwrap_or(0);
+        self.load_stopped_us = Some(until_us);
+        let planned_us = self.plan.timeline.load_end_us();
+        if until_us < planned_us {
+            let lease_us = micros(self.plan.lease);
+            self.troubles.push(Trouble::Abandoned { until_us, planned_us, lease_us });
         }
     }
 

@@ -9,6 +9,7 @@ pub mod driver;
 mod ending;
 pub mod io;
 mod load;
+pub mod resume;
 mod setup;
 pub mod signals;
 

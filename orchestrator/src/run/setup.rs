@@ -2,7 +2,7 @@
 
 use super::{
     case::{Asked, Case, Stage, micros},
-    io::AgentIndex,
+    io::{AgentIndex, Effect},
 };
 use crate::{
     measure::{Collector, workload_of},
@@ -55,6 +55,9 @@ impl Case {
     }
 
     fn while_connecting(&mut self) {
+        if self.start_clock_us.is_some() {
+            return self.while_reconnecting();
+        }
         if !self.agents.iter().all(|agent| agent.host.is_some()) {
             return;
         }
@@ -120,6 +123,15 @@ impl Case {
         }
         self.enter(Stage::Preparing, self.plan.deadlines.ready);
         self.step("creating clients".to_owned());
+        self.assign();
+        for agent in 0..self.agents.len() {
+            let assignment = Box::new(self.assignments[agent].clone());
+            self.send(agent, ToAgent::Prepare(assignment));
+        }
+    }
+
+    /// Settles what every agent is to do. Only now are the partitions of existing topics known.
+    pub(super) fn assign(&mut self) {
         let fingerprint =
             mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
         for agent in 0..self.agents.len() {
@@ -128,10 +140,8 @@ impl Case {
                 suit_embedded_broker(&mut assignment);
             }
             self.drain.watch(&assignment);
-            self.send(agent, ToAgent::Prepare(Box::new(assignment.clone())));
             self.assignments.push(assignment);
         }
-        // Only now are the partitions of existing topics known.
         self.collector = Collector::new(&self.plan);
     }
 
@@ -182,9 +192,18 @@ impl Case {
         self.start_clock_us = Some(start);
         self.load_started_at = Some(crate::clock::wall_time_in(START_LEAD));
         self.enter(Stage::Running, START_LEAD + self.plan.longest() + Duration::from_secs(60));
+        // Before anybody is told: an agent that runs is never one that nobody knows of.
+        self.effects.push(Effect::Checkpoint(Box::new(self.checkpoint())));
         for agent in self.living() {
-            self.send(agent, ToAgent::Start { at_clock_us: self.agent_clock(agent, start) });
+            self.send_start(agent);
             self.agents[agent].heard_us = self.now_us;
+        }
+    }
+
+    /// Tells an agent the common start.
+    pub(super) fn send_start(&mut self, agent: AgentIndex) {
+        if let Some(start) = self.start_clock_us {
+            self.send(agent, ToAgent::Start { at_clock_us: self.agent_clock(agent, start) });
         }
     }
 
@@ -219,6 +238,7 @@ impl Case {
             }
             (Asked::StartOffsets, Answer::EndOffsets(offsets)) => {
                 self.collector.start_offsets(&offsets);
+                self.start_offsets = offsets;
             }
             (Asked::EndOffsets, Answer::EndOffsets(offsets)) => self.end_offsets = offsets,
             (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),

@@ -70,3 +70,26 @@ impl Audience {
         journaled
     }
 }
+
+/// Shows the events of a run that another process runs, as lines.
+#[derive(Debug)]
+pub struct Follower(plain::Plain);
+
+impl Follower {
+    /// At the beginning of a journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(plain::Plain::new(false))
+    }
+
+    /// Shows an event. A closed terminal is no error.
+    pub fn tell(&mut self, event: &RunEvent) {
+        let _ = self.0.tell(event, &mut std::io::stdout().lock());
+    }
+}
+
+impl Default for Follower {
+    fn default() -> Self {
+        Self::new()
+    }
+}

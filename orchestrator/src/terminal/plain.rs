@@ -34,35 +34,8 @@ impl Plain {
         }
         let pace = if row.end_us > 3_600_000_000 { SLOW_PACE_US } else { PACE_US };
         self.next_figures_us = row.end_us + pace;
-        writeln!(out, "  {:>9}  {}", words::duration(row.end_us), figures(row))
+        writeln!(out, "  {:>9}  {}", words::duration(row.end_us), words::figures(row))
     }
-}
-
-/// A line of figures for an interval: rates, latencies, lag and errors.
-#[must_use]
-fn figures(row: &SeriesRow) -> String {
-    let seconds = (row.end_us - row.start_us).max(1) as f64 / 1e6;
-    let target = row.target_per_s.map_or("max".to_owned(), words::rate);
-    let latency = |value: Option<u64>| value.map_or("–".to_owned(), words::latency);
-    let mut line = format!(
-        "{:<8} target {target}, acked {}, received {}, response p50 {} p95 {} p99 {}",
-        row.phase,
-        words::rate(row.acked as f64 / seconds),
-        words::rate(row.received as f64 / seconds),
-        latency(row.response_p50_us),
-        latency(row.response_p95_us),
-        latency(row.response_p99_us),
-    );
-    let lag = row.lag.filter(|lag| *lag > 0);
-    let extras = [("lag", lag), ("not sent", some(row.not_sent)), ("errors", some(row.failed))];
-    for (name, count) in extras.into_iter().filter_map(|(name, count)| Some((name, count?))) {
-        line.push_str(&format!(", {name} {}", words::grouped(count)));
-    }
-    line
-}
-
-fn some(count: u64) -> Option<u64> {
-    (count > 0).then_some(count)
 }
 
 impl Narrator for Plain {
@@ -81,6 +54,9 @@ impl Plain {
                 self.next_figures_us = 0;
                 let planned = words::duration(*planned_us);
                 writeln!(out, "{} (at most {planned})", self.paint.bold(case))
+            }
+            RunEvent::CaseResumed { at_us, .. } => {
+                writeln!(out, "  taken over {} into the load", words::duration(*at_us))
             }
             RunEvent::Step { text, .. } => writeln!(out, "  {text}"),
             RunEvent::LoadStarted { .. } => writeln!(out, "  load starts"),

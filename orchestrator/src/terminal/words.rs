@@ -1,7 +1,7 @@
 //! Figures as people read them, and the verdict in colour.
 
 use crate::{
-    archive::model::{ExpectationResult, Verdict},
+    archive::model::{ExpectationResult, SeriesRow, Verdict},
     measure::units,
 };
 use std::io::IsTerminal;
@@ -101,4 +101,31 @@ pub fn expectation(result: &ExpectationResult, paint: Paint, width: usize) -> St
         result.text,
         paint.dim(&metric)
     )
+}
+
+/// A line of figures for an interval: rates, latencies, lag and errors.
+#[must_use]
+pub fn figures(row: &SeriesRow) -> String {
+    let seconds = (row.end_us - row.start_us).max(1) as f64 / 1e6;
+    let target = row.target_per_s.map_or("max".to_owned(), rate);
+    let latency = |value: Option<u64>| value.map_or("–".to_owned(), latency);
+    let mut line = format!(
+        "{:<8} target {target}, acked {}, received {}, response p50 {} p95 {} p99 {}",
+        row.phase,
+        rate(row.acked as f64 / seconds),
+        rate(row.received as f64 / seconds),
+        latency(row.response_p50_us),
+        latency(row.response_p95_us),
+        latency(row.response_p99_us),
+    );
+    let lag = row.lag.filter(|lag| *lag > 0);
+    let extras = [("lag", lag), ("not sent", some(row.not_sent)), ("errors", some(row.failed))];
+    for (name, count) in extras.into_iter().filter_map(|(name, count)| Some((name, count?))) {
+        line.push_str(&format!(", {name} {}", grouped(count)));
+    }
+    line
+}
+
+fn some(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
 }

@@ -24,6 +24,7 @@ pub enum Kind {
     TopicFailed,
     DeadlineMissed,
     HarnessFailed,
+    Abandoned,
     Interrupted,
     TopicConfigurationRefused,
     NothingMeasured,
@@ -51,7 +52,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -59,6 +60,7 @@ impl Kind {
         Self::TopicFailed,
         Self::DeadlineMissed,
         Self::HarnessFailed,
+        Self::Abandoned,
         Self::Interrupted,
         Self::TopicConfigurationRefused,
         Self::NothingMeasured,
@@ -95,6 +97,7 @@ impl Kind {
             Self::TopicFailed => "topic_failed",
             Self::DeadlineMissed => "deadline_missed",
             Self::HarnessFailed => "harness_failed",
+            Self::Abandoned => "abandoned",
             Self::Interrupted => "interrupted",
             Self::TopicConfigurationRefused => "topic_configuration_refused",
             Self::NothingMeasured => "nothing_measured",
@@ -132,6 +135,7 @@ impl Kind {
             | Self::TopicFailed
             | Self::DeadlineMissed
             | Self::HarnessFailed
+            | Self::Abandoned
             | Self::Interrupted => self.remedy_of_errors(),
             Self::TopicConfigurationRefused
             | Self::NothingMeasured
@@ -168,6 +172,10 @@ impl Kind {
             Self::DeadlineMissed => {
                 "look at what was being waited for; if it is only slow, raise its deadline in the \
                  cluster file"
+            }
+            Self::Abandoned => {
+                "take a run over with `mallard resume` before its lease ends, or raise `lease` in the \
+                 cluster file; what was measured until then is in the archive"
             }
             Self::HarnessFailed => "mend what the text names and run again; nothing was judged",
             _ => "run again and let it end; what was measured until then is in the archive",

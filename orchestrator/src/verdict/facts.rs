@@ -87,6 +87,15 @@ pub enum Trouble {
         /// How long was waited, in microseconds.
         within_us: u64,
     },
+    /// The controller was gone for longer than the lease, and the agents ended their load.
+    Abandoned {
+        /// How far the load came, in microseconds.
+        until_us: u64,
+        /// How long it was to be.
+        planned_us: u64,
+        /// The lease.
+        lease_us: u64,
+    },
     /// Something in the controller failed: results could not be written, an agent could not be started.
     Harness {
         /// What and why.

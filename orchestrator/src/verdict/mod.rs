@@ -23,7 +23,7 @@ pub use checks::{
 };
 pub use doubt::{Doubt, Kind};
 pub use facts::{AgentFacts, CaseFacts, Trouble};
-pub use result::{Judgement, judge, summary};
+pub use result::{Judgement, judge, summary, summary_of};
 
 use crate::archive::model::Verdict;
 use crate::plan::OnAgentLoss;
@@ -88,6 +88,15 @@ fn trouble(trouble: &Trouble) -> Doubt {
         Trouble::Deadline { step, progress, within_us } => {
             let text = format!("{step} took longer than {}: {progress}", us(*within_us));
             error(Kind::DeadlineMissed, text)
+        }
+        Trouble::Abandoned { until_us, planned_us, lease_us } => {
+            let text = format!(
+                "nobody was there for {}, so the agents ended their load at {} of {}",
+                us(*lease_us),
+                us(*until_us),
+                us(*planned_us)
+            );
+            error(Kind::Abandoned, text)
         }
         Trouble::Harness { text } => error(Kind::HarnessFailed, text.clone()),
     }

@@ -97,7 +97,12 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
 /// A case's line in `run.json`.
 #[must_use]
 pub fn summary(judgement: &Judgement, duration_us: u64) -> CaseSummary {
-    let result = &judgement.result;
+    summary_of(&judgement.result, &judgement.sentence, duration_us)
+}
+
+/// The same of a result that was read back.
+#[must_use]
+pub fn summary_of(result: &CaseResult, sentence: &str, duration_us: u64) -> CaseSummary {
     let headline = HEADLINE
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), result.metrics.get(*name)?.clone())));
@@ -105,7 +110,7 @@ pub fn summary(judgement: &Judgement, duration_us: u64) -> CaseSummary {
         name: result.case.clone(),
         scenario: result.scenario.clone(),
         verdict: result.verdict,
-        sentence: judgement.sentence.clone(),
+        sentence: sentence.to_owned(),
         duration_us,
         headline: headline.collect(),
     }

@@ -258,6 +258,14 @@ fn troubles_of_the_run_are_errors() {
             },
             Kind::DeadlineMissed,
         ),
+        (
+            Trouble::Abandoned {
+                until_us: 31_000_000,
+                planned_us: 60_000_000,
+                lease_us: 30_000_000,
+            },
+            Kind::Abandoned,
+        ),
         (Trouble::Harness { text: "disk full".into() }, Kind::HarnessFailed),
     ];
     for (trouble, kind) in troubles {

@@ -5,5 +5,6 @@ mod embedded;
 mod faults;
 mod foreign;
 mod kafka;
+mod resume;
 mod suites;
 mod world;

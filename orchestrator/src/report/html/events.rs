@@ -48,6 +48,14 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
     let info = |text: String| Some(("info", "", text));
     match event {
         RunEvent::Step { text, .. } => info(text.clone()),
+        RunEvent::CaseResumed { at_us, .. } => Some((
+            "warning",
+            "",
+            format!(
+                "the controller had died; another one has taken over, {} into the load",
+                crate::report::format::duration(*at_us)
+            ),
+        )),
         RunEvent::AgentConnected { agent, host, pid } => {
             Some(("info", agent, format!("connected from {host}, process {pid}")))
         }

@@ -1,0 +1,71 @@
+//! `order.json`: what was asked for, so that `mallard resume` can ask for it again.
+
+use super::args::{PlanArgs, RunArgs};
+use crate::{archive::model::SCHEMA_VERSION, clock, plan::Plan};
+use mallard_protocol::BUILD_ID;
+use serde::{Deserialize, Serialize};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// A run as it was asked for. No secrets: those stand in files and in the environment, and are taken
+/// from there again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// Version of this file.
+    pub(super) schema_version: u32,
+    /// The build that began the run. Agents talk to no other.
+    pub(super) build_id: String,
+    /// When, RFC 3339.
+    pub(super) started_at: String,
+    /// The folder that paths start from.
+    pub(super) folder: PathBuf,
+    /// Scenarios, cluster file, settings.
+    pub(super) plan: PlanArgs,
+    /// Leave created topics and groups on the broker.
+    pub(super) keep: bool,
+    /// The agent's program.
+    pub(super) agent: PathBuf,
+    /// Templates to use instead of those built in.
+    pub(super) templates: Option<PathBuf>,
+    /// What the plan came to: see [`fingerprint`].
+    pub(super) fingerprint: String,
+    /// The command line.
+    pub(super) command_line: Vec<String>,
+}
+
+impl Order {
+    /// What a command line asks for, now and here.
+    ///
+    /// # Errors
+    ///
+    /// When the current folder, or the agent's program, is gone.
+    pub(super) fn new(args: &RunArgs, agent: &Path, plan: &Plan) -> io::Result<Self> {
+        Ok(Self {
+            schema_version: SCHEMA_VERSION,
+            build_id: BUILD_ID.to_owned(),
+            started_at: clock::now_rfc3339(),
+            folder: std::env::current_dir()?,
+            plan: args.plan.clone(),
+            keep: args.keep,
+            agent: std::path::absolute(agent)?,
+            templates: args.templates.clone(),
+            fingerprint: fingerprint(plan),
+            command_line: std::env::args().collect(),
+        })
+    }
+}
+
+/// Tells a plan from another one: a run goes on only as what it began as. The hash is the same for the
+/// same build, and no other build goes on with a run.
+pub(super) fn fingerprint(plan: &Plan) -> String {
+    let mut hasher = DefaultHasher::new();
+    for case in &plan.cases {
+        let files = (&case.name, &case.scenario_yaml, &case.cluster_yaml);
+        files.hash(&mut hasher);
+        format!("{:?}", (&case.topics, &case.timeline, &case.agents)).hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
+}

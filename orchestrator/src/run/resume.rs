@@ -1,0 +1,178 @@
+//! A case whose controller died, taken over by another one.
+//!
+//! Agents go on by themselves: they run the load to its end, number their reports and keep them. So all
+//! that a new controller needs is what the old one had settled before the load ([`Checkpoint`]), the
+//! reports that stand in the archive, and the agents' own word for what has happened since. It feeds
+//! the archived reports through a collector that is as new as the case's, and asks each agent for those
+//! that come after.
+//!
+//! Invariant: a process that is not the one that ran the load hands in what that one left on disk, and
+//! is lost afterwards: its load is over, and nothing of it is counted twice.
+
+use super::{
+    case::{Agent, Case, CaseContext, Stage, micros},
+    io::{AgentIndex, Effect},
+};
+use crate::{
+    clock, measure,
+    plan::{CasePlan, KafkaPlan},
+};
+use jiff::Timestamp;
+use mallard_protocol::{
+    interval::{IntervalReport, PartitionOffset},
+    message::{AgentState, ClusterFacts, HostFacts, ToAgent},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long after the common start an agent that has not heard of it is still told, in microseconds.
+/// Its records are late then, and counted so; later than this it counts as lost.
+const LATEST_START_US: u64 = 5_000_000;
+
+/// How long a process that only hands in what another one left may take.
+const HANDING_IN_MS: u64 = 1_000;
+
+/// What a controller that takes over has to know: written when the common start is settled, before any
+/// agent is told. No secrets: what connects to Kafka is planned again, from files and environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// When the case began, RFC 3339.
+    pub started_at: String,
+    /// Wall time of the common start, RFC 3339.
+    pub load_started_at: Timestamp,
+    /// The common start on the monotonic clock of the controller's machine, in microseconds.
+    pub start_clock_us: u64,
+    /// That machine's boot: after another one its monotonic clock says nothing.
+    pub boot_id: String,
+    /// Where the embedded broker listens, if there is one.
+    pub embedded_bootstrap: Option<String>,
+    /// The cluster, as its brokers described it.
+    pub cluster: ClusterFacts,
+    /// Partitions of every topic, in the plan's order.
+    pub partitions: Vec<i32>,
+    /// End offsets before the load.
+    pub start_offsets: Vec<PartitionOffset>,
+    /// Where each agent runs, in the plan's order.
+    pub agents: Vec<Option<HostFacts>>,
+}
+
+impl Case {
+    /// What is settled at the common start.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
+        let bootstrap = self.connection.iter().find(|(key, _)| key == "bootstrap.servers");
+        Checkpoint {
+            started_at: self.started_at.clone(),
+            load_started_at: self.load_started(),
+            start_clock_us: self.start_clock_us.unwrap_or(self.now_us),
+            boot_id: self.context.boot_id.clone(),
+            embedded_bootstrap: bootstrap.filter(|_| embedded).map(|(_, value)| value.clone()),
+            cluster: self.cluster.clone(),
+            partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
+            start_offsets: self.start_offsets.clone(),
+            agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
+        }
+    }
+
+    /// A case whose load an earlier controller started. [`Case::begin`] comes next, then the archived
+    /// reports ([`Case::replay`]), then what agents say.
+    #[must_use]
+    pub fn resume(
+        mut plan: CasePlan,
+        context: CaseContext,
+        now_us: u64,
+        checkpoint: &Checkpoint,
+    ) -> Self {
+        for (topic, partitions) in plan.topics.iter_mut().zip(&checkpoint.partitions) {
+            topic.partitions = *partitions;
+        }
+        let start_clock_us = start_clock_us(checkpoint, &context, now_us);
+        let mut case = Self::new(plan, context, now_us);
+        case.connection = match (&case.plan.kafka, &checkpoint.embedded_bootstrap) {
+            (KafkaPlan::External { connection }, _) => connection.clone(),
+            (KafkaPlan::Embedded { .. }, Some(servers)) => {
+                vec![("bootstrap.servers".to_owned(), servers.clone())]
+            }
+            (KafkaPlan::Embedded { .. }, None) => Vec::new(),
+        };
+        case.started_at.clone_from(&checkpoint.started_at);
+        case.load_started_at = Some(checkpoint.load_started_at);
+        case.start_clock_us = Some(start_clock_us);
+        case.cluster = checkpoint.cluster.clone();
+        case.topics_made = true;
+        case.start_offsets.clone_from(&checkpoint.start_offsets);
+        // Where they ran, for those that are never heard again.
+        case.agents = checkpoint.agents.iter().map(|host| known(host.as_ref())).collect();
+        case.agents.resize_with(case.plan.agents.len(), Agent::default);
+        case.assign();
+        case.collector.start_offsets(&checkpoint.start_offsets);
+        let now_in = case.plan.timeline.phase_at(case.run_clock_us().unwrap_or(0));
+        case.phase = Some(now_in.index());
+        case
+    }
+
+    /// Takes in a report that stands in the archive. Nobody is told of it again.
+    pub fn replay(&mut self, agent: AgentIndex, report: &IntervalReport) -> Vec<Effect> {
+        self.take_in(agent, report);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Sequence of the first report that is needed from an agent.
+    #[must_use]
+    pub fn resume_at(&self, agent: AgentIndex) -> u64 {
+        self.collector.resume_at(measure::AgentIndex(agent))
+    }
+
+    /// Waits for the agents of a load that runs. One that does not answer in time is lost; the others
+    /// are not.
+    pub(super) fn while_reconnecting(&mut self) {
+        let mut missing = self.living();
+        missing.retain(|agent| !self.agents[*agent].connected);
+        if !missing.is_empty() && self.now_us < self.deadline_us {
+            return;
+        }
+        let gone_by = Duration::from_micros(self.run_clock_us().unwrap_or(0));
+        let rest = self.plan.longest().saturating_sub(gone_by);
+        self.enter(Stage::Running, rest + Duration::from_secs(60));
+        for agent in missing {
+            let seconds = self.plan.deadlines.connect.as_secs();
+            self.on_gone(agent, format!("it did not answer within {seconds} s"));
+        }
+    }
+
+    /// What an agent says of itself while the load runs, or should.
+    pub(super) fn look_at_state(&mut self, agent: AgentIndex, state: AgentState) {
+        match state {
+            AgentState::Running | AgentState::Finished => {}
+            AgentState::Prepared if self.run_clock_us().unwrap_or(0) < LATEST_START_US => {
+                self.send_start(agent);
+            }
+            AgentState::Prepared => {
+                self.inherit(agent, "it never heard of the common start");
+            }
+            AgentState::Idle => {
+                self.inherit(agent, "its process ended, and another one hands in what it left");
+            }
+        }
+    }
+
+    /// Has a process hand in what it has, and then counts it as lost.
+    fn inherit(&mut self, agent: AgentIndex, why: &'static str) {
+        self.agents[agent].heir_of = Some(why);
+        self.send(agent, ToAgent::Finish { within_ms: HANDING_IN_MS });
+    }
+}
+
+fn known(host: Option<&HostFacts>) -> Agent {
+    Agent { host: host.cloned(), ..Agent::default() }
+}
+
+/// The common start on this machine's monotonic clock. On another boot, or another machine, wall time
+/// has to do: it decides when phases are announced and how long is waited, and no measurement.
+fn start_clock_us(checkpoint: &Checkpoint, context: &CaseContext, now_us: u64) -> u64 {
+    if checkpoint.boot_id == context.boot_id {
+        return checkpoint.start_clock_us;
+    }
+    let ago = clock::since(checkpoint.load_started_at);
+    now_us.saturating_sub(micros(ago))
+}

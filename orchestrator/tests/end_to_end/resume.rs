@@ -1,0 +1,179 @@
+//! The controller dies, or leaves; then the archive is read.
+
+use crate::world::{
+    PATIENCE, RUN, assert_accounts_add_up, assert_went_well, codes, count, sandbox, steady,
+};
+use serde_json::Value;
+use std::time::Duration;
+use testkit::{
+    mallard::{Run, Sandbox},
+    process::{Running, Signal},
+    wait,
+};
+
+fn embedded(lease: &str) -> String {
+    format!("kafka: embedded\nhosts: [{{local: {{agents: 2}}}}]\nlease: {lease}\n")
+}
+
+/// A run that is killed on the spot some seconds into its load.
+fn killed(sandbox: &Sandbox, more: &[&str]) -> Run {
+    let mut running: Running = sandbox.spawn([&RUN[..], more].concat());
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait_for_intervals(&run, 3);
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+    run
+}
+
+fn wait_for_intervals(run: &Run, count: usize) {
+    wait::until("intervals in the journal", PATIENCE, || {
+        let journal = std::fs::read_to_string(run.path("events.jsonl")).unwrap_or_default();
+        (journal.matches("\"event\":\"interval\"").count() >= count).then_some(())
+    });
+}
+
+/// Every interval follows the one before.
+fn assert_no_hole(case: &std::path::Path) {
+    let series = std::fs::read_to_string(case.join("series.csv")).expect("series");
+    let times: Vec<(u64, u64)> = series
+        .lines()
+        .skip(1)
+        .map(|row| {
+            let mut times = row.split(',').map(|cell| cell.parse().expect("a time"));
+            (times.next().expect("a start"), times.next().expect("an end"))
+        })
+        .collect();
+    assert_eq!(times.first().map(|first| first.0), Some(0), "{series}");
+    for pair in times.windows(2) {
+        assert_eq!(pair[0].1, pair[1].0, "there is a hole: {series}");
+    }
+}
+
+fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
+    assert_accounts_add_up(result);
+    for account in ["scheduled", "sent", "acked", "received"] {
+        assert_eq!(count(result, &format!("accounts_whole/{account}")), scheduled, "{account}");
+    }
+}
+
+#[test]
+fn a_run_whose_controller_was_killed_is_taken_over_and_ends_as_if_nothing_had_happened() {
+    let sandbox = sandbox(&steady("200/s", "12s", ""), &embedded("30s"));
+    let run = killed(&sandbox, &[]);
+    let status = sandbox.mallard(["status"]);
+    assert!(status.stdout.contains("mallard resume"), "{}", status.stdout);
+    let mut resumed = sandbox.spawn(["resume", "latest"]);
+    resumed.wait_for_output("taken over", PATIENCE);
+    let second = sandbox.mallard(["resume", "latest"]);
+    second.assert_code(2);
+    assert!(second.stderr.contains("runs it"), "{}", second.stderr);
+    let status = sandbox.mallard(["status", "latest"]);
+    assert!(status.stdout.contains("runs (process"), "{}", status.stdout);
+    assert_went_well(&resumed.wait(PATIENCE), &run);
+    assert_nothing_is_lost(&run.only_result(), 13 * 200);
+    assert_no_hole(&run.cases()[0]);
+    let page = std::fs::read_to_string(run.path("report.html")).expect("a page");
+    assert!(page.contains("another one has taken over"), "the page says so");
+    let again = sandbox.mallard(["resume", "latest"]);
+    again.assert_code(2);
+    assert!(again.stderr.contains("it is over"), "{}", again.stderr);
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn cases_that_were_judged_stay_and_those_that_are_left_are_run() {
+    let sandbox = sandbox(&steady("200/s", "4s", ""), &embedded("30s"));
+    let mut running = sandbox.spawn([&RUN[..], &["--repeat", "3"]].concat());
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait::until("the second case's load", PATIENCE, || {
+        let journal = std::fs::read_to_string(run.path("events.jsonl")).unwrap_or_default();
+        (journal.matches("\"event\":\"load_started\"").count() == 2).then_some(())
+    });
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+    let first = std::fs::read(run.cases()[0].join("result.json")).expect("the first result");
+    assert_went_well(&sandbox.mallard(["resume", "latest"]), &run);
+    assert_eq!(std::fs::read(run.cases()[0].join("result.json")).expect("it"), first);
+    assert_eq!(run.cases().len(), 3);
+    for case in run.cases() {
+        let text = std::fs::read_to_string(case.join("result.json")).expect("a result");
+        assert_nothing_is_lost(&serde_json::from_str(&text).expect("JSON"), 1_000);
+        assert_no_hole(&case);
+    }
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn after_the_lease_what_the_agents_kept_is_collected_and_judged() {
+    let sandbox = sandbox(&steady("200/s", "60s", ""), &embedded("2s"));
+    let run = killed(&sandbox, &[]);
+    run.wait_for_no_orphans(PATIENCE);
+    let outcome = sandbox.mallard(["resume", "latest"]);
+    outcome.assert_code(3);
+    let result = run.only_result();
+    assert!(codes(&result).contains(&"abandoned".to_owned()), "{}", outcome.stdout);
+    assert_accounts_add_up(&result);
+    assert!(count(&result, "accounts_whole/acked") > 500, "{result:#}");
+    assert_no_hole(&run.cases()[0]);
+    run.wait_for_no_orphans(PATIENCE);
+    let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
+    assert!(!left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");
+}
+
+#[test]
+fn what_a_killed_agent_left_on_disk_is_taken_in_and_nothing_counts_twice() {
+    let scenario = steady("200/s", "60s", "on_agent_loss: continue");
+    let sandbox = sandbox(&scenario, &embedded("30s"));
+    let run = killed(&sandbox, &[]);
+    let journal = std::fs::read_to_string(run.path("events.jsonl")).expect("a journal");
+    let pids = journal.lines().filter_map(|line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        event["what"]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+    });
+    pids.for_each(|pid| testkit::process::send(pid, Signal::KILL));
+    run.wait_for_no_orphans(PATIENCE);
+    let outcome = sandbox.mallard(["resume", "latest"]);
+    outcome.assert_code(3);
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert!(count(&result, "accounts_whole/acked") > 500, "{result:#}");
+    assert!(outcome.stdout.contains("hands in what it left"), "{}", outcome.stdout);
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn a_run_in_the_background_needs_no_terminal_and_can_be_watched() {
+    let sandbox = sandbox(&steady("100/s", "4s", ""), &embedded("30s"));
+    let begun = sandbox.mallard([&RUN[..], &["--detach"]].concat());
+    begun.assert_code(0);
+    assert!(begun.stdout.contains("runs in the background"), "{}", begun.stdout);
+    let watched = sandbox.mallard(["status", "--follow"]);
+    watched.assert_code(0);
+    assert!(watched.stdout.contains("report: "), "{}", watched.stdout);
+    let run = sandbox.latest_run();
+    assert_nothing_is_lost(&run.only_result(), 500);
+    let over = sandbox.mallard(["status"]);
+    assert!(over.stdout.contains("is over"), "{}", over.stdout);
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn a_mistake_is_told_before_anything_goes_to_the_background() {
+    let sandbox = sandbox("name: x\nload: []\n", &embedded("30s"));
+    let refused = sandbox.mallard([&RUN[..], &["--detach"]].concat());
+    refused.assert_code(2);
+    assert!(!sandbox.path("results").exists());
+}
+
+#[test]
+fn files_that_were_changed_since_are_not_mistaken_for_those_of_the_run() {
+    let sandbox = sandbox(&steady("200/s", "20s", ""), &embedded("4s"));
+    let run = killed(&sandbox, &[]);
+    sandbox.file("s.yaml", steady("300/s", "20s", ""));
+    let refused = sandbox.mallard(["resume", "latest"]);
+    refused.assert_code(2);
+    assert!(refused.stderr.contains("s.yaml"), "{}", refused.stderr);
+    run.wait_for_no_orphans(Duration::from_secs(30));
+}
