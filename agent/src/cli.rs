@@ -3,7 +3,7 @@
 use crate::{
     connect, daemon,
     daemon::{Options, Started},
-    exit_code, host, properties,
+    exit_code, folder, host, properties, sys,
 };
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -62,6 +62,16 @@ enum Task {
         after_help = "Example:\n  ssh load-1 .cache/mallard/…/mallard-agent connect --dir /tmp/agent-1"
     )]
     Connect(Connect),
+    /// End the agent in a folder by force
+    ///
+    /// Nothing happens where none runs. For hosts that have no shell and no `kill`.
+    #[command(after_help = "Example:\n  mallard-agent kill --dir /tmp/agent-1")]
+    Kill(Kill),
+    /// Be the first process of a container in which agents run
+    ///
+    /// Waits for SIGTERM, SIGINT or SIGHUP, and lets the kernel take processes that ended in the
+    /// container, whose parent it becomes. The image needs no program of its own so.
+    Hold,
     /// Check client properties with this build's librdkafka, for `mallard validate`
     ///
     /// Reads JSON on stdin: {"connection": [["key", "value"], …], "clients": [{"kind": "producer" or
@@ -86,6 +96,13 @@ struct Daemon {
     /// Be the agent's process, in the current folder.
     #[arg(long, hide = true)]
     detached: bool,
+}
+
+#[derive(Debug, Args)]
+struct Kill {
+    /// Private folder of the agent: socket, log and spool
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +134,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Task::Daemon(daemon) => start(&daemon),
         Task::Connect(connect) => converse(&connect),
+        Task::Kill(kill) => end(&kill.dir),
+        Task::Hold => hold(),
         Task::Properties => check_properties(),
         Task::Version => version(),
     };
@@ -141,6 +160,21 @@ fn start(arguments: &Daemon) -> anyhow::Result<u8> {
             Ok(exit_code::ALREADY_RUNNING)
         }
     }
+}
+
+fn end(dir: &std::path::Path) -> anyhow::Result<u8> {
+    // While the folder is owned, the process whose id it holds is its agent and nobody else.
+    if let (true, Some(pid)) = (folder::is_owned(dir), folder::pid(dir)) {
+        sys::kill(pid).with_context(|| format!("end process {pid} of {}", dir.display()))?;
+    }
+    Ok(exit_code::OK)
+}
+
+fn hold() -> anyhow::Result<u8> {
+    let termination = sys::Termination::block();
+    sys::leave_children_to_the_kernel();
+    termination.wait();
+    Ok(exit_code::OK)
 }
 
 fn converse(arguments: &Connect) -> anyhow::Result<u8> {

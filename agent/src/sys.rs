@@ -115,6 +115,24 @@ impl Termination {
     }
 }
 
+/// Lets the kernel take children that have ended: none of them is waited for.
+pub(crate) fn leave_children_to_the_kernel() {
+    // SAFETY: sets a disposition that runs no code of this process.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// Ends a process by force. One that is gone already is no error.
+pub(crate) fn kill(pid: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 1);
+    let Some(pid) = pid else { return Err(io::ErrorKind::InvalidInput.into()) };
+    // SAFETY: only sends a signal to one process.
+    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
+}
+
 /// Waits until the other end of a socket has closed its side.
 pub(crate) fn wait_for_hangup(socket: &impl AsFd) {
     let mut poll =

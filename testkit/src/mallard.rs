@@ -8,7 +8,7 @@
 //! let result = sandbox.latest_run().json("run.json");
 //! ```
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +30,7 @@ pub const WITHIN: Duration = Duration::from_secs(180);
 pub struct Sandbox {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    before: Vec<OsString>,
 }
 
 impl Default for Sandbox {
@@ -50,7 +51,7 @@ impl Sandbox {
         let folder =
             tempfile::Builder::new().prefix("mallard-test-").disable_cleanup(keep).tempdir();
         let folder = folder.unwrap_or_else(|error| panic!("failed to make a sandbox: {error}"));
-        let sandbox = Self { folder, environment: Vec::new() };
+        let sandbox = Self { folder, environment: Vec::new(), before: Vec::new() };
         for inside in [sandbox.home(), sandbox.temporary()] {
             fs::create_dir(&inside)
                 .unwrap_or_else(|error| panic!("failed to make {}: {error}", inside.display()));
@@ -79,6 +80,13 @@ impl Sandbox {
     /// Sets a variable in the environment of the programs that are started from now on.
     pub fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Puts words before the programs that are started from now on, such as those that enter a network
+    /// namespace and then become the program.
+    pub fn run_behind(&mut self, words: Vec<OsString>) -> &mut Self {
+        self.before = words;
         self
     }
 
@@ -140,8 +148,11 @@ impl Sandbox {
     /// When it is not built.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(paths::built(program));
+        let mut words = self.before.clone();
+        words.push(paths::built(program).into_os_string());
+        let mut command = Command::new(&words[0]);
         command
+            .args(&words[1..])
             .current_dir(self.folder.path())
             .env("HOME", self.home())
             .env("TMPDIR", self.temporary())

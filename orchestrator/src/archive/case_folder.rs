@@ -182,6 +182,24 @@ impl CaseFolder {
         write_json(&self.path.join(CHECKPOINT), checkpoint)
     }
 
+    /// Writes the log of a broker that ran for this case: `brokers/<broker>.log`. Secrets are masked.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no name for a file, or nothing can be written.
+    pub fn broker_log(&self, broker: &str, log: &[u8]) -> Result<(), ArchiveError> {
+        file::check_name(broker)?;
+        let folder = self.path.join("brokers");
+        fs::create_dir_all(&folder).map_err(|source| ArchiveError::write(&folder, source))?;
+        let mut kept = AgentLog {
+            file: Appender::create(folder.join(format!("{broker}.log")))?,
+            redactor: self.redactor.clone(),
+            open_line: Vec::new(),
+        };
+        kept.append(log)?;
+        kept.finish()
+    }
+
     /// Writes what is known once the case is judged: `partitions.csv`, `partition_series.csv`,
     /// `totals.hlog` (the latencies of the measured phases, as the metrics have them), and last
     /// `result.json`.

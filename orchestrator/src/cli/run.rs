@@ -16,7 +16,8 @@ use crate::{
     clock,
     events::RunEvent,
     exit_code,
-    plan::Plan,
+    link::container::Yard,
+    plan::{CasePlan, Plan},
     report::{self, templates::Templates},
     run::{
         case::CaseContext,
@@ -27,6 +28,11 @@ use crate::{
     verdict::{self, Judgement},
 };
 use jiff::Timestamp;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// How long the removal of a run's containers may take. A dozen takes two seconds.
+const CLEAR_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs scenarios. Everything that can be wrong with files and programs is found before anything is
 /// touched.
@@ -101,14 +107,20 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) 
         folder: folder.path().display().to_string(),
     };
     let _ = audience.tell(&mut folder, event);
+    let yard = Arc::new(Yard::new(folder.id()));
+    let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
     let name = plan.name.clone();
     let mut around = Surroundings {
         run: &mut folder,
         agent_binary: &order.agent,
+        yard: Arc::clone(&yard),
         audience: &mut audience,
         stops,
     };
     let ended = run_cases(plan, &order, &mut around).await;
+    if needs_engine {
+        clear(&yard, &mut folder, &mut audience).await;
+    }
     let result = ended.into_result(folder.id(), &name, &order);
     close(&mut folder, &mut audience, &result, &order)
 }
@@ -145,6 +157,17 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
         }
     }
     ended
+}
+
+/// Removes what the run has in a container engine. The results are safe by now.
+async fn clear(yard: &Yard, folder: &mut RunFolder, audience: &mut Audience) {
+    let left = timeout(CLEAR_WITHIN, yard.remove()).await.unwrap_or_else(|_| {
+        let what = format!("containers of run {}", yard.run_id());
+        vec![(what, "the engine did not remove them in time".to_owned())]
+    });
+    for (what, cause) in left {
+        let _ = audience.tell(folder, RunEvent::LeftBehind { what, cause });
+    }
 }
 
 /// Writes the run's result and pages, and says where they are.

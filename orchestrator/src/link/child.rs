@@ -55,5 +55,5 @@ async fn farewell(mut child: Child, stderr: ChildStderr) -> Farewell {
         }
     };
     let words = String::from_utf8_lossy(&words).trim().to_owned();
-    Farewell { code: status.ok().and_then(|status| status.code()), words }
+    Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
 }

@@ -107,7 +107,8 @@ impl Conversation {
             return End::Gone("exited as asked".to_owned());
         }
         if farewell.code == Some(EXIT_NO_AGENT) {
-            return End::Gone("its process is gone".to_owned());
+            let known = farewell.gone;
+            return End::Gone(known.unwrap_or_else(|| "its process is gone".to_owned()));
         }
         if self.greeted {
             return End::Broken;

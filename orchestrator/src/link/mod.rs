@@ -8,6 +8,7 @@ mod child;
 mod conversation;
 pub(crate) use child::channel as channel_of_child;
 pub(crate) use conversation::how_to_match;
+pub mod container;
 pub mod local;
 
 use crate::run::io::{AgentIndex, Input};
@@ -73,6 +74,8 @@ pub struct Farewell {
     pub code: Option<i32>,
     /// The last words on its stderr.
     pub words: String,
+    /// What became of the agent, where its host knows more than that it is gone.
+    pub gone: Option<String>,
 }
 
 /// A conversation with one agent.

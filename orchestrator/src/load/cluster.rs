@@ -1,5 +1,7 @@
 //! Cluster files: where Kafka is, and where agents may run.
 
+mod containers;
+
 use super::{
     Diagnostic, Environment,
     emit::{emit, is_secret_key},
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     bounds::{Written, choose},
-    plan::{Deadlines, KafkaPlan},
+    plan::{Deadlines, HostPlan, KafkaContainers, KafkaPlan},
 };
 use mallard_protocol::workload::ClientProperties;
 use serde_json::json;
@@ -58,6 +60,8 @@ pub struct Cluster {
 /// A host.
 #[derive(Clone, Debug)]
 pub struct Host {
+    /// What it is.
+    pub kind: HostPlan,
     /// How many agents run on it.
     pub agents: u32,
     /// Its labels.
@@ -86,6 +90,7 @@ pub fn from_source(
     substitute_environment(&mut root, environment, &mut secrets, &mut reader);
     Values::default().substitute(&mut root, &mut reader);
     let raw = shape().read(&root, &mut reader);
+    raw.iter().for_each(|raw| refuse_far_embedded(raw, &mut reader));
     let sound = !reader.has_errors();
     let Some(raw) = raw.filter(|_| sound) else {
         tidy(&mut reader.diagnostics);
@@ -101,7 +106,7 @@ pub fn from_source(
     Ok(Cluster {
         source: Arc::clone(source),
         kafka: raw.kafka.plan(),
-        lease: raw.lease.unwrap_or_else(|| default_lease(true)),
+        lease: raw.lease.unwrap_or_else(|| default_lease(all_local(&raw.hosts))),
         hosts: raw.hosts,
         deadlines: raw.deadlines,
         bounds: raw.bounds,
@@ -110,6 +115,16 @@ pub fn from_source(
         connection_places,
         warnings: reader.diagnostics,
     })
+}
+
+/// An embedded broker listens on the loopback of its agent's host, where other hosts do not get.
+fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
+    let far = raw.hosts.iter().find(|host| host.kind != HostPlan::Local);
+    if let (Kafka::Embedded { .. }, Some(far), 2..) = (&raw.kafka, far, raw.hosts.len()) {
+        let message = "an embedded broker can only be reached on its own host";
+        let help = "take a real Kafka (`bootstrap` or `container`), or one host";
+        reader.error(&far.at, message, help);
+    }
 }
 
 /// Values of properties that must never be written anywhere.
@@ -134,6 +149,7 @@ struct Raw {
 enum Kafka {
     Embedded { brokers: u16, round_trip_ms: u32 },
     External { bootstrap: Located<String>, client: Vec<Property> },
+    Containers(KafkaContainers),
 }
 
 impl Kafka {
@@ -142,6 +158,7 @@ impl Kafka {
             Self::Embedded { brokers, round_trip_ms } => {
                 KafkaPlan::Embedded { brokers, round_trip_ms }
             }
+            Self::Containers(containers) => KafkaPlan::Containers(containers),
             Self::External { bootstrap, client } => {
                 let mut connection: ClientProperties =
                     vec![("bootstrap.servers".to_owned(), bootstrap.value)];
@@ -165,6 +182,7 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
     let doc = "Where Kafka is: `embedded` (a broker inside an agent), or how to reach a cluster.";
     let kafka = fields.required("kafka", doc, either(embedded_word(), Kind));
     let hosts = fields.required("hosts", "Where agents may run.", list_of_some(host()));
+    let hosts = hosts.map(|entries| entries.into_iter().flatten().collect());
     let lease = fields.optional(
         "lease",
         "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",
@@ -204,7 +222,11 @@ impl Kind {
                 "A broker inside an agent: librdkafka's mock cluster.",
                 record("an embedded broker", embedded),
             )
-            .later("container", "Kafka in containers")
+            .variant(
+                "container",
+                "Kafka in containers of a Docker or Podman engine.",
+                record("kafka in containers", containers::kafka),
+            )
             .later("deploy", "Kafka deployed on hosts")
             .beside("bootstrap")
     }
@@ -278,20 +300,26 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
     Some(Kafka::External { bootstrap, client })
 }
 
-fn host() -> impl Shape<Value = Host> {
+/// An entry of `hosts`, which may stand for several hosts.
+fn host() -> impl Shape<Value = Vec<Host>> {
     tagged("a host")
         .variant("local", "This machine.", record("a local host", local))
         .later("ssh", "hosts over ssh")
-        .later("container", "hosts in containers")
+        .variant(
+            "container",
+            "Containers of a Docker or Podman engine.",
+            record("a host in containers", containers::hosts),
+        )
 }
 
-fn local(fields: &mut Fields<'_>) -> Option<Host> {
+fn local(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
     let doc = "How many agents run on it.";
     let agents = fields.default("agents", doc, integer(1..=AGENT_LIMIT), 1, 1);
     let doc = "Labels that `on` of a producer or consumer may ask for.";
     let labels = fields.default("labels", doc, list(name(64)), json!([]), Vec::new());
     let at = fields.at();
-    Some(Host { agents: u32::try_from(agents?).unwrap_or(1), labels: labels?, at })
+    let agents = u32::try_from(agents?).unwrap_or(1);
+    Some(vec![Host { kind: HostPlan::Local, agents, labels: labels?, at }])
 }
 
 fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
@@ -299,6 +327,8 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     let mut one = |key, doc: &str, default: Duration| {
         fields.default(key, doc, some_time(), format!("{}s", default.as_secs()), default)
     };
+    let doc = "Starting containers, and pulling their images where the engine lacks them.";
+    let containers = one("containers", doc, default.containers);
     let connect = one("connect", "Starting an agent and hearing from it.", default.connect);
     let topics = one("topics", "Reaching a broker and creating topics.", default.topics);
     let ready = one("ready", "Every consumer assigned and every probe seen.", default.ready);
@@ -307,6 +337,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     let collect = one("collect", "Collecting logs.", default.collect);
     let teardown = one("teardown", "Deleting topics and ending agents.", default.teardown);
     Some(Deadlines {
+        containers: containers?,
         connect: connect?,
         topics: topics?,
         ready: ready?,
@@ -314,6 +345,11 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
         collect: collect?,
         teardown: teardown?,
     })
+}
+
+/// Whether nobody but this machine runs agents.
+fn all_local(hosts: &[Host]) -> bool {
+    hosts.iter().all(|host| host.kind == HostPlan::Local)
 }
 
 /// The lease for a set of hosts that says nothing about it.

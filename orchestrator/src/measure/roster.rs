@@ -144,7 +144,7 @@ impl Roster {
         };
         let connection: &[_] = match &plan.kafka {
             KafkaPlan::External { connection } => connection,
-            KafkaPlan::Embedded { .. } => &[],
+            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
         };
         for (index, agent) in plan.agents.iter().enumerate() {
             for spec in &agent.producers {

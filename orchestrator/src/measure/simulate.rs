@@ -153,6 +153,7 @@ impl Shape {
         AgentPlan {
             name: format!("local-{number}"),
             host: HostPlan::Local,
+            host_name: "local".to_owned(),
             labels: Vec::new(),
             carries_broker: false,
             producers: vec![producer],

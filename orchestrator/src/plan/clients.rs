@@ -58,7 +58,7 @@ impl Plan {
     pub fn property_request(&self) -> serde_json::Result<String> {
         let connection = self.cases.first().map_or(&[][..], |case| match &case.kafka {
             KafkaPlan::External { connection } => connection,
-            KafkaPlan::Embedded { .. } => &[],
+            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
         });
         let mut clients: Vec<Client<'_>> = Vec::new();
         let mut asked = HashSet::new();

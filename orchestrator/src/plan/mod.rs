@@ -131,6 +131,50 @@ pub enum KafkaPlan {
         /// Properties that every client gets first, `bootstrap.servers` among them.
         connection: ClientProperties,
     },
+    /// A cluster that is started in containers for this run. How clients connect is known when it
+    /// runs, and differs inside and outside the engine.
+    Containers(KafkaContainers),
+}
+
+/// A cluster of Kafka in containers: nodes that are brokers and controllers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaContainers {
+    /// The image, set up as Apache's own is.
+    pub image: String,
+    /// Number of brokers.
+    pub brokers: u16,
+    /// Settings of every broker, as `server.properties` spells them.
+    pub config: Vec<(String, String)>,
+    /// Where hosts outside the engine reach it, if that is said.
+    pub advertise: Option<String>,
+    /// What each broker may use.
+    pub limits: Limits,
+    /// Variables for the environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// A container that agents run in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// The image: any with a C library.
+    pub image: String,
+    /// A network of the engine, or `host`; `None` for one that the run makes.
+    pub network: Option<String>,
+    /// What it may use.
+    pub limits: Limits,
+    /// `SOURCE:TARGET` and `SOURCE:TARGET:MODE`.
+    pub volumes: Vec<String>,
+    /// Variables for the environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// What a container may use; `None` is all there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Processors, in billionths.
+    pub nano_cpus: Option<u64>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
 }
 
 /// An agent and its work.
@@ -140,6 +184,8 @@ pub struct AgentPlan {
     pub name: String,
     /// The host it runs on.
     pub host: HostPlan,
+    /// The host's name, unique in its case but for this machine's: `container-1`.
+    pub host_name: String,
     /// Labels of its host.
     pub labels: Vec<String>,
     /// Whether it carries the embedded broker.
@@ -150,11 +196,13 @@ pub struct AgentPlan {
     pub consumers: Vec<ConsumerSpec>,
 }
 
-/// A host. Other kinds come with hosts over SSH and containers.
+/// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPlan {
     /// This machine.
     Local,
+    /// A container of an engine.
+    Container(ContainerPlan),
 }
 
 /// What happens when an agent is lost.
@@ -170,6 +218,8 @@ pub enum OnAgentLoss {
 /// How long each step of a case may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
+    /// Starting containers, pulling their images included.
+    pub containers: Duration,
     /// Starting an agent and hearing its Hello.
     pub connect: Duration,
     /// Reaching a broker, and creating topics.
@@ -188,6 +238,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
+            containers: seconds(180),
             connect: seconds(10),
             topics: seconds(12),
             ready: seconds(30),
@@ -227,6 +278,13 @@ impl CasePlan {
             observes,
             observed_groups,
         }
+    }
+
+    /// Whether anything runs in containers.
+    #[must_use]
+    pub fn needs_engine(&self) -> bool {
+        let contained = |agent: &AgentPlan| matches!(agent.host, HostPlan::Container(_));
+        matches!(self.kafka, KafkaPlan::Containers(_)) || self.agents.iter().any(contained)
     }
 
     /// Index of the agent that reads end offsets: the broker's, else the first.

@@ -24,12 +24,26 @@ impl Placement {
     pub(super) fn new(cluster: &Cluster) -> Self {
         let mut agents: Vec<AgentPlan> = Vec::new();
         let mut hosts = Vec::new();
+        let mut containers = 0;
         for (index, host) in cluster.hosts.iter().enumerate() {
-            for _ in 0..host.agents {
+            let host_name = match host.kind {
+                HostPlan::Local => "local".to_owned(),
+                HostPlan::Container(_) => {
+                    containers += 1;
+                    format!("container-{containers}")
+                }
+            };
+            for number in 1..=host.agents {
                 let embedded = matches!(cluster.kafka, KafkaPlan::Embedded { .. });
+                let name = match host.kind {
+                    HostPlan::Local => format!("local-{}", agents.len() + 1),
+                    _ if host.agents == 1 => host_name.clone(),
+                    HostPlan::Container(_) => format!("{host_name}.{number}"),
+                };
                 agents.push(AgentPlan {
-                    name: format!("local-{}", agents.len() + 1),
-                    host: HostPlan::Local,
+                    name,
+                    host: host.kind.clone(),
+                    host_name: host_name.clone(),
                     labels: host.labels.clone(),
                     carries_broker: embedded && agents.is_empty(),
                     producers: Vec::new(),

@@ -1,6 +1,9 @@
 //! A plan for people: cases, phases, who runs what where, records and bytes.
 
-use super::{AgentPlan, CasePlan, HostPlan, KafkaPlan, Plan, producers::instance_total, sizes};
+use super::{
+    AgentPlan, CasePlan, HostPlan, KafkaContainers, KafkaPlan, Plan, producers::instance_total,
+    sizes,
+};
 use crate::load::{scenario::steps::humanly, source::bytes_text};
 use mallard_protocol::{
     schedule::{Pace, Phase, PhaseKind, Schedule},
@@ -261,11 +264,12 @@ fn placement(case: &CasePlan) -> String {
 }
 
 fn host_text(agent: &AgentPlan) -> String {
-    let host = match agent.host {
-        HostPlan::Local => "this machine",
+    let host = match &agent.host {
+        HostPlan::Local => "this machine".to_owned(),
+        HostPlan::Container(container) => format!("a container of {}", container.image),
     };
     match agent.labels.is_empty() {
-        true => host.to_owned(),
+        true => host,
         false => format!("{host} [{}]", agent.labels.join(", ")),
     }
 }
@@ -355,6 +359,11 @@ fn sums(case: &CasePlan) -> String {
     let kafka = match &case.kafka {
         KafkaPlan::Embedded { brokers: 1, .. } => "embedded, 1 broker".to_owned(),
         KafkaPlan::Embedded { brokers, .. } => format!("embedded, {brokers} brokers"),
+        KafkaPlan::Containers(KafkaContainers { image, brokers, .. }) => {
+            let count =
+                if *brokers == 1 { "a container" } else { &format!("{brokers} containers") };
+            format!("{count} of {image}")
+        }
         KafkaPlan::External { connection } => connection
             .iter()
             .find(|(key, _)| key == "bootstrap.servers")

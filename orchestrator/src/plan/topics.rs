@@ -59,22 +59,34 @@ impl Building<'_> {
             let message = format!("nobody produces to or consumes from the topic `{}`", name.value);
             self.reader.warn(&name.at, message, "remove it, or name it in a producer or consumer");
         }
-        let KafkaPlan::Embedded { brokers, .. } = self.cluster.kafka else { return };
+        let (brokers, what) = match &self.cluster.kafka {
+            KafkaPlan::Embedded { brokers, .. } => (*brokers, "embedded"),
+            KafkaPlan::Containers(kafka) => (kafka.brokers, "container"),
+            KafkaPlan::External { .. } => return,
+        };
+        let embedded = what == "embedded";
         if topic.existing {
             let help = "it begins empty with every case; remove `existing`, or take a real cluster with `--cluster`";
-            self.reader.error(&name.at, "the embedded broker has no existing topics", help);
+            let help = if embedded { help } else { "it begins empty; remove `existing`" };
+            let owner = if embedded { "the embedded broker" } else { "Kafka in containers" };
+            self.reader.error(&name.at, format!("{owner} has no existing topics"), help);
         }
         let replicas = topic.replication.as_ref();
         if let Some(wish) = replicas.filter(|wish| i32::from(wish.value) > i32::from(brokers)) {
+            let owner = if embedded { "the embedded cluster" } else { "Kafka in containers" };
             let message = format!(
-                "replication {} needs as many brokers, and the embedded cluster has {brokers}",
+                "replication {} needs as many brokers, and {owner} has {brokers}",
                 wish.value
             );
+            let more = if embedded { "" } else { "image: …, " };
             let help = format!(
-                "write `kafka: {{embedded: {{brokers: {}}}}}` in the cluster file, or leave `replication` out",
+                "write `kafka: {{{what}: {{{more}brokers: {}}}}}` in the cluster file, or leave `replication` out",
                 wish.value
             );
             self.reader.error(&wish.at, message, help);
+        }
+        if !embedded {
+            return;
         }
         if let Some(property) = topic.config.first() {
             let help = "it counts on a real cluster; see `--cluster`";

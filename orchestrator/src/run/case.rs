@@ -41,6 +41,8 @@ pub struct CaseContext {
 /// How far a case is. Stages follow each other in this order and are never gone back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
+    /// Containers start.
+    Raising,
     /// Agents start and say hello.
     Connecting,
     /// The embedded broker starts.
@@ -115,7 +117,12 @@ pub struct Case {
     pub(super) now_us: u64,
     pub(super) agents: Vec<Agent>,
     pub(super) assignments: Vec<Assignment>,
-    pub(super) connection: ClientProperties,
+    /// How each agent's clients connect.
+    pub(super) connections: Vec<ClientProperties>,
+    /// Whether agents were started: without that, nobody is left to end.
+    pub(super) linked: bool,
+    /// When the brokers are asked again whether all of them are there, agent by agent.
+    pub(super) ask_again_us: BTreeMap<AgentIndex, u64>,
     pub(super) asked: BTreeMap<u32, Asked>,
     pub(super) next_request: u32,
     pub(super) cluster: ClusterFacts,
@@ -144,16 +151,22 @@ impl Case {
     #[must_use]
     pub fn new(plan: CasePlan, context: CaseContext, now_us: u64) -> Self {
         let agents = plan.agents.iter().map(|_| Agent::default()).collect();
-        let deadline_us = now_us + micros(plan.deadlines.connect);
+        let (stage, within) = match plan.needs_engine() {
+            true => (Stage::Raising, plan.deadlines.containers),
+            false => (Stage::Connecting, plan.deadlines.connect),
+        };
+        let deadline_us = now_us + micros(within);
         Self {
             collector: Collector::new(&plan),
             agents,
             context,
-            stage: Stage::Connecting,
+            stage,
             deadline_us,
             now_us,
             assignments: Vec::new(),
-            connection: Vec::new(),
+            connections: Vec::new(),
+            linked: false,
+            ask_again_us: BTreeMap::new(),
             asked: BTreeMap::new(),
             next_request: 1,
             cluster: ClusterFacts::default(),
@@ -187,16 +200,26 @@ impl Case {
             planned_us: micros(self.plan.longest()),
             phases,
         });
-        match self.run_clock_us() {
-            Some(at_us) => {
+        match (self.stage, self.run_clock_us()) {
+            (Stage::Raising, _) => self.effects.push(Effect::Raise),
+            (_, Some(at_us)) => {
                 self.emit(RunEvent::CaseResumed { case: self.plan.name.clone(), at_us });
+                self.connect();
             }
-            None => {
-                let count = self.agents.len();
-                self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
-            }
+            (_, None) => self.start_agents(),
         }
         std::mem::take(&mut self.effects)
+    }
+
+    fn start_agents(&mut self) {
+        let count = self.agents.len();
+        self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
+        self.connect();
+    }
+
+    fn connect(&mut self) {
+        self.linked = true;
+        self.effects.push(Effect::Connect);
     }
 
     /// Takes in what happened at `now_us` on this machine's monotonic clock.
@@ -206,6 +229,10 @@ impl Case {
             Input::Message { agent, message } => self.on_message(agent, *message),
             Input::AgentGone { agent, cause } => self.on_gone(agent, cause),
             Input::Channel { agent, up } => self.on_channel(agent, up),
+            Input::Step(text) => self.step(text),
+            Input::Raised { connections } => self.on_raised(connections),
+            Input::NotRaised { problems } => self.on_not_raised(&problems),
+            Input::BrokerEnded { broker, cause } => self.on_broker_ended(broker, cause),
             Input::Stop { times, by } => self.on_stop(times, by),
             Input::ArchiveFailed { cause } => self.on_archive_failed(cause),
             Input::Tick => {}
@@ -225,6 +252,33 @@ impl Case {
     #[must_use]
     pub fn load_started(&self) -> Timestamp {
         self.load_started_at.unwrap_or_else(Timestamp::now)
+    }
+
+    fn on_raised(&mut self, connections: Vec<ClientProperties>) {
+        if self.stage == Stage::Raising {
+            self.connections = connections;
+            self.enter(Stage::Connecting, self.plan.deadlines.connect);
+            self.start_agents();
+        }
+    }
+
+    fn on_not_raised(&mut self, problems: &[String]) {
+        if self.stage == Stage::Raising {
+            for text in problems {
+                self.troubles.push(Trouble::Harness { text: text.clone() });
+            }
+            self.give_up();
+        }
+    }
+
+    /// Before the load, nothing works without it; in the load, a broker that is lost may be what is
+    /// tested, and records tell what became of them.
+    fn on_broker_ended(&mut self, broker: String, cause: String) {
+        if self.stage < Stage::Running {
+            self.fail(Trouble::Harness { text: format!("{broker}: {cause}") });
+        } else if self.stage < Stage::Finishing {
+            self.emit(RunEvent::Note { level: "warning".to_owned(), source: broker, text: cause });
+        }
     }
 
     fn on_message(&mut self, agent: AgentIndex, message: FromAgent) {
@@ -368,6 +422,11 @@ impl Case {
         debug_assert!(stage > self.stage, "a stage is never gone back to");
         self.stage = stage;
         self.deadline_us = self.now_us + micros(within);
+    }
+
+    /// How the clients of an agent connect.
+    pub(super) fn connection(&self, agent: AgentIndex) -> ClientProperties {
+        self.connections.get(agent).cloned().unwrap_or_default()
     }
 
     /// Now on the run's clock: microseconds since the common start, if that is past.

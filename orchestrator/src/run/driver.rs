@@ -14,10 +14,11 @@ use crate::{
     events::RunEvent,
     link::{
         Bridge, Link,
+        container::{ContainerAgent, Yard},
         local::{self, LocalAgent},
     },
     measure::MergedInterval,
-    plan::{AgentPlan, CasePlan, HostPlan},
+    plan::{AgentPlan, CasePlan, HostPlan, KafkaPlan},
     terminal::Audience,
     verdict::Judgement,
 };
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub run: &'a mut RunFolder,
     /// The agent's program.
     pub agent_binary: &'a Path,
+    /// What the run has in a container engine.
+    pub yard: Arc<Yard>,
     /// Whom events are told.
     pub audience: &'a mut Audience,
     /// How often somebody asked for an end.
@@ -54,6 +57,9 @@ struct Driver<'a, 'b> {
     folder: CaseFolder,
     bridges: Vec<Arc<dyn Bridge>>,
     links: Vec<Link>,
+    inputs: mpsc::UnboundedSender<Input>,
+    /// Starts containers, and watches those of brokers.
+    raising: JoinSet<()>,
     kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
     intervals: Vec<IntervalLog>,
     logs: Vec<Option<AgentLog>>,
@@ -78,9 +84,9 @@ pub async fn run_case(
     let folder = around.run.reopen_case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
     let case = Case::new(plan.clone(), context.clone(), clock::monotonic_us());
-    let mut driver = Driver::new(around, case, folder, &plan, &context);
+    let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
     driver.keep_intervals(&vec![0; plan.agents.len()])?;
-    driver.conclude().await
+    driver.conclude(heard).await
 }
 
 /// Takes over a case whose load an earlier controller started, and runs it to its end.
@@ -98,10 +104,10 @@ pub async fn resume_case(
     folder.load_started(checkpoint.load_started_at);
     let now_us = clock::monotonic_us();
     let case = Case::resume(plan.clone(), context.clone(), now_us, checkpoint);
-    let mut driver = Driver::new(around, case, folder, &plan, &context);
+    let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
     let whole_bytes = driver.replay()?;
     driver.keep_intervals(&whole_bytes)?;
-    driver.conclude().await
+    driver.conclude(heard).await
 }
 
 impl<'a, 'b> Driver<'a, 'b> {
@@ -111,15 +117,18 @@ impl<'a, 'b> Driver<'a, 'b> {
         folder: CaseFolder,
         plan: &CasePlan,
         context: &CaseContext,
-    ) -> Self {
+    ) -> (Self, mpsc::UnboundedReceiver<Input>) {
+        let (inputs, heard) = mpsc::unbounded_channel();
         let names: Vec<String> = plan.agents.iter().map(|agent| agent.name.clone()).collect();
-        let bridges = bridges(plan, context, around.agent_binary);
-        Self {
+        let bridges = bridges(plan, context, around);
+        let driver = Self {
             around,
             case,
             folder,
             bridges,
             links: Vec::new(),
+            inputs,
+            raising: JoinSet::new(),
             kills: JoinSet::new(),
             intervals: Vec::new(),
             logs: names.iter().map(|_| None).collect(),
@@ -127,7 +136,8 @@ impl<'a, 'b> Driver<'a, 'b> {
             names,
             judgement: None,
             backlog: Vec::new(),
-        }
+        };
+        (driver, heard)
     }
 
     /// Opens the files for agents' reports, of which so many bytes stay.
@@ -159,12 +169,10 @@ impl<'a, 'b> Driver<'a, 'b> {
         Ok(readers.iter().map(IntervalReader::whole_bytes).collect())
     }
 
-    async fn conclude(mut self) -> Result<Judgement, ArchiveError> {
-        let (inputs, mut heard) = mpsc::unbounded_channel();
-        for (agent, bridge) in self.bridges.iter().enumerate() {
-            let resume_at = self.case.resume_at(agent);
-            self.links.push(Link::open(agent, Arc::clone(bridge), resume_at, inputs.clone()));
-        }
+    async fn conclude(
+        mut self,
+        mut heard: mpsc::UnboundedReceiver<Input>,
+    ) -> Result<Judgement, ArchiveError> {
         let begun = self.case.begin();
         self.perform(begun);
         self.until_done(&mut heard).await;
@@ -179,13 +187,25 @@ impl<'a, 'b> Driver<'a, 'b> {
 }
 
 /// The ways to a case's agents.
-fn bridges(plan: &CasePlan, context: &CaseContext, binary: &Path) -> Vec<Arc<dyn Bridge>> {
-    let folder = local::runs_folder().join(&context.run_id);
+fn bridges(
+    plan: &CasePlan,
+    context: &CaseContext,
+    around: &Surroundings<'_>,
+) -> Vec<Arc<dyn Bridge>> {
+    let runs = local::runs_folder().join(&context.run_id);
     let bridge = |agent: &AgentPlan| -> Arc<dyn Bridge> {
+        let folder = format!("{}-{}", context.index, agent.name);
         match agent.host {
+            HostPlan::Container(_) => Arc::new(ContainerAgent {
+                yard: Arc::clone(&around.yard),
+                host: agent.host_name.clone(),
+                name: agent.name.clone(),
+                folder,
+                lease: plan.lease,
+            }),
             HostPlan::Local => Arc::new(LocalAgent {
-                binary: binary.to_owned(),
-                folder: folder.join(format!("{}-{}", context.index, agent.name)),
+                binary: around.agent_binary.to_owned(),
+                folder: runs.join(folder),
                 name: agent.name.clone(),
                 run_id: context.run_id.clone(),
                 lease: plan.lease,
@@ -235,7 +255,13 @@ impl Driver<'_, '_> {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { agent, message } => self.links[agent].send(message),
+                Effect::Raise => self.raise(),
+                Effect::Connect => self.connect(),
+                Effect::Send { agent, message } => {
+                    if let Some(link) = self.links.get(agent) {
+                        link.send(message);
+                    }
+                }
                 Effect::Emit(event) => self.emit(event),
                 Effect::Store(interval) => self.store_interval(&interval),
                 Effect::Keep { agent, report } => {
@@ -251,6 +277,35 @@ impl Driver<'_, '_> {
                 Effect::Kill { agent, pid } => self.kill(agent, pid),
                 Effect::Done => {}
             }
+        }
+    }
+
+    /// Starts what runs in containers, and then watches the brokers among it.
+    fn raise(&mut self) {
+        let (yard, inputs) = (Arc::clone(&self.around.yard), self.inputs.clone());
+        let (plan, program) = (self.case.plan.clone(), self.around.agent_binary.to_owned());
+        self.raising.spawn(async move {
+            // Nobody listens once the case is done; then nothing is worth telling.
+            let tell = |input| drop(inputs.send(input));
+            match yard.raise(&plan, &program, |text| tell(Input::Step(text))).await {
+                Ok(connections) => tell(Input::Raised { connections }),
+                Err(problems) => {
+                    let problems = problems.iter().map(ToString::to_string).collect();
+                    return tell(Input::NotRaised { problems });
+                }
+            }
+            if let KafkaPlan::Containers(kafka) = &plan.kafka {
+                let end = yard.broker_ends(kafka).await;
+                tell(Input::BrokerEnded { broker: end.broker, cause: end.cause });
+            }
+        });
+    }
+
+    fn connect(&mut self) {
+        for (agent, bridge) in self.bridges.iter().enumerate() {
+            let resume_at = self.case.resume_at(agent);
+            let (bridge, inputs) = (Arc::clone(bridge), self.inputs.clone());
+            self.links.push(Link::open(agent, bridge, resume_at, inputs));
         }
     }
 
@@ -336,6 +391,8 @@ impl Driver<'_, '_> {
     /// Removes what agents left on their hosts, all at once. A dead agent's log is kept.
     async fn bury(&mut self) {
         self.links.clear();
+        self.raising.shutdown().await;
+        self.keep_broker_logs().await;
         while let Some(killed) = self.kills.join_next().await {
             if let Ok(killed) = killed {
                 self.tell_of_kill(killed);
@@ -356,6 +413,16 @@ impl Driver<'_, '_> {
         for log in self.logs.iter_mut().filter_map(Option::take) {
             // The results are safe; a log's last line is not worth an error.
             let _ = log.finish();
+        }
+    }
+
+    /// Logs of brokers in containers, which go with the run.
+    async fn keep_broker_logs(&mut self) {
+        let KafkaPlan::Containers(kafka) = self.case.plan.kafka.clone() else { return };
+        let logs = timeout(BURIAL, self.around.yard.broker_logs(&kafka)).await.unwrap_or_default();
+        for (broker, log) in logs {
+            let stored = self.folder.broker_log(&broker, &log);
+            self.noting(stored);
         }
     }
 }

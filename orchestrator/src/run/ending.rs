@@ -131,7 +131,7 @@ impl Case {
         };
         self.step("deleting topics".to_owned());
         let question = Question::Delete {
-            connection: self.connection.clone(),
+            connection: self.connection(admin),
             topics: self.created_topics(),
             groups: self.created_groups(),
             within_ms: micros(within) / 1_000,
@@ -156,7 +156,7 @@ impl Case {
 
     pub(super) fn while_exiting(&mut self) {
         let late = self.now_us >= self.deadline_us;
-        if !self.living().is_empty() && !late {
+        if self.linked && !self.living().is_empty() && !late {
             return;
         }
         for agent in self.living() {
@@ -285,8 +285,10 @@ impl Case {
         let clients = producers
             .map(|producer| (&producer.name, &producer.client))
             .chain(consumers.map(|consumer| (&consumer.name, &consumer.client)));
+        // In containers and outside, they differ in addresses alone.
+        let connection = self.connection(0);
         let properties = clients.map(|(name, client)| {
-            let all = self.connection.iter().chain(client);
+            let all = connection.iter().chain(client);
             let shown = all.map(|(key, value)| {
                 let hidden = is_secret_key(key);
                 (key.clone(), if hidden { "***".to_owned() } else { value.clone() })

@@ -10,6 +10,7 @@ use mallard_protocol::{
     histogram::Histogram,
     interval::IntervalReport,
     message::{FromAgent, ToAgent},
+    workload::ClientProperties,
 };
 
 /// An agent of the case: index into `CasePlan::agents`.
@@ -48,6 +49,25 @@ pub enum Input {
         /// How they asked: `Ctrl-C`, `SIGTERM`.
         by: &'static str,
     },
+    /// A step of raising containers began.
+    Step(String),
+    /// What runs in containers runs, and agents can be reached.
+    Raised {
+        /// How the clients of each agent connect with a Kafka in containers; none where it is elsewhere.
+        connections: Vec<ClientProperties>,
+    },
+    /// What is to run in containers does not.
+    NotRaised {
+        /// Each container with what is wrong and what to do.
+        problems: Vec<String>,
+    },
+    /// A broker's container has ended.
+    BrokerEnded {
+        /// `broker-1`.
+        broker: String,
+        /// What became of it.
+        cause: String,
+    },
     /// The archive could not be written.
     ArchiveFailed {
         /// Which file, and why.
@@ -58,6 +78,10 @@ pub enum Input {
 /// What a case wants done.
 #[derive(Debug)]
 pub enum Effect {
+    /// Start what runs in containers.
+    Raise,
+    /// Start the agents and the conversations with them.
+    Connect,
     /// Say something to an agent.
     Send {
         /// Whom.

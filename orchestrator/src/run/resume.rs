@@ -29,6 +29,9 @@ use std::time::Duration;
 /// Its records are late then, and counted so; later than this it counts as lost.
 const LATEST_START_US: u64 = 5_000_000;
 
+/// The property by which clients find brokers.
+const BOOTSTRAP: &str = "bootstrap.servers";
+
 /// How long a process that only hands in what another one left may take.
 const HANDING_IN_MS: u64 = 1_000;
 
@@ -44,8 +47,9 @@ pub struct Checkpoint {
     pub start_clock_us: u64,
     /// That machine's boot: after another one its monotonic clock says nothing.
     pub boot_id: String,
-    /// Where the embedded broker listens, if there is one.
-    pub embedded_bootstrap: Option<String>,
+    /// Where brokers that the run itself started listen, for each agent: an embedded one, or those in
+    /// containers. Empty for a cluster that is there.
+    pub own_brokers: Vec<String>,
     /// The cluster, as its brokers described it.
     pub cluster: ClusterFacts,
     /// Partitions of every topic, in the plan's order.
@@ -59,14 +63,14 @@ pub struct Checkpoint {
 impl Case {
     /// What is settled at the common start.
     pub(super) fn checkpoint(&self) -> Checkpoint {
-        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
-        let bootstrap = self.connection.iter().find(|(key, _)| key == "bootstrap.servers");
+        let is_own = !matches!(self.plan.kafka, KafkaPlan::External { .. });
+        let bootstraps = self.connections.iter().flatten().filter(|(key, _)| key == BOOTSTRAP);
         Checkpoint {
             started_at: self.started_at.clone(),
             load_started_at: self.load_started(),
             start_clock_us: self.start_clock_us.unwrap_or(self.now_us),
             boot_id: self.context.boot_id.clone(),
-            embedded_bootstrap: bootstrap.filter(|_| embedded).map(|(_, value)| value.clone()),
+            own_brokers: bootstraps.filter(|_| is_own).map(|(_, value)| value.clone()).collect(),
             cluster: self.cluster.clone(),
             partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
             start_offsets: self.start_offsets.clone(),
@@ -88,12 +92,15 @@ impl Case {
         }
         let start_clock_us = start_clock_us(checkpoint, &context, now_us);
         let mut case = Self::new(plan, context, now_us);
-        case.connection = match (&case.plan.kafka, &checkpoint.embedded_bootstrap) {
-            (KafkaPlan::External { connection }, _) => connection.clone(),
-            (KafkaPlan::Embedded { .. }, Some(servers)) => {
-                vec![("bootstrap.servers".to_owned(), servers.clone())]
+        // Containers run, or their agents are lost: none is started in the middle of a load.
+        case.stage = Stage::Connecting;
+        case.deadline_us = now_us + micros(case.plan.deadlines.connect);
+        case.connections = match &case.plan.kafka {
+            KafkaPlan::External { connection } => vec![connection.clone(); case.plan.agents.len()],
+            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => {
+                let brokers = checkpoint.own_brokers.iter();
+                brokers.map(|brokers| vec![(BOOTSTRAP.to_owned(), brokers.clone())]).collect()
             }
-            (KafkaPlan::Embedded { .. }, None) => Vec::new(),
         };
         case.started_at.clone_from(&checkpoint.started_at);
         case.load_started_at = Some(checkpoint.load_started_at);

@@ -11,13 +11,16 @@ use crate::{
 };
 use mallard_protocol::{
     ids::TopicId,
-    message::{AgentFailure, Answer, FailureKind, Question, ToAgent, TopicFacts},
-    workload::{Assignment, ConsumerSpec, Membership, StartFrom},
+    message::{AgentFailure, Answer, ClusterFacts, FailureKind, Question, ToAgent, TopicFacts},
+    workload::{Assignment, ClientProperties, ConsumerSpec, Membership, StartFrom},
 };
 use std::{collections::BTreeSet, time::Duration};
 
 /// From the moment `Start` is sent to the common start: long enough for every agent to hear of it.
 const START_LEAD: Duration = Duration::from_millis(400);
+
+/// Between two looks at a cluster whose brokers are still starting.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 impl Case {
     /// Moves on as far as what has happened allows.
@@ -26,7 +29,8 @@ impl Case {
             let before = self.stage;
             match self.stage {
                 Stage::Connecting => self.while_connecting(),
-                Stage::StartingBroker | Stage::Reaching | Stage::Topics => {}
+                Stage::Reaching => self.while_reaching(),
+                Stage::Raising | Stage::StartingBroker | Stage::Topics => {}
                 Stage::Preparing => self.while_preparing(),
                 Stage::Joining => self.while_joining(),
                 Stage::Probing => self.while_probing(),
@@ -73,21 +77,61 @@ impl Case {
                     Question::StartBroker { brokers, topics, round_trip_ms },
                 );
             }
-            KafkaPlan::External { connection } => self.reach(connection),
+            KafkaPlan::External { connection } => self.reach(vec![connection; self.agents.len()]),
+            KafkaPlan::Containers(_) => self.reach(self.connections.clone()),
         }
     }
 
-    fn reach(&mut self, connection: Vec<(String, String)>) {
-        self.connection = connection;
-        self.enter(Stage::Reaching, self.plan.deadlines.topics + Duration::from_secs(1));
+    fn reach(&mut self, connections: Vec<ClientProperties>) {
+        self.connections = connections;
+        self.enter(Stage::Reaching, self.reach_within() + Duration::from_secs(1));
         self.step("reaching the brokers from every agent".to_owned());
         for agent in self.living() {
-            let question = Question::DescribeCluster {
-                connection: self.connection.clone(),
-                within_ms: micros(self.plan.deadlines.topics) / 1_000,
-            };
-            self.ask(agent, Asked::Cluster(agent), question);
+            self.ask_for_brokers(agent);
         }
+    }
+
+    /// Brokers in containers are still starting.
+    fn reach_within(&self) -> Duration {
+        match self.plan.kafka {
+            KafkaPlan::Containers(_) => self.plan.deadlines.containers,
+            _ => self.plan.deadlines.topics,
+        }
+    }
+
+    fn ask_for_brokers(&mut self, agent: AgentIndex) {
+        let question = Question::DescribeCluster {
+            connection: self.connection(agent),
+            within_ms: micros(self.reach_within()) / 1_000,
+        };
+        self.ask(agent, Asked::Cluster(agent), question);
+    }
+
+    fn while_reaching(&mut self) {
+        let now_us = self.now_us;
+        let due: Vec<_> =
+            self.ask_again_us.iter().filter(|(_, at)| **at <= now_us).map(|(a, _)| *a).collect();
+        for agent in due {
+            self.ask_again_us.remove(&agent);
+            self.ask_for_brokers(agent);
+        }
+        let waiting = self.is_asking(|asked| matches!(asked, Asked::Cluster(_)));
+        if !waiting && self.ask_again_us.is_empty() {
+            self.make_topics();
+        }
+    }
+
+    /// Takes in what an agent sees of the cluster. One in containers is complete when all of its
+    /// brokers are there; until then it is looked at again.
+    fn on_cluster(&mut self, agent: AgentIndex, facts: ClusterFacts) {
+        let complete = match &self.plan.kafka {
+            KafkaPlan::Containers(kafka) => facts.brokers.len() >= usize::from(kafka.brokers),
+            _ => true,
+        };
+        if !complete && self.stage == Stage::Reaching {
+            self.ask_again_us.insert(agent, self.now_us + micros(LOOK_AGAIN));
+        }
+        self.cluster = facts;
     }
 
     fn make_topics(&mut self) {
@@ -101,14 +145,14 @@ impl Case {
             let names: Vec<_> = created.iter().map(|topic| topic.alias.as_str()).collect();
             self.step(format!("creating topic{} {}", plural(names.len()), names.join(", ")));
             self.topics_made = true;
-            let connection = self.connection.clone();
+            let connection = self.connection(admin);
             let question = Question::CreateTopics { connection, topics: created, within_ms };
             self.ask(admin, Asked::CreateTopics, question);
         }
         if !existing.is_empty() {
             let names: Vec<_> = existing.iter().map(|topic| topic.name.clone()).collect();
             self.step(format!("looking at topic{} {}", plural(names.len()), names.join(", ")));
-            let connection = self.connection.clone();
+            let connection = self.connection(admin);
             let question = Question::DescribeTopics { connection, names, within_ms };
             self.ask(admin, Asked::DescribeTopics, question);
         }
@@ -135,7 +179,7 @@ impl Case {
         let fingerprint =
             mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
         for agent in 0..self.agents.len() {
-            let mut assignment = self.plan.assignment(agent, fingerprint, self.connection.clone());
+            let mut assignment = self.plan.assignment(agent, fingerprint, self.connection(agent));
             if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
                 suit_embedded_broker(&mut assignment);
             }
@@ -223,15 +267,10 @@ impl Case {
     pub(super) fn on_answered(&mut self, asked: Asked, answer: Answer) {
         match (asked, answer) {
             (Asked::Broker, Answer::Bootstrap(bootstrap)) => {
-                self.reach(vec![("bootstrap.servers".to_owned(), bootstrap)]);
+                let connection = vec![("bootstrap.servers".to_owned(), bootstrap)];
+                self.reach(vec![connection; self.agents.len()]);
             }
-            (Asked::Cluster(_), Answer::Cluster(facts)) => {
-                self.cluster = facts;
-                let waiting = self.is_asking(|asked| matches!(asked, Asked::Cluster(_)));
-                if !waiting && self.stage == Stage::Reaching {
-                    self.make_topics();
-                }
-            }
+            (Asked::Cluster(agent), Answer::Cluster(facts)) => self.on_cluster(agent, facts),
             (Asked::CreateTopics | Asked::DescribeTopics, Answer::Topics(facts)) => {
                 self.learn_topics(&facts);
                 self.after_topics();
@@ -397,6 +436,7 @@ impl Case {
             format!("{}{tail}", few.collect::<Vec<_>>().join(", "))
         };
         match self.stage {
+            Stage::Raising => "the containers to start".to_owned(),
             Stage::Connecting => {
                 format!("a hello from {}", agents(&|a| self.agents[a].host.is_none()))
             }
@@ -424,6 +464,7 @@ impl Case {
     /// The present stage, in words.
     pub(super) fn stage_name(&self) -> &'static str {
         match self.stage {
+            Stage::Raising => "starting containers",
             Stage::Connecting => "starting agents",
             Stage::StartingBroker => "starting the embedded broker",
             Stage::Reaching => "reaching the brokers",
@@ -446,8 +487,10 @@ impl Case {
     fn stage_limit_us(&self) -> u64 {
         let limits = self.plan.deadlines;
         micros(match self.stage {
+            Stage::Raising => limits.containers,
             Stage::Connecting => limits.connect,
-            Stage::StartingBroker | Stage::Reaching | Stage::Topics => limits.topics,
+            Stage::Reaching => self.reach_within(),
+            Stage::StartingBroker | Stage::Topics => limits.topics,
             _ => limits.ready,
         })
     }

@@ -11,7 +11,7 @@ use crate::{
         AgentIndex,
         simulate::{Fate, Shape, reports},
     },
-    plan::{CasePlan, OnAgentLoss},
+    plan::{CasePlan, KafkaContainers, KafkaPlan, Limits, OnAgentLoss},
 };
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
@@ -359,4 +359,68 @@ fn phases_are_announced_once_and_in_order() {
         })
         .collect();
     assert_eq!(phases, ["warm-up", "hold", "drain"]);
+}
+
+fn in_containers(plan: &mut CasePlan) {
+    plan.kafka = KafkaPlan::Containers(KafkaContainers {
+        image: "apache/kafka:4.1.1".into(),
+        brokers: 3,
+        config: Vec::new(),
+        advertise: None,
+        limits: Limits::default(),
+        env: Vec::new(),
+    });
+}
+
+#[test]
+fn agents_start_when_containers_run_and_the_load_when_every_broker_is_there() {
+    let mut world = World::new(in_containers);
+    let connects = |effect: &Effect| matches!(effect, Effect::Connect);
+    assert!(world.place(|effect| matches!(effect, Effect::Raise)).is_some());
+    assert!(world.place(connects).is_none());
+    let bootstrap = |at: &str| vec![("bootstrap.servers".to_owned(), at.to_owned())];
+    let connections = vec![bootstrap("broker-1:9092"), bootstrap("127.0.0.1:20001")];
+    world.feed(Input::Raised { connections: connections.clone() });
+    assert!(world.place(connects).is_some());
+    world.cluster =
+        Ok(ClusterFacts { brokers: vec![(1, "broker-1:9092".into())], ..Default::default() });
+    world.hello(0);
+    world.hello(1);
+    world.pass(5 * SECOND);
+    assert!(!world.told(|m| matches!(m, ToAgent::Prepare(_))), "two brokers are missing");
+    let three = (1..=3).map(|id| (id, format!("broker-{id}:9092"))).collect();
+    world.cluster = Ok(ClusterFacts { brokers: three, ..Default::default() });
+    world.pass(SECOND);
+    for (agent, connection) in connections.iter().enumerate() {
+        let prepared = world.place(|effect| {
+            matches!(effect, Effect::Send { agent: to, message: ToAgent::Prepare(assignment) }
+                if *to == agent && assignment.connection == *connection)
+        });
+        assert!(prepared.is_some(), "agent {agent} connects its own way");
+    }
+}
+
+#[test]
+fn containers_that_do_not_start_end_the_case_with_every_problem() {
+    let mut world = World::new(in_containers);
+    let problems =
+        vec!["container-1: no C library".to_owned(), "container-2: no network".to_owned()];
+    world.feed(Input::NotRaised { problems });
+    assert!(world.case.is_done(), "there is nobody to wait for");
+    let text = format!("{:?}", world.judged().judgement.result.reasons);
+    assert!(text.contains("no C library") && text.contains("no network"), "{text}");
+    assert!(world.place(|effect| matches!(effect, Effect::Connect)).is_none());
+}
+
+#[test]
+fn a_broker_that_ends_before_the_load_ends_the_case() {
+    let mut world = World::new(in_containers);
+    world.feed(Input::Raised { connections: Vec::new() });
+    world.hello(0);
+    let (broker, cause) = ("broker-2".to_owned(), "exit code 1".to_owned());
+    world.feed(Input::BrokerEnded { broker, cause });
+    world.pass(20 * SECOND);
+    assert!(world.case.is_done());
+    let text = format!("{:?}", world.judged().judgement.result.reasons);
+    assert!(text.contains("broker-2: exit code 1"), "{text}");
 }

@@ -1,0 +1,125 @@
+//! What goes wrong, and what is told then.
+
+use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
+use testkit::{
+    docker::{BARE, KAFKA, LIBC},
+    mallard::Sandbox,
+};
+
+/// The texts of all reasons of a case that ended as an error.
+#[track_caller]
+fn told(sandbox: &Sandbox) -> String {
+    let outcome = sandbox.mallard(RUN);
+    outcome.assert_code(3);
+    let reasons = reasons(&sandbox.latest_run().only_result());
+    reasons.into_iter().map(|(code, text)| format!("{code}: {text}\n")).collect()
+}
+
+#[test]
+fn a_killed_container_is_a_lost_agent_with_its_cause() {
+    testkit::require!(docker, kafka);
+    let cluster = format!(
+        "kafka: {{container: {{image: '{KAFKA}'}}}}\n\
+         hosts:\n  - container: {{image: '{LIBC}', count: 2}}\n{SLOW}"
+    );
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &cluster);
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE * 2);
+    let run = sandbox.latest_run();
+    engine.docker(&["kill", &format!("mallard-{}-container-2", run.id())]);
+    running.wait(PATIENCE).assert_code(3);
+    let result = run.only_result();
+    let lost = reasons(&result);
+    let lost = lost.iter().find(|(code, _)| code == "agent_lost").expect("an agent was lost");
+    assert!(lost.1.contains("container-2"), "{lost:?}");
+    assert!(lost.1.contains("its container ended with exit code 137"), "{lost:?}");
+    assert_nothing_left(engine, &run);
+}
+
+#[test]
+fn a_memory_limit_that_is_hit_is_named() {
+    testkit::require!(docker, kafka);
+    let cluster = format!(
+        "kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', memory: 24MiB}}\n{SLOW}"
+    );
+    let scenario = steady("60s", 1).replace("200B", "50KB").replace("200/s", "2000/s");
+    let (engine, sandbox) = sandbox(&scenario, &cluster);
+    let told = told(&sandbox);
+    assert!(told.contains("its 24 MiB (OOM-killed); raise `memory`"), "{told}");
+    assert_nothing_left(engine, &sandbox.latest_run());
+}
+
+#[test]
+fn a_broker_that_does_not_start_is_told_with_its_last_words() {
+    testkit::require!(docker, kafka);
+    let cluster = format!(
+        "kafka: {{container: {{image: '{KAFKA}', config: {{num.io.threads: none}}}}}}\n\
+         hosts:\n  - container: {{image: '{LIBC}'}}\n{SLOW}"
+    );
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &cluster);
+    let told = told(&sandbox);
+    assert!(told.contains("broker-1: its container ended with exit code 1"), "{told}");
+    assert!(told.contains("num.io.threads"), "{told}");
+    assert_nothing_left(engine, &sandbox.latest_run());
+}
+
+#[test]
+fn images_that_do_not_do_are_told_together() {
+    testkit::require!(docker, kafka);
+    // Nobody is asked for it: there is no registry at this address.
+    let cluster = format!(
+        "kafka: {{bootstrap: 'localhost:1'}}\n\
+         hosts:\n\
+         \x20 - container: {{image: 'localhost:1/nobody/knows:1'}}\n\
+         \x20 - container: {{image: '{BARE}', network: nowhere}}\n"
+    );
+    let (engine, sandbox) = sandbox(&steady("1s", 1), &cluster);
+    let missing = told(&sandbox);
+    assert!(missing.contains("image localhost:1/nobody/knows:1, pulling it"), "{missing}");
+    assert!(missing.contains("`docker load`"), "{missing}");
+
+    sandbox.file(
+        "c.yaml",
+        format!(
+            "kafka: {{bootstrap: 'localhost:1'}}\n\
+             hosts:\n\
+             \x20 - container: {{image: '{BARE}'}}\n\
+             \x20 - container: {{image: '{LIBC}', network: nowhere}}\n"
+        ),
+    );
+    let both = told(&sandbox);
+    assert!(both.contains("container-1 (mallard-test/bare:1)"), "{both}");
+    assert!(both.contains("the image has no C library"), "{both}");
+    assert!(both.contains("container-2 (mallard-test/libc:1)"), "{both}");
+    assert!(both.contains("docker network create"), "{both}");
+    assert_nothing_left(engine, &sandbox.latest_run());
+}
+
+#[test]
+fn an_image_of_another_architecture_is_refused() {
+    testkit::require!(docker, kafka);
+    let (engine, sandbox) = sandbox(&steady("1s", 1), "");
+    let other = if cfg!(target_arch = "x86_64") { "arm64" } else { "amd64" };
+    let image = format!("mallard-test/{other}:1");
+    let empty = sandbox.path("empty.tar");
+    std::fs::write(&empty, [0; 10_240]).expect("an archive");
+    let platform = format!("linux/{other}");
+    engine.docker(&["import", "--platform", &platform, &empty.display().to_string(), &image]);
+    let cluster = format!("kafka: embedded\nhosts:\n  - container: {{image: '{image}'}}\n");
+    sandbox.file("c.yaml", cluster);
+    let told = told(&sandbox);
+    assert!(told.contains(&format!("it is for {other}, and the agent's program is for")), "{told}");
+    engine.docker(&["rmi", &image]);
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_told() {
+    testkit::require!(docker, kafka);
+    let cluster = format!("kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}'}}\n");
+    let (_, mut sandbox) = sandbox(&steady("1s", 1), &cluster);
+    let nobody = format!("unix://{}", sandbox.path("nobody.sock").display());
+    sandbox.set("DOCKER_HOST", &nobody);
+    let told = told(&sandbox);
+    assert!(told.contains(&format!("the engine at {nobody}, reaching it")), "{told}");
+    assert!(told.contains("DOCKER_HOST"), "{told}");
+}

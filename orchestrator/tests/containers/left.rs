@@ -1,0 +1,72 @@
+//! However a run ends, nothing of it is left in the engine; at the latest, the next run sees to that.
+
+use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
+use testkit::{docker::LIBC, process::Signal, wait};
+
+/// One container with two agents and a broker inside: the quickest there is.
+fn quick(more: &str) -> String {
+    format!("kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', agents: 2{more}}}\n{SLOW}")
+}
+
+#[test]
+fn a_run_that_is_interrupted_twice_leaves_nothing() {
+    testkit::require!(docker, kafka);
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &quick(""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let run = sandbox.latest_run();
+    assert!(!engine.labelled(&run.id()).is_empty());
+    running.signal(Signal::INT);
+    running.wait_for_output("Ctrl-C", PATIENCE);
+    running.signal(Signal::INT);
+    running.wait(PATIENCE).assert_code(130);
+    assert_nothing_left(engine, &run);
+}
+
+#[test]
+fn what_a_killed_run_leaves_the_next_one_removes() {
+    testkit::require!(docker, kafka);
+    let more =
+        ", cpus: 0.5, memory: 512MiB, volumes: ['/usr/share:/data:ro'], env: {GREETING: hello}";
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick(more)));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let killed = sandbox.latest_run();
+    running.signal(Signal::KILL);
+    let _ended = running.wait(PATIENCE);
+
+    // Its agents still work: a run beside it leaves it alone.
+    let container = format!("mallard-{}-container-1", killed.id());
+    let config = engine.docker(&["inspect", "--format", "{{json .HostConfig}}", &container]);
+    assert!(config.contains("\"NanoCpus\":500000000"), "{config}");
+    assert!(config.contains("\"Memory\":536870912"), "{config}");
+    assert!(config.contains("/usr/share:/data:ro"), "{config}");
+    let environment = engine.docker(&["inspect", "--format", "{{.Config.Env}}", &container]);
+    assert!(environment.contains("GREETING=hello"), "{environment}");
+
+    let agents = || engine.docker(&["top", &container]).contains("daemon");
+    wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
+    assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
+    sandbox.file("s.yaml", steady("1s", 1)).file("c.yaml", quick(""));
+    let outcome = sandbox.mallard(RUN);
+    assert!(outcome.stdout.contains("removed 2 leftovers of dead runs"), "{outcome}");
+    assert_nothing_left(engine, &killed);
+    assert_nothing_left(engine, &sandbox.latest_run());
+}
+
+#[test]
+fn a_run_beside_another_leaves_its_containers_alone() {
+    testkit::require!(docker, kafka);
+    let (engine, first) = sandbox(&steady("30s", 1), &quick(""));
+    let mut running = first.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let (_, second) = sandbox(&steady("1s", 1), &quick(""));
+    let outcome = second.mallard(RUN);
+    assert!(matches!(outcome.code(), Some(0 | 4)), "{outcome}");
+    assert_eq!(engine.labelled(&first.latest_run().id()).len(), 2);
+    running.signal(Signal::INT);
+    running.wait(PATIENCE).assert_code(130);
+    let lost = reasons(&first.latest_run().only_result());
+    assert!(lost.iter().all(|(code, _)| code != "agent_lost"), "{lost:?}");
+    assert_nothing_left(engine, &first.latest_run());
+}

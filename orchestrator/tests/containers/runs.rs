@@ -1,0 +1,53 @@
+//! Runs that go well.
+
+use crate::world::{RUN, SLOW, assert_nothing_left, count, sandbox, steady, went_well};
+use testkit::docker::{KAFKA, LIBC};
+
+#[test]
+fn agents_in_containers_and_on_this_machine_share_a_kafka_in_containers() {
+    testkit::require!(docker, kafka);
+    let cluster = format!(
+        "kafka: {{container: {{image: '{KAFKA}', brokers: 3, config: {{num.network.threads: 2}}}}}}\n\
+         hosts:\n\
+         \x20 - container: {{image: '{LIBC}', count: 2, cpus: 1.5, memory: 1GiB}}\n\
+         \x20 - local: {{agents: 1}}\n{SLOW}"
+    );
+    let (engine, sandbox) = sandbox(&steady("4s", 3), &cluster);
+    let outcome = sandbox.mallard(RUN);
+    let run = sandbox.latest_run();
+    let result = went_well(&outcome, &run);
+    assert_eq!(count(&result, "scheduled"), 1_000);
+    assert_eq!(count(&result, "acked"), 1_000, "{result:#}");
+    let names: Vec<&str> = result["agents"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|a| a["name"].as_str())
+        .collect();
+    assert_eq!(names, ["container-1", "container-2", "local-3"]);
+    for broker in 1..=3 {
+        let log = run.cases()[0].join(format!("brokers/broker-{broker}.log"));
+        let log = std::fs::read_to_string(log).expect("a broker's log");
+        assert!(log.contains("num.network.threads = 2") && log.contains("Kafka Server started"));
+    }
+    for agent in names {
+        assert!(run.cases()[0].join(format!("agents/{agent}/agent.log")).exists(), "{agent}");
+    }
+    assert_nothing_left(engine, &run);
+}
+
+#[test]
+fn cases_of_a_run_share_containers() {
+    testkit::require!(docker, kafka);
+    let cluster =
+        format!("kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', agents: 2}}\n{SLOW}");
+    let scenario = format!("{}matrix: {{size: [100, 200]}}\n", steady("1s", 1));
+    let (engine, sandbox) = sandbox(&scenario.replace("200B", "${size}B"), &cluster);
+    let outcome = sandbox.mallard(RUN);
+    assert!(matches!(outcome.code(), Some(0 | 4)), "{outcome}");
+    let run = sandbox.latest_run();
+    assert_eq!(run.cases().len(), 2);
+    let started = outcome.stdout.matches("starting a container for agents").count();
+    assert_eq!(started, 1, "{outcome}");
+    assert_nothing_left(engine, &run);
+}
