@@ -97,6 +97,15 @@ pub fn go() -> Part {
     programs(&["go"], "a Go toolchain (1.26 or newer)")
 }
 
+/// valgrind, which watches how memory is used.
+///
+/// # Errors
+///
+/// When it is not installed.
+pub fn valgrind() -> Part {
+    programs(&["valgrind"], "valgrind")
+}
+
 /// A memory file system that a broker's log fits into.
 ///
 /// # Errors

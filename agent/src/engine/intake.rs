@@ -100,7 +100,7 @@ impl Intake {
             stamp: crate::librdkafka::header_name(HEADER),
             probe: crate::librdkafka::header_name(PROBE_HEADER),
         };
-        let mut batch = Batch::with_capacity(BATCH);
+        let mut batch = self.consumer.batch(BATCH);
         let mut closer: Option<JoinHandle<()>> = None;
         loop {
             let seen = self.control.changes();

@@ -124,10 +124,15 @@ impl Gate {
             messages,
             |message| pack(message.due_us, now_us),
             |index, code| match held_up(code, transactional) {
+                // What stands behind the wall must wait too, or it would be sent again after it.
                 Some(held_up) => {
                     wall.get_or_insert((index, held_up));
+                    false
                 }
-                None => refused.push((index, code)),
+                None => {
+                    refused.push((index, code));
+                    true
+                }
             },
         );
         let (handled, held_up) = wall.unzip();

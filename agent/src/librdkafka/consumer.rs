@@ -85,6 +85,12 @@ impl Consumer {
         &self.queue
     }
 
+    /// Room for this many records of this consumer.
+    pub(crate) fn batch(&self, records: usize) -> Batch {
+        let client = Arc::clone(&self.client);
+        Batch { messages: vec![ptr::null_mut(); records], len: 0, _client: client }
+    }
+
     /// Adds what has arrived to a batch, and waits for at most this long if that is nothing. Returns
     /// how many records came. Calls the handler for all that is no record.
     ///
@@ -258,17 +264,14 @@ impl Client {
 pub(crate) struct Batch {
     messages: Vec<*mut rd::rd_kafka_message_t>,
     len: usize,
+    // A client that ends while somebody holds records of it waits for them for ever.
+    _client: Arc<Client>,
 }
 
 // SAFETY: the messages are owned by the batch.
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// Room for this many records.
-    pub(crate) fn with_capacity(records: usize) -> Self {
-        Self { messages: vec![ptr::null_mut(); records], len: 0 }
-    }
-
     /// The records.
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Received<'_>> {

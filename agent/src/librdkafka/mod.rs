@@ -18,6 +18,8 @@ mod consumer;
 mod event;
 mod partitions;
 mod producer;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use client::{Client, TransactionError};
 pub use config::Kind;

@@ -105,14 +105,19 @@ impl Producer {
     }
 
     /// Hands a batch to the client, which copies it. Returns how many it took; `judge` gets the index
-    /// and the code of each of the others. After a `_QUEUE_FULL` all that follow are refused as well.
+    /// and the code of each of the others, and says whether those behind it may still be offered. After
+    /// a `_QUEUE_FULL` all that follow for the same partition are refused as well.
+    ///
+    /// Records of one partition that stand together are one call: librdkafka then looks their partition
+    /// up once. The call that takes a partition from each record would also lose its copy of a record
+    /// whose partition is not there, and count it as waiting for ever.
     pub(crate) fn send_batch(
         &self,
         outbox: &mut Outbox,
         (values, keys): (&[u8], &[u8]),
         messages: &[Message],
         mut opaque_of: impl FnMut(&Message) -> u64,
-        mut judge: impl FnMut(usize, Code),
+        mut judge: impl FnMut(usize, Code) -> bool,
     ) -> usize {
         outbox.0.clear();
         outbox.0.extend(messages.iter().map(|message| {
@@ -130,27 +135,42 @@ impl Producer {
                 _private: opaque(opaque_of(message)),
             }
         }));
-        let count = i32::try_from(outbox.0.len()).unwrap_or(i32::MAX);
-        // SAFETY: topic and array are valid, payloads and keys are borrowed for the call, and
-        // MSG_F_COPY has the client copy them before it returns.
+        let (mut taken, mut from) = (0, 0);
+        for run in outbox.0.chunk_by_mut(|a, b| a.partition == b.partition) {
+            let took = self.send_run(run);
+            taken += took;
+            let mut go_on = true;
+            if took < run.len() {
+                for (at, message) in run.iter().enumerate() {
+                    let code = Code(message.err);
+                    go_on &= code.is_ok() || judge(from + at, code);
+                }
+            }
+            if !go_on {
+                break;
+            }
+            from += run.len();
+        }
+        taken
+    }
+
+    /// Hands over records of one partition.
+    fn send_run(&self, run: &mut [rd::rd_kafka_message_t]) -> usize {
+        let Some(first) = run.first() else { return 0 };
+        let partition = first.partition;
+        let count = i32::try_from(run.len()).unwrap_or(i32::MAX);
+        // SAFETY: topic and array are valid, payloads and keys are borrowed by the caller for the call,
+        // and MSG_F_COPY has the client copy them before it returns.
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.topic.as_ptr(),
-                PARTITION_BY_CLIENT,
-                rd::RD_KAFKA_MSG_F_COPY | rd::RD_KAFKA_MSG_F_PARTITION,
-                outbox.0.as_mut_ptr(),
+                partition,
+                rd::RD_KAFKA_MSG_F_COPY,
+                run.as_mut_ptr(),
                 count,
             )
         };
-        let taken = usize::try_from(taken).unwrap_or(0);
-        if taken < messages.len() {
-            for (index, message) in outbox.0.iter().enumerate() {
-                if !Code(message.err).is_ok() {
-                    judge(index, Code(message.err));
-                }
-            }
-        }
-        taken
+        usize::try_from(taken).unwrap_or(0)
     }
 
     /// Hands over one record with headers.
@@ -223,9 +243,6 @@ pub(crate) struct Arguments(Vec<rd::rd_kafka_vu_t>);
 
 // SAFETY: the pointers in it are only read during the call that wrote them.
 unsafe impl Send for Arguments {}
-
-/// Has the client's partitioner choose, where a message does not say otherwise.
-const PARTITION_BY_CLIENT: i32 = -1;
 
 /// 64 bits dressed as the pointer that C wants.
 #[inline]
