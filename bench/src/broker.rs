@@ -12,6 +12,7 @@ use testkit::guard::Guarded;
 use testkit::process::{self, Finished, Signal};
 use testkit::{java, wait};
 
+use crate::peers::franz_go::FranzGo;
 use crate::{cpu, place};
 
 /// How long the broker may take to start.
@@ -40,17 +41,20 @@ pub(crate) struct Broker {
     address: String,
     folder: PathBuf,
     process: Guarded,
+    /// Who asks it things. Kafka's own tools would take seconds for each question.
+    admin: FranzGo,
 }
 
 impl Broker {
-    /// Starts a broker and waits until it takes requests.
-    pub(crate) fn start() -> Result<Self> {
+    /// Starts a broker whose log may take so many bytes, and waits until it takes requests.
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    pub(crate) fn start(admin: FranzGo, needed: u64) -> Result<Self> {
         let free = place::free_memory_bytes().context("no memory file system for the log")?;
         ensure!(
-            free >= place::LOG_BYTES,
-            "the broker's log needs {} GiB of the memory file system, {} GiB are free",
-            place::LOG_BYTES >> 30,
-            free >> 30
+            free >= needed,
+            "the broker's log needs {} GiB of the memory file system, {:.1} GiB are free",
+            needed >> 30,
+            free as f64 / f64::from(1 << 30)
         );
         let folder = place::broker();
         fs::create_dir_all(&folder)
@@ -62,7 +66,7 @@ impl Broker {
         let log = folder.join("server.log");
         // Under guard before anything can fail, so that the folder goes in any case.
         let process = Guarded::start(&command(&file)?, &log, Some(&folder));
-        let broker = Self { address: format!("127.0.0.1:{client_port}"), folder, process };
+        let broker = Self { address: format!("127.0.0.1:{client_port}"), folder, process, admin };
         broker.wait_until_ready(&log)?;
         Ok(broker)
     }
@@ -77,19 +81,15 @@ impl Broker {
         cpu::of(self.process.pid())
     }
 
-    /// Creates a topic of [`PARTITIONS`]; `config` as in `retention.bytes=-1`.
-    pub(crate) fn create_topic(&self, topic: &str, config: &[&str]) -> Result<()> {
-        let partitions = PARTITIONS.to_string();
-        let mut args = vec!["--create", "--topic", topic, "--partitions", &partitions];
-        args.extend(config.iter().flat_map(|setting| ["--config", setting]));
-        succeeded(self.tool("org.apache.kafka.tools.TopicCommand", &args)).map(|_| ())
+    /// Creates a topic of [`PARTITIONS`]; with `keep`, one that keeps all of its records.
+    pub(crate) fn create_topic(&self, topic: &str, keep: bool) -> Result<()> {
+        self.admin.create((&self.address, topic), keep)
     }
 
     /// Deletes a topic and waits until its memory is free again, so that the next measurement does not
     /// run beside the work.
     pub(crate) fn delete_topic(&self, topic: &str) -> Result<()> {
-        let args = ["--delete", "--topic", topic];
-        succeeded(self.tool("org.apache.kafka.tools.TopicCommand", &args))?;
+        self.admin.remove((&self.address, topic))?;
         let gone =
             wait::poll(DELETE_WITHIN, || self.partition_folders(topic).is_empty().then_some(()));
         gone.with_context(|| format!("topic {topic} not deleted within {DELETE_WITHIN:?}"))
@@ -97,14 +97,7 @@ impl Broker {
 
     /// Records that were ever written to a topic, as the broker's end offsets say.
     pub(crate) fn written(&self, topic: &str) -> Result<u64> {
-        let answer =
-            succeeded(self.tool("org.apache.kafka.tools.GetOffsetShell", &["--topic", topic]))?;
-        // Lines read `topic:partition:offset`.
-        let offsets = answer
-            .stdout
-            .lines()
-            .filter_map(|line| line.rsplit(':').next()?.trim().parse::<u64>().ok());
-        Ok(offsets.sum())
+        self.admin.written((&self.address, topic))
     }
 
     /// Waits until records arrive in any topic that is measured.
@@ -123,13 +116,6 @@ impl Broker {
         std::thread::sleep(lasting);
         self.process.signal(Signal::CONT);
         start.elapsed()
-    }
-
-    fn tool(&self, class: &str, args: &[&str]) -> Finished {
-        let mut tool = java::command();
-        tool.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", class]);
-        tool.args(["--bootstrap-server", &self.address]).args(args);
-        process::run(&mut tool, java::WITHIN)
     }
 
     fn wait_until_ready(&self, log: &Path) -> Result<()> {

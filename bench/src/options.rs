@@ -103,14 +103,14 @@ impl Options {
         if options.short {
             // What is left out differs from what stays only by a number.
             options.only.retain(|name| *name != Name::Paced200k);
-            (options.rounds, options.seconds) = (1, 2);
+            (options.rounds, options.seconds) = (1, 1);
         }
         Ok(options)
     }
 
     /// How long a paced measurement lasts, in seconds.
     pub(crate) fn paced_seconds(&self) -> u64 {
-        if self.short { 3 } else { (2 * self.seconds).max(20) }
+        if self.short { 2 } else { (2 * self.seconds).max(20) }
     }
 }
 

@@ -9,7 +9,15 @@ const MEMORY: &str = "/dev/shm";
 
 /// Free space that the broker's log may need: retention holds each topic to about 2 GiB, and the topic
 /// to consume takes 3 GiB.
-pub(crate) const LOG_BYTES: u64 = 8 << 30;
+const LOG_BYTES: u64 = 8 << 30;
+
+/// The same for a short run, in which no topic gets beyond some hundred megabytes.
+const SHORT_LOG_BYTES: u64 = 2 << 30;
+
+/// Free space that the broker's log may need.
+pub(crate) fn log_bytes(short: bool) -> u64 {
+    if short { SHORT_LOG_BYTES } else { LOG_BYTES }
+}
 
 /// The folder of results: `target/bench`.
 pub(crate) fn results() -> PathBuf {

@@ -46,7 +46,7 @@ fn compare(options: Options) -> Result<()> {
     say("building peers");
     let (rdkafka, franz_go) = (Rdkafka::build()?, FranzGo::build()?);
     say("starting the broker");
-    let broker = Broker::start()?;
+    let broker = Broker::start(franz_go.clone(), place::log_bytes(options.short))?;
     let mallard = Mallard::at(broker.address())?;
     let bench = Bench { options, broker, mallard, rdkafka, franz_go };
     let outcomes = bench.options.only.iter().map(|name| -> Result<Outcome> {

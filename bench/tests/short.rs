@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use testkit::{paths, process};
 
-/// Building the peers comes first; the bench itself takes about a minute.
-const WITHIN: Duration = Duration::from_secs(15 * 60);
+/// Building the peers comes first; the bench itself takes a minute, and more on a busy machine.
+const WITHIN: Duration = Duration::from_secs(10 * 60);
 
 #[test]
-#[ignore = "builds the peers and takes minutes: cargo test --release -p bench -- --ignored"]
 fn a_short_bench_gives_a_figure_in_every_cell() {
     testkit::require!(kafka, go, memory_file_system);
     let _alone = testkit::quiet::alone();

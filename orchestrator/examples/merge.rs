@@ -130,6 +130,7 @@ fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalR
             queue_full: 0,
             polls: 100,
             backpressure_us: 0,
+            behind_max: 0,
             transactions: Transactions::default(),
             client: None,
         }],

@@ -96,6 +96,9 @@ pub struct ProducerInterval {
     pub polls: u64,
     /// Time in which the client refused records, in microseconds.
     pub backpressure_us: u64,
+    /// Most records that were due and not yet handed to the client, at any moment of the interval: how
+    /// far the load was from its curve. It is never ahead of it.
+    pub behind_max: u64,
     /// Transactions that ended in this interval.
     pub transactions: Transactions,
     /// The client's own statistics, when they came in this interval.

@@ -112,7 +112,7 @@ pub fn valgrind() -> Part {
 ///
 /// When there is none, or too little of it is free.
 pub fn memory_file_system() -> Part {
-    const NEEDED: u64 = 8 << 30;
+    const NEEDED: u64 = 2 << 30;
     let free = rustix::fs::statvfs("/dev/shm").map_or(0, |stat| stat.f_bavail * stat.f_frsize);
     if free >= NEEDED {
         return Ok(());

@@ -29,6 +29,8 @@ pub(crate) struct Counts {
     pub(crate) queue_full: u64,
     /// Time in which it was.
     pub(crate) backpressure_us: u64,
+    /// Most open-loop records that were due and not taken at any moment of the open interval.
+    behind_max: u64,
     /// Since the common start: open-loop records that the client took or refused for good.
     taken: u64,
     /// Since the common start: closed-loop records that it took or refused for good.
@@ -51,6 +53,7 @@ impl Counts {
             refused: vec![Vec::new(); phases],
             queue_full: 0,
             backpressure_us: 0,
+            behind_max: 0,
             taken: 0,
             taken_closed_loop: 0,
             handed: 0,
@@ -85,7 +88,7 @@ impl Counts {
         self.sizes(run_slot, run_bytes, run);
         for (index, code) in refused {
             let slot = self.finder.find(messages[*index].due_us);
-            add_code(&mut self.refused[slot], *code);
+            add_code(&mut self.refused[slot], *code, 1);
         }
     }
 
@@ -99,6 +102,18 @@ impl Counts {
         }
     }
 
+    /// Looks at how many open-loop records wait, at a moment by which so many were due.
+    #[inline]
+    pub(crate) fn look_behind(&mut self, due: u64) {
+        self.behind_max = self.behind_max.max(due.saturating_sub(self.taken));
+    }
+
+    /// As [`Counts::look_behind`], for who knows how many wait.
+    #[inline]
+    pub(crate) fn look_behind_by(&mut self, records: u64) {
+        self.behind_max = self.behind_max.max(records);
+    }
+
     pub(crate) fn backpressure_ends(&mut self, since_us: &mut Option<u64>, now_us: u64) {
         if let Some(since) = since_us.take() {
             self.backpressure_us += now_us.saturating_sub(since);
@@ -109,6 +124,7 @@ impl Counts {
         let own = self.finder.find(interval.start_us);
         let new = (due - self.due_before) + (self.taken_closed_loop - self.closed_loop_before);
         self.slices[own].scheduled = new;
+        self.look_behind(due);
         self.due_before = due;
         self.closed_loop_before = self.taken_closed_loop;
         let mut slices = Vec::new();
@@ -136,16 +152,17 @@ impl Counts {
             slices,
             queue_full: std::mem::take(&mut self.queue_full),
             backpressure_us: std::mem::take(&mut self.backpressure_us),
+            behind_max: std::mem::take(&mut self.behind_max),
             transactions: Transactions::default(),
         }
     }
 }
 
-/// Counts one more of a code in a short list.
-pub(crate) fn add_code(list: &mut Vec<(Code, u64)>, code: Code) {
+/// Counts more of a code in a short list.
+pub(crate) fn add_code(list: &mut Vec<(Code, u64)>, code: Code, records: u64) {
     match list.iter_mut().find(|(known, _)| *known == code) {
-        Some((_, n)) => *n += 1,
-        None => list.push((code, 1)),
+        Some((_, n)) => *n += records,
+        None => list.push((code, records)),
     }
 }
 

@@ -23,6 +23,46 @@ pub(crate) struct Deliveries {
     client: Option<ClientStats>,
 }
 
+/// Reports of one event that differ in their sizes at most. In a closed loop, records that were sent
+/// together are due together, and come back together from each partition: they are counted at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike {
+    /// The first of them, with the bytes of all.
+    report: Report,
+    records: u64,
+}
+
+impl Alike {
+    /// A report on its own.
+    #[inline]
+    pub(crate) fn new(report: Report) -> Self {
+        Self { report, records: 1 }
+    }
+
+    /// Takes another report in, if it is alike.
+    #[inline]
+    pub(crate) fn takes(&mut self, other: &Report) -> bool {
+        let this = &self.report;
+        let alike =
+            (this.opaque, this.partition, this.code) == (other.opaque, other.partition, other.code);
+        if alike {
+            self.report.bytes += other.bytes;
+            self.records += 1;
+        }
+        alike
+    }
+
+    /// Whether the records were acknowledged.
+    pub(crate) fn is_acked(&self) -> bool {
+        self.report.code.is_ok()
+    }
+
+    /// How many they are.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+}
+
 #[derive(Default)]
 struct Phase {
     /// Partition *p* is at *p* + 1: the first entry is for records that never had one.
@@ -45,9 +85,9 @@ impl Deliveries {
         self.polls += 1;
     }
 
-    /// Records a report that came at a moment.
+    /// Records reports that came at a moment.
     #[inline]
-    pub(crate) fn record(&mut self, report: Report, now_us: u64) {
+    pub(crate) fn record(&mut self, Alike { report, records }: Alike, now_us: u64) {
         let (due_us, sent_us) = unpack(report.opaque);
         let slot = self.finder.find(due_us);
         let phase = &mut self.phases[slot];
@@ -58,13 +98,13 @@ impl Deliveries {
         }
         let partition = &mut phase.partitions[index];
         if report.code.is_ok() {
-            partition.acked += 1;
+            partition.acked += records;
             partition.acked_bytes += report.bytes;
-            partition.service.record(now_us.saturating_sub(sent_us));
-            partition.response.record(now_us.saturating_sub(due_us));
+            partition.service.record_n(now_us.saturating_sub(sent_us), records);
+            partition.response.record_n(now_us.saturating_sub(due_us), records);
         } else {
-            partition.failed += 1;
-            add_code(&mut phase.failed, report.code);
+            partition.failed += records;
+            add_code(&mut phase.failed, report.code, records);
         }
     }
 
@@ -134,6 +174,31 @@ mod tests {
     }
 
     #[test]
+    fn reports_that_are_alike_count_as_if_they_came_one_by_one() {
+        let timeline = Timeline(Vec::new());
+        let one = report(Code::OK, 1, 500, 700);
+        let mut alike = Alike::new(one);
+        assert!(alike.takes(&Report { bytes: 50, ..one }) && alike.takes(&one));
+        for other in [
+            report(Code::OK, 1, 501, 701),
+            report(Code::OK, 1, 500, 701),
+            report(Code::OK, 2, 500, 700),
+            report(Code::TOO_LARGE, 1, 500, 700),
+        ] {
+            assert!(!alike.takes(&other), "{other:?}");
+        }
+        let (mut together, mut apart) = (Deliveries::new(&timeline), Deliveries::new(&timeline));
+        together.record(alike, 1_000);
+        for bytes in [100, 50, 100] {
+            apart.record(Alike::new(Report { bytes, ..one }), 1_000);
+        }
+        let interval = Interval { index: 0, start_us: 0, end_us: 2_000 };
+        let (together, apart) = (together.close(interval), apart.close(interval));
+        assert_eq!(together.slices[0].partitions, apart.slices[0].partitions);
+        assert_eq!(together.slices[0].partitions[0].acked_bytes, 250);
+    }
+
+    #[test]
     fn reports_are_sorted_by_the_phase_in_which_records_were_due() {
         let stretch = |name: &str, kind, start_us, end_us| Stretch {
             name: name.into(),
@@ -147,9 +212,13 @@ mod tests {
         ]);
         let mut deliveries = Deliveries::new(&timeline);
         deliveries.count_batch(3);
-        deliveries.record(report(Code::OK, 2, 999_999, 1_000_100), 1_500_000);
-        deliveries.record(report(Code::OK, 0, 1_000_000, 1_000_200), 1_500_000);
-        deliveries.record(report(Code::TOO_LARGE, -1, 1_000_000, 1_000_200), 1_500_000);
+        for report in [
+            report(Code::OK, 2, 999_999, 1_000_100),
+            report(Code::OK, 0, 1_000_000, 1_000_200),
+            report(Code::TOO_LARGE, -1, 1_000_000, 1_000_200),
+        ] {
+            deliveries.record(Alike::new(report), 1_500_000);
+        }
         let interval = Interval { index: 1, start_us: 1_000_000, end_us: 2_000_000 };
         let part = deliveries.close(interval);
         assert_eq!((part.reported, part.polls, part.slices.len()), (3, 1, 2));

@@ -126,7 +126,7 @@ impl Membership {
 
     /// Counts an error.
     pub(crate) fn error(&mut self, code: Code) {
-        add_code(&mut self.happened.errors, code);
+        add_code(&mut self.happened.errors, code, 1);
     }
 
     /// Fills in what happened since the last call.

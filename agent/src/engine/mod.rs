@@ -43,6 +43,8 @@ mod transactions;
 mod work;
 
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod sender_tests;
 #[cfg(test)]
 mod tests;

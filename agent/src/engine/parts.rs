@@ -41,6 +41,8 @@ pub(crate) struct SentPart {
     pub(crate) queue_full: u64,
     /// Time in which it was.
     pub(crate) backpressure_us: u64,
+    /// Most records that were due and not sent at any moment of it.
+    pub(crate) behind_max: u64,
     /// Transactions that ended.
     pub(crate) transactions: Transactions,
 }

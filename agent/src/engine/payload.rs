@@ -162,17 +162,17 @@ impl Ring {
         (arena, Self { body_bytes, bodies, next: 0, noisy })
     }
 
+    /// XORs the incompressible words with a number. A body cut short may end within a word.
     #[inline]
     fn refresh(&self, body: &mut [u8], key: u64) {
-        let key = key.to_ne_bytes();
         for (from, to) in &self.noisy {
             let to = (*to).min(body.len());
             let Some(range) = body.get_mut(*from..to) else { return };
-            let mut words = range.chunks_exact_mut(8);
-            for word in &mut words {
-                word.iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
+            let (words, rest) = range.as_chunks_mut::<8>();
+            for word in words {
+                *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
             }
-            words.into_remainder().iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
+            rest.iter_mut().zip(key.to_ne_bytes()).for_each(|(byte, k)| *byte ^= k);
         }
     }
 }

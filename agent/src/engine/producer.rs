@@ -6,7 +6,7 @@
 use super::{
     clock::Cutter,
     control::Control,
-    deliveries::Deliveries,
+    deliveries::{Alike, Deliveries},
     notes::Notes,
     opaque::pack,
     parts::Part,
@@ -393,10 +393,22 @@ impl Delivering {
             let deliveries = &mut self.deliveries;
             deliveries.count_batch(reports);
             let mut acked = 0;
+            let mut record = |alike: Alike| {
+                acked += if alike.is_acked() { alike.records() } else { 0 };
+                deliveries.record(alike, now_us);
+            };
+            let mut alike: Option<Alike> = None;
             event.for_each_report(|report| {
-                acked += u64::from(report.code.is_ok());
-                deliveries.record(report, now_us);
+                if alike.as_mut().is_some_and(|alike| alike.takes(&report)) {
+                    return;
+                }
+                if let Some(complete) = alike.replace(Alike::new(report)) {
+                    record(complete);
+                }
             });
+            if let Some(last) = alike {
+                record(last);
+            }
             self.flow.acked.fetch_add(acked, Ordering::AcqRel);
             self.flow.reported.fetch_add(reports, Ordering::AcqRel);
         } else if let Some(statistics) = event.statistics().and_then(stats::parse) {

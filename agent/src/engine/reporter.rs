@@ -306,6 +306,7 @@ impl Producer {
             queue_full: sent.queue_full,
             polls: delivered.polls,
             backpressure_us: sent.backpressure_us,
+            behind_max: sent.behind_max,
             transactions: sent.transactions,
             client: delivered.client,
         })

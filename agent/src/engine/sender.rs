@@ -220,6 +220,11 @@ impl<'s, O: Outlet> Sender<'s, O> {
         let limit = limit.min(self.maker.batch_limit());
         self.maker.due.clear();
         self.pacer.take_due(now_us, limit, &mut self.maker.due);
+        match self.maker.due.len() {
+            // All that is due, and nothing was waiting before.
+            some if some < limit => self.counts.look_behind_by(some as u64),
+            _ => self.counts.look_behind(self.pacer.due_before(now_us.saturating_add(1))),
+        }
         self.batch.closed_loop = self.maker.due.is_empty() && closed_loop;
         if self.batch.closed_loop {
             self.maker.due.resize(limit, now_us);
@@ -237,6 +242,10 @@ impl<'s, O: Outlet> Sender<'s, O> {
         self.refused.clear();
         let offer = self.outlet.offer(self.maker.arenas(), messages, now_us, &mut self.refused);
         let Offer { handled, taken, held_up } = offer;
+        if handled > 0 && self.refusing_since_us.is_some() {
+            // Room at last: this was the most that waited for it.
+            self.counts.look_behind(self.pacer.due_before(now_us.saturating_add(1)));
+        }
         self.counts.handed += taken;
         let sending = Sending { now_us, closed_loop: self.batch.closed_loop, held: self.held };
         self.counts.sent(&messages[..handled], &self.refused, sending);

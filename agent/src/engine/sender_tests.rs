@@ -344,3 +344,70 @@ proptest! {
         }
     }
 }
+
+/// A ramp and then a burst, with the moments at which the sender itself wants to be woken up; each time
+/// the machine is late by so much.
+fn most_behind(late_us: u64, stall: std::ops::Range<u64>) -> (u64, u64) {
+    let ramp = Pace::Rate { from_per_s: 1_000.0, to_per_s: 40_000.0 };
+    let mut spec = spec(ramp, 2_000_000);
+    let burst = Segment { start_us: 2_000_000, end_us: 2_500_000, pace: rate(80_000.0) };
+    let ramp = Segment { start_us: 0, end_us: 2_000_000, pace: ramp };
+    spec.schedule = Schedule::new([ramp, burst]);
+    let mut sender = sender(&spec, usize::MAX);
+    let (mut parts, mut now_us) = (Vec::new(), 0);
+    while now_us < 3_000_000 {
+        sender.outlet.room = if stall.contains(&now_us) { 0 } else { usize::MAX };
+        now_us = settle(&mut sender, now_us, &mut parts) + late_us;
+    }
+    let times = sender.outlet.taken.iter().map(|(message, _, at_us)| (message.due_us, *at_us));
+    let times: Vec<_> = times.collect();
+    assert!(times.iter().all(|(due_us, at_us)| at_us >= due_us), "nothing is sent early");
+    assert_eq!(sender.outlet.taken.len() as u64, spec.schedule.total());
+    sender.finish(3_000_001, &mut |part| parts.push(part));
+    let most = parts.iter().map(|part| part.behind_max).max().unwrap();
+    // By hand: at each moment of sending, what was due by then and not sent before.
+    let mut sent_before = 0;
+    let by_hand = times.chunk_by(|a, b| a.1 == b.1).fold(0, |most, chunk| {
+        let behind = spec.schedule.due_before(chunk[0].1 + 1) - sent_before;
+        sent_before += chunk.len() as u64;
+        most.max(behind)
+    });
+    (most, by_hand)
+}
+
+#[test]
+fn ramps_and_bursts_follow_their_curve_and_the_largest_deviation_is_told() {
+    let (punctual, by_hand) = most_behind(0, 0..0);
+    assert_eq!(punctual, by_hand);
+    // A tick at the burst's rate.
+    assert!((40..=42).contains(&punctual), "{punctual}");
+    let (late, by_hand) = most_behind(3_000, 0..0);
+    assert_eq!(late, by_hand);
+    assert!((280..=282).contains(&late), "{late}");
+    // Beyond one batch, and beyond the end of an interval.
+    let (stalled, by_hand) = most_behind(0, 1_900_000..2_300_000);
+    assert_eq!(stalled, by_hand);
+    assert!((27_500..28_500).contains(&stalled), "{stalled}");
+}
+
+/// How often an instance looks at its schedule in so many seconds of simulated time.
+fn looks(per_s: f64, seconds: u64) -> u64 {
+    let spec = spec(rate(per_s), seconds * 1_000_000);
+    let mut sender = sender(&spec, usize::MAX);
+    let (mut looks, mut now_us) = (0, 0);
+    while now_us < seconds * 1_000_000 {
+        now_us = now_us.max(sender.turn(now_us, &mut drop));
+        looks += 1;
+    }
+    assert_eq!(sender.outlet.taken.len() as u64, spec.schedule.total());
+    looks
+}
+
+#[test]
+fn instances_sleep_between_their_records_so_that_hundreds_share_an_agent() {
+    // Records and one more look after each, and the ends of intervals and of a phase.
+    assert!(looks(0.2, 20) <= 2 * 4 + 20 + 1, "{}", looks(0.2, 20));
+    assert!(looks(1.0, 60) <= 2 * 60 + 60 + 1, "{}", looks(1.0, 60));
+    // However fast: one look for each tick of half a millisecond, and one after it.
+    assert!(looks(1e6, 1) <= 2 * 2_000 + 2, "{}", looks(1e6, 1));
+}

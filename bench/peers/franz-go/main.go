@@ -2,7 +2,7 @@
 //
 // It does as little as such a loop can, so that what is measured is the client: every record has the same
 // value, records come from a pool, and acknowledgements are only counted. It ends after a given number of
-// records and prints what it did as one line of JSON.
+// records and prints what it did as one line of JSON. It also does what the bench asks of the broker in between.
 package main
 
 import (
@@ -20,7 +20,9 @@ import (
 // What was asked for.
 type order struct {
 	broker, topic, group string
-	consume              bool
+	do                   string
+	partitions           int
+	keep                 bool
 	records              int64
 	valueBytes           int
 	maxBuffered          int
@@ -40,16 +42,22 @@ func main() {
 	flag.StringVar(&o.broker, "broker", "", "address of a broker")
 	flag.StringVar(&o.topic, "topic", "", "topic")
 	flag.StringVar(&o.group, "group", "", "consumer group; without it all partitions are read directly")
-	flag.BoolVar(&o.consume, "consume", false, "consume instead of produce")
+	flag.StringVar(&o.do, "do", "produce", "produce, consume, or of a topic: create, remove, written")
+	flag.IntVar(&o.partitions, "partitions", 0, "partitions of a topic")
+	flag.BoolVar(&o.keep, "keep", false, "create a topic that keeps all of its records")
 	flag.Int64Var(&o.records, "records", 0, "records after which to end")
 	flag.IntVar(&o.valueBytes, "value-bytes", 100, "bytes of each value")
 	flag.IntVar(&o.maxBuffered, "max-buffered", 1_000_000, "records that may wait in the client")
 	flag.DurationVar(&o.linger, "linger", 5*time.Millisecond, "how long a batch waits for more records")
 	flag.Parse()
 
-	work := produce
-	if o.consume {
-		work = consume
+	works := map[string]func(context.Context, order) (outcome, error){
+		"produce": produce, "consume": consume, "create": create, "remove": remove, "written": written,
+	}
+	work := works[o.do]
+	if work == nil {
+		fmt.Fprintln(os.Stderr, "nothing to do by the name", o.do)
+		os.Exit(2)
 	}
 	done, err := work(context.Background(), o)
 	if err != nil {

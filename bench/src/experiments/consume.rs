@@ -38,7 +38,7 @@ pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
 
 fn fill(bench: &Bench, records: u64) -> Result<()> {
     // Nothing of it may go before everybody has read it.
-    bench.broker.create_topic(TOPIC, &["retention.bytes=-1"])?;
+    bench.broker.create_topic(TOPIC, true)?;
     bench.rdkafka.produce(&rdkafka::Produce {
         broker: bench.broker.address(),
         topic: TOPIC,

@@ -214,7 +214,7 @@ impl Bench {
         produce: impl FnOnce(&str) -> Result<Sample>,
     ) -> Result<Sample> {
         let topic = format!("bench-{}-{}", scale.turn, std::process::id());
-        self.broker.create_topic(&topic, &[])?;
+        self.broker.create_topic(&topic, false)?;
         let sample = produce(&topic)?;
         let written = self.broker.written(&topic)?;
         anyhow::ensure!(

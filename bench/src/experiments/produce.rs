@@ -38,7 +38,9 @@ const LARGE_BATCHES: [&str; 2] = ["batch.size=262144", "buffer.memory=134217728"
 const LARGE_QUEUE: [&str; 1] = ["queue.buffering.max.messages=1000000"];
 
 fn mallard(bench: &Bench, scale: Scale, scenario: &str, value_bytes: u32) -> Result<Sample> {
-    let done = bench.mallard.run(scenario, &[format!("hold={}s", scale.seconds)])?;
+    let warm_up = if bench.options.short { "500ms" } else { "2s" };
+    let settings = [format!("hold={}s", scale.seconds), format!("warm_up={warm_up}")];
+    let done = bench.mallard.run(scenario, &settings)?;
     Ok(Sample {
         tool: MALLARD,
         records: done.account("acked")?,

@@ -27,7 +27,7 @@ struct Course {
 }
 
 const FULL: Course = Course { load: 20, stop_after: 7, stopped: 5 };
-const SHORT: Course = Course { load: 5, stop_after: 2, stopped: 1 };
+const SHORT: Course = Course { load: 3, stop_after: 1, stopped: 1 };
 
 /// The experiment, with the capacity of broker and client measured for the arithmetic.
 pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {

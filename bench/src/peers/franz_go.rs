@@ -4,19 +4,22 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use testkit::process;
+use testkit::{paths, process};
 
 use super::{Costed, run};
-use crate::broker::succeeded;
+use crate::broker::{PARTITIONS, succeeded};
 use crate::place;
 
 /// Fetching a few modules and compiling them.
 const BUILD_WITHIN: Duration = Duration::from_secs(300);
 
+/// What is asked of a broker between two measurements is a matter of milliseconds.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
 /// The program, built.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FranzGo {
     program: PathBuf,
 }
@@ -35,6 +38,10 @@ pub(crate) struct Done {
 impl FranzGo {
     /// Compiles the program.
     pub(crate) fn build() -> Result<Self> {
+        ensure!(
+            paths::program("go").is_some(),
+            "no Go: the peer in bench/peers/franz-go needs a toolchain, 1.26 or newer"
+        );
         let program = place::results().join("franz-go");
         let mut go = Command::new("go");
         go.current_dir(place::own().join("peers/franz-go"));
@@ -65,8 +72,36 @@ impl FranzGo {
         records: u64,
     ) -> Result<Done> {
         let mut command = self.command(broker, topic, records);
-        command.args(["-consume", "-group", group]);
+        command.args(["-do", "consume", "-group", group]);
         understood(&run(&mut command)?)
+    }
+
+    /// Creates a topic; with `keep`, one that keeps all of its records.
+    pub(crate) fn create(&self, (broker, topic): Topic<'_>, keep: bool) -> Result<()> {
+        let mut command = self.about((broker, topic), "create");
+        if keep {
+            command.arg("-keep");
+        }
+        succeeded(process::run(&mut command, ANSWER_WITHIN)).map(|_| ())
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn remove(&self, topic: Topic<'_>) -> Result<()> {
+        succeeded(process::run(&mut self.about(topic, "remove"), ANSWER_WITHIN)).map(|_| ())
+    }
+
+    /// Records that were ever written to a topic, as the broker's end offsets say.
+    pub(crate) fn written(&self, topic: Topic<'_>) -> Result<u64> {
+        let answer = succeeded(process::run(&mut self.about(topic, "written"), ANSWER_WITHIN))?;
+        let outcome: Value = serde_json::from_str(&answer.stdout)
+            .with_context(|| format!("no answer in\n{answer}"))?;
+        outcome["records"].as_u64().with_context(|| format!("no number in\n{answer}"))
+    }
+
+    fn about(&self, (broker, topic): Topic<'_>, what: &str) -> Command {
+        let mut command = self.command(broker, topic, 0);
+        command.args(["-do", what, "-partitions", &PARTITIONS.to_string()]);
+        command
     }
 
     fn command(&self, broker: &str, topic: &str, records: u64) -> Command {
@@ -75,6 +110,9 @@ impl FranzGo {
         command
     }
 }
+
+/// A topic: the address of a broker, and its name.
+type Topic<'a> = (&'a str, &'a str);
 
 fn understood(done: &Costed) -> Result<Done> {
     let outcome: Value = serde_json::from_str(&done.finished.stdout)

@@ -424,6 +424,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         queue_full: 0,
         polls: 1,
         backpressure_us: 0,
+        behind_max: 0,
         transactions: Transactions::default(),
         client: None,
     };

@@ -60,6 +60,7 @@ impl Sent {
             queue_full: interval.queue_full,
             polls: interval.polls,
             backpressure_us: interval.backpressure_us,
+            behind_max: interval.behind_max,
             committed: interval.transactions.committed,
             aborted: interval.transactions.aborted,
             transactions_failed: interval.transactions.failed,

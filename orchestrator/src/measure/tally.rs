@@ -68,6 +68,8 @@ pub struct Sending {
     pub polls: u64,
     /// Time in which clients refused records, in microseconds.
     pub backpressure_us: u64,
+    /// Most records that one instance had due and not yet sent at any moment.
+    pub behind_max: u64,
     /// Transactions committed.
     pub committed: u64,
     /// Transactions aborted on purpose.
@@ -239,6 +241,7 @@ impl Sending {
         self.queue_full += other.queue_full;
         self.polls += other.polls;
         self.backpressure_us += other.backpressure_us;
+        self.behind_max = self.behind_max.max(other.behind_max);
         self.committed += other.committed;
         self.aborted += other.aborted;
         self.transactions_failed += other.transactions_failed;

@@ -162,6 +162,9 @@ fn slip(result: &CaseResult, series: &[SeriesRow], totals: &[Histogram; 4]) -> O
     let refused: u64 = series.iter().map(|row| row.backpressure_us).sum();
     let blamed = is_blamed(result, &["slip"]);
     let mut text = slip_figures(result, totals);
+    if let Some(behind) = metric(result, "produce.behind_max") {
+        text += &format!(" At worst, an instance was {} behind its curve.", shown(behind));
+    }
     text += &format!(" {} of the records were sent late", percent(late));
     let is_late = late > LATE_SHARE;
     text += &match refused {

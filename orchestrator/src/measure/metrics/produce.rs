@@ -102,6 +102,18 @@ fn shares() -> Vec<Metric> {
             |t| ratio(t.due.acked, t.due.sent)
         ),
         metric!(
+            "produce.behind_max",
+            "records",
+            true,
+            Producers,
+            SENDING,
+            "most records that one instance had due and not yet sent at any moment: the largest \
+             deviation from the load's curve, which is never run ahead of",
+            "max over measured intervals and instances of (records due - records sent)",
+            AGENT,
+            |t| (!t.due.slip.is_empty()).then(|| count(t.sending.behind_max)).flatten()
+        ),
+        metric!(
             "produce.buffer_full_rate",
             "ratio",
             true,

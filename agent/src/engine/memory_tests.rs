@@ -1,0 +1,198 @@
+//! How much memory the engine's own counting takes: with many partitions, and over a long time.
+//!
+//! Resident memory belongs to a process, and tests share theirs: each of these runs in a process of its
+//! own, which is this test program again with one test to do.
+
+use super::{
+    clock::{Cutter, Interval},
+    deliveries::{Alike, Deliveries},
+    opaque::pack,
+    receipts::{Item, Receipts},
+    topics::Topics,
+};
+use crate::librdkafka::{Code, Report};
+use mallard_protocol::{
+    ids::{InstanceId, TopicId},
+    interval::{
+        ConsumerInterval, ConsumerTotals, IntervalReport, ProducerInterval, ProducerSlice,
+        ProducerTotals, Transactions,
+    },
+    message::FromAgent,
+    schedule::{Phase, PhaseKind, Timeline},
+    workload::{Assignment, CommitPolicy, ConsumerSpec, Membership, StartFrom, TopicSpec},
+};
+use std::{process::Command, sync::Arc, time::Duration};
+
+const PARTITIONS: i32 = 1_000;
+
+/// Set in the process that does the work.
+const ALONE: &str = "MALLARD_TEST_ALONE";
+
+/// Runs one test of this file in a process of its own; whether this is that process.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", &format!("engine::memory_tests::{test}"), "--nocapture"]);
+    let outcome = testkit::process::run(alone.env(ALONE, "1"), Duration::from_secs(300));
+    let outcome = outcome.expect_code(0);
+    assert!(outcome.stdout.contains("1 passed"), "{outcome}");
+    false
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4_096
+}
+
+/// A producer and a consumer on all partitions of one topic, without their clients.
+struct Both {
+    deliveries: Deliveries,
+    receipts: Receipts,
+    cutter: Cutter,
+    sent: u64,
+}
+
+impl Both {
+    fn new() -> Self {
+        let hold = |start_us, end_us| Phase {
+            name: "hold".into(),
+            kind: PhaseKind::Hold,
+            start_us,
+            end_us,
+        };
+        let timeline = Timeline(vec![hold(0, u64::MAX)]);
+        let topic = TopicSpec {
+            name: "t".into(),
+            alias: "t".into(),
+            partitions: PARTITIONS,
+            replication: None,
+            config: Vec::new(),
+            existing: false,
+        };
+        let spec = ConsumerSpec {
+            instance: InstanceId(1),
+            name: "c".into(),
+            topics: vec![TopicId(0)],
+            membership: Membership::Group("g".into()),
+            from: StartFrom::Earliest,
+            commit: CommitPolicy::Never,
+            work_us: 0,
+            client: Vec::new(),
+        };
+        let assignment = Assignment { topics: vec![topic], ..Assignment::default() };
+        let topics = Arc::new(Topics::new(&assignment, &spec));
+        Self {
+            deliveries: Deliveries::new(&timeline),
+            receipts: Receipts::new(&timeline, topics),
+            cutter: Cutter::new(&timeline),
+            sent: 0,
+        }
+    }
+
+    /// A record of 100 B that is acknowledged and received some hundred microseconds later, as loads
+    /// are: between 300 us and 20 ms, most of them short.
+    fn record(&mut self, partition: i32, due_us: u64) {
+        self.sent += 1;
+        let noise = self.sent.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+        let took_us = 300 + ((noise * noise * noise) >> 34).min(20_000);
+        let report =
+            Report { code: Code::OK, partition, bytes: 100, opaque: pack(due_us, due_us + 20) };
+        self.deliveries.record(Alike::new(report), due_us + took_us);
+        let offset = self.sent.cast_signed();
+        let item = Item { place: (0, partition), offset, bytes: 100, due_us };
+        self.receipts.record(&item, due_us + took_us + 150);
+    }
+
+    fn end_interval(&mut self) -> IntervalReport {
+        let Interval { index, start_us, end_us } = self.cutter.current();
+        let interval = self.cutter.cut(end_us).unwrap();
+        let delivered = self.deliveries.close(interval);
+        let processed = self.receipts.close(interval);
+        let slices = delivered.slices.into_iter().map(|slice| ProducerSlice {
+            phase: slice.phase,
+            partitions: slice.partitions,
+            ..ProducerSlice::default()
+        });
+        IntervalReport {
+            sequence: index,
+            start_us,
+            end_us,
+            producers: vec![ProducerInterval {
+                instance: InstanceId(0),
+                totals: ProducerTotals::default(),
+                slices: slices.collect(),
+                queue_full: 0,
+                polls: 1,
+                backpressure_us: 0,
+                behind_max: 0,
+                transactions: Transactions::default(),
+                client: None,
+            }],
+            consumers: vec![ConsumerInterval {
+                instance: InstanceId(1),
+                totals: ConsumerTotals::default(),
+                slices: processed.slices,
+                positions: processed.positions,
+                polls: 1,
+                empty_polls: 0,
+                rebalances: Vec::new(),
+                commit: mallard_protocol::histogram::Histogram::new(),
+                errors: Vec::new(),
+                client: None,
+            }],
+            ..IntervalReport::default()
+        }
+    }
+}
+
+#[test]
+fn a_thousand_partitions_take_little_memory_and_their_intervals_few_bytes() {
+    if !is_alone("a_thousand_partitions_take_little_memory_and_their_intervals_few_bytes") {
+        return;
+    }
+    let before = resident_bytes();
+    let mut both = Both::new();
+    let mut bytes = 0;
+    // 20,000 records a second, as many as three intervals that are open or on their way at once.
+    let mut reports = Vec::new();
+    for interval in 0..10_u64 {
+        for record in 0..20_000_u64 {
+            let partition = i32::try_from(record % 1_000).unwrap();
+            both.record(partition, interval * 1_000_000 + record * 50);
+        }
+        reports.push(both.end_interval());
+        if reports.len() > 3 {
+            let report = FromAgent::Interval(Box::new(reports.remove(0)));
+            bytes = mallard_protocol::frame::encode(&report).unwrap().len();
+        }
+    }
+    let grown = resident_bytes() - before;
+    println!("{bytes} bytes an interval, {} MiB", grown >> 20);
+    assert!(bytes < 200_000, "{bytes} bytes an interval");
+    assert!(grown < 64 << 20, "{grown} bytes of memory");
+}
+
+#[test]
+fn memory_does_not_grow_over_a_million_intervals() {
+    if !is_alone("memory_does_not_grow_over_a_million_intervals") {
+        return;
+    }
+    let mut both = Both::new();
+    let mut after_the_first = 0;
+    for interval in 0..1_000_000_u64 {
+        for record in 0..4_u64 {
+            let partition = i32::try_from((interval * 7 + record * 251) % 1_000).unwrap();
+            both.record(partition, interval * 1_000_000 + record * 250_000);
+        }
+        assert_eq!(both.end_interval().sequence, interval);
+        if interval == 50_000 {
+            after_the_first = resident_bytes();
+        }
+    }
+    let grown = resident_bytes().saturating_sub(after_the_first);
+    println!("{} KiB grown over a million intervals", grown >> 10);
+    assert!(grown < 1 << 20, "{grown} bytes in 950,000 intervals, eleven days");
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// What the bench asks of the broker between two measurements. Kafka's own tools do the same, and take a JVM's start
+// for each question.
+
+func create(ctx context.Context, o order) (outcome, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
+	if err != nil {
+		return outcome{}, err
+	}
+	defer client.Close()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = o.topic, int32(o.partitions), 1
+	if o.keep {
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = "retention.bytes", kmsg.StringPtr("-1")
+		topic.Configs = append(topic.Configs, config)
+	}
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.TimeoutMillis = 30_000
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return outcome{}, err
+	}
+	for _, topic := range answer.Topics {
+		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
+			return outcome{}, fmt.Errorf("topic %s: %w", topic.Topic, err)
+		}
+	}
+	return outcome{}, nil
+}
+
+func remove(ctx context.Context, o order) (outcome, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
+	if err != nil {
+		return outcome{}, err
+	}
+	defer client.Close()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(o.topic)
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	request.TimeoutMillis = 30_000
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return outcome{}, err
+	}
+	for _, topic := range answer.Topics {
+		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
+			return outcome{}, fmt.Errorf("topic %s: %w", o.topic, err)
+		}
+	}
+	return outcome{}, nil
+}
+
+// Sums the end offsets of a topic: as many records were ever written to it.
+func written(ctx context.Context, o order) (outcome, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
+	if err != nil {
+		return outcome{}, err
+	}
+	defer client.Close()
+	topic := kmsg.NewListOffsetsRequestTopic()
+	topic.Topic = o.topic
+	for partition := range o.partitions {
+		one := kmsg.NewListOffsetsRequestTopicPartition()
+		one.Partition, one.Timestamp = int32(partition), -1
+		topic.Partitions = append(topic.Partitions, one)
+	}
+	request := kmsg.NewPtrListOffsetsRequest()
+	request.ReplicaID = -1
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return outcome{}, err
+	}
+	var done outcome
+	for _, topic := range answer.Topics {
+		for _, partition := range topic.Partitions {
+			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+				return outcome{}, fmt.Errorf("%s/%d: %w", topic.Topic, partition.Partition, err)
+			}
+			done.Records += partition.Offset
+		}
+	}
+	return done, nil
+}
