@@ -1,7 +1,9 @@
 //! The one stream of events that everything a user sees comes out of: terminal, journal
 //! (`events.jsonl`), reports. Nothing else prints.
 
-use crate::archive::model::{Diagnosis, ExpectationResult, Reason, SeriesRow, Verdict};
+use crate::archive::model::{
+    AcrossResult, Diagnosis, ExpectationResult, Reason, SeriesRow, Verdict,
+};
 use serde::{Deserialize, Serialize};
 
 /// An event with its time.
@@ -122,6 +124,11 @@ pub enum RunEvent {
         /// What limits, by the figures.
         #[serde(default)]
         diagnoses: Vec<Diagnosis>,
+    },
+    /// All cases are over, and what must hold across them is judged.
+    AcrossJudged {
+        /// Expectations across cases, judged.
+        results: Vec<AcrossResult>,
     },
     /// Clean-up that did not work.
     LeftBehind {

@@ -1,5 +1,6 @@
 //! Mallard's controller: scenario → plan → hosts → run → verdict → report.
 
+pub mod across;
 pub mod agent_binary;
 pub mod archive;
 pub mod bounds;

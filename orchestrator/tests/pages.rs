@@ -118,6 +118,37 @@ fn a_closed_case_draws_its_charts_when_it_is_opened() {
 }
 
 #[test]
+fn cases_stand_side_by_side_with_what_must_hold_across_them() {
+    testkit::require!(chromium);
+    let (_results, report) = made(archives::matrix);
+    for view in [View::DESKTOP, View::DESKTOP.dark(), View::PHONE] {
+        let mut page = Page::open(&report, view);
+        assert_eq!(page.count(".set-chart .row"), 5, "a bar a case");
+        // The limit of both cases that are held against the one without a codec.
+        assert_eq!(page.count(".set-chart .track b"), 2);
+        assert_eq!(page.count("#set-codecs ~ .scroll .expect .broke"), 1);
+        let width = page.evaluate("document.querySelector('.set-chart .track').clientWidth");
+        assert!(width.as_f64().is_some_and(|width| width > 80.0), "{width}");
+        is_sound(&mut page);
+    }
+}
+
+#[test]
+fn what_the_figures_mean_is_told_in_words_and_signs() {
+    testkit::require!(chromium);
+    let (_results, report) = made(archives::matrix);
+    let mut page = Page::open(&report, View::PHONE.dark());
+    page.evaluate("document.querySelectorAll('details.case').forEach((d) => { d.open = true; })");
+    let words = page.evaluate(
+        "[...document.querySelectorAll('#case-1 .tiers .word')].map((e) => e.textContent.trim()).join()",
+    );
+    assert_eq!(words, Value::from("● good,◐ acceptable,○ poor,– no tier"));
+    assert_eq!(page.count("#case-1 [aria-label^='Stages of'] i"), 4);
+    assert!(page.text("#case-1-meaning ~ .note").contains("What to do"));
+    is_sound(&mut page);
+}
+
+#[test]
 fn the_index_filters_by_every_word() {
     testkit::require!(chromium);
     let results = tempfile::tempdir().unwrap();

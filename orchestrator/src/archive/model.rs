@@ -124,6 +124,43 @@ pub struct ExpectationResult {
     pub sentence: String,
 }
 
+/// An expectation across cases, judged for two of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AcrossResult {
+    /// As written.
+    pub text: String,
+    /// The scenario.
+    pub scenario: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The case that is judged.
+    pub case: String,
+    /// The case it is held against.
+    pub reference: String,
+    /// The metric's value in the case.
+    pub value: Option<f64>,
+    /// Its value in the reference.
+    pub reference_value: Option<f64>,
+    /// The limit that follows from the reference, in the metric's unit.
+    pub limit: Option<f64>,
+    /// How far the value is on the good side of the limit, as a share of the limit.
+    pub margin: Option<f64>,
+    /// The metric's unit.
+    pub unit: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// Of a scaling: the share of linear scaling that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<f64>,
+    /// Of a scaling: its tier, which never changes the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// Line in the scenario.
+    pub line: Option<usize>,
+    /// One sentence with numbers.
+    pub sentence: String,
+}
+
 /// Totals of one topic-partition over the measured phases.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionResult {
@@ -152,6 +189,31 @@ pub struct PartitionResult {
     pub lag_max: Option<u64>,
     /// Lag after the drain.
     pub lag_end: Option<u64>,
+    /// Service latency percentiles.
+    pub service: Percentiles,
+    /// Response latency percentiles.
+    pub response: Percentiles,
+    /// End-to-end latency percentiles.
+    pub end_to_end: Percentiles,
+}
+
+/// Totals of one topic over the measured phases.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TopicResult {
+    /// Topic, by its name in the scenario.
+    pub topic: String,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Key and value bytes acknowledged.
+    pub acked_bytes: u64,
+    /// Records failed.
+    pub failed: u64,
+    /// Records received, summed over groups.
+    pub received: u64,
+    /// Key and value bytes received.
+    pub received_bytes: u64,
     /// Service latency percentiles.
     pub service: Percentiles,
     /// Response latency percentiles.
@@ -334,6 +396,9 @@ pub struct CaseResult {
     pub phases: Vec<PhaseResult>,
     /// Topic-partitions.
     pub partitions: Vec<PartitionResult>,
+    /// Topics.
+    #[serde(default)]
+    pub topics: Vec<TopicResult>,
     /// Per producer and consumer, by name: the same metrics, where they exist.
     pub workloads: BTreeMap<String, BTreeMap<String, MetricValue>>,
     /// Agents.
@@ -372,6 +437,9 @@ pub struct RunResult {
     pub reasons: Vec<Reason>,
     /// Its cases in order.
     pub cases: Vec<CaseSummary>,
+    /// Expectations across cases, judged.
+    #[serde(default)]
+    pub across: Vec<AcrossResult>,
     /// Versions.
     pub versions: BTreeMap<String, String>,
     /// The command line, secrets removed.

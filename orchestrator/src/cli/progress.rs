@@ -1,6 +1,7 @@
 //! How far the cases of a run are, by what stands in its folder.
 
 use crate::{
+    across::CaseOutcome,
     archive::{
         model::{CaseResult, CaseSummary},
         read_checkpoint,
@@ -29,6 +30,8 @@ pub(super) struct Judged {
     pub(super) summary: CaseSummary,
     /// Versions of what took part.
     pub(super) versions: BTreeMap<String, String>,
+    /// What expectations across cases look at.
+    pub(super) outcome: CaseOutcome,
 }
 
 /// How far a case of a run is.
@@ -47,7 +50,7 @@ fn judged(result: &CaseResult) -> Judged {
         None => result.verdict.as_str().to_owned(),
     };
     let summary = verdict::summary_of(result, &sentence, duration_us(result));
-    Judged { summary, versions: result.versions.clone() }
+    Judged { summary, versions: result.versions.clone(), outcome: CaseOutcome::of(result) }
 }
 
 /// How long a case took, everything included, in microseconds.

@@ -8,10 +8,11 @@ use super::{
     properties::refused_properties,
 };
 use crate::{
+    across::{self, CaseOutcome},
     agent_binary, archive,
     archive::{
         RunFolder,
-        model::{CaseSummary, Reason, RunResult, SCHEMA_VERSION, Verdict},
+        model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, Verdict},
     },
     clock,
     events::RunEvent,
@@ -127,10 +128,12 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) 
 
 async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> Ended {
     let mut ended = Ended::default();
+    let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(not_run).collect();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
     for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
         if let Progress::Judged(case) = progress {
+            outcomes[index] = case.outcome.clone();
             ended.add_judged(*case);
             continue;
         }
@@ -149,12 +152,20 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
             _ => run_case(case, context, around).await,
         };
         match judged {
-            Ok(judgement) => ended.add(&judgement),
+            Ok(judgement) => {
+                outcomes[index] = CaseOutcome::of(&judgement.result);
+                ended.add(&judgement);
+            }
             Err(cause) => {
                 ended.broke(&cause);
                 break;
             }
         }
+    }
+    ended.across = across::judge(&plan.across, &outcomes);
+    if !ended.across.is_empty() {
+        let event = RunEvent::AcrossJudged { results: ended.across.clone() };
+        let _ = around.audience.tell(around.run, event);
     }
     ended
 }
@@ -168,6 +179,12 @@ async fn clear(yard: &Yard, folder: &mut RunFolder, audience: &mut Audience) {
     for (what, cause) in left {
         let _ = audience.tell(folder, RunEvent::LeftBehind { what, cause });
     }
+}
+
+/// What is known of a case that was not run.
+fn not_run(case: &CasePlan) -> CaseOutcome {
+    let parameters = case.parameters.clone();
+    CaseOutcome { name: case.name.clone(), parameters, metrics: None, cores: None }
 }
 
 /// Writes the run's result and pages, and says where they are.
@@ -202,6 +219,7 @@ struct Ended {
     cases: Vec<CaseSummary>,
     versions: std::collections::BTreeMap<String, String>,
     reasons: Vec<Reason>,
+    across: Vec<AcrossResult>,
     skipped: usize,
 }
 
@@ -235,8 +253,16 @@ impl Ended {
                 remedy: String::new(),
             });
         }
+        self.reasons.extend(self.across.iter().filter(|across| !across.passed).map(|across| {
+            Reason {
+                code: "expectation_across_cases_failed".to_owned(),
+                text: across.sentence.clone(),
+                remedy: "see the cases side by side; each has its own verdict".to_owned(),
+            }
+        }));
         let broke = self.reasons.iter().any(|reason| reason.code == "archive_failed");
-        let worst = verdict::worst(self.cases.iter().map(|case| case.verdict));
+        let across = self.across.iter().filter(|across| !across.passed).map(|_| Verdict::Fail);
+        let worst = verdict::worst(self.cases.iter().map(|case| case.verdict).chain(across));
         let verdict = if broke || self.cases.is_empty() { Verdict::Error } else { worst };
         RunResult {
             schema_version: SCHEMA_VERSION,
@@ -248,6 +274,7 @@ impl Ended {
             sentence: self.sentence(verdict),
             reasons: self.reasons,
             cases: self.cases,
+            across: self.across,
             versions: self.versions,
             command_line: order.command_line.clone(),
         }
@@ -261,9 +288,19 @@ impl Ended {
         let passed = self.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
         let worst =
             self.cases.iter().find(|case| case.verdict == verdict && verdict != Verdict::Pass);
-        let detail =
-            worst.map_or(String::new(), |case| format!("; {}: {}", case.name, case.sentence));
-        format!("{passed} of {} cases passed{detail}", self.cases.len())
+        let across = || self.across.iter().find(|across| !across.passed);
+        let detail = match worst {
+            Some(case) => format!("; {}: {}", case.name, case.sentence),
+            None => across().map_or(String::new(), |across| format!("; {}", across.sentence)),
+        };
+        let held = match self.across.len() {
+            0 => String::new(),
+            all => {
+                let held = self.across.iter().filter(|across| across.passed).count();
+                format!(", {held} of {all} expectations across cases held")
+            }
+        };
+        format!("{passed} of {} cases passed{held}{detail}", self.cases.len())
     }
 }
 

@@ -8,7 +8,7 @@ pub mod parse;
 mod scope;
 #[cfg(test)]
 mod tests;
-mod tokens;
+pub(crate) mod tokens;
 
 use crate::measure::metrics::Metric;
 use std::path::PathBuf;

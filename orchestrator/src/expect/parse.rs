@@ -100,7 +100,9 @@ pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Expectation, ParseEr
     })
 }
 
-fn parse_metric(tokens: &mut Tokens) -> Result<(&'static Metric, Range<usize>), ParseError> {
+pub(crate) fn parse_metric(
+    tokens: &mut Tokens,
+) -> Result<(&'static Metric, Range<usize>), ParseError> {
     let Some(token) = tokens.next() else {
         let help = "write `produce.response.p99 < 250ms`; `mallard metrics` lists all names";
         return Err(ParseError::new(tokens.end(), "the expectation is empty", help.to_owned()));
@@ -141,7 +143,7 @@ fn parse_slope(
     ))
 }
 
-fn parse_comparison(tokens: &mut Tokens) -> Result<Comparison, ParseError> {
+pub(crate) fn parse_comparison(tokens: &mut Tokens) -> Result<Comparison, ParseError> {
     let help = || format!("a comparison is {OPERATORS}");
     let Some(token) = tokens.next() else {
         return Err(ParseError::new(tokens.end(), "the comparison is missing", help()));

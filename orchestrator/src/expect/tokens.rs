@@ -4,42 +4,42 @@ use std::ops::Range;
 
 /// A word or an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) text: &'a str,
-    pub(super) span: Range<usize>,
+pub(crate) struct Token<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) span: Range<usize>,
 }
 
 /// Reads tokens from the left.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     source: &'a str,
     at: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(source: &'a str) -> Self {
+    pub(crate) fn new(source: &'a str) -> Self {
         Self { source, at: 0 }
     }
 
     /// The place after the last character.
-    pub(super) fn end(&self) -> Range<usize> {
+    pub(crate) fn end(&self) -> Range<usize> {
         self.source.len()..self.source.len()
     }
 
     /// The next token, left where it is.
-    pub(super) fn peek(&self) -> Option<Token<'a>> {
+    pub(crate) fn peek(&self) -> Option<Token<'a>> {
         self.clone().next()
     }
 
     /// The next token if it is this word.
-    pub(super) fn take(&mut self, word: &str) -> Option<Token<'a>> {
+    pub(crate) fn take(&mut self, word: &str) -> Option<Token<'a>> {
         let token = self.peek().filter(|token| token.text == word)?;
         self.at = token.span.end;
         Some(token)
     }
 
     /// The next token: a run of operator characters, or of anything else but space.
-    pub(super) fn next(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn next(&mut self) -> Option<Token<'a>> {
         self.skip_space();
         let rest = &self.source[self.at..];
         let operator = is_operator(rest.chars().next()?);
@@ -50,7 +50,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next token as a number with its unit, which may stand apart: `250 ms`.
-    pub(super) fn next_quantity(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn next_quantity(&mut self) -> Option<Token<'a>> {
         let first = self.next()?;
         let number_only = first.text.chars().all(|c| c.is_ascii_digit() || "._+-".contains(c));
         let unit = self.peek().filter(|unit| number_only && unit.text != "in");

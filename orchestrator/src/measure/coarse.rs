@@ -44,6 +44,26 @@ impl Coarse {
         self.sum = self.sum.saturating_add(from.sum());
     }
 
+    /// Adds another one: the same as adding all that was added to it.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.pages.is_empty() {
+            self.pages.resize_with(PAGES, || None);
+        }
+        for (page, from) in self.pages.iter_mut().zip(&other.pages) {
+            if let Some(from) = from {
+                let page = page.get_or_insert_with(|| Box::new([0; CELLS]));
+                page.iter_mut().zip(from.iter()).for_each(|(n, more)| *n += more);
+            }
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
     /// The value at a quantile, rounded up to the end of its cell and never beyond the maximum.
     #[expect(
         clippy::cast_possible_truncation,
@@ -100,6 +120,28 @@ fn highest_in(cell: usize) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn merging_is_the_same_as_adding_to_one() {
+        let histogram = |values: &[u64]| {
+            let mut histogram = Histogram::new();
+            values.iter().for_each(|value| histogram.record(*value));
+            histogram
+        };
+        let (few, more) = (histogram(&[3, 900, 70_000]), histogram(&[1, 2_500, 4_000_000]));
+        let (mut one, mut left, mut right) =
+            (Coarse::default(), Coarse::default(), Coarse::default());
+        one.add(&few);
+        one.add(&more);
+        left.add(&few);
+        right.add(&more);
+        left.merge(&right);
+        assert_eq!(left, one);
+        let mut empty = Coarse::default();
+        empty.merge(&Coarse::default());
+        empty.merge(&one);
+        assert_eq!(empty, one);
+    }
 
     proptest! {
         #[test]

@@ -5,12 +5,13 @@ use super::{
     collector::{AgentBook, Collector},
     fate::OffsetMismatch,
     observed::GroupSeen,
+    partitions::PartitionTotals,
     resources::ResourceTally,
     roster::Roster,
     tally::Tally,
     watch::{Judged, Who},
 };
-use crate::archive::model::{Accounts, PartitionResult, PartitionSeriesRow};
+use crate::archive::model::{Accounts, PartitionResult, PartitionSeriesRow, TopicResult};
 use mallard_protocol::interval::PartitionOffset;
 
 /// Everything that was measured in a case.
@@ -34,6 +35,8 @@ pub struct Measured {
     pub accounts_whole: Accounts,
     /// By partition. Partition -1 is left out where nothing failed there.
     pub partitions: Vec<PartitionResult>,
+    /// By topic.
+    pub topics: Vec<TopicResult>,
     /// By partition, then by time.
     pub partition_series: Vec<PartitionSeriesRow>,
     /// By expectation, in the plan's order.
@@ -116,6 +119,7 @@ impl Collector {
             accounts: accounts_of(&self.whole),
             accounts_whole: self.accounts_whole(),
             partitions: self.partition_results(),
+            topics: self.topic_results(),
             partition_series: self.partition_series(),
             judged,
             agents: self.agents.iter().map(agent_of).collect(),
@@ -174,6 +178,29 @@ impl Collector {
             })
         });
         results.collect()
+    }
+
+    fn topic_results(&self) -> Vec<TopicResult> {
+        let topics = self.roster.topics.iter().enumerate().map(|(at, topic)| {
+            let mut totals = PartitionTotals::default();
+            let own = |slot: &usize| self.roster.partition_of(*slot).0.index() == at;
+            for slot in (0..self.roster.slots()).filter(own) {
+                totals.add(&self.partitions.totals()[slot]);
+            }
+            TopicResult {
+                topic: topic.alias.clone(),
+                partitions: u32::try_from(topic.partitions).unwrap_or(0),
+                acked: totals.acked,
+                acked_bytes: totals.acked_bytes,
+                failed: totals.failed,
+                received: totals.received,
+                received_bytes: totals.received_bytes,
+                service: totals.service.percentiles(),
+                response: totals.response.percentiles(),
+                end_to_end: totals.end_to_end.percentiles(),
+            }
+        });
+        topics.collect()
     }
 
     fn is_read(&self, slot: usize) -> bool {

@@ -42,6 +42,22 @@ pub(super) struct PartitionTotals {
     pub(super) end_to_end: Coarse,
 }
 
+impl PartitionTotals {
+    /// Adds those of another partition.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.acked += other.acked;
+        self.acked_bytes += other.acked_bytes;
+        self.failed += other.failed;
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.acked_whole += other.acked_whole;
+        self.failed_whole += other.failed_whole;
+        self.service.merge(&other.service);
+        self.response.merge(&other.response);
+        self.end_to_end.merge(&other.end_to_end);
+    }
+}
+
 /// A point of a partition's series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Point {

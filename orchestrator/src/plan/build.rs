@@ -1,6 +1,6 @@
 //! From loaded files to a plan, with every mistake in them.
 
-use super::{CasePlan, Plan, PlanOptions, case, matrix};
+use super::{CasePlan, Plan, PlanOptions, across, case, matrix};
 use crate::load::{
     Diagnostic, LoadedScenario,
     cluster::Cluster,
@@ -37,6 +37,7 @@ pub fn plan(
     reader.diagnostics.extend(scenarios.iter().flat_map(|loaded| loaded.mistakes.clone()));
     let (expanded, names) = expand(scenarios, options, &mut reader);
     let mut cases = Vec::new();
+    let mut first_of_each: Vec<(&LoadedScenario, Scenario)> = Vec::new();
     for (loaded, one) in &expanded {
         // Values in messages are right for one case at a time; repetitions are dropped in the end.
         let before = reader.diagnostics.len();
@@ -57,18 +58,25 @@ pub fn plan(
                 case::build(loaded, &read, &one.resolved, cluster, &identity, &mut reader);
             cases.extend(planned);
         }
+        if !first_of_each.iter().any(|(other, _)| other.name == loaded.name) {
+            first_of_each.push((*loaded, read));
+        }
         if !sound {
             // What stands in for a mistake may look odd, but nobody wrote it.
             let later = reader.diagnostics.split_off(told);
             reader.diagnostics.extend(later.into_iter().filter(Diagnostic::is_error));
         }
     }
+    let across = first_of_each.iter();
+    let across =
+        across.flat_map(|(loaded, read)| across::across(loaded, read, &cases, &mut reader));
+    let across: Vec<_> = across.collect();
     let mut diagnostics = reader.diagnostics;
     tidy(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
     }
-    Ok(Plan { name: run_name(scenarios, &cases), cases, warnings: diagnostics })
+    Ok(Plan { name: run_name(scenarios, &cases), cases, across, warnings: diagnostics })
 }
 
 /// The names of all cases that `--only` leaves, without reading the scenarios further than that.

@@ -108,6 +108,16 @@ fn axis<'a>(entry: &'a Entry, settings: &[(String, Node)]) -> Axis<'a> {
     Axis { name: &entry.key, at: &entry.at, values }
 }
 
+/// The matrix as it is written: axes with their values on one line each, whatever `--set` leaves.
+pub(super) fn axes(loaded: &LoadedScenario) -> Vec<(String, Vec<String>)> {
+    let values = |entry: &Entry| match &entry.value.kind {
+        Kind::List(items) => items.iter().map(emit::one_line).collect(),
+        _ => Vec::new(),
+    };
+    let matrix = entries_of(loaded.root.get("matrix"));
+    matrix.iter().map(|entry| (entry.key.clone(), values(entry))).collect()
+}
+
 /// What of a value goes into a case's name: its text with everything but letters, digits and `.+%_-`
 /// made a dash. Empty where nothing readable is left, and for secrets.
 fn label(node: &Node) -> String {

@@ -3,6 +3,7 @@
 //! Planning is pure: the same files, settings and run id give the same plan, and nothing is touched.
 //! Raw YAML types stop at the loader; what stands here has real types and no choice left in it.
 
+mod across;
 mod build;
 mod case;
 mod clients;
@@ -18,6 +19,7 @@ mod template;
 mod topics;
 
 use crate::{
+    across::AcrossPlan,
     bounds::Outside,
     expect::Expectation,
     load::{Diagnostic, source::Place},
@@ -69,6 +71,8 @@ pub struct Plan {
     pub name: String,
     /// The cases.
     pub cases: Vec<CasePlan>,
+    /// What must hold across them.
+    pub across: Vec<AcrossPlan>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
 }

@@ -5,7 +5,7 @@
 
 use super::{Format, ReportError, format::quantity, words};
 use crate::archive::{
-    model::{CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
+    model::{AcrossResult, CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
     read::{CaseArchive, RunArchive},
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -35,6 +35,11 @@ impl Format for Junit {
             if let Some((_, suite)) = suites.iter_mut().find(|(name, _)| *name == scenario) {
                 suite.set_time(suite.time.unwrap_or_default() + time);
                 suite.add_test_case(test);
+            }
+        }
+        for across in run.result.iter().flat_map(|result| &result.across) {
+            if let Some((_, suite)) = suites.iter_mut().find(|(name, _)| *name == across.scenario) {
+                suite.add_test_case(across_case(across));
             }
         }
         report.set_time(total);
@@ -82,6 +87,24 @@ fn test_case(
         test.add_property((format!("{name}.{}", metric.unit), value));
     }
     (test, time)
+}
+
+/// An expectation across cases, as a test case beside those that it compares.
+fn across_case(across: &AcrossResult) -> TestCase {
+    let status = if across.passed {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("fail").set_message(&across.sentence);
+        status
+    };
+    let name = format!("{} [{} against {}]", across.text, across.case, across.reference);
+    let mut test = TestCase::new(name, status);
+    test.set_classname(&across.scenario);
+    let margin =
+        across.margin.map_or_else(String::new, |of| format!(", margin {:+.1} %", of * 100.0));
+    test.set_system_out(format!("{}{margin}\n", across.sentence));
+    test
 }
 
 fn status(verdict: Option<Verdict>, sentence: &str, case: &CaseArchive) -> TestCaseStatus {

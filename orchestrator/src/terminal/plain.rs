@@ -108,6 +108,12 @@ pub(super) fn tell_outcome(
             let rest = sentence.strip_prefix(verdict.as_str()).unwrap_or(sentence);
             writeln!(out, "{} {}{rest}", paint.bold(case), paint.verdict(*verdict))
         }
+        RunEvent::AcrossJudged { results } => {
+            for across in results {
+                writeln!(out, "{}", words::across(across, paint))?;
+            }
+            Ok(())
+        }
         RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! Figures as people read them, and the verdict in colour.
 
 use crate::{
-    archive::model::{ExpectationResult, SeriesRow, Verdict},
+    archive::model::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
     measure::units,
 };
 use std::io::IsTerminal;
@@ -83,6 +83,20 @@ impl Paint {
     pub fn mark(self, passed: bool) -> String {
         if passed { self.code("32", "✓") } else { self.code("31", "✗") }
     }
+}
+
+/// An expectation across cases in one line: mark, text, figures and margin.
+#[must_use]
+pub fn across(result: &AcrossResult, paint: Paint) -> String {
+    let margin =
+        result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
+    let tier = match (result.scaling, result.tier) {
+        (Some(scaling), Some(tier)) => {
+            format!("  scaling {} of linear, {}", units::human(scaling, "ratio"), tier.as_str())
+        }
+        _ => String::new(),
+    };
+    format!("{} {}: {}{margin}{tier}", paint.mark(result.passed), result.text, result.sentence)
 }
 
 /// An expectation in one line: mark, text, value, limit and margin.

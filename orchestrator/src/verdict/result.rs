@@ -88,6 +88,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         accounts: measured.accounts,
         accounts_whole: measured.accounts_whole,
         partitions: measured.partitions,
+        topics: measured.topics,
         interpretation: Interpretation::default(),
     };
     result.interpretation = diagnosis::interpret(&Facts::of(plan, &result));

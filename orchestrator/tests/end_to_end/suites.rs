@@ -79,6 +79,14 @@ fn the_suite_reports_everything(sandbox: &Sandbox, cluster: &[&str]) {
     for codec in ["gzip", "snappy", "lz4", "zstd"] {
         assert!((1.5..4.2).contains(&ratio(codec)), "{codec} {}", ratio(codec));
     }
+    // Four codecs against none, in two metrics.
+    let across = run.json("run.json")["across"].as_array().cloned().unwrap_or_default();
+    assert_eq!(across.len(), 8, "{across:#?}");
+    for judged in &across {
+        assert_eq!(judged["passed"], true, "{judged:#}");
+        assert!(outcome.stdout.contains(judged["sentence"].as_str().unwrap_or("?")), "{judged:#}");
+    }
+    assert!(run.text("report.html").contains("Side by side: producer.compression"));
     let consumer = of("producer.consumer");
     for figure in ["consume.received.rate", "consume.messages_per_poll"] {
         assert!(metric(consumer, figure) > 0.0, "{figure}");
@@ -155,6 +163,35 @@ fn a_violated_bound_is_told_everywhere_with_value_limit_and_margin() {
     for words in ["min_throughput_msg_per_sec: 1e6", "strict.json, line 3", "1,000,000/s"] {
         assert!(page.contains(words), "the page has no {words}");
     }
+}
+
+#[test]
+fn an_expectation_across_cases_that_fails_makes_the_run_fail() {
+    let sandbox = Sandbox::new();
+    let scenario = steady(
+        "max",
+        "1s",
+        "across:\n  - produce.acked.rate at bytes=2KiB >= 1000 of that at bytes=1KiB",
+    )
+    .replace("size: 200B", "size: $bytes")
+    .replace("topics:\n", "matrix: {bytes: [1KiB, 2KiB]}\ntopics:\n");
+    sandbox.file("s.yaml", scenario);
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    assert!(matches!(outcome.code(), Some(1 | 4)), "{}", outcome.stdout);
+    let run = sandbox.latest_run();
+    let result = run.json("run.json");
+    let across = &result["across"][0];
+    assert_eq!((&across["passed"], &across["line"]), (&false.into(), &13.into()), "{across:#}");
+    assert!(across["margin"].as_f64().is_some_and(|margin| margin < -0.9), "{across:#}");
+    let sentence = across["sentence"].as_str().unwrap_or("?");
+    assert!(outcome.stdout.contains(sentence), "{}", outcome.stdout);
+    assert!(run.text("junit.xml").contains("produce.acked.rate at bytes=2KiB"));
+    let reasons = result["reasons"].as_array().cloned().unwrap_or_default();
+    assert!(reasons.iter().any(|r| r["code"] == "expectation_across_cases_failed"), "{reasons:#?}");
+    // With one of the two cases there is nothing to compare, and that is said.
+    let outcome = sandbox.mallard(["plan", "s.yaml", "--only", "steady@bytes=1KiB"]);
+    outcome.assert_code(0);
+    assert!(outcome.stderr.contains("this is not judged in this run"), "{}", outcome.stderr);
 }
 
 /// Codes of a case's diagnoses, and its diagnosis with one of them.

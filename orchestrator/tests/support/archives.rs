@@ -297,6 +297,9 @@ pub fn matrix(results: &Path) -> PathBuf {
         }
         let (rows, series) = partitions(&case, "orders", 12, 12, &mut dice);
         result.partitions = rows;
+        result.scenario = "codecs".into();
+        result.parameters.insert("codec".into(), codecs[at].into());
+        result.interpretation = interpretation("The batches of gateway are small: 1.2 records");
         case_events(&mut run, name, &result, &sentence);
         let totals = case.totals.clone();
         let latencies = mallard::archive::Latencies {
@@ -308,7 +311,10 @@ pub fn matrix(results: &Path) -> PathBuf {
         case.folder.finish(&result, &series, Some(latencies)).unwrap();
         summaries.push(summary(&result, &sentence, 14_000_000));
     }
-    finish_run(&mut run, "codecs", summaries, "2026-03-16T10:15:00Z", "2026-03-16T10:16:10Z")
+    let text = "produce.acked.rate at every codec >= 90% of that at codec=none";
+    let across = vec![against_none("gzip", 15_000.0, text), against_none("zstd", 17_500.0, text)];
+    let times = ("2026-03-16T10:15:00Z", "2026-03-16T10:16:10Z");
+    finish_set(&mut run, "codecs", summaries, across, times)
 }
 
 /// What an attacker would put into names and messages.
@@ -342,6 +348,8 @@ pub fn hostile(results: &Path) -> PathBuf {
     result.description = HOSTILE.into();
     result.parameters.insert(HOSTILE.into(), HOSTILE.into());
     result.reasons = vec![reason(HOSTILE, HOSTILE, HOSTILE)];
+    result.interpretation = interpretation(HOSTILE);
+    result.expectations[0].source = Some(HOSTILE.into());
     result.metrics.insert(HOSTILE.into(), metric(Some(1.0), HOSTILE));
     result.agents[0].name = HOSTILE.into();
     result.agents[0].lost_at_us = Some(2_000_000);

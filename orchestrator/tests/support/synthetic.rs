@@ -8,9 +8,10 @@ use mallard::{
     archive::{
         CaseFolder, Latencies, RunFolder,
         model::{
-            Accounts, AgentResult, CaseResult, CaseSummary, ErrorRow, ExpectationResult, LagRow,
-            MetricValue, PartitionResult, PartitionSeriesRow, Percentiles, PhaseResult, Reason,
-            ResourceRow, RunResult, SCHEMA_VERSION, SeriesRow, Verdict,
+            Accounts, AcrossResult, AgentResult, CaseResult, CaseSummary, Diagnosis, ErrorRow,
+            ExpectationResult, Interpretation, LagRow, MetricValue, PartitionResult,
+            PartitionSeriesRow, Percentiles, PhaseResult, Reason, ResourceRow, RunResult,
+            SCHEMA_VERSION, SeriesRow, Stage, Tier, TierResult, Verdict,
         },
     },
     events::{RunEvent, TimedEvent},
@@ -254,9 +255,61 @@ impl Case {
                 "gateway".to_owned(),
                 text(&[("acks", "all"), ("linger.ms", "10"), ("compression.type", "snappy")]),
             )]),
+            topics: Vec::new(),
             closed_loop: false,
-            interpretation: mallard::archive::model::Interpretation::default(),
+            interpretation: Interpretation::default(),
         }
+    }
+}
+
+/// An interpretation with everything in it.
+pub fn interpretation(text: &str) -> Interpretation {
+    let stage = |name: &str, mean_us: f64, share: f64| Stage { name: name.into(), mean_us, share };
+    let tier = |indicator: &str, tier: Option<Tier>| TierResult {
+        indicator: indicator.into(),
+        tier,
+        text: text.into(),
+    };
+    Interpretation {
+        tiers: vec![
+            tier("throughput", Some(Tier::Good)),
+            tier("latency", Some(Tier::Acceptable)),
+            tier("scaling", Some(Tier::Poor)),
+            tier("memory", None),
+        ],
+        stages: vec![
+            stage("waiting to be sent", 500.0, 0.05),
+            stage("in the client's queue", 6_000.0, 0.6),
+            stage("round trip to the broker", 2_500.0, 0.25),
+            stage("acknowledged to received", 1_000.0, 0.1),
+        ],
+        diagnoses: vec![Diagnosis {
+            code: "small_batches".into(),
+            text: text.into(),
+            remedy: text.into(),
+        }],
+        summary: text.into(),
+    }
+}
+
+/// An expectation that a codec's rate is not much below the rate without one.
+pub fn against_none(codec: &str, value: f64, text: &str) -> AcrossResult {
+    AcrossResult {
+        text: text.into(),
+        scenario: "codecs".into(),
+        metric: "produce.acked.rate".into(),
+        case: format!("codecs@codec={codec}"),
+        reference: "codecs@codec=none".into(),
+        value: Some(value),
+        reference_value: Some(18_000.0),
+        limit: Some(16_200.0),
+        margin: Some((value - 16_200.0) / 16_200.0),
+        unit: "per_s".into(),
+        passed: value >= 16_200.0,
+        scaling: None,
+        tier: None,
+        line: Some(31),
+        sentence: format!("produce.acked.rate was {value}/s, limit at least 16,200/s"),
     }
 }
 
@@ -522,6 +575,17 @@ pub fn finish_run(
     started_at: &str,
     ended_at: &str,
 ) -> PathBuf {
+    finish_set(run, name, cases, Vec::new(), (started_at, ended_at))
+}
+
+/// The same, with expectations across the cases.
+pub fn finish_set(
+    run: &mut RunFolder,
+    name: &str,
+    cases: Vec<CaseSummary>,
+    across: Vec<AcrossResult>,
+    (started_at, ended_at): (&str, &str),
+) -> PathBuf {
     let worst = cases.iter().max_by_key(|case| case.verdict).unwrap();
     let result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -536,6 +600,7 @@ pub fn finish_run(
         command_line: ["mallard", "run", "scenarios/steady.yaml", "--set", "rate=5000/s"]
             .map(str::to_owned)
             .to_vec(),
+        across,
         cases,
     };
     run.finish(&result).unwrap();

@@ -52,6 +52,8 @@ pub struct Scenario {
     pub observe: Observe,
     /// What must hold.
     pub expect: Vec<Located<String>>,
+    /// What must hold across cases.
+    pub across: Vec<Located<String>>,
     /// Its bounds.
     pub bounds: Option<Written>,
     /// What happens when an agent is lost.
@@ -109,6 +111,8 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     );
     let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
     let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
+    let doc = "Expectations across the matrix's cases: `produce.acked.rate at codec=zstd >= 90% of that at codec=none`.";
+    let across = fields.default("across", doc, list(text().located()), json!([]), Vec::new());
     let doc = "Bounds: a file of them, or keys with values.";
     let bounds = fields.optional("bounds", doc, choose::of_scenario());
     let on_agent_loss = fields.default(
@@ -135,6 +139,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         consumers: consumers.unwrap_or_default(),
         observe: observe.unwrap_or_default(),
         expect: expect.unwrap_or_default(),
+        across: across.unwrap_or_default(),
         bounds: bounds.flatten(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         seed: seed.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use super::{
     events::{self, EventView},
+    figures::{self, FigureGroup, TopicRow},
     meaning::{self, MeaningView},
     parts::{self, AccountsView, ExpectationView, HostView, LatencyRow, MetricRow},
 };
@@ -44,6 +45,9 @@ pub(super) struct CaseView<'a> {
     meaning: Option<MeaningView<'a>>,
     latency: Vec<LatencyRow>,
     explanation: Option<String>,
+    figures: Vec<FigureGroup>,
+    topic_columns: [&'static str; 9],
+    topics: Vec<TopicRow>,
     accounts: Option<AccountsView>,
     metrics: Vec<MetricRow>,
     workloads: Vec<&'a str>,
@@ -102,6 +106,9 @@ pub(super) fn view<'a>(
         meaning: result.and_then(|r| meaning::view(&r.interpretation)),
         latency: parts::latency(result, &drawn.totals),
         explanation: words::service_and_response(&drawn.totals, &case.series, result),
+        figures: result.map(figures::groups).unwrap_or_default(),
+        topic_columns: figures::TOPIC_COLUMNS,
+        topics: result.map(figures::topics).unwrap_or_default(),
         accounts: result.map(parts::accounts),
         metrics: result
             .map(|r| parts::metrics(&r.metrics, &r.workloads.values().collect::<Vec<_>>()))

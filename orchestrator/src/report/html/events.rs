@@ -82,6 +82,7 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         RunEvent::RunStarted { .. }
         | RunEvent::CaseStarted { .. }
         | RunEvent::Interval(_)
+        | RunEvent::AcrossJudged { .. }
         | RunEvent::RunFinished { .. } => None,
     }
 }

@@ -7,8 +7,10 @@
 
 mod case;
 mod events;
+mod figures;
 mod meaning;
 mod parts;
+mod set;
 
 use super::{Format, ReportError, templates::Templates, words};
 use crate::archive::{
@@ -17,6 +19,7 @@ use crate::archive::{
 };
 use case::CaseView;
 use serde::Serialize;
+use set::SetView;
 use std::collections::BTreeMap;
 
 /// The format.
@@ -41,6 +44,7 @@ struct Page<'a> {
     gaps: &'a [String],
     versions: BTreeMap<&'a str, &'a str>,
     tally: String,
+    sets: Vec<SetView>,
     cases: Vec<CaseView<'a>>,
 }
 
@@ -70,6 +74,7 @@ impl Format for Html<'_> {
             gaps: &run.gaps,
             versions: versions.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
             tally: tally(run),
+            sets: set::views(run),
             cases,
         };
         self.templates.render("report.html", &page)

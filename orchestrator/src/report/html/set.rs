@@ -1,0 +1,213 @@
+//! Cases of one scenario side by side: one table, one chart over the parameter.
+
+use crate::{
+    archive::{
+        model::{AcrossResult, CaseResult},
+        read::RunArchive,
+    },
+    report::{
+        format::{percent, quantity},
+        words,
+    },
+};
+use serde::Serialize;
+
+/// The cases of a scenario, as the template of the page gets them.
+#[derive(Serialize)]
+pub(super) struct SetView {
+    anchor: String,
+    scenario: String,
+    /// Parameters whose values differ.
+    axes: Vec<String>,
+    across: Vec<AcrossView>,
+    columns: Vec<ColumnView>,
+    rows: Vec<RowView>,
+    /// The metric of the chart.
+    metric: String,
+    bars: Vec<BarView>,
+    has_limit: bool,
+}
+
+/// An expectation across cases.
+#[derive(Serialize)]
+struct AcrossView {
+    passed: bool,
+    text: String,
+    sentence: String,
+    line: Option<usize>,
+    value: String,
+    limit: String,
+    margin: String,
+    /// Of a scaling: the share of linear scaling, and its tier.
+    scaling: Option<String>,
+}
+
+/// A metric of the table.
+#[derive(Serialize)]
+struct ColumnView {
+    name: String,
+    explain: String,
+}
+
+/// A case of the table.
+#[derive(Serialize)]
+struct RowView {
+    anchor: String,
+    values: Vec<String>,
+    word: &'static str,
+    sign: &'static str,
+    figures: Vec<String>,
+}
+
+/// A case of the chart.
+#[derive(Serialize)]
+struct BarView {
+    label: String,
+    value: String,
+    /// Length in percent of the longest bar.
+    width: Option<f64>,
+    /// Place of the limit, in the same measure.
+    limit: Option<f64>,
+}
+
+/// Metrics of the table beside those that expectations across cases name.
+const COLUMNS: [&str; 10] = [
+    "pipeline.samples.rate",
+    "produce.acked.rate",
+    "produce.acked.bytes_rate",
+    "produce.client.wire_bytes_rate",
+    "produce.client.compression_ratio",
+    "produce.service.p95",
+    "produce.response.p95",
+    "produce.response.p99",
+    "end_to_end.p95",
+    "agent.cpu.mean",
+];
+
+/// A judged case with its number on the page.
+type Numbered<'a> = (usize, &'a CaseResult);
+
+/// One view for every scenario of which there are several judged cases with different values.
+pub(super) fn views(run: &RunArchive) -> Vec<SetView> {
+    let mut scenarios: Vec<(&str, Vec<Numbered<'_>>)> = Vec::new();
+    for (at, result) in
+        run.cases.iter().enumerate().filter_map(|(at, c)| Some((at, c.result.as_ref()?)))
+    {
+        match scenarios.iter_mut().find(|(name, _)| *name == result.scenario) {
+            Some((_, cases)) => cases.push((at, result)),
+            None => scenarios.push((&result.scenario, vec![(at, result)])),
+        }
+    }
+    let across = run.result.as_ref().map_or(&[][..], |result| &result.across);
+    scenarios.iter().filter_map(|(name, cases)| view(name, cases, across)).collect()
+}
+
+fn view(scenario: &str, cases: &[Numbered<'_>], across: &[AcrossResult]) -> Option<SetView> {
+    let axes = axes(cases);
+    if cases.len() < 2 || axes.is_empty() {
+        return None;
+    }
+    let across: Vec<_> = across.iter().filter(|across| across.scenario == scenario).collect();
+    let mut names: Vec<&str> = across.iter().map(|across| across.metric.as_str()).collect();
+    names.extend(COLUMNS);
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| {
+        seen.insert(*name) && cases.iter().any(|(_, case)| value(case, name).is_some())
+    });
+    let metric = names.first().copied().unwrap_or_default();
+    let (bars, has_limit) = bars(cases, &axes, metric, &across);
+    Some(SetView {
+        anchor: format!("set-{scenario}"),
+        scenario: scenario.to_owned(),
+        across: across.iter().map(|across| across_view(across)).collect(),
+        columns: names
+            .iter()
+            .map(|name| ColumnView { name: (*name).to_owned(), explain: words::explain(name) })
+            .collect(),
+        rows: cases.iter().map(|case| row(case, &axes, &names)).collect(),
+        metric: metric.to_owned(),
+        bars,
+        has_limit,
+        axes,
+    })
+}
+
+/// Parameters that do not have the same value in all cases.
+fn axes(cases: &[Numbered<'_>]) -> Vec<String> {
+    let Some((_, first)) = cases.first() else { return Vec::new() };
+    let differs = |name: &&String| {
+        cases.iter().any(|(_, case)| case.parameters.get(*name) != first.parameters.get(*name))
+    };
+    first.parameters.keys().filter(differs).cloned().collect()
+}
+
+fn value(case: &CaseResult, metric: &str) -> Option<f64> {
+    case.metrics.get(metric)?.value
+}
+
+fn shown(case: &CaseResult, metric: &str) -> String {
+    let unit = case.metrics.get(metric).map_or("", |metric| &metric.unit);
+    value(case, metric).map_or_else(|| "–".into(), |value| quantity(value, unit))
+}
+
+fn row((at, case): &Numbered<'_>, axes: &[String], names: &[&str]) -> RowView {
+    RowView {
+        anchor: format!("case-{}", at + 1),
+        values: axes
+            .iter()
+            .map(|axis| case.parameters.get(axis).cloned().unwrap_or_default())
+            .collect(),
+        word: words::word(Some(case.verdict)),
+        sign: words::sign(Some(case.verdict)),
+        figures: names.iter().map(|name| shown(case, name)).collect(),
+    }
+}
+
+fn bars(
+    cases: &[Numbered<'_>],
+    axes: &[String],
+    metric: &str,
+    across: &[&AcrossResult],
+) -> (Vec<BarView>, bool) {
+    let limit_of = |case: &CaseResult| {
+        across.iter().find(|a| a.case == case.case && a.metric == metric).and_then(|a| a.limit)
+    };
+    let values = cases.iter().filter_map(|(_, case)| value(case, metric));
+    let limits = cases.iter().filter_map(|(_, case)| limit_of(case));
+    let longest = values.chain(limits).fold(0.0, f64::max);
+    let place =
+        |value: f64| (longest > 0.0).then(|| (value.max(0.0) / longest * 1e4).round() / 100.0);
+    let bar = |(_, case): &Numbered<'_>| BarView {
+        label: axes
+            .iter()
+            .map(|axis| case.parameters.get(axis).map_or("", String::as_str))
+            .collect::<Vec<_>>()
+            .join(", "),
+        value: shown(case, metric),
+        width: value(case, metric).and_then(place),
+        limit: limit_of(case).and_then(place),
+    };
+    let bars: Vec<_> = cases.iter().map(bar).collect();
+    let has_limit = bars.iter().any(|bar| bar.limit.is_some());
+    (bars, has_limit)
+}
+
+fn across_view(of: &AcrossResult) -> AcrossView {
+    let figure = |value: Option<f64>| {
+        value.map_or_else(|| "no value".into(), |value| quantity(value, &of.unit))
+    };
+    let sign = if of.margin.is_some_and(|margin| margin < 0.0) { "−" } else { "+" };
+    AcrossView {
+        passed: of.passed,
+        text: of.text.clone(),
+        sentence: of.sentence.clone(),
+        line: of.line,
+        value: figure(of.value),
+        limit: figure(of.limit),
+        margin: of.margin.map_or_else(|| "–".into(), |of| format!("{sign}{}", percent(of.abs()))),
+        scaling: of
+            .scaling
+            .zip(of.tier)
+            .map(|(share, tier)| format!("{} of linear, {}", percent(share), tier.as_str())),
+    }
+}
