@@ -135,6 +135,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         from: StartFrom::RunStart,
         commit: CommitPolicy::Never,
         work_us: 0,
+        through: None,
         client: Vec::new(),
     };
     Assignment {

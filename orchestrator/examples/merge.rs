@@ -144,6 +144,7 @@ fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalR
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),
+            through: None,
             client: None,
         }],
         resources: Resources { host_cores: 8, ..Resources::default() },

@@ -31,7 +31,11 @@ fn planned(scenario: impl AsRef<Path>) -> Plan {
 }
 
 fn shipped() -> Vec<PathBuf> {
-    let folders = [root().join("scenarios"), root().join("scenarios/producer")];
+    let folders = [
+        root().join("scenarios"),
+        root().join("scenarios/producer"),
+        root().join("scenarios/health"),
+    ];
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));

@@ -232,8 +232,31 @@ pub struct ConsumerInterval {
     pub commit: Histogram,
     /// Errors by librdkafka's code name.
     pub errors: Vec<(String, u64)>,
+    /// Which inputs of a pipeline of others were seen, if this consumer looks for them.
+    pub through: Option<ThroughInterval>,
     /// The client's own statistics, when they came in this interval.
     pub client: Option<ClientStats>,
+}
+
+/// What a consumer behind a pipeline of others saw of its inputs. Everything received in the interval is
+/// either sighted or unmatched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThroughInterval {
+    /// By producer instance and part, each once.
+    pub sightings: Vec<Sightings>,
+    /// Records that match no input.
+    pub unmatched: u64,
+}
+
+/// Records of one producer instance that were seen behind a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sightings {
+    /// The producer.
+    pub instance: InstanceId,
+    /// Which piece of each record; 0 where pieces are not told apart.
+    pub part: u16,
+    /// Sequences, in order: the first one, how many from there on, how often each of them was seen.
+    pub runs: Vec<(u64, u64, u32)>,
 }
 
 /// A consumer's accounts. Every figure counts records since the common start.

@@ -15,6 +15,7 @@ pub mod frame;
 pub mod histogram;
 pub mod ids;
 pub mod interval;
+pub mod mark;
 pub mod message;
 pub mod schedule;
 pub mod stamp;

@@ -224,8 +224,44 @@ pub struct ConsumerSpec {
     pub commit: CommitPolicy,
     /// Work for each record, in microseconds. It is done beside the poll loop, which never waits.
     pub work_us: u64,
+    /// The pipeline of others that its records come out of, if they are matched with what went in.
+    pub through: Option<ThroughSpec>,
     /// Client properties, laid over [`Assignment::connection`].
     pub client: ClientProperties,
+}
+
+/// A pipeline of others between producers of this case and a consumer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThroughSpec {
+    /// How records are matched with inputs.
+    pub matching: Matching,
+    /// Producer instances whose records go in.
+    pub sources: Vec<ThroughSource>,
+    /// Outputs that each input should have; `None` if that is open.
+    pub outputs: Option<u32>,
+}
+
+/// How a record that comes out of a pipeline is matched with the one that went in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Matching {
+    /// By the stamp in the header [`crate::stamp::HEADER`].
+    Header,
+    /// By a [`crate::mark::Mark`] in this field of a JSON value; dots lead from one object into
+    /// another.
+    Field(String),
+}
+
+/// A producer instance whose records go into a pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThroughSource {
+    /// Its id in the case.
+    pub instance: InstanceId,
+    /// When its producer's records are due: what a mark does not say.
+    pub schedule: Schedule,
+    /// Number of instances that share the schedule.
+    pub stride: u32,
+    /// This instance's place among them, from 0.
+    pub offset: u32,
 }
 
 /// How a consumer comes to its partitions.

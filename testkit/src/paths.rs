@@ -24,6 +24,14 @@ pub fn kafka_libs() -> PathBuf {
         .map_or_else(|| workspace().join("target/kafka/libs"), PathBuf::from)
 }
 
+/// The folder of the Flink job's classes and jars: `MALLARD_TEST_FLINK`, else `target/flink` of the
+/// workspace, where `./test` builds it. It need not exist.
+#[must_use]
+pub fn flink() -> PathBuf {
+    env::var_os("MALLARD_TEST_FLINK")
+        .map_or_else(|| workspace().join("target/flink"), PathBuf::from)
+}
+
 /// Looks for a program by name in `PATH`, and in the places where Debian puts those of the
 /// superuser.
 #[must_use]

@@ -62,6 +62,20 @@ pub fn kafka() -> Part {
     Err(format!("no jars of Apache Kafka in {}; ./test fetches them by Maven", libs.display()))
 }
 
+/// The Flink job of `examples/flink`, built.
+///
+/// # Errors
+///
+/// When it is not, or there is no Java to run it.
+pub fn flink() -> Part {
+    java()?;
+    let folder = paths::flink();
+    if folder.join("built").is_file() {
+        return Ok(());
+    }
+    Err(format!("no Flink job in {}; ./test builds it by examples/flink/build", folder.display()))
+}
+
 /// A Java 17 or newer, with its compiler: the witnesses are single files of source.
 ///
 /// # Errors

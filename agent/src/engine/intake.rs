@@ -8,6 +8,7 @@ use super::{
     parts::{Part, PolledPart},
     receipts::{Item, Receipts},
     sys,
+    through::Through,
     topics::{Place, Topics},
     work::Bench,
 };
@@ -63,6 +64,8 @@ pub(crate) struct Intake {
     /// Whether records that come before the start are read again after it: where all that the topic
     /// holds is part of the load.
     pub(crate) reads_again: bool,
+    /// Matches records with what went into a pipeline of others.
+    pub(crate) through: Option<Through>,
     pub(crate) counts: Counts,
 }
 
@@ -208,14 +211,14 @@ impl Intake {
         if !self.counts.rewinding.is_empty() && self.is_on_its_way(place, record.offset()) {
             return None;
         }
-        match stamp {
-            Some(stamp) if stamp.run != self.run => {
-                self.counts.foreign += 1;
-                None
-            }
-            Some(stamp) => Some(stamp.due_us.min(NEVER - 1)),
-            None => Some(NEVER),
+        if stamp.is_some_and(|stamp| stamp.run != self.run) {
+            self.counts.foreign += 1;
+            return None;
         }
+        if let Some(through) = &mut self.through {
+            return Some(through.note(stamp, record.payload()));
+        }
+        Some(stamp.map_or(NEVER, |stamp| stamp.due_us.min(NEVER - 1)))
     }
 
     fn process(&mut self, now_us: u64) {
@@ -324,6 +327,7 @@ impl Intake {
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),
+            through: self.through.as_mut().map(Through::close),
             client: None,
         };
         lock(&self.membership).report(&mut part);

@@ -36,7 +36,7 @@ impl Maker {
         // Instances start at different partitions, or they would all crowd the first one.
         let next_partition = spec.offset as usize % list.len().max(1);
         Ok(Self {
-            payloads: Payloads::new(&spec.payload, spec.instance, spec.seed, stamped)?,
+            payloads: Payloads::new(&spec.payload, (run, spec.instance), spec.seed, stamped)?,
             keys: Keys::new(&spec.key, spec.seed)?,
             key_arena: Vec::new(),
             stamp: stamped.then_some((run, spec.instance)),

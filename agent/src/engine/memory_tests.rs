@@ -80,6 +80,7 @@ impl Both {
             from: StartFrom::Earliest,
             commit: CommitPolicy::Never,
             work_us: 0,
+            through: None,
             client: Vec::new(),
         };
         let assignment = Assignment { topics: vec![topic], ..Assignment::default() };
@@ -141,6 +142,7 @@ impl Both {
                 rebalances: Vec::new(),
                 commit: mallard_protocol::histogram::Histogram::new(),
                 errors: Vec::new(),
+                through: None,
                 client: None,
             }],
             ..IntervalReport::default()

@@ -38,6 +38,7 @@ mod sizes;
 mod stats;
 mod sys;
 mod template;
+mod through;
 mod topics;
 mod transactions;
 mod work;

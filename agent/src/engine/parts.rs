@@ -3,7 +3,7 @@
 use super::{Observed, clock::Interval};
 use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
-    Transactions,
+    ThroughInterval, Transactions,
 };
 use mallard_protocol::{histogram::Histogram, ids::PhaseId};
 
@@ -92,6 +92,8 @@ pub(crate) struct PolledPart {
     pub(crate) commit: Histogram,
     /// Errors by code.
     pub(crate) errors: Vec<(String, u64)>,
+    /// What was seen of the inputs of a pipeline of others.
+    pub(crate) through: Option<ThroughInterval>,
     /// The client's statistics.
     pub(crate) client: Option<ClientStats>,
 }

@@ -49,7 +49,7 @@ impl Payloads {
     /// Values of a producer. With `stamped`, their first bytes are left to the stamp.
     pub(crate) fn new(
         spec: &PayloadSpec,
-        instance: InstanceId,
+        (run, instance): (u32, InstanceId),
         seed: u64,
         stamped: bool,
     ) -> Result<Self, String> {
@@ -70,7 +70,7 @@ impl Payloads {
             }
             PayloadSpec::Lines { lines } => Self::of_lines(lines),
             PayloadSpec::Template { source } => {
-                let renderer = Box::new(Renderer::new(source, instance, seed)?);
+                let renderer = Box::new(Renderer::new(source, (run, instance), seed)?);
                 Ok(Self { arena: Vec::new(), source: Source::Template(renderer) })
             }
         }
@@ -218,14 +218,14 @@ mod tests {
 
     fn bytes(size: u32, random_share: f64) -> Payloads {
         let spec = PayloadSpec::Bytes { size: SizeSpec::Fixed(size), random_share };
-        Payloads::new(&spec, InstanceId(0), 1, true).unwrap()
+        Payloads::new(&spec, (7, InstanceId(0)), 1, true).unwrap()
     }
 
     #[test]
     fn a_payload_too_small_for_its_stamp_is_refused() {
         let spec = PayloadSpec::Bytes { size: SizeSpec::Fixed(31), random_share: 0.0 };
-        assert!(Payloads::new(&spec, InstanceId(0), 1, true).is_err());
-        assert!(Payloads::new(&spec, InstanceId(0), 1, false).is_ok());
+        assert!(Payloads::new(&spec, (7, InstanceId(0)), 1, true).is_err());
+        assert!(Payloads::new(&spec, (7, InstanceId(0)), 1, false).is_ok());
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn lines_come_in_turn() {
         let spec = PayloadSpec::Lines { lines: vec![b"one".to_vec(), b"three".to_vec()] };
-        let mut payloads = Payloads::new(&spec, InstanceId(0), 1, false).unwrap();
+        let mut payloads = Payloads::new(&spec, (7, InstanceId(0)), 1, false).unwrap();
         let (at, len) = payloads.prepare(3).unwrap();
         assert_eq!(&payloads.arena()[at as usize..][..len as usize], b"three");
     }

@@ -157,6 +157,7 @@ mod tests {
             from: StartFrom::Earliest,
             commit: CommitPolicy::Never,
             work_us: 0,
+            through: None,
             client: Vec::new(),
         };
         let assignment = Assignment { topics: vec![topic], ..Assignment::default() };

@@ -329,6 +329,7 @@ impl Consumer {
             rebalances: polled.rebalances,
             commit: polled.commit,
             errors: polled.errors,
+            through: polled.through,
             client: polled.client,
         })
     }

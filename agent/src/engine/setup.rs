@@ -15,6 +15,7 @@ use super::{
     receipts::Receipts,
     reporter::Reporter,
     sender::Sender,
+    through::Through,
     topics::{Place, Topics},
     work::{Bench, Worker},
 };
@@ -210,6 +211,10 @@ impl Engine {
             parts: self.parts.clone(),
             sink: self.sink.clone(),
             reads_again: spec.from == StartFrom::Earliest,
+            through: spec
+                .through
+                .as_ref()
+                .map(|through| Through::new(through, self.assignment.run)),
             counts: Counts::default(),
         };
         self.spawn(&format!("poll {}", spec.name), move || intake.run())

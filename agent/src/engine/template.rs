@@ -1,8 +1,8 @@
 //! Payloads from a minijinja template.
 
 use super::random::{Random, below, random};
-use mallard_protocol::ids::InstanceId;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use mallard_protocol::{ids::InstanceId, mark::Mark};
+use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use rand::{Rng, RngExt};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,10 +24,15 @@ type Shared = Arc<Mutex<Random>>;
 
 impl Renderer {
     /// Compiles a template and renders it once, so that mistakes show before the load.
-    pub(crate) fn new(source: &str, instance: InstanceId, seed: u64) -> Result<Self, String> {
+    pub(crate) fn new(
+        source: &str,
+        (run, instance): (u32, InstanceId),
+        seed: u64,
+    ) -> Result<Self, String> {
         let mut environment = Environment::new();
         let random: Shared = Arc::new(Mutex::new(random(seed, 4)));
         add_functions(&mut environment, &random);
+        add_mark(&mut environment, run, instance);
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| describe(&error))?;
@@ -48,6 +53,16 @@ impl Renderer {
         };
         template.render_captured_to(values, into).map(drop).map_err(|error| describe(&error))
     }
+}
+
+/// `mark()` and `mark(part)`: what tells this record, or a piece of it, behind a pipeline that drops
+/// headers.
+fn add_mark(environment: &mut Environment<'static>, run: u32, instance: InstanceId) {
+    environment.add_function("mark", move |state: &State, part: Option<u16>| {
+        let sequence = state.lookup("sequence").and_then(|value| u64::try_from(value).ok());
+        let mark = Mark { run, instance, sequence: sequence.unwrap_or(0), part: part.unwrap_or(0) };
+        if part.is_some() { mark.to_string() } else { mark.whole() }
+    });
 }
 
 fn add_functions(environment: &mut Environment<'static>, random: &Shared) {
@@ -105,7 +120,7 @@ mod tests {
     use super::*;
 
     fn render(source: &str, sequence: u64) -> Result<String, String> {
-        let renderer = Renderer::new(source, InstanceId(3), 1)?;
+        let renderer = Renderer::new(source, (7, InstanceId(3)), 1)?;
         let mut bytes = Vec::new();
         renderer.render(sequence, &mut bytes)?;
         Ok(String::from_utf8(bytes).unwrap())
@@ -114,6 +129,12 @@ mod tests {
     #[test]
     fn a_template_knows_its_record() {
         assert_eq!(render("{{ instance }}/{{ sequence }}", 17).unwrap(), "3/17");
+    }
+
+    #[test]
+    fn a_mark_names_the_record_and_its_pieces() {
+        let text = render("{{ mark() }} {{ mark(2) }}", 26).unwrap();
+        assert_eq!(text, "00000007-0003-00000000001a 00000007-0003-00000000001a-0002");
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn consumer(from: StartFrom) -> ConsumerSpec {
         from,
         commit: CommitPolicy::Every { records: 100 },
         work_us: 0,
+        through: None,
         client: Vec::new(),
     }
 }

@@ -29,6 +29,8 @@ pub struct Vocabulary {
     pub phases: Vec<String>,
     /// Whether a consumer reads a topic to which stamped records are sent.
     pub has_end_to_end: bool,
+    /// Whether a consumer measures through a pipeline of others.
+    pub has_through: bool,
     /// Whether a producer sends in transactions.
     pub has_transactions: bool,
     /// Whether every producer runs closed loop (`rate: max`).
@@ -309,6 +311,10 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
             "with `rate: max` no record is due at a time, so nothing can be late and response \
              would only be service under a name that promises more",
             "give the load a rate",
+        )),
+        Needs::Through => (!vocabulary.has_through).then_some((
+            "no consumer is measured through a pipeline",
+            "add `through:` to the consumer that reads its output",
         )),
         Needs::Groups => vocabulary.groups.is_empty().then_some((
             "it observes no consumer group",

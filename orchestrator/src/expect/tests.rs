@@ -13,6 +13,7 @@ fn vocabulary() -> Vocabulary {
         agents: names(&["local-1", "local-2"]),
         phases: names(&["warm-up", "hold", "burst"]),
         has_end_to_end: true,
+        has_through: false,
         has_transactions: false,
         closed_loop_only: false,
         measured_us: 600_000_000,

@@ -252,6 +252,13 @@ pub(super) fn check_consumer(
             at_most(part.negative, &of("negative times"), times, "end-to-end times")?;
         }
     }
+    if let Some(through) = &interval.through {
+        let runs = through.sightings.iter().flat_map(|of| &of.runs);
+        let seen: u64 =
+            runs.map(|(_, length, times)| length.saturating_mul(u64::from(*times))).sum();
+        let expected = "what matches an input of the pipeline, and what matches none";
+        equal(received, "received", seen.saturating_add(through.unmatched), expected)?;
+    }
     at_most(ledger.consumed.foreign, "foreign before", interval.totals.foreign, "foreign now")?;
     if ledger.has_gap {
         return Ok(());

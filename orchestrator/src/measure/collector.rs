@@ -16,6 +16,7 @@ use super::{
     roster::{AgentIndex, Role, Roster},
     summary::{Received, Sent},
     tally::{Tally, add_codes},
+    through::ThroughBook,
     watch::Watch,
 };
 use crate::plan::CasePlan;
@@ -80,6 +81,8 @@ pub struct Collector {
     pub(super) readers: Vec<Tally>,
     pub(super) partitions: PartitionTable,
     pub(super) lag: LagTable,
+    /// By reader.
+    pub(super) throughs: Vec<ThroughBook>,
     pub(super) groups: Vec<Tally>,
     pub(super) group_table: GroupTable,
     pub(super) watches: Vec<Watch>,
@@ -104,6 +107,7 @@ impl Collector {
             readers: vec![Tally::default(); readers],
             partitions: PartitionTable::new(slots, readers, &roster.timeline),
             lag: LagTable::new(slots, readers),
+            throughs: vec![ThroughBook::default(); readers],
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
             agents,
@@ -370,6 +374,11 @@ impl Collector {
     ) {
         let Some(instance) = self.roster.instance(interval.instance) else { return };
         let Role::Consumer { reader } = instance.role else { return };
+        if let (Some(through), Some(plan)) =
+            (&interval.through, &self.roster.readers[reader].through)
+        {
+            self.throughs[reader].add(through, plan);
+        }
         let before = self.ledgers[interval.instance.index()].consumed.foreign;
         let foreign = interval.totals.foreign.saturating_sub(before);
         let partitions = &mut self.partitions;
@@ -482,11 +491,12 @@ impl Collector {
             samples.filter_map(|sample| table.take(sample, cell.end_us, lag, roster)).collect();
         if measured {
             let of_cell = (cell.start_us, cell.end_us);
+            let due = roster.due_per_s(of_cell);
             for interval in &intervals {
                 let tally = &mut self.groups[interval.group];
-                add_groups(tally, std::iter::once(interval), &|_| true, of_cell);
+                add_groups(tally, std::iter::once(interval), &|_| true, of_cell, due);
             }
-            add_groups(&mut self.whole, intervals.iter(), &|_| true, of_cell);
+            add_groups(&mut self.whole, intervals.iter(), &|_| true, of_cell, due);
         }
         intervals
     }
@@ -513,14 +523,15 @@ impl Collector {
             }
         }
         if measured {
+            let due = self.roster.due_per_s((start_us, end_us));
             for (tally, lag) in self.readers.iter_mut().zip(&lags) {
                 if let Some((sum, _)) = lag {
-                    tally.lag.record(*sum, end_us, end_us - start_us);
+                    tally.lag.record(*sum, (end_us, end_us - start_us), due);
                 }
             }
             let sum = lags.iter().flatten().map(|(sum, _)| *sum).reduce(|a, b| a + b);
             if let Some(sum) = sum {
-                self.whole.lag.record(sum, end_us, end_us - start_us);
+                self.whole.lag.record(sum, (end_us, end_us - start_us), due);
             }
         }
         lags

@@ -11,9 +11,10 @@ use super::{
     collector::Collector,
     roster::Role,
     tally::Outcome,
+    through::ThroughOutcome,
     watch::{Who, is_slot_of, lag_of, pairs},
 };
-use mallard_protocol::ids::TopicId;
+use mallard_protocol::ids::{InstanceId, TopicId};
 
 /// A partition in which the broker's offsets grew by less than what was acknowledged, or by more than
 /// what was sent.
@@ -122,8 +123,48 @@ impl Collector {
             lost: fate.map(|(lost, _)| lost),
             unexpected: fate.map(|(_, unexpected)| unexpected),
             lag_end: lag_of(who, member, &self.roster, &|reader, slot| self.lag.of(reader, slot)),
+            through: self.through_outcome(who),
             audited_intervals: self.audited,
         }
+    }
+
+    /// What became of records that went into pipelines of others.
+    fn through_outcome(&self, who: &Who) -> Option<ThroughOutcome> {
+        let readers = match who {
+            Who::All => 0..self.readers.len(),
+            Who::Reader(reader) => *reader..*reader + 1,
+            _ => 0..0,
+        };
+        readers.filter_map(|reader| self.through_of(reader)).reduce(ThroughOutcome::and)
+    }
+
+    fn through_of(&self, reader: usize) -> Option<ThroughOutcome> {
+        let plan = self.roster.readers[reader].through.as_ref()?;
+        let inputs = plan.sources.iter().map(|source| self.visible_of(*source)).sum();
+        Some(self.throughs[reader].outcome(inputs, plan))
+    }
+
+    /// Records of a producer instance that were acknowledged, and not in a transaction that was not
+    /// committed.
+    fn visible_of(&self, instance: InstanceId) -> u64 {
+        let role = self.roster.instance(instance).map(|instance| instance.role);
+        let (Some(Role::Producer { producer }), Some(ledger)) =
+            (role, self.ledgers.get(instance.index()))
+        else {
+            return 0;
+        };
+        match self.roster.producers[producer].transactional {
+            true => ledger.committed_records,
+            false => ledger.produced.acked,
+        }
+    }
+
+    /// Whether every input of every pipeline came out, as far as that can be told.
+    #[must_use]
+    pub fn came_through(&self) -> bool {
+        let outcomes = (0..self.readers.len()).filter_map(|reader| self.through_of(reader));
+        let mut outcomes = outcomes;
+        outcomes.all(|through| through.lost == 0 && through.incomplete.unwrap_or(0) == 0)
     }
 
     /// Lag of observed groups after the drain, of a member of a scope.

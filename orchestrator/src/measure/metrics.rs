@@ -10,6 +10,7 @@ mod listing;
 mod observe;
 mod produce;
 mod records;
+mod through;
 
 use super::tally::Tally;
 use crate::expect::nearest::nearest_of;
@@ -70,6 +71,8 @@ pub enum Needs {
     Both,
     /// Producers with transactions.
     Transactions,
+    /// Consumers behind pipelines of others.
+    Through,
     /// Observed groups.
     Groups,
 }
@@ -146,6 +149,7 @@ pub fn registry() -> &'static [Metric] {
             latency::sizes_and_commits(),
             consume::metrics(),
             records::metrics(),
+            through::metrics(),
             observe::metrics(),
             agent::metrics(),
         ];

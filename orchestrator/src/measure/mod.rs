@@ -22,6 +22,7 @@ mod summary;
 pub mod tally;
 #[cfg(test)]
 mod tests;
+mod through;
 pub mod units;
 mod watch;
 mod windows;
@@ -35,4 +36,5 @@ pub use observed::GroupSeen;
 pub use partitions::POINTS_MAX;
 pub use roster::{AgentIndex, Roster, workload_of};
 pub use spans::Spans;
+pub use through::{ThroughOutcome, ThroughPlan};
 pub use watch::{Finding, Judged};

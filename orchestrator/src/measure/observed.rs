@@ -164,6 +164,7 @@ pub(super) fn add_groups<'a>(
     groups: impl Iterator<Item = &'a GroupInterval>,
     in_slot: &dyn Fn(usize) -> bool,
     (start_us, end_us): (u64, u64),
+    due_per_s: Option<f64>,
 ) {
     let observed = &mut tally.observed;
     let mut sum = None;
@@ -186,7 +187,7 @@ pub(super) fn add_groups<'a>(
         observed.committed_time_us += time_us;
     }
     if let Some(sum) = sum {
-        observed.lag.record(sum, end_us, end_us - start_us);
+        observed.lag.record(sum, (end_us, end_us - start_us), due_per_s);
     }
 }
 
@@ -228,7 +229,7 @@ mod tests {
         let interval = table.take(&second, 3 * SECOND_US, &lag, &roster).expect("it exists");
         let mut tally = Tally::default();
         let of_cell = (2 * SECOND_US, 3 * SECOND_US);
-        add_groups(&mut tally, [&interval].into_iter(), &|_| true, of_cell);
+        add_groups(&mut tally, [&interval].into_iter(), &|_| true, of_cell, None);
         let observed = tally.observed;
         assert_eq!((observed.committed, observed.committed_time_us), (5 + 20, 2 * SECOND_US));
         assert_eq!((observed.lag.max, observed.members_min), (5 + 30, Some(2)));

@@ -1,6 +1,6 @@
 //! Who takes part in a case, by dense indices: what the hot path needs of a plan, looked up once.
 
-use super::spans::Spans;
+use super::{spans::Spans, through::ThroughPlan};
 use crate::{
     expect::Vocabulary,
     plan::{CasePlan, KafkaPlan},
@@ -104,6 +104,8 @@ pub struct Reader {
     pub read_committed: bool,
     /// Where it starts to read.
     pub from: StartFrom,
+    /// How its records are matched with what went into a pipeline of others.
+    pub through: Option<ThroughPlan>,
     /// By partition slot: whether it reads that partition.
     pub reads: Vec<bool>,
 }
@@ -199,6 +201,7 @@ impl Roster {
                 group,
                 read_committed: reads_committed(&spec.client, connection),
                 from: spec.from,
+                through: spec.through.as_ref().map(ThroughPlan::from),
                 reads: vec![false; self.slots()],
             });
             self.readers.len() - 1
@@ -272,6 +275,13 @@ impl Roster {
         self.producers.iter().map(|producer| producer.schedule.rate_at(at_us)).sum()
     }
 
+    /// Records due a second in the middle of an interval, whoever sends them; `None` in a closed loop.
+    #[must_use]
+    pub fn due_per_s(&self, (start_us, end_us): (u64, u64)) -> Option<f64> {
+        let due = self.target_per_s(start_us + (end_us - start_us) / 2);
+        due.filter(|_| !self.producers.is_empty())
+    }
+
     /// Whether any record is due in `[start_us, end_us)`. Without producers nobody can know, so yes.
     #[must_use]
     pub fn is_due_between(&self, start_us: u64, end_us: u64) -> bool {
@@ -302,6 +312,7 @@ impl Roster {
             let mut slots = self.partitions(producer.topic);
             slots.any(|slot| self.readers.iter().any(|reader| reader.reads[slot]))
         };
+        let has_through = self.readers.iter().any(|reader| reader.through.is_some());
         Vocabulary {
             topics: self.topics.iter().map(|t| (t.alias.clone(), t.partitions)).collect(),
             producers: self.producers.iter().map(|producer| producer.name.clone()).collect(),
@@ -309,7 +320,8 @@ impl Roster {
             groups: self.groups.clone(),
             agents: self.agents.clone(),
             phases: self.timeline.0.iter().map(|phase| phase.name.clone()).collect(),
-            has_end_to_end: self.producers.iter().any(|p| p.stamped && is_read(p)),
+            has_end_to_end: has_through || self.producers.iter().any(|p| p.stamped && is_read(p)),
+            has_through,
             has_transactions: self.producers.iter().any(|producer| producer.transactional),
             closed_loop_only: self.is_closed_loop_only(),
             measured_us: self.measured.total_us(),

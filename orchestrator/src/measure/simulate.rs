@@ -148,6 +148,7 @@ impl Shape {
             from: StartFrom::RunStart,
             commit: CommitPolicy::Never,
             work_us: 0,
+            through: None,
             client: Vec::new(),
         };
         AgentPlan {
@@ -438,6 +439,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         rebalances: Vec::new(),
         commit: Histogram::new(),
         errors: Vec::new(),
+        through: None,
         client: None,
     };
     let report = |((start_us, end_us), sequence): (&(u64, u64), u64)| IntervalReport {

@@ -9,7 +9,9 @@
 //! Invariant: absorbing is addition; it is associative and commutative, so the order in which reports
 //! arrive changes nothing. A tally's size does not depend on how much was absorbed.
 
-use super::{observed::ObservedTally, resources::ResourceTally, slope::LeastSquares};
+use super::{
+    observed::ObservedTally, resources::ResourceTally, slope::LeastSquares, through::ThroughOutcome,
+};
 use mallard_protocol::{histogram::Histogram, interval::ClientStats};
 use std::collections::BTreeMap;
 
@@ -187,6 +189,12 @@ pub struct LagTally {
     pub max: u64,
     /// The latest with its time.
     pub last: Option<(u64, u64)>,
+    /// Time up to the last interval in which lag has been more than a second of load without a break.
+    pub behind_us: u64,
+    /// The longest such time.
+    pub behind_max_us: u64,
+    /// Time in which a target rate said how much a second of load is.
+    pub paced_us: u64,
 }
 
 /// What only the end of a case tells.
@@ -198,6 +206,8 @@ pub struct Outcome {
     pub unexpected: Option<u64>,
     /// Lag after the drain.
     pub lag_end: Option<u64>,
+    /// What became of records that went into pipelines of others.
+    pub through: Option<ThroughOutcome>,
     /// Interval reports whose accounts were checked and add up.
     pub audited_intervals: u64,
 }
@@ -336,9 +346,15 @@ impl ClientTally {
 }
 
 impl LagTally {
-    /// Adds the lag of an interval that ended at `end_us` and took `time_us`.
+    /// Adds the lag of an interval that ended at `end_us` and took `time_us`, in which so many records a
+    /// second were due; `None` in a closed loop.
     #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
-    pub fn record(&mut self, lag: u64, end_us: u64, time_us: u64) {
+    pub fn record(&mut self, lag: u64, (end_us, time_us): (u64, u64), due_per_s: Option<f64>) {
+        if let Some(due_per_s) = due_per_s {
+            self.paced_us += time_us;
+            self.behind_us = if lag as f64 > due_per_s { self.behind_us + time_us } else { 0 };
+            self.behind_max_us = self.behind_max_us.max(self.behind_us);
+        }
         self.time_us += time_us;
         self.record_us += lag as f64 * time_us as f64;
         self.max = self.max.max(lag);

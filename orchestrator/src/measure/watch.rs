@@ -310,15 +310,18 @@ impl Watch {
         roster: &Roster,
         lag: &dyn Fn(usize, usize) -> Option<u64>,
     ) {
-        if !self.expectation.metric.name.starts_with("consume.lag.")
+        if !["consume.lag.", "consume.recovery_time."]
+            .iter()
+            .any(|of| self.expectation.metric.name.starts_with(of))
             || !self.windows.contains(start_us)
         {
             return;
         }
+        let due = roster.due_per_s((start_us, end_us));
         for member in 0..self.members {
             if let Some(lag) = lag_of(&self.who, member, roster, lag) {
                 self.feed(start_us, member, |tally| {
-                    tally.lag.record(lag, end_us, end_us - start_us);
+                    tally.lag.record(lag, (end_us, end_us - start_us), due);
                 });
             }
         }
@@ -335,6 +338,7 @@ impl Watch {
         {
             return;
         }
+        let due = roster.due_per_s((start_us, end_us));
         for member in 0..self.members {
             let who = self.who.clone();
             let of_who = groups.iter().filter(|interval| match who {
@@ -344,7 +348,7 @@ impl Watch {
             let of_who: Vec<_> = of_who.collect();
             let in_slot = |slot: usize| is_slot_of(&who, member, slot, roster);
             self.feed(start_us, member, |tally| {
-                add_groups(tally, of_who.iter().copied(), &in_slot, (start_us, end_us));
+                add_groups(tally, of_who.iter().copied(), &in_slot, (start_us, end_us), due);
             });
         }
     }

@@ -74,6 +74,7 @@ pub(super) fn build(
     building.check_rates();
     building.producers();
     building.consumers();
+    building.throughs();
     building.check_observed();
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
     let broken = scenario.broken || building.reader.errors() > before;
@@ -234,6 +235,10 @@ fn vocabulary(
     let stamped = |topic| producers().any(|p| p.topic == topic && p.stamp != StampPlace::Nowhere);
     let mut read =
         agents.iter().flat_map(|agent| &agent.consumers).flat_map(|consumer| &consumer.topics);
+    let throughs = || {
+        let consumers = agents.iter().flat_map(|agent| &agent.consumers);
+        consumers.filter(|c| c.through.as_ref().is_some_and(|t| !t.sources.is_empty()))
+    };
     let measured: Vec<_> = timeline.0.iter().filter(|phase| phase.kind.is_measured()).collect();
     let open = |p: &mallard_protocol::workload::ProducerSpec| {
         p.schedule.segments().iter().any(|segment| {
@@ -259,7 +264,8 @@ fn vocabulary(
         phases: names(
             &mut timeline.0.iter().filter(|p| p.kind != PhaseKind::Drain).map(|p| &p.name),
         ),
-        has_end_to_end: broken || read.any(|topic| stamped(*topic)),
+        has_end_to_end: broken || read.any(|topic| stamped(*topic)) || throughs().next().is_some(),
+        has_through: broken || scenario.consumers.iter().any(|(_, c)| c.through.is_some()),
         has_transactions: broken
             || scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
         closed_loop_only: !broken && producers().next().is_some() && !producers().any(open),

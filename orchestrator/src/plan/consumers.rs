@@ -67,6 +67,8 @@ impl Building<'_> {
                 from: consumer.from.value,
                 commit: commit.unwrap_or(default),
                 work_us: super::schedule::micros(consumer.work),
+                // The producers before it are looked up when all are placed.
+                through: None,
                 client: client.clone(),
             });
         }
@@ -152,7 +154,7 @@ impl Building<'_> {
     }
 
     fn warn_of_silence(&mut self, consumer: &Consumer) {
-        if consumer.from.value == StartFrom::Earliest {
+        if consumer.from.value == StartFrom::Earliest || consumer.through.is_some() {
             return;
         }
         for topic in &consumer.topics.value {

@@ -16,6 +16,7 @@ mod schedule;
 pub mod show;
 pub mod sizes;
 mod template;
+mod through;
 mod topics;
 
 use crate::{

@@ -9,6 +9,7 @@ use crate::load::{
     nearest::{listed, suggest},
     shape::{Located, Reader},
 };
+use mallard_protocol::workload::{ConsumerSpec, ProducerSpec};
 
 /// What the embedded broker weighs beside instances.
 const BROKER_WEIGHT: usize = 1;
@@ -57,6 +58,16 @@ impl Placement {
 
     pub(super) fn into_agents(self) -> Vec<AgentPlan> {
         self.agents
+    }
+
+    /// All producer instances so far.
+    pub(super) fn producers(&self) -> impl Iterator<Item = &ProducerSpec> {
+        self.agents.iter().flat_map(|agent| &agent.producers)
+    }
+
+    /// All consumer instances so far.
+    pub(super) fn consumers_mut(&mut self) -> impl Iterator<Item = &mut ConsumerSpec> {
+        self.agents.iter_mut().flat_map(|agent| &mut agent.consumers)
     }
 
     pub(super) fn agent(&mut self, index: usize) -> &mut AgentPlan {

@@ -106,7 +106,8 @@ impl Building<'_> {
         let Some(schedule) = schedule(load, fraction, mean, self.reader) else { return };
         let agents = self.agents_for(&producer.instances, split, &eligible);
         let stride = u32::try_from(agents.len()).unwrap_or(u32::MAX);
-        let stamp = stamp_place(&payload);
+        let through = producer.topic.as_ref().is_some_and(|topic| self.goes_through(&topic.value));
+        let stamp = if through { StampPlace::Header } else { stamp_place(&payload) };
         for (offset, agent) in (0..).zip(agents) {
             let Some(instance) = self.instance(&name.at) else { return };
             let own_name = format!("{}-{}", name.value, offset + 1);
@@ -291,7 +292,7 @@ impl Building<'_> {
             let file = file.map(|file| format!(" of {file}")).unwrap_or_default();
             let line = wrong.line.map(|line| format!(" (line {line}{file})")).unwrap_or_default();
             let message = format!("the template is wrong: {}{line}", wrong.message);
-            let help = "it may use `sequence`, `instance`, `now_ms`, `int(low, high)`, `float(low, high)`, `choice(list)`, `uuid()`";
+            let help = "it may use `sequence`, `instance`, `now_ms`, `int(low, high)`, `float(low, high)`, `choice(list)`, `uuid()`, `mark(part)`";
             self.reader.error(at, message, help);
             return None;
         }

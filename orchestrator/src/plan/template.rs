@@ -1,5 +1,6 @@
 //! A trial of a payload template: its syntax, the names it uses, and about how long what it makes is.
 
+use mallard_protocol::{ids::InstanceId, mark::Mark};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
 
 /// A template's mistake.
@@ -31,6 +32,10 @@ pub(super) fn trial(source: &str) -> Result<String, TemplateError> {
         list.try_iter()?.next().ok_or_else(invalid)
     });
     environment.add_function("uuid", || "00000000-0000-4000-8000-000000000000");
+    environment.add_function("mark", |part: Option<u16>| {
+        let mark = Mark { run: 0, instance: InstanceId(0), sequence: 0, part: part.unwrap_or(0) };
+        if part.is_some() { mark.to_string() } else { mark.whole() }
+    });
     environment.add_template("payload", source).map_err(describe)?;
     let template = environment.get_template("payload").map_err(describe)?;
     // A time of this century, so that its digits are as many as in a run.

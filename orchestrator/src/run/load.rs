@@ -116,12 +116,13 @@ impl Case {
             self.tell_phases(at_us);
         }
         let late = self.now_us >= self.deadline_us;
-        if self.drain.is_over() {
+        let over = self.drain.is_over() && self.collector.came_through();
+        if over {
             self.drained_at_us = self.run_clock_us();
         }
         // Agents that have closed their clients, as they do when nobody was there for too long, will
         // not send or receive any more.
-        if self.drain.is_over() || late || self.all_finished() {
+        if over || late || self.all_finished() {
             self.read_end_offsets();
         }
     }

@@ -1,12 +1,13 @@
 //! Systems that Mallard does not start: their groups are watched, with Kafka's own tools as foreigners
-//! and as witnesses.
+//! and as witnesses, and a Flink job is measured through.
 
-use crate::world::{PATIENCE, RUN, cluster_file, codes, sandbox};
+use crate::world::{PATIENCE, RUN, assert_went_well, cluster_file, codes, metric, sandbox};
 use serde_json::Value;
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 use testkit::{
     java,
-    kafka::{self, KafkaCluster},
+    kafka::{self, Isolation, KafkaCluster},
+    paths,
     process::{self, Running, Signal},
     wait,
 };
@@ -115,4 +116,82 @@ fn a_rebalance_of_a_foreign_group_is_counted() {
         let _ = consumer.wait(PATIENCE);
     }
     kafka.delete_topic("shared-out");
+}
+
+/// The Flink job of `examples/flink`, once its tasks run.
+fn flink_job(kafka: &KafkaCluster, from: &str, to: &str, more: &[&str]) -> Running {
+    let folder = paths::flink();
+    let mut classes = folder.join("classes").into_os_string();
+    classes.push(":");
+    classes.push(folder.join("libs/*"));
+    let mut command = Command::new(java::launcher().expect("a Java"));
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m", "-cp"]).arg(classes);
+    command.args(["mallard.flink.FlattenJob", "--bootstrap", &kafka.bootstrap()]);
+    command.args(["--from", from, "--to", to]).args(more);
+    let job = process::start(&mut command);
+    wait::until("the Flink job runs", PATIENCE, || {
+        job.stderr_so_far().contains("from INITIALIZING to RUNNING").then_some(())
+    });
+    job
+}
+
+/// Runs the shipped scenario through the Flink job, which treats headers in one way or the other.
+fn measure_through_flink(name: &str, headers: &str, matched_by: &str) {
+    let kafka = kafka::shared(3);
+    let (from, to) = (format!("raw-{name}"), format!("rows-{name}"));
+    for topic in [&from, &to] {
+        kafka.create_topic(topic, 3, 1, &[]);
+    }
+    let group = format!("flink-{name}");
+    let more = ["--group", &group, "--headers", headers, "--checkpoint-ms", "500"];
+    let job = flink_job(kafka, &from, &to, &more);
+    let shipped = |name: &str| {
+        let file = paths::workspace().join("examples/flink").join(name);
+        std::fs::read_to_string(file).expect("the example is there")
+    };
+    let scenario = shipped("through.yaml");
+    let scenario = scenario
+        .replace("health-data-raw", &from)
+        .replace("health-data-rows", &to)
+        .replace("flink-job", &group);
+    let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
+    sandbox.file("payload.json.j2", shipped("payload.json.j2"));
+    let set = ["--set", "hold=6s", "--set", "rate=100/s", "--set", matched_by];
+    let outcome = sandbox.mallard([&RUN[..], &set].concat());
+    let run = sandbox.latest_run();
+    let result = run.only_result();
+
+    // 11 s at 100/s, five samples each: every payload came out, whole, and none twice.
+    assert_eq!(metric(&result, "through.inputs"), 1_100.0);
+    assert_eq!(metric(&result, "through.matched"), 1_100.0, "{outcome}");
+    for none in ["lost", "incomplete", "duplicates", "unmatched"] {
+        assert_eq!(metric(&result, &format!("through.{none}")), 0.0, "{none}: {outcome}");
+    }
+    assert_eq!(metric(&result, "through.outputs"), 5_500.0);
+    assert_eq!(kafka.consume_count(&to, Isolation::ReadUncommitted), 5_500);
+    assert_eq!(kafka.end_offsets(&from).values().sum::<i64>(), 1_100, "no probe went in");
+    assert_eq!(lag_by_kafkas_own_tool(kafka, &group), 0);
+    assert_eq!(of_group(&result, &group, "observe.lag.end"), Some(0.0));
+    // Flink assigns partitions by itself: its group commits, and has no members.
+    assert_eq!(of_group(&result, &group, "observe.members.max"), Some(0.0));
+    assert!(metric(&result, "end_to_end.p50") > 0.0);
+    assert_went_well(&outcome, &run);
+
+    job.signal(Signal::TERM);
+    let _ = job.wait(PATIENCE);
+    for topic in [&from, &to] {
+        kafka.delete_topic(topic);
+    }
+}
+
+#[test]
+fn every_payload_comes_out_of_a_flink_job_once_by_its_header() {
+    testkit::require!(kafka, flink);
+    measure_through_flink("kept", "keep", "match=header");
+}
+
+#[test]
+fn where_a_pipeline_drops_headers_a_field_tells_the_same() {
+    testkit::require!(kafka, flink);
+    measure_through_flink("dropped", "drop", "match={field: sample_id}");
 }

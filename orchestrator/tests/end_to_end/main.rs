@@ -4,6 +4,7 @@
 mod embedded;
 mod faults;
 mod foreign;
+mod health;
 mod kafka;
 mod resume;
 mod suites;

@@ -3,6 +3,7 @@
 use super::{
     payload::mention,
     producers::{Instances, client, instances, labels, one_instance, partition},
+    through::{self, Through},
 };
 use crate::load::{
     shape::{
@@ -38,6 +39,8 @@ pub struct Consumer {
     pub isolation: &'static str,
     /// Work for each record.
     pub work: Duration,
+    /// The pipeline of others that its records come out of.
+    pub through: Option<Through>,
     /// Client properties.
     pub client: Vec<Property>,
     /// Labels that its hosts must have.
@@ -97,6 +100,13 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
         "read_committed",
     );
     let work = fields.default("work", "Work for each record.", duration(), "0s", Duration::ZERO);
+    let doc =
+        "Matches its records with what went into a pipeline of others: time, losses, duplicates.";
+    let through = fields.optional("through", doc, through::shape());
+    if let (Some(at), Some(_)) = (fields.place_of("through"), fields.place_of("work")) {
+        let help = "what comes out of a pipeline is only looked at; leave `work` out";
+        fields.error(&at, "`through` and `work` exclude each other", help);
+    }
     let client = client(fields);
     let on = labels(fields);
     fields.later("process", "decoding and validating records");
@@ -115,6 +125,7 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
         commit: commit.flatten(),
         isolation: isolation.unwrap_or_default(),
         work: work.unwrap_or_default(),
+        through: through.flatten(),
         client: client.unwrap_or_default(),
         on: on.unwrap_or_default(),
         at,
@@ -142,6 +153,7 @@ impl Consumer {
             commit: None,
             isolation: "read_committed",
             work: Duration::ZERO,
+            through: None,
             client: Vec::new(),
             on: Vec::new(),
             at,

@@ -7,6 +7,7 @@ mod observe;
 pub mod payload;
 pub mod producers;
 pub mod steps;
+pub mod through;
 
 use super::{
     shape::{

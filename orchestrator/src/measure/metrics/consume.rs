@@ -124,6 +124,19 @@ fn lag() -> Vec<Metric> {
             "the broker's end offsets after the drain, and the consumers' last positions",
             |t| t.outcome.lag_end.map(|lag| lag as f64)
         ),
+        metric!(
+            "consume.recovery_time.max",
+            "us",
+            true,
+            Consumers,
+            LAGGING,
+            "longest time that consumers stayed more than a second behind: how long a burst is felt until lag \
+             is down again; 0 if they always kept up",
+            "longest run of measured intervals at whose end lag was more than a second of load (the \
+             target rate of all producers at that moment)",
+            LAG,
+            |t| (t.lag.paced_us > 0).then_some(t.lag.behind_max_us).and_then(count)
+        ),
     ]
 }
 

@@ -58,6 +58,21 @@ fn lag() -> Vec<Metric> {
             "the broker's end offsets after the drain, and what was committed in its last interval",
             |t| t.observed.lag_end.map(|lag| lag as f64)
         ),
+        metric!(
+            "observe.recovery_time.max",
+            "us",
+            true,
+            Groups,
+            LAGGING,
+            "longest time that groups under `observe` stayed more than a second behind: how long a burst is felt until lag \
+             is down again; 0 if they always kept up",
+            "longest run of measured intervals at whose end lag was more than a second of load (the \
+             target rate of all producers at that moment)",
+            LAG,
+            |t| (t.observed.lag.paced_us > 0)
+                .then_some(t.observed.lag.behind_max_us)
+                .and_then(count)
+        ),
     ]
 }
 
