@@ -4,6 +4,7 @@ pub mod across;
 pub mod agent_binary;
 pub mod archive;
 pub mod bounds;
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod diagnosis;

@@ -3,7 +3,10 @@
 
 mod support;
 
-use mallard::report::{self, schema, templates::Templates};
+use mallard::{
+    archive::RunFolder,
+    report::{self, schema, templates::Templates},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -132,6 +135,23 @@ fn an_unfinished_run_has_a_page_and_is_in_the_index() {
     assert!(text(run.join("junit.xml")).contains("errors=\"1\""));
     let index = text(results.path().join("index.html"));
     assert!(index.contains("… unfinished") && index.contains("2026-03-18 12:00:00"));
+}
+
+#[test]
+fn a_run_that_goes_on_is_told_from_one_that_was_cut_off() {
+    let results = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(results.path(), "steady", Some("mine")).unwrap();
+    let pages = || {
+        report::write(&results.path().join("mine"), &Templates::load(None).unwrap()).unwrap();
+        (text(results.path().join("index.html")), text(results.path().join("mine/report.html")))
+    };
+    let (index, page) = pages();
+    assert!(index.contains("… running") && index.contains("still going on"));
+    assert!(page.contains("the run goes on"));
+    drop(folder);
+    let (index, page) = pages();
+    assert!(index.contains("… unfinished") && index.contains("cut off before its end"));
+    assert!(page.contains("the run was cut off before its end"));
 }
 
 #[test]

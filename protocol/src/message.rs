@@ -48,6 +48,13 @@ pub enum ToAgent {
         /// The common start: this reading of the agent's clock is 0 on the run's clock.
         at_clock_us: u64,
     },
+    /// From now on this agent looks at these once an interval: the one that did is lost.
+    Observe {
+        /// Topics whose end offsets it reads.
+        topics: Vec<TopicId>,
+        /// Groups that are not the case's own.
+        groups: Vec<String>,
+    },
     /// Ends the schedule now: nothing more is due. Records that are out are still waited for.
     StopLoad,
     /// Intervals before this one are safe with the orchestrator.

@@ -253,6 +253,11 @@ impl Core {
             }
             ToAgent::Hello { .. } | ToAgent::Heartbeat => {}
             _ if self.ending.is_some() => {}
+            ToAgent::Observe { topics, groups } => {
+                logfile::info("takes over looking at end offsets and groups");
+                // Without an engine there is nothing to observe, and the life cycle says so elsewhere.
+                let _ = self.engine.send(Command::Observe(topics, groups));
+            }
             order => self.carry_out(order),
         }
         None

@@ -8,6 +8,7 @@ use crate::{
     admin::{EndOffsetsWatch, GroupsWatch},
     engine::{Engine, Hooks, Observed},
     host::ResourceSampler,
+    logfile,
     spool::Appended,
 };
 use mallard_protocol::{
@@ -20,7 +21,7 @@ use mallard_protocol::{
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender, SyncSender},
     },
     thread::{self, JoinHandle},
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Probe(Vec<TopicId>),
     /// Starts at this reading of the clock, in microseconds.
     Start(u64),
+    /// Looks at topics and groups from now on.
+    Observe(Vec<TopicId>, Vec<String>),
     /// Ends the schedule.
     StopLoad,
     /// Flushes, closes, and is gone.
@@ -48,7 +51,8 @@ pub(super) enum Command {
 /// Starts the thread that drives the engine.
 pub(super) fn start(shared: Arc<Shared>, events: SyncSender<Event>) -> io::Result<Sender<Command>> {
     let (commands, orders) = mpsc::channel();
-    let driver = Driver { shared, events, running: None };
+    let observer = Observer::default();
+    let driver = Driver { shared, events, observer, running: None };
     thread::Builder::new().name("engine".into()).spawn(move || driver.run(&orders))?;
     Ok(commands)
 }
@@ -56,7 +60,61 @@ pub(super) fn start(shared: Arc<Shared>, events: SyncSender<Event>) -> io::Resul
 struct Driver {
     shared: Arc<Shared>,
     events: SyncSender<Event>,
+    observer: Observer,
     running: Option<(Engine, JoinHandle<()>)>,
+}
+
+/// Looks at the brokers once an interval, if this agent does: from the start, or since the one that did
+/// was lost.
+#[derive(Clone, Default)]
+struct Observer {
+    watches: Arc<Mutex<Watches>>,
+    /// Where Kafka is and which topics there are; payloads and instances left out.
+    facts: Assignment,
+}
+
+#[derive(Default)]
+struct Watches {
+    offsets: Option<EndOffsetsWatch>,
+    groups: Option<GroupsWatch>,
+}
+
+impl Observer {
+    fn new(assignment: &Assignment) -> Result<Self, AgentFailure> {
+        let facts = Assignment {
+            connection: assignment.connection.clone(),
+            topics: assignment.topics.clone(),
+            ..Assignment::default()
+        };
+        let observer = Self { watches: Arc::default(), facts };
+        observer.watch(assignment.observes.clone(), assignment.observed_groups.clone())?;
+        Ok(observer)
+    }
+
+    fn watch(&self, observes: Vec<TopicId>, groups: Vec<String>) -> Result<(), AgentFailure> {
+        let facts = self.facts.clone();
+        let assignment = Assignment { observes, observed_groups: groups, ..facts };
+        let offsets = EndOffsetsWatch::start(&assignment)?;
+        let groups = GroupsWatch::start(&assignment)?;
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = Watches { offsets, groups };
+        Ok(())
+    }
+
+    /// All questions are under way at the same time, so that their answers are of one moment.
+    fn observe(&self) -> Observed {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let Watches { offsets, groups } = &mut *watches;
+        if let Some(watch) = offsets {
+            watch.ask();
+        }
+        if let Some(watch) = groups {
+            watch.ask();
+        }
+        Observed {
+            end_offsets: offsets.as_mut().map(EndOffsetsWatch::answer).unwrap_or_default(),
+            groups: groups.as_mut().map(GroupsWatch::answer).unwrap_or_default(),
+        }
+    }
 }
 
 impl Driver {
@@ -76,6 +134,12 @@ impl Driver {
                     }
                 }
                 (Command::Start(at_clock_us), Some((engine, _))) => engine.start(at_clock_us),
+                (Command::Observe(topics, groups), Some(_)) => {
+                    // Lag is one figure of many: without it the others go on.
+                    if let Err(failure) = self.observer.watch(topics, groups) {
+                        logfile::warn(failure.text);
+                    }
+                }
                 (Command::StopLoad, Some((engine, _))) => engine.stop_load(),
                 (Command::Finish(within), _) => self.finish(within),
                 // The life cycle lets no other combination through, but for orders that crossed a
@@ -85,10 +149,17 @@ impl Driver {
         }
     }
 
-    fn prepare(&self, assignment: Assignment) -> Result<(Engine, JoinHandle<()>), AgentFailure> {
-        let observe = observer(&assignment)?;
+    fn prepare(
+        &mut self,
+        assignment: Assignment,
+    ) -> Result<(Engine, JoinHandle<()>), AgentFailure> {
+        self.observer = Observer::new(&assignment)?;
+        let observer = self.observer.clone();
         let mut sampler = ResourceSampler::new();
-        let hooks = Hooks { sample_resources: Box::new(move || sampler.sample()), observe };
+        let hooks = Hooks {
+            sample_resources: Box::new(move || sampler.sample()),
+            observe: Some(Box::new(move || observer.observe())),
+        };
         let (sink, said) = mpsc::channel();
         let listener = Listener {
             shared: Arc::clone(&self.shared),
@@ -180,28 +251,4 @@ impl Listener {
         let after = self.shared.spool_end();
         let _ = self.events.send(Event::Engine { message, after });
     }
-}
-
-/// What looks at the brokers once an interval, where an assignment says so. All questions are under way
-/// at the same time, so that their answers are of one moment.
-fn observer(
-    assignment: &Assignment,
-) -> Result<Option<Box<dyn FnMut() -> Observed + Send>>, AgentFailure> {
-    let mut offsets = EndOffsetsWatch::start(assignment)?;
-    let mut groups = GroupsWatch::start(assignment)?;
-    if offsets.is_none() && groups.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(move || {
-        if let Some(watch) = &mut offsets {
-            watch.ask();
-        }
-        if let Some(watch) = &mut groups {
-            watch.ask();
-        }
-        Observed {
-            end_offsets: offsets.as_mut().map(EndOffsetsWatch::answer).unwrap_or_default(),
-            groups: groups.as_mut().map(GroupsWatch::answer).unwrap_or_default(),
-        }
-    })))
 }

@@ -444,6 +444,39 @@ pub struct RunResult {
     pub versions: BTreeMap<String, String>,
     /// The command line, secrets removed.
     pub command_line: Vec<String>,
+    /// Where the time went.
+    #[serde(default)]
+    pub time: TimeSpent,
+}
+
+/// Where a run's or case's time went, in microseconds. What is not load is the harness's own, but for a
+/// drain that waited for slow consumers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimeSpent {
+    /// From the first agent's start to the load's.
+    pub setup_us: u64,
+    /// The load, drain aside.
+    pub load_us: u64,
+    /// From the end of the load until everything had arrived.
+    pub drain_us: u64,
+    /// Flushing, closing, collecting, judging and writing results.
+    pub results_us: u64,
+    /// Deleting topics and groups, ending agents.
+    pub teardown_us: u64,
+    /// Making the pages.
+    pub report_us: u64,
+}
+
+impl TimeSpent {
+    /// Adds another case's.
+    pub fn add(&mut self, other: &Self) {
+        self.setup_us += other.setup_us;
+        self.load_us += other.load_us;
+        self.drain_us += other.drain_us;
+        self.results_us += other.results_us;
+        self.teardown_us += other.teardown_us;
+        self.report_us += other.report_us;
+    }
 }
 
 /// A case in `run.json`.

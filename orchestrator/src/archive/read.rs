@@ -31,6 +31,8 @@ pub struct RunArchive {
     pub id: String,
     /// `run.json`; none if the run did not finish.
     pub result: Option<RunResult>,
+    /// Whether a process is still at it.
+    pub is_running: bool,
     /// `events.jsonl`, without the intervals.
     pub events: Vec<TimedEvent>,
     /// Its cases, in order.
@@ -128,6 +130,13 @@ pub fn is_run(path: &Path) -> bool {
     path.join("run.json").is_file() || path.join("events.jsonl").is_file()
 }
 
+/// Whether a run is still going on: a process holds its folder. On file systems without locks this is
+/// never seen.
+#[must_use]
+pub fn is_running(path: &Path) -> bool {
+    super::lock::holder(path).is_some()
+}
+
 impl RunArchive {
     /// Reads a run's folder.
     ///
@@ -154,8 +163,19 @@ impl RunArchive {
         for name in case_names(path, result.as_ref(), &events)? {
             cases.push(CaseArchive::read(&path.join("cases").join(&name), name));
         }
-        Ok(Self { path: path.to_owned(), id, result, events, cases, gaps })
+        let is_running = is_running(path);
+        Ok(Self { path: path.to_owned(), id, result, is_running, events, cases, gaps })
     }
+}
+
+/// The cases of a run's folder, finished or not: names and folders.
+///
+/// # Errors
+///
+/// When it cannot be listed.
+pub fn case_folders(run: &Path) -> Result<Vec<(String, PathBuf)>, ArchiveError> {
+    let names = case_names(run, read_summary(run).as_ref(), &[])?;
+    Ok(names.into_iter().map(|name| (name.clone(), run.join("cases").join(name))).collect())
 }
 
 impl CaseArchive {

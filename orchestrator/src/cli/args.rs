@@ -23,6 +23,7 @@ Examples:
   mallard run scenarios/steady.yaml --set rate=200/s --set hold=30s
   mallard run scenarios --only 'codecs@*'                   every scenario of a folder, some cases
   mallard plan scenarios/soak.yaml                          who runs what where, how long, how many bytes
+  mallard calibrate cluster.yaml                            what rate is safe on these hosts
   mallard validate scenarios/*.yaml cluster.yaml            every mistake, nothing touched
   mallard run scenarios/soak.yaml --detach                  a soak that needs no terminal
   mallard status                                            how far it is
@@ -49,8 +50,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// List every metric that an expectation may name, with unit, meaning and formula
     Metrics(MetricsArgs),
+    /// Find what the agents of a cluster's hosts can do: rate ceiling, timer, clock
+    Calibrate(CalibrateArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
+    /// Print what agents reported, interval by interval, before anything was merged
+    Intervals(IntervalsArgs),
     /// Print the JSON Schema of a kind of file, for editors
     Schema {
         /// The kind of file
@@ -180,4 +185,51 @@ pub struct ReportArgs {
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+}
+
+/// `mallard calibrate`.
+///
+/// What is found is kept in `$XDG_DATA_HOME/mallard/calibration.json` (by default
+/// `~/.local/share/mallard/calibration.json`), by host and build; `plan` and `run` warn of loads beyond
+/// 70 % of it.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// Where Kafka and the hosts are [default: cluster.yaml here, else this machine and no Kafka]
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<PathBuf>,
+    /// How long each rate is measured; there are three to five a host
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// The agent's program [default: mallard-agent beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+}
+
+/// `mallard intervals`.
+#[derive(Debug, Args)]
+pub struct IntervalsArgs {
+    /// A run's folder, its id, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Only cases whose name matches; `*` stands for anything; may be repeated
+    #[arg(long = "case", value_name = "PATTERN")]
+    pub cases: Vec<String>,
+    /// Only agents whose name matches; may be repeated
+    #[arg(long = "agent", value_name = "PATTERN")]
+    pub agents: Vec<String>,
+    /// JSON: a line an interval, with all there is; CSV: a row an instance and interval
+    #[arg(long, value_enum, default_value_t = IntervalsFormat::Csv)]
+    pub format: IntervalsFormat,
+}
+
+/// What `mallard intervals` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum IntervalsFormat {
+    /// A row an instance and interval: accounts and percentiles.
+    Csv,
+    /// A line an interval: everything, histograms with their cells.
+    Json,
 }

@@ -1,8 +1,10 @@
 //! The command line: arguments in, exit code out.
 
 pub mod args;
+mod calibrate;
 mod detach;
 pub mod files;
+mod intervals;
 pub mod list;
 mod order;
 pub mod plan;
@@ -79,6 +81,8 @@ fn dispatch(cli: Cli) -> Outcome {
             crate::measure::metrics::table()
         }),
         Command::Report(args) => report::report(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Intervals(args) => intervals::intervals(&args),
         Command::Schema { of } => schema::schema(of),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),

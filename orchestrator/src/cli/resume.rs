@@ -11,6 +11,7 @@ use crate::{
     archive::{ArchiveError, RunFolder, read},
     exit_code,
     plan::Plan,
+    terminal::Style,
 };
 use mallard_protocol::BUILD_ID;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub(super) fn resume(args: &ResumeArgs) -> Outcome {
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     match replan(folder.id(), &order) {
-        Ok(plan) => begin(Ok(folder), plan, order, args.quiet),
+        Ok(plan) => begin(Ok(folder), plan, order, Style::choose(args.quiet)),
         Err(outcome) => outcome,
     }
 }

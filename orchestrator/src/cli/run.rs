@@ -12,8 +12,9 @@ use crate::{
     agent_binary, archive,
     archive::{
         RunFolder,
-        model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, Verdict},
+        model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict},
     },
+    calibrate::{self, Store},
     clock,
     events::RunEvent,
     exit_code,
@@ -64,7 +65,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let folder = RunFolder::create(&args.results, &plan.name, Some(&run_id));
-    let mut outcome = begin(folder, plan, order, args.quiet);
+    let mut outcome = begin(folder, plan, order, Style::choose(args.quiet));
     outcome.stderr.insert_str(0, &warnings);
     outcome
 }
@@ -74,14 +75,20 @@ pub(super) fn begin(
     folder: Result<RunFolder, archive::ArchiveError>,
     plan: Plan,
     order: Order,
-    quiet: bool,
+    style: Style,
 ) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match (folder, runtime) {
-        (Ok(folder), Ok(runtime)) => runtime.block_on(run_plan(folder, plan, order, quiet)),
+        (Ok(folder), Ok(runtime)) => runtime.block_on(run_plan(folder, plan, order, style)),
         (Err(cause), _) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
         (_, Err(cause)) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
     }
+}
+
+/// What `mallard calibrate` has found. A store that cannot be read takes nothing from a run but its
+/// doubts about rates.
+pub(super) fn calibrations() -> Store {
+    Store::place().and_then(|path| Store::read(&path).ok()).unwrap_or_default()
 }
 
 /// The run's id: as asked for, else by time and the first scenario's file.
@@ -91,7 +98,7 @@ fn run_id(args: &RunArgs) -> String {
     args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
 }
 
-async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) -> Outcome {
+async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style) -> Outcome {
     let stops = match signals::listen() {
         Ok(stops) => stops,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
@@ -100,7 +107,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) 
     if let Err(cause) = folder.order(&order) {
         return Outcome::failed(exit_code::ERROR, error_text(&cause));
     }
-    let mut audience = Audience::new(Style::choose(quiet));
+    let mut audience = Audience::new(style);
     let cases: Vec<String> = plan.cases.iter().map(|case| case.name.clone()).collect();
     let event = RunEvent::RunStarted {
         run_id: folder.id().to_owned(),
@@ -122,13 +129,14 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, quiet: bool) 
     if needs_engine {
         clear(&yard, &mut folder, &mut audience).await;
     }
-    let result = ended.into_result(folder.id(), &name, &order);
-    close(&mut folder, &mut audience, &result, &order)
+    let mut result = ended.into_result(folder.id(), &name, &order);
+    close(&mut folder, &mut audience, &mut result, &order)
 }
 
 async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> Ended {
     let mut ended = Ended::default();
     let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(not_run).collect();
+    let calibrations = calibrations();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
     for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
@@ -146,6 +154,7 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
             index,
             keep: order.keep,
             boot_id: clock::boot_id(),
+            loads: calibrate::loads(&case, &calibrations),
         };
         let judged = match progress {
             Progress::Running(checkpoint) => resume_case(case, context, &checkpoint, around).await,
@@ -191,15 +200,19 @@ fn not_run(case: &CasePlan) -> CaseOutcome {
 fn close(
     folder: &mut RunFolder,
     audience: &mut Audience,
-    result: &RunResult,
+    result: &mut RunResult,
     order: &Order,
 ) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
     let told = audience.tell(folder, finished);
+    let began = clock::monotonic_us();
     let pages = Templates::load(order.templates.as_deref())
         .and_then(|templates| report::write(folder.path(), &templates));
+    // Pages say nothing of it, so they stay the same when they are made again.
+    result.time.report_us = clock::monotonic_us() - began;
+    let written = written.and_then(|()| folder.finish(result));
     let mut outcome = Outcome { code: exit_code::of(result.verdict), ..Outcome::default() };
     let failures = [
         written.err().map(|cause| error_text(&cause)),
@@ -221,10 +234,12 @@ struct Ended {
     reasons: Vec<Reason>,
     across: Vec<AcrossResult>,
     skipped: usize,
+    time: TimeSpent,
 }
 
 impl Ended {
     fn add(&mut self, judgement: &Judgement) {
+        self.time.add(&judgement.spent);
         self.versions.extend(judgement.result.versions.clone());
         let duration_us = progress::duration_us(&judgement.result);
         self.cases.push(verdict::summary(judgement, duration_us));
@@ -277,6 +292,7 @@ impl Ended {
             across: self.across,
             versions: self.versions,
             command_line: order.command_line.clone(),
+            time: self.time,
         }
     }
 

@@ -3,7 +3,6 @@
 //! Grammar: `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
 //! with `OP` one of `<`, `<=`, `>`, `>=`, `==`, `!=`.
 
-pub mod nearest;
 pub mod parse;
 mod scope;
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use super::{
     Comparison, Expectation, Scope, Window,
-    nearest::nearest_of,
     scope::parse_scope,
     tokens::{Token, Tokens},
 };
-use crate::measure::{
-    metrics::{self, Metric, Needs},
-    units::{self, QuantityError},
+use crate::{
+    load::nearest::nearest,
+    measure::{
+        metrics::{self, Metric, Needs},
+        units::{self, QuantityError},
+    },
 };
 use std::{ops::Range, path::PathBuf};
 
@@ -335,7 +337,7 @@ pub(super) fn did_you_mean<'a>(
     name: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<String> {
-    if let Some(near) = nearest_of(name, known.clone()) {
+    if let Some(near) = nearest(name, known.clone()) {
         return Some(format!("did you mean `{near}`?"));
     }
     let all: Vec<_> = known.take(10).map(|name| format!("`{name}`")).collect();

@@ -58,5 +58,8 @@ mod tests {
         assert_eq!(nearest("warm_up", ["hold", "warm-up"]), Some("warm-up"));
         assert_eq!(nearest("retention", keys), None);
         assert_eq!(nearest("rate", ["date", "load"]), Some("date"));
+        assert_eq!(nearest("ordres", ["orders", "events"]), Some("orders"));
+        assert_eq!(nearest("order", ["orders", "border-events"]), Some("orders"));
+        assert_eq!(nearest("x", ["orders"]), None);
     }
 }

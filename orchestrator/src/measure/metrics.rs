@@ -13,7 +13,7 @@ mod records;
 mod through;
 
 use super::tally::Tally;
-use crate::expect::nearest::nearest_of;
+use crate::load::nearest;
 use std::sync::LazyLock;
 
 pub use listing::{json, table};
@@ -38,6 +38,15 @@ pub struct Metric {
     pub scopes: Scopes,
     /// Its value in a tally; `None` without samples.
     pub value: fn(&Tally) -> Option<f64>,
+}
+
+impl Metric {
+    /// Why a metric may have no value although something was measured, as a predicate; `None` where
+    /// only a lack of samples can be the reason.
+    #[must_use]
+    pub fn why_no_value(&self) -> Option<&'static str> {
+        (self.name == "agent.memory.slope").then_some("has no value below 5 min of measured load")
+    }
 }
 
 impl PartialEq for Metric {
@@ -167,7 +176,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 /// The metric whose name is nearest to a name that does not exist, if one is near.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static Metric> {
-    let best = nearest_of(name, registry().iter().map(|metric| metric.name))?;
+    let best = nearest::nearest(name, registry().iter().map(|metric| metric.name))?;
     find(best)
 }
 

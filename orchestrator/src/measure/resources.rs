@@ -11,6 +11,14 @@ pub const SHORTEST_FOR_MAXIMA_US: u64 = 500_000;
 /// shows 0.97 to 1.0, ticks of the kernel's accounting taken off.
 pub const SATURATED_THREAD_SHARE: f64 = 0.95;
 
+/// Share of all of a host's cores above which the host counts as busy in an interval: whatever runs
+/// there, broker or neighbour, then waits for a CPU, and so does the agent.
+pub const BUSY_HOST_SHARE: f64 = 0.95;
+
+/// A slope of resident memory is of no use over less than this, in microseconds: an allocator takes
+/// memory in steps of a megabyte, and one such step in ten seconds would read as 360 MiB an hour.
+pub const MEMORY_SLOPE_SPAN_US: u64 = 300_000_000;
+
 /// One agent's resources over a stretch of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceTally {
@@ -28,6 +36,8 @@ pub struct ResourceTally {
     pub intervals: u64,
     /// Of these, those in which a thread was saturated, or the process used every core of its host.
     pub saturated_intervals: u64,
+    /// Of these, those in which the whole host was busy, whoever made it so.
+    pub busy_host_intervals: u64,
     /// Resident memory when the load started: at the end of the agent's first interval.
     pub memory_start_bytes: Option<u64>,
     /// Largest resident memory.
@@ -65,7 +75,9 @@ impl ResourceTally {
         let host_cores = f64::from(used.host_cores.max(1));
         self.intervals += 1;
         self.cpu_cores_max = self.cpu_cores_max.max(cores);
-        self.host_cpu_max = self.host_cpu_max.max(real(used.host_cpu_us) / length_us / host_cores);
+        let host = real(used.host_cpu_us) / length_us / host_cores;
+        self.host_cpu_max = self.host_cpu_max.max(host);
+        self.busy_host_intervals += u64::from(host >= BUSY_HOST_SHARE);
         if thread > self.thread_cpu_max {
             self.thread_cpu_max = thread;
             self.busiest_thread.clone_from(&used.busiest_thread);

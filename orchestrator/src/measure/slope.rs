@@ -11,6 +11,8 @@ const HOUR_US: f64 = 3_600_000_000.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LeastSquares {
     points: f64,
+    first_us: u64,
+    last_us: u64,
     mean_time: f64,
     mean_value: f64,
     /// Sum of squares of times about their mean.
@@ -24,12 +26,20 @@ impl LeastSquares {
     #[expect(clippy::cast_precision_loss, reason = "a run's clock stays below 2^53 µs")]
     pub fn record(&mut self, at_us: u64, value: f64) {
         let time = at_us as f64;
+        self.first_us = if self.points == 0.0 { at_us } else { self.first_us.min(at_us) };
+        self.last_us = self.last_us.max(at_us);
         self.points += 1.0;
         let off_time = time - self.mean_time;
         self.mean_time += off_time / self.points;
         self.mean_value += (value - self.mean_value) / self.points;
         self.time_squares += off_time * (time - self.mean_time);
         self.products += off_time * (value - self.mean_value);
+    }
+
+    /// From the first point to the last, in microseconds.
+    #[must_use]
+    pub fn span_us(&self) -> u64 {
+        self.last_us - self.first_us
     }
 
     /// Growth of the value an hour; `None` with fewer than two moments.

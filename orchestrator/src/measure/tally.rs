@@ -10,7 +10,10 @@
 //! arrive changes nothing. A tally's size does not depend on how much was absorbed.
 
 use super::{
-    observed::ObservedTally, resources::ResourceTally, slope::LeastSquares, through::ThroughOutcome,
+    observed::ObservedTally,
+    resources::{MEMORY_SLOPE_SPAN_US, ResourceTally},
+    slope::LeastSquares,
+    through::ThroughOutcome,
 };
 use mallard_protocol::{histogram::Histogram, interval::ClientStats};
 use std::collections::BTreeMap;
@@ -231,10 +234,12 @@ impl Tally {
         &mut self.resources[agent]
     }
 
-    /// Least squares of resident memory over time for the agent whose memory rises fastest.
+    /// Least squares of resident memory over time for the agent whose memory rises fastest, of those
+    /// that were measured for [`MEMORY_SLOPE_SPAN_US`] or longer.
     #[must_use]
     pub fn steepest_memory(&self) -> Option<f64> {
         let slopes = self.resources.iter().map(|agent| &agent.memory_over_time);
+        let slopes = slopes.filter(|slope| slope.span_us() >= MEMORY_SLOPE_SPAN_US);
         slopes.filter_map(LeastSquares::per_hour).max_by(f64::total_cmp)
     }
 }

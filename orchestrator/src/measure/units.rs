@@ -209,7 +209,15 @@ pub fn digits(value: f64) -> String {
     grouped(text)
 }
 
-fn grouped(text: &str) -> String {
+/// A count in full: `1,234,567`.
+#[must_use]
+pub fn count(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+/// A decimal number with its thousands apart.
+#[must_use]
+pub fn grouped(text: &str) -> String {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
     let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |rest| ("-", rest));
     let mut out = String::from(sign);

@@ -237,7 +237,7 @@ pub(super) fn is_wanted(case: &str, scenario: &str, only: &[String]) -> bool {
 }
 
 /// Matches `*` (any text) and `?` (one byte). Linear but for one point to go back to.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

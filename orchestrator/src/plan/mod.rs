@@ -4,11 +4,12 @@
 //! Raw YAML types stop at the loader; what stands here has real types and no choice left in it.
 
 mod across;
+mod archive_size;
 mod build;
 mod case;
 mod clients;
 mod consumers;
-mod matrix;
+pub(crate) mod matrix;
 mod observe;
 mod place;
 mod producers;

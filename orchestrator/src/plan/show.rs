@@ -1,10 +1,13 @@
 //! A plan for people: cases, phases, who runs what where, records and bytes.
 
 use super::{
-    AgentPlan, CasePlan, HostPlan, KafkaContainers, KafkaPlan, Plan, producers::instance_total,
-    sizes,
+    AgentPlan, CasePlan, HostPlan, KafkaContainers, KafkaPlan, Plan, archive_size::archive_bytes,
+    producers::instance_total, sizes,
 };
-use crate::load::{scenario::steps::humanly, source::bytes_text};
+use crate::{
+    load::{scenario::steps::humanly, source::bytes_text},
+    measure::units::count,
+};
 use mallard_protocol::{
     schedule::{Pace, Phase, PhaseKind, Schedule},
     workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace},
@@ -13,14 +16,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Cases that are shown in full; of a larger matrix the first one stands for the others.
 const FULL_CASES: usize = 8;
-
-/// What an archive holds by rule of thumb, in bytes: its pages; a second's row and histograms; what an
-/// agent, an instance and a partition add to the raw intervals in a second.
-const ARCHIVE_BYTES: u64 = 512 << 10;
-const SECOND_BYTES: u64 = 2 << 10;
-const AGENT_SECOND_BYTES: u64 = 512;
-const INSTANCE_SECOND_BYTES: u64 = 1 << 10;
-const PARTITION_SECOND_BYTES: u64 = 128;
 
 /// The plan as text.
 #[must_use]
@@ -72,19 +67,6 @@ pub fn totals(case: &CasePlan) -> Totals {
     totals
 }
 
-fn archive_bytes(case: &CasePlan) -> u64 {
-    let agents = case.agents.len() as u64;
-    let instances = |a: &AgentPlan| (a.producers.len() + a.consumers.len()) as u64;
-    let instances: u64 = case.agents.iter().map(instances).sum();
-    let partitions: u64 =
-        case.topics.iter().map(|topic| u64::try_from(topic.partitions).unwrap_or(0).max(1)).sum();
-    let a_second = SECOND_BYTES
-        + agents * AGENT_SECOND_BYTES
-        + instances * INSTANCE_SECOND_BYTES
-        + partitions * PARTITION_SECOND_BYTES;
-    ARCHIVE_BYTES + case.timeline.load_end_us().div_ceil(1_000_000) * a_second
-}
-
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -121,8 +103,8 @@ fn overview(plan: &Plan) -> String {
 fn counted(totals: Totals) -> String {
     match (totals.closed_loop, totals.records) {
         (true, 0) => "as many as go".to_owned(),
-        (true, records) => format!("{} and more", grouped(records)),
-        (false, records) => grouped(records),
+        (true, records) => format!("{} and more", count(records)),
+        (false, records) => count(records),
     }
 }
 
@@ -166,7 +148,7 @@ fn phases(case: &CasePlan) -> String {
         let lasting = humanly(Duration::from_micros(phase.end_us - phase.start_us));
         let drain = phase.kind == PhaseKind::Drain;
         let due = |s: &Schedule| s.due_before(phase.end_us) - s.due_before(phase.start_us);
-        let records = grouped(schedules(case).map(due).sum());
+        let records = count(schedules(case).map(due).sum());
         let note = match phase.kind {
             PhaseKind::WarmUp => "not measured",
             PhaseKind::Drain => "producers stop, consumers catch up",
@@ -216,23 +198,10 @@ fn phase_rate(case: &CasePlan, phase: &Phase) -> String {
 fn rate_text(per_s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
     if per_s >= 100.0 {
-        return format!("{}/s", grouped(per_s.round() as u64));
+        return format!("{}/s", count(per_s.round() as u64));
     }
     let text = format!("{per_s:.2}");
     format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// A count with its thousands apart.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn placement(case: &CasePlan) -> String {
@@ -385,13 +354,13 @@ fn sums(case: &CasePlan) -> String {
     ]);
     if totals.closed_loop {
         let and = if totals.records > 0 {
-            format!("{} due, and ", grouped(totals.records))
+            format!("{} due, and ", count(totals.records))
         } else {
             String::new()
         };
         table.row(["records", &format!("{and}as many as the clients take: the loop is closed")]);
     } else {
-        table.row(["records", &format!("{} due", grouped(totals.records))]);
+        table.row(["records", &format!("{} due", count(totals.records))]);
         table.row(["keys and values", &bytes_text(totals.payload_bytes)]);
         let brokers = format!(
             "{}, with headers, {}, before compression",

@@ -2,6 +2,8 @@
 //!
 //! `templates/charts.js` does the same for what is under the pointer.
 
+use crate::measure::units;
+
 /// Digits that a figure is shown with, as a rule.
 const DIGITS: usize = 3;
 
@@ -72,7 +74,7 @@ pub fn time_of_day(zero: Option<&str>, us: u64) -> Option<String> {
 /// A whole number with thousands set apart.
 #[must_use]
 pub fn count(value: u64) -> String {
-    grouped(&value.to_string())
+    units::count(value)
 }
 
 fn with_digits(value: f64, unit: &str, digits: usize) -> String {
@@ -136,21 +138,9 @@ fn significant(value: f64, digits: usize, whole: bool) -> String {
     grouped(&text)
 }
 
+/// With a minus sign that is as wide as a digit.
 fn grouped(number: &str) -> String {
-    let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("−", rest));
-    let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
-    let mut text = String::from(sign);
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
+    units::grouped(number).replace('-', "−")
 }
 
 #[cfg(test)]

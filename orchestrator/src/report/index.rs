@@ -96,13 +96,17 @@ pub fn render(results: &Path, templates: &Templates) -> Result<Vec<u8>, ReportEr
 fn view(path: &Path) -> (RunView, Option<RunResult>) {
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let result = read::read_summary(path);
+    let is_running = result.is_none() && read::is_running(path);
     let verdict = result.as_ref().map(|r| r.verdict);
     let (started_at, duration) = match &result {
         Some(result) => (result.started_at.clone(), lasted(result)),
         None => (time_in(&id), String::new()),
     };
     let sentence = result.as_ref().map_or_else(
-        || "it has no run.json: it is still going on, or it was cut off".to_owned(),
+        || match is_running {
+            true => "it is still going on".to_owned(),
+            false => "it has no run.json: it was cut off before its end".to_owned(),
+        },
         |result| {
             let rest = result.sentence.strip_prefix(result.verdict.as_str());
             rest.unwrap_or(&result.sentence).trim_start_matches([':', ' ']).to_owned()
@@ -111,7 +115,7 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
     let view = RunView {
         has_page: path.join("report.html").is_file(),
         name: result.as_ref().map_or_else(|| name_in(&id), |result| result.name.clone()),
-        word: words::word(verdict),
+        word: words::state(verdict, is_running),
         sign: words::sign(verdict),
         sentence,
         started_at,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::archive::{
     hlog::TAGS,
-    model::{Accounts, CaseResult, MetricValue, SeriesRow},
+    model::{Accounts, CaseResult, MetricValue, Reason, SeriesRow},
     read::CaseArchive,
 };
 use mallard_protocol::histogram::Histogram;
@@ -18,13 +18,6 @@ use serde::Serialize;
 
 /// A share of records sent late that needs an explanation.
 const LATE_SHARE: f64 = 0.01;
-
-/// A thread with a larger share of a core than this, or a host with a larger share of all its cores,
-/// had no room, whatever the verdict says.
-const SATURATED: f64 = 0.95;
-
-/// A share of intervals in which hosts may be that busy without a word.
-const BUSY_SHARE: f64 = 0.1;
 
 /// A question about the measurement, answered from the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,8 +48,13 @@ pub fn findings(case: &CaseArchive, totals: &[Histogram; 4]) -> Vec<Finding> {
 
 /// Whether a reason or warning is about this.
 fn is_blamed(result: &CaseResult, words: &[&str]) -> bool {
-    let mut codes = result.reasons.iter().chain(&result.warnings).map(|reason| &reason.code);
-    codes.any(|code| words.iter().any(|word| code.contains(word)))
+    blamed(result, words).next().is_some()
+}
+
+/// Reasons and warnings whose code has one of these words.
+fn blamed<'a>(result: &'a CaseResult, words: &[&str]) -> impl Iterator<Item = &'a Reason> {
+    let all = result.reasons.iter().chain(&result.warnings);
+    all.filter(move |reason| words.iter().any(|word| reason.code.contains(word)))
 }
 
 /// An answer, from what was found.
@@ -194,7 +192,8 @@ fn slip_figures(result: &CaseResult, totals: &[Histogram; 4]) -> String {
 
 fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
     let question = "Had the generator room to spare?";
-    let how = "the kernel's CPU times: the busiest thread of each agent, and its whole host";
+    let how = "the kernel's CPU times: the busiest thread of each agent, and its whole host, judged over \
+               the measured intervals";
     let highest = |of: fn(&crate::archive::model::ResourceRow) -> f64| {
         case.resources.iter().max_by(|a, b| of(a).total_cmp(&of(b)))
     };
@@ -210,17 +209,16 @@ fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
         percent(host.host_cpu),
         host.agent,
     );
-    let busy = case.resources.iter().filter(|row| row.host_cpu >= SATURATED).count();
-    let share = figure(busy as u64) / figure(case.resources.len() as u64);
-    let is_crowded = share > BUSY_SHARE;
-    if is_crowded {
-        text += &format!(
-            " Hosts were fully busy in {} of the intervals: some of each latency is waiting for a CPU.",
-            percent(share)
-        );
+    for reason in blamed(result, &["cpu"]) {
+        text += &format!(" {}.", sentence(&reason.text));
     }
-    let saturated = thread.busiest_thread_cpu >= SATURATED || is_crowded;
-    answer(question, how, Some(!saturated && !is_blamed(result, &["cpu", "saturated"])), text)
+    answer(question, how, Some(!is_blamed(result, &["cpu"])), text)
+}
+
+/// A reason's text as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn clocks(result: &CaseResult, totals: &[Histogram; 4]) -> Finding {

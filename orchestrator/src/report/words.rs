@@ -19,6 +19,9 @@ const GAP_FACTOR: f64 = 1.5;
 /// …and longer by this many microseconds.
 const GAP_US: f64 = 1_000.0;
 
+/// Where they are compared, first things first.
+const GAP_QUANTILES: [(f64, &str); 3] = [(0.99, "99th"), (0.9, "90th"), (0.999, "99.9th")];
+
 /// Stalls named in the explanation.
 const STALLS_NAMED: usize = 3;
 
@@ -41,6 +44,12 @@ pub fn word(verdict: Option<Verdict>) -> &'static str {
     verdict.map_or("unfinished", Verdict::as_str)
 }
 
+/// A run's or case's word: its verdict, or how far it came without one.
+#[must_use]
+pub fn state(verdict: Option<Verdict>, is_running: bool) -> &'static str {
+    if verdict.is_none() && is_running { "running" } else { word(verdict) }
+}
+
 /// What a metric means, how it is computed and where it comes from.
 #[must_use]
 pub fn explain(metric: &str) -> String {
@@ -56,16 +65,19 @@ pub fn service_and_response(
     series: &[SeriesRow],
     result: Option<&CaseResult>,
 ) -> Option<String> {
-    let p99 = |tag: &str| {
+    let at = |tag: &str, quantile: f64| {
         let at = TAGS.iter().position(|known| *known == tag)?;
-        totals[at].value_at_quantile(0.99).map(figure)
+        totals[at].value_at_quantile(quantile).map(figure)
     };
-    let (service, response) = (p99("service")?, p99("response")?);
-    if response < service * GAP_FACTOR || response - service < GAP_US {
-        return None;
-    }
+    // Where one producer's client waits and another's generator, the gap may show at one of them only.
+    let mut gaps = GAP_QUANTILES.into_iter().filter_map(|(quantile, name)| {
+        let (service, response) = (at("service", quantile)?, at("response", quantile)?);
+        let is_gap = response >= service * GAP_FACTOR && response - service >= GAP_US;
+        is_gap.then_some((name, service, response))
+    });
+    let (name, service, response) = gaps.next()?;
     let mut text = format!(
-        "At the 99th percentile the client took {} to have a record acknowledged (service), but \
+        "At the {name} percentile the client took {} to have a record acknowledged (service), but \
          {} had passed since the record was due (response): the difference is time that records \
          waited to be sent.",
         quantity(service, "us"),

@@ -13,7 +13,10 @@ use super::{
     drain::DrainWatch,
     io::{AgentIndex, Effect, Input},
 };
-use crate::{events::RunEvent, measure::Collector, plan::CasePlan, verdict::Trouble};
+use crate::{
+    archive::model::TimeSpent, calibrate::AgentLoad, events::RunEvent, measure::Collector,
+    plan::CasePlan, verdict::Trouble,
+};
 use jiff::Timestamp;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
@@ -36,6 +39,8 @@ pub struct CaseContext {
     pub keep: bool,
     /// Boot id of this machine: agents with the same one share its monotonic clock.
     pub boot_id: String,
+    /// Loads of agents that were calibrated.
+    pub loads: Vec<AgentLoad>,
 }
 
 /// How far a case is. Stages follow each other in this order and are never gone back to.
@@ -142,7 +147,12 @@ pub struct Case {
     pub(super) archive_failed: bool,
     pub(super) started_at: String,
     pub(super) load_started_at: Option<Timestamp>,
+    /// The agent that reads end offsets.
+    pub(super) observer: AgentIndex,
     pub(super) stops: u32,
+    /// When the present stage was entered, on this machine's monotonic clock.
+    entered_us: u64,
+    spent: TimeSpent,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -185,7 +195,10 @@ impl Case {
             archive_failed: false,
             started_at: crate::clock::now_rfc3339(),
             load_started_at: None,
+            observer: plan.observer(),
             stops: 0,
+            entered_us: now_us,
+            spent: TimeSpent::default(),
             effects: Vec::new(),
             plan,
         }
@@ -417,9 +430,35 @@ impl Case {
         carrier.or_else(|| living.first().copied())
     }
 
+    /// Books the time since the last stage was entered.
+    fn book(&mut self) {
+        let (entered_us, spent) = (self.entered_us, &mut self.spent);
+        let us = self.now_us.saturating_sub(entered_us);
+        match self.stage {
+            Stage::Running => {
+                // The moment between telling agents the common start and that start is no load yet.
+                let lead = self.start_clock_us.map_or(0, |start| start.saturating_sub(entered_us));
+                spent.setup_us += lead.min(us);
+                spent.load_us += us - lead.min(us);
+            }
+            stage if stage < Stage::Running => spent.setup_us += us,
+            Stage::Draining => spent.drain_us += us,
+            Stage::EndOffsets | Stage::Finishing | Stage::Collecting => spent.results_us += us,
+            _ => spent.teardown_us += us,
+        }
+        self.entered_us = self.now_us;
+    }
+
+    /// Where the time went until now.
+    #[must_use]
+    pub fn spent(&self) -> TimeSpent {
+        self.spent
+    }
+
     /// Moves on to a stage that may take so long.
     pub(super) fn enter(&mut self, stage: Stage, within: std::time::Duration) {
         debug_assert!(stage > self.stage, "a stage is never gone back to");
+        self.book();
         self.stage = stage;
         self.deadline_us = self.now_us + micros(within);
     }

@@ -177,8 +177,9 @@ impl<'a, 'b> Driver<'a, 'b> {
         self.perform(begun);
         self.until_done(&mut heard).await;
         self.bury().await;
-        let Driver { judgement, folder, .. } = self;
-        judgement.ok_or_else(|| ArchiveError::Damaged {
+        let Driver { judgement, folder, case, .. } = self;
+        let judged = judgement.map(|judgement| Judgement { spent: case.spent(), ..judgement });
+        judged.ok_or_else(|| ArchiveError::Damaged {
             path: folder.path().to_owned(),
             line: None,
             what: "the case ended without a verdict".to_owned(),

@@ -254,6 +254,7 @@ impl Case {
             troubles: self.troubles.clone(),
             agents: agents.collect(),
             end_offsets: self.end_offsets.clone(),
+            loads: self.context.loads.clone(),
             // Agents of this version share this machine's monotonic clock.
             clock_error_us: Some(0),
             versions: self.versions(),

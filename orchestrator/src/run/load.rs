@@ -202,6 +202,7 @@ impl Case {
             self.drain.forget(assignment);
         }
         match self.cannot_do_without(agent) {
+            None if agent == self.observer => self.hand_over_observing(),
             None => {}
             Some(why) if self.plan.on_agent_loss == OnAgentLoss::Continue => {
                 let text = format!("{name} was lost, and the case cannot go on: {why}");
@@ -209,6 +210,19 @@ impl Case {
             }
             Some(_) => self.give_up(),
         }
+    }
+
+    /// The agent that looked at end offsets and groups is lost: another one does from here on, or lag
+    /// would end.
+    fn hand_over_observing(&mut self) {
+        let topics = self.plan.observed_topics();
+        let groups = self.plan.observed_groups.clone();
+        if topics.is_empty() && groups.is_empty() {
+            return;
+        }
+        let Some(next) = self.admin() else { return };
+        self.observer = next;
+        self.send(next, ToAgent::Observe { topics, groups });
     }
 
     /// Why the case cannot go on when this agent is lost; `None` if it can.

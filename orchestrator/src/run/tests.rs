@@ -46,6 +46,7 @@ impl World {
             index: 0,
             keep: false,
             boot_id: "this boot".into(),
+            loads: Vec::new(),
         };
         let case = Case::new(plan.clone(), context, 0);
         let cluster = Ok(ClusterFacts::default());
@@ -300,6 +301,23 @@ fn by_policy_the_others_go_on_without_a_lost_agent() {
     assert!(world.case.is_done());
     let warnings = format!("{:?}", world.judged().judgement.result.warnings);
     assert!(warnings.contains("degraded"), "{warnings}");
+}
+
+#[test]
+fn another_agent_reads_end_offsets_when_the_one_that_did_is_lost() {
+    let mut world = World::new(|plan| plan.on_agent_loss = OnAgentLoss::Continue);
+    world.start();
+    world.run_until(4 * SECOND, prompt);
+    world.silent.push(0);
+    world.feed(Input::AgentGone { agent: 0, cause: "killed".into() });
+    let topics = vec![TopicId(0)];
+    let handed_over = |effect: &Effect| match effect {
+        Effect::Send { agent: 1, message: ToAgent::Observe { topics: told, .. } } => {
+            *told == topics
+        }
+        _ => false,
+    };
+    assert!(world.seen.iter().any(handed_over));
 }
 
 #[test]

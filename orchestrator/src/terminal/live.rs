@@ -5,7 +5,7 @@ use super::{
     plain::tell_outcome,
     words::{self, Paint},
 };
-use crate::{archive::model::SeriesRow, events::RunEvent};
+use crate::{archive::model::SeriesRow, events::RunEvent, measure::units};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::Write, time::Duration};
 
@@ -79,10 +79,10 @@ impl Live {
             ),
             format!(
                 "  backlog   {} not sent   {} out   lag {}   errors {}   agents {agents}",
-                words::grouped(row.not_sent),
-                words::grouped(row.outstanding),
-                row.lag.map_or("–".to_owned(), words::grouped),
-                words::grouped(self.errors)
+                units::count(row.not_sent),
+                units::count(row.outstanding),
+                row.lag.map_or("–".to_owned(), units::count),
+                units::count(self.errors)
             ),
         ]
         .join("\n")

@@ -26,6 +26,8 @@ pub enum Style {
     Plain,
     /// The verdict only.
     Quiet,
+    /// Nothing.
+    Silent,
 }
 
 impl Style {
@@ -38,6 +40,16 @@ impl Style {
             (false, true) => Self::Live,
             (false, false) => Self::Plain,
         }
+    }
+}
+
+/// Shows nothing: for runs that are part of something else.
+#[derive(Debug)]
+struct Nobody;
+
+impl Narrator for Nobody {
+    fn tell(&mut self, _: &RunEvent, _: &mut dyn Write) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -55,6 +67,7 @@ impl Audience {
             Style::Live => Box::new(live::Live::new()),
             Style::Plain => Box::new(plain::Plain::new(false)),
             Style::Quiet => Box::new(plain::Plain::new(true)),
+            Style::Silent => Box::new(Nobody),
         };
         Self { narrator }
     }

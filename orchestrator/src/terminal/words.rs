@@ -30,12 +30,6 @@ pub fn rate(per_s: f64) -> String {
     units::human(if per_s < 100.0 { per_s } else { per_s.round() }, "per_s")
 }
 
-/// A count as `1,234,567`.
-#[must_use]
-pub fn grouped(count: u64) -> String {
-    units::digits(count as f64)
-}
-
 /// Colours, unless somebody asked for none or nobody would see them.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
@@ -135,7 +129,7 @@ pub fn figures(row: &SeriesRow) -> String {
     let lag = row.lag.filter(|lag| *lag > 0);
     let extras = [("lag", lag), ("not sent", some(row.not_sent)), ("errors", some(row.failed))];
     for (name, count) in extras.into_iter().filter_map(|(name, count)| Some((name, count?))) {
-        line.push_str(&format!(", {name} {}", grouped(count)));
+        line.push_str(&format!(", {name} {}", units::count(count)));
     }
     line
 }

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     archive::model::Verdict,
-    measure::{GroupSeen, Measured, units::human},
+    calibrate::NEAR_CEILING_SHARE,
+    measure::{
+        GroupSeen, Measured,
+        units::{count, human},
+    },
     plan::{CasePlan, KafkaPlan},
 };
 use mallard_protocol::LATE_AFTER_US;
@@ -28,6 +32,9 @@ pub const SLIP_RECORDS_MIN: u64 = 10;
 
 /// Share of measured intervals with a saturated thread from which on an agent counts as saturated.
 pub const SATURATED_SHARE: f64 = 0.1;
+
+/// Share of measured intervals in which a host may be busy with all of its cores without a word.
+pub const BUSY_HOST_INTERVALS: f64 = 0.1;
 
 /// Share of late records that makes a saturated agent a spoiled measurement.
 pub const SATURATED_LATE_SHARE: f64 = 0.01;
@@ -66,11 +73,13 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 16] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 18] = [
         accounts,
         measured_at_all,
         slip,
         cpu,
+        busy_hosts,
+        ceilings,
         missing_intervals,
         late_intervals,
         caught_up,
@@ -187,6 +196,59 @@ fn cpu(case: &Case) -> Vec<Doubt> {
             Doubt::reason(Kind::AgentCpuSaturated, Verdict::Invalid, text)
         } else {
             Doubt::warning(Kind::AgentCpuSaturated, text)
+        })
+    });
+    doubts.collect()
+}
+
+/// Agents that were asked for more than they have been seen to make, and did not make it.
+fn ceilings(case: &Case) -> Vec<Doubt> {
+    let whole = &case.measured.whole;
+    let late = real(whole.due.late) >= real(whole.due.sent) * SATURATED_LATE_SHARE;
+    let short = real(whole.sending.sent) < real(whole.sending.scheduled) * RATE_SHARE;
+    if whole.sending.scheduled == 0 || !(late || short) {
+        return Vec::new();
+    }
+    let beyond = case.facts.loads.iter().filter(|load| load.share() >= NEAR_CEILING_SHARE);
+    let doubts = beyond.map(|load| {
+        let text = format!(
+            "{} was to send up to {}, {} of the {} that it was calibrated to ({}); of {} due, {} were \
+             sent, {} of them late",
+            load.agent,
+            human(load.planned_per_s, "per_s"),
+            human(load.share(), "ratio"),
+            human(load.ceiling_per_s, "per_s"),
+            load.calibrated_at,
+            records(whole.sending.scheduled),
+            count(whole.sending.sent),
+            human(real(whole.due.late) / real(whole.due.sent.max(1)), "ratio"),
+        );
+        Doubt::reason(Kind::CeilingReached, Verdict::Invalid, text)
+    });
+    doubts.collect()
+}
+
+/// A host on which nothing was left: a doubt, and a spoiled measurement where records were late too.
+fn busy_hosts(case: &Case) -> Vec<Doubt> {
+    let due = &case.measured.whole.due;
+    let late_share = if due.sent == 0 { 0.0 } else { real(due.late) / real(due.sent) };
+    let agents = case.measured.whole.resources.iter().zip(&case.measured.roster.agents);
+    let doubts = agents.filter_map(|(used, agent)| {
+        let share = real(used.busy_host_intervals) / real(used.intervals.max(1));
+        if share <= BUSY_HOST_INTERVALS {
+            return None;
+        }
+        let text = format!(
+            "the host of {agent} was busy with all of its cores in {} of {} measured intervals; {} of \
+             all records were late",
+            used.busy_host_intervals,
+            used.intervals,
+            human(late_share, "ratio"),
+        );
+        Some(if late_share >= SATURATED_LATE_SHARE {
+            Doubt::reason(Kind::HostCpuSaturated, Verdict::Invalid, text)
+        } else {
+            Doubt::warning(Kind::HostCpuSaturated, text)
         })
     });
     doubts.collect()
@@ -420,11 +482,6 @@ pub(super) fn real(value: u64) -> f64 {
 
 pub(super) fn us(value: u64) -> String {
     human(real(value), "us")
-}
-
-/// A count in full, in groups of three.
-pub(super) fn count(value: u64) -> String {
-    crate::measure::units::digits(real(value))
 }
 
 pub(super) fn records(value: u64) -> String {

@@ -30,6 +30,8 @@ pub enum Kind {
     NothingMeasured,
     GeneratorSlip,
     AgentCpuSaturated,
+    HostCpuSaturated,
+    CeilingReached,
     IntervalsMissing,
     IntervalsLate,
     NeverCaughtUp,
@@ -52,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -66,6 +68,8 @@ impl Kind {
         Self::NothingMeasured,
         Self::GeneratorSlip,
         Self::AgentCpuSaturated,
+        Self::HostCpuSaturated,
+        Self::CeilingReached,
         Self::IntervalsMissing,
         Self::IntervalsLate,
         Self::NeverCaughtUp,
@@ -103,6 +107,8 @@ impl Kind {
             Self::NothingMeasured => "nothing_measured",
             Self::GeneratorSlip => "generator_slip",
             Self::AgentCpuSaturated => "agent_cpu_saturated",
+            Self::HostCpuSaturated => "host_cpu_saturated",
+            Self::CeilingReached => "ceiling_reached",
             Self::IntervalsMissing => "intervals_missing",
             Self::IntervalsLate => "intervals_late",
             Self::NeverCaughtUp => "never_caught_up",
@@ -141,6 +147,8 @@ impl Kind {
             | Self::NothingMeasured
             | Self::GeneratorSlip
             | Self::AgentCpuSaturated
+            | Self::HostCpuSaturated
+            | Self::CeilingReached
             | Self::IntervalsMissing
             | Self::IntervalsLate
             | Self::NeverCaughtUp
@@ -200,6 +208,14 @@ impl Kind {
             Self::AgentCpuSaturated => {
                 "the agents are the bottleneck, not Kafka: spread the load over more instances, agents \
                  or hosts, or lower the rate"
+            }
+            Self::HostCpuSaturated => {
+                "some of each latency is waiting for a CPU: put brokers and agents on hosts of their own, \
+                 keep other work off them, or lower the rate"
+            }
+            Self::CeilingReached => {
+                "the rate asks more of an agent than it can make, whatever Kafka does: spread the load over \
+                 more agents on more hosts, lower the rate, or calibrate again if the hosts have changed"
             }
             Self::IntervalsMissing => {
                 "a part of the measurement never arrived, so figures are of what did: look at the \

@@ -87,7 +87,8 @@ fn sentence(expectation: &Expectation, judged: &Judged, clock: &Clock) -> String
     };
     let when = when(expectation, judged, finding, clock);
     let Some(value) = finding.value else {
-        return format!("{what} had no samples{when}, {limit}");
+        let why = expectation.metric.why_no_value().unwrap_or("had no samples");
+        return format!("{what} {why}{when}, {limit}");
     };
     let (value, limit) = match expectation.comparison {
         Comparison::Less | Comparison::AtMost | Comparison::Greater | Comparison::AtLeast => {

@@ -1,5 +1,6 @@
 //! What a run knows of a case beside its measurements.
 
+use crate::calibrate::AgentLoad;
 use mallard_protocol::{
     interval::PartitionOffset,
     message::{AgentFailure, HostFacts},
@@ -30,6 +31,8 @@ pub struct CaseFacts {
     /// Largest error of a clock against the run's, half its width, in microseconds. Zero where all
     /// agents share one kernel; `None` where it was not measured.
     pub clock_error_us: Option<u64>,
+    /// Planned loads of agents that were calibrated.
+    pub loads: Vec<AgentLoad>,
     /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
     pub versions: BTreeMap<String, String>,
     /// The cluster's brokers: address by id.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     archive::model::{
         AgentResult, CaseResult, CaseSummary, ExpectationResult, Interpretation, MetricValue,
-        PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, Verdict,
+        PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, TimeSpent, Verdict,
     },
     diagnosis::{self, Facts},
     expect::{Vocabulary, is_produced},
@@ -17,7 +17,7 @@ use crate::{
         AgentMeasured, Measured,
         metrics::{Metric, Scopes, registry},
         tally::Tally,
-        units::human,
+        units::{count, human},
     },
     plan::CasePlan,
 };
@@ -33,6 +33,8 @@ pub struct Judgement {
     pub sentence: String,
     /// Rows of `partition_series.csv`.
     pub partition_series: Vec<PartitionSeriesRow>,
+    /// Where the case's time went; filled in when it is over.
+    pub spent: TimeSpent,
 }
 
 /// Metrics that tables and trends show of a case.
@@ -92,7 +94,8 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         interpretation: Interpretation::default(),
     };
     result.interpretation = diagnosis::interpret(&Facts::of(plan, &result));
-    Judgement { result, sentence, partition_series: measured.partition_series }
+    let spent = TimeSpent::default();
+    Judgement { result, sentence, partition_series: measured.partition_series, spent }
 }
 
 /// A case's line in `run.json`.
@@ -170,7 +173,7 @@ fn what_held(expectations: &[ExpectationResult], measured: &Measured) -> String 
             return format!(
                 "nothing was expected; {} acknowledged, {} received",
                 checks::records(accounts.acked),
-                checks::count(accounts.received)
+                count(accounts.received)
             );
         }
         1 => "the expectation held".to_owned(),

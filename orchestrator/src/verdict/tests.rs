@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     archive::model::{CaseResult, Reason, Verdict},
+    calibrate::AgentLoad,
     measure::{
         AgentIndex, Collector,
         simulate::{End, Fate, Shape, reports},
@@ -142,6 +143,43 @@ fn a_saturated_agent_is_invalid_only_if_records_were_late() {
         ..Fate::default()
     };
     insta::assert_snapshot!(because(&trial, Verdict::Invalid, Kind::AgentCpuSaturated));
+}
+
+#[test]
+fn a_host_without_a_core_to_spare_is_doubted_and_invalid_if_records_were_late() {
+    let mut trial = Trial::new(&[], well);
+    trial.spoil = |_, report| {
+        let (used, length_us) = (&mut report.resources, report.end_us - report.start_us);
+        (used.host_cores, used.host_cpu_us) = (2, 2 * length_us);
+        true
+    };
+    let text = warned(&trial, Kind::HostCpuSaturated);
+    assert!(text.starts_with("the host of local-1 was busy with all of its cores in"), "{text}");
+    trial.model = late;
+    because(&trial, Verdict::Invalid, Kind::HostCpuSaturated);
+}
+
+#[test]
+fn a_rate_beyond_an_agents_ceiling_is_invalid_once_records_are_late_with_the_numbers() {
+    let mut trial = Trial::new(&[], well);
+    trial.facts.loads = vec![AgentLoad {
+        agent: "local-1".into(),
+        planned_per_s: 120.0,
+        ceiling_per_s: 100.0,
+        calibrated_at: "2026-03-01T00:00:00Z".into(),
+    }];
+    assert_eq!(trial.result().verdict, Verdict::Pass, "it made the rate all the same");
+    trial.model = late;
+    let text = because(&trial, Verdict::Invalid, Kind::CeilingReached);
+    assert!(text.starts_with("local-1 was to send up to 120/s, 120 % of the 100/s"), "{text}");
+    trial.facts.loads[0].ceiling_per_s = 200.0;
+    assert_eq!(trial.result().verdict, Verdict::Pass, "it was not the agent");
+}
+
+/// One record in twenty is sent late, held up by a full queue.
+fn late(record: u64, _: u64) -> Fate {
+    let slip_us = if record.is_multiple_of(20) { 9_000 } else { 50 };
+    Fate { slip_us, is_held_up: true, ..Fate::default() }
 }
 
 #[test]

@@ -84,6 +84,14 @@ fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
     assert_eq!(count(&result, "accounts_whole/scheduled"), 800);
     let rate = metric(&result, "produce.scheduled.rate");
     assert!((rate - 200.0).abs() < 0.5, "{rate}");
+    let run = sandbox.latest_run().json("run.json");
+    let spent = |stage: &str| count(&run, &format!("time/{stage}_us"));
+    assert!(spent("load") >= 4_000_000, "the load alone: {:#}", run["time"]);
+    let stages = ["setup", "drain", "results", "teardown", "report"];
+    assert!(stages.iter().all(|stage| spent(stage) > 0), "{:#}", run["time"]);
+    let all = stages.iter().map(|stage| spent(stage)).sum::<u64>() + spent("load");
+    let case = count(&run, "cases/0/duration_us") + spent("report");
+    assert!(all <= case, "no time is counted twice: {all} of {case}");
 }
 
 #[test]

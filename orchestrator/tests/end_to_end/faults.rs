@@ -84,12 +84,16 @@ fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded()
     running.wait_for_output("load starts", PATIENCE);
     std::thread::sleep(Duration::from_secs(3));
     let run = sandbox.latest_run();
-    process::send(agent(&run, "local-3"), Signal::KILL);
+    // The first agent is also the one that reads end offsets for lag.
+    process::send(agent(&run, "local-1"), Signal::KILL);
     let outcome = running.wait(PATIENCE);
     let result = run.only_result();
     assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
     let rows = std::fs::read_to_string(run.cases()[0].join("series.csv")).expect("series");
     assert!(rows.lines().count() > 9, "the load went on:\n{rows}");
+    let lag = std::fs::read_to_string(run.cases()[0].join("lag.csv")).expect("lag");
+    let last = lag.lines().last().and_then(|row| row.split(',').next()?.parse::<u64>().ok());
+    assert!(last.is_some_and(|at_us| at_us > 8_000_000), "lag ends with the agent:\n{lag}");
 }
 
 #[test]

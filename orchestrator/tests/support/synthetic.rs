@@ -11,7 +11,7 @@ use mallard::{
             Accounts, AcrossResult, AgentResult, CaseResult, CaseSummary, Diagnosis, ErrorRow,
             ExpectationResult, Interpretation, LagRow, MetricValue, PartitionResult,
             PartitionSeriesRow, Percentiles, PhaseResult, Reason, ResourceRow, RunResult,
-            SCHEMA_VERSION, SeriesRow, Stage, Tier, TierResult, Verdict,
+            SCHEMA_VERSION, SeriesRow, Stage, Tier, TierResult, TimeSpent, Verdict,
         },
     },
     events::{RunEvent, TimedEvent},
@@ -601,6 +601,7 @@ pub fn finish_set(
             .map(str::to_owned)
             .to_vec(),
         across,
+        time: TimeSpent::default(),
         cases,
     };
     run.finish(&result).unwrap();

@@ -113,8 +113,9 @@ fn memory() -> Vec<Metric> {
             false,
             Nothing,
             BOTH,
-            "growth of resident memory of an agent an hour",
-            "least squares over measured intervals",
+            "growth of resident memory of an agent an hour; it has a value from 5 min of measured load \
+             on, since an allocator's single step would make it absurd over less",
+            "least squares over measured intervals, if they span 5 min or more",
             PROCESS,
             Tally::steepest_memory
         ),

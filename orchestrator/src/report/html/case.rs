@@ -87,7 +87,7 @@ pub(super) fn view<'a>(
     };
     Ok(CaseView {
         open: false,
-        word: words::word(verdict),
+        word: words::state(verdict, run.is_running),
         sign: words::sign(verdict),
         anchor: format!("case-{}", at + 1),
         name: &case.name,
@@ -145,6 +145,10 @@ fn sentence(run: &RunArchive, case: &CaseArchive, summary: Option<&CaseSummary>)
             rest.trim_start_matches([':', ' ']).to_owned()
         }
         None => match case.series.last() {
+            Some(row) if run.is_running => {
+                format!("{} of its load were measured so far", format::duration(row.end_us))
+            }
+            None if run.is_running => "its load has not begun".into(),
             Some(row) => {
                 format!(
                     "the case was cut off {} after its load began",

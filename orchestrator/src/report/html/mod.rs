@@ -64,7 +64,7 @@ impl Format for Html<'_> {
         let page = Page {
             run_id: &run.id,
             name: result.map_or("", |r| &r.name),
-            word: words::word(result.map(|r| r.verdict)),
+            word: words::state(result.map(|r| r.verdict), run.is_running),
             sign: words::sign(result.map(|r| r.verdict)),
             sentence: sentence(run),
             started_at: result.map(|r| r.started_at.as_str()),
@@ -95,6 +95,9 @@ fn sentence(run: &RunArchive) -> String {
     let Some(result) = &run.result else {
         let judged = run.cases.iter().filter(|case| case.result.is_some()).count();
         let all = run.cases.len();
+        if run.is_running {
+            return format!("the run goes on; {judged} of {all} cases were judged so far");
+        }
         return format!(
             "the run was cut off before its end; {judged} of {all} cases were judged, and the page \
              shows what was measured until then"
