@@ -187,11 +187,11 @@ fn case_name(scenario: &str, labels: &[String]) -> String {
     format!("{}-{hash:08x}", &name[..end])
 }
 
-/// The tree without what has been substituted.
+/// The tree without what has been substituted, and without what is said of several cases.
 fn resolved(root: &Node) -> Node {
     let mut root = root.clone();
     if let Kind::Map(entries) = &mut root.kind {
-        entries.retain(|entry| !matches!(&*entry.key, "parameters" | "matrix"));
+        entries.retain(|entry| !matches!(&*entry.key, "parameters" | "matrix" | "across"));
     }
     root
 }
