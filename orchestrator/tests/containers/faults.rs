@@ -40,12 +40,12 @@ fn a_killed_container_is_a_lost_agent_with_its_cause() {
 fn a_memory_limit_that_is_hit_is_named() {
     testkit::require!(docker, kafka);
     let cluster = format!(
-        "kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', memory: 24MiB}}\n{SLOW}"
+        "kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', memory: 40MiB}}\n{SLOW}"
     );
     let scenario = steady("60s", 1).replace("200B", "50KB").replace("200/s", "2000/s");
     let (engine, sandbox) = sandbox(&scenario, &cluster);
     let told = told(&sandbox);
-    assert!(told.contains("its 24 MiB (OOM-killed); raise `memory`"), "{told}");
+    assert!(told.contains("its 40 MiB (OOM-killed); raise `memory`"), "{told}");
     assert_nothing_left(engine, &sandbox.latest_run());
 }
 

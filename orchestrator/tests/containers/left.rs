@@ -57,7 +57,7 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
 #[test]
 fn a_run_beside_another_leaves_its_containers_alone() {
     testkit::require!(docker, kafka);
-    let (engine, first) = sandbox(&steady("30s", 1), &quick(""));
+    let (engine, first) = sandbox(&steady("120s", 1), &quick(""));
     let mut running = first.spawn(RUN);
     running.wait_for_output("hold", PATIENCE);
     let (_, second) = sandbox(&steady("1s", 1), &quick(""));

@@ -41,8 +41,8 @@ fn cases_of_a_run_share_containers() {
     testkit::require!(docker, kafka);
     let cluster =
         format!("kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', agents: 2}}\n{SLOW}");
-    let scenario = format!("{}matrix: {{size: [100, 200]}}\n", steady("1s", 1));
-    let (engine, sandbox) = sandbox(&scenario.replace("200B", "${size}B"), &cluster);
+    let scenario = steady("1s", 1).replace("200B", "$size") + "matrix: {size: [100B, 200B]}\n";
+    let (engine, sandbox) = sandbox(&scenario, &cluster);
     let outcome = sandbox.mallard(RUN);
     assert!(matches!(outcome.code(), Some(0 | 4)), "{outcome}");
     let run = sandbox.latest_run();
