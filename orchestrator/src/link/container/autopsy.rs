@@ -41,7 +41,8 @@ async fn has_oom_event(engine: &Engine, container: &str) -> bool {
     let only = [("container", container), ("event", "oom")];
     let filters = only.map(|(key, value)| (key.to_owned(), vec![value.to_owned()])).into();
     // From the beginning until now: what happened, without waiting for what will.
-    let until = jiff::Timestamp::now().as_second().to_string();
+    let now = jiff::Timestamp::now();
+    let until = format!("{}.{:09}", now.as_second(), now.subsec_nanosecond());
     let options = EventsOptionsBuilder::new().since("0").until(&until).filters(&filters).build();
     let mut events = std::pin::pin!(engine.api.events(Some(options)));
     matches!(events.next().await, Some(Ok(_)))
