@@ -25,7 +25,8 @@ fn a_ceiling_is_found_and_kept_and_plans_and_runs_beyond_it_are_doubted() {
 
     let asked = |rate: f64| {
         format!(
-            "topics: {{orders: {{partitions: 6}}}}\n\
+            "name: asked\n\
+             topics: {{orders: {{partitions: 6}}}}\n\
              load: [{{hold: {{rate: {rate:.0}/s, for: 2s}}}}, {{drain: {{within: 1s}}}}]\n\
              producers: {{shop: {{topic: orders, payload: {{size: 100B}}}}}}\n"
         )
