@@ -216,6 +216,7 @@ fn complain(failure: &anyhow::Error) -> u8 {
     say(&format!("failed to {failure:#}"));
     match failure.downcast_ref::<connect::ConnectError>() {
         Some(connect::ConnectError::Io { .. }) | None => exit_code::FAILURE,
+        Some(connect::ConnectError::Silent { .. }) => exit_code::SILENT,
         Some(_) => exit_code::NOT_RUNNING,
     }
 }

@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// milliseconds; one that is ending may take the longest, and is followed by a new one.
 const LISTENING: Duration = Duration::from_secs(25);
 
+/// How long an agent that is known to have run may take until it speaks. It speaks as soon as it is
+/// reached; one that takes longer is stopped, or stuck.
+const ANSWERING: Duration = Duration::from_secs(2);
+
 /// Pause between two tries to connect.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
@@ -44,7 +48,7 @@ pub enum ConnectError {
         path: PathBuf,
     },
     /// An agent owns the folder, but does not answer.
-    #[error("reach the agent in {path} (pid {pid:?}): it does not accept connections")]
+    #[error("reach the agent in {path} (pid {pid:?}): it does not answer")]
     Silent {
         /// The folder.
         path: PathBuf,
@@ -99,7 +103,7 @@ struct Opened {
 fn reach(path: &Path, options: Option<&Options>) -> Result<Opened, ConnectError> {
     let started = Instant::now();
     loop {
-        if let Some(opened) = open(path)? {
+        if let Some(opened) = open(path, options.is_none())? {
             return Ok(opened);
         }
         if started.elapsed() > LISTENING {
@@ -119,12 +123,12 @@ fn reach(path: &Path, options: Option<&Options>) -> Result<Opened, ConnectError>
 
 /// A conversation, if an agent listens and speaks. It speaks first; one that hangs up without a word is
 /// dying, and no agent any more. The socket is reached from inside the folder: see [`folder::SOCKET`].
-fn open(path: &Path) -> Result<Option<Opened>, ConnectError> {
+fn open(path: &Path, known: bool) -> Result<Option<Opened>, ConnectError> {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound, TimedOut, WouldBlock};
     let opened = std::env::set_current_dir(path).and_then(|()| {
         let mut socket = UnixStream::connect(folder::SOCKET)?;
         let mut first = vec![0; PIECE_BYTES];
-        socket.set_read_timeout(Some(LISTENING))?;
+        socket.set_read_timeout(Some(if known { ANSWERING } else { LISTENING }))?;
         let bytes = socket.read(&mut first)?;
         socket.set_read_timeout(None)?;
         first.truncate(bytes);
@@ -133,6 +137,9 @@ fn open(path: &Path) -> Result<Option<Opened>, ConnectError> {
     match opened {
         Ok(opened) => Ok(Some(opened).filter(|opened| !opened.first.is_empty())),
         Err(source) => match source.kind() {
+            TimedOut | WouldBlock if known => {
+                Err(ConnectError::Silent { path: path.to_path_buf(), pid: folder::pid(path) })
+            }
             NotFound | ConnectionRefused | ConnectionReset | TimedOut | WouldBlock => Ok(None),
             _ => Err(ConnectError::Io { path: path.to_path_buf(), source }),
         },

@@ -13,3 +13,5 @@ pub const NOT_RUNNING: u8 = 3;
 pub const CLOSED_BY_AGENT: u8 = 4;
 /// An agent runs in the folder already.
 pub const ALREADY_RUNNING: u8 = 5;
+/// An agent runs in the folder and does not answer: it is stopped, or stuck.
+pub const SILENT: u8 = 6;

@@ -65,6 +65,17 @@ pub struct MetricValue {
     pub uncertainty: Option<f64>,
 }
 
+/// A stretch of the load in which an agent, or all of them, went on without the controller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cut {
+    /// Whose channel was down; none if the controller itself was gone.
+    pub agent: Option<String>,
+    /// When it broke, on the run's clock.
+    pub from_us: u64,
+    /// When it was back; none if it never was.
+    pub until_us: Option<u64>,
+}
+
 /// Records, counted. `scheduled = sent + not_sent`, `sent = acked + failed + outstanding`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accounts {
@@ -403,6 +414,9 @@ pub struct CaseResult {
     pub workloads: BTreeMap<String, BTreeMap<String, MetricValue>>,
     /// Agents.
     pub agents: Vec<AgentResult>,
+    /// Stretches of the load in which agents went on without the controller. Nothing is missing for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<Cut>,
     /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
     pub versions: BTreeMap<String, String>,
     /// The cluster's brokers, by id.

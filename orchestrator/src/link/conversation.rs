@@ -1,6 +1,10 @@
-//! One conversation, over as many bridges as it takes.
+//! One conversation, over as many channels as it takes.
+//!
+//! Invariants: whatever comes over a channel, or does not, costs that channel at most, and another one
+//! is opened; the agent is gone only if its host says so. An agent that has never greeted is another
+//! matter: then the reason is told at once.
 
-use super::{Bridge, Channel, EXIT_NO_AGENT, Inputs};
+use super::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Inputs};
 use crate::run::io::{AgentIndex, Input};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION, frame,
@@ -10,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 
 /// Between heartbeats.
@@ -42,8 +46,9 @@ enum End {
 }
 
 /// State that outlives a channel.
-struct Conversation {
+pub(super) struct Conversation {
     agent: AgentIndex,
+    silence: Duration,
     inputs: Inputs,
     /// Sequence of the first interval not seen yet.
     resume_at: u64,
@@ -53,14 +58,11 @@ struct Conversation {
 
 /// Keeps the conversation going until the agent is gone or nobody listens.
 pub(super) async fn keep(
-    agent: AgentIndex,
     bridge: Arc<dyn Bridge>,
-    resume_at: u64,
-    inputs: Inputs,
+    mut conversation: Conversation,
     mut messages: mpsc::Receiver<ToAgent>,
 ) {
-    let mut conversation =
-        Conversation { agent, inputs, resume_at, greeted: false, asked_to_exit: false };
+    let agent = conversation.agent;
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
@@ -81,6 +83,16 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 impl Conversation {
+    /// A conversation that has not begun.
+    pub(super) fn new(
+        agent: AgentIndex,
+        resume_at: u64,
+        silence: Duration,
+        inputs: Inputs,
+    ) -> Self {
+        Self { agent, silence, inputs, resume_at, greeted: false, asked_to_exit: false }
+    }
+
     /// Talks over one channel until it ends.
     async fn over(&mut self, bridge: &dyn Bridge, messages: &mut mpsc::Receiver<ToAgent>) -> End {
         let mut channel = match bridge.open(!self.greeted).await {
@@ -110,6 +122,9 @@ impl Conversation {
             let known = farewell.gone;
             return End::Gone(known.unwrap_or_else(|| "its process is gone".to_owned()));
         }
+        if farewell.code == Some(EXIT_SILENT) && self.greeted {
+            return End::Gone("its process is there and does not answer".to_owned());
+        }
         if self.greeted {
             return End::Broken;
         }
@@ -125,10 +140,19 @@ impl Conversation {
         let mut heart = interval(HEARTBEAT);
         heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = false;
+        let mut heard = Instant::now();
         loop {
+            // An agent that is only starting has a deadline of its own, which the case keeps.
+            let silent_at = heard + self.silence;
             tokio::select! {
+                () = sleep_until(silent_at), if self.greeted => {
+                    // Who was held up itself has heard nothing for that reason.
+                    if silent_at.elapsed() < HEARTBEAT { return End::Broken }
+                    heard = Instant::now();
+                }
                 read = from_agent.read(&mut buffer) => {
                     let Ok(bytes @ 1..) = read else { return End::Broken };
+                    heard = Instant::now();
                     decoder.push(&buffer[..bytes]);
                     match self.hear(&mut decoder, to_agent, &mut open).await {
                         Ok(()) => {}
@@ -138,10 +162,11 @@ impl Conversation {
                 message = messages.recv(), if open => {
                     let Some(message) = message else { return End::Closed };
                     self.asked_to_exit |= matches!(message, ToAgent::Exit { .. });
-                    if say(to_agent, &message).await.is_err() { return End::Broken }
+                    if self.say(to_agent, &message).await.is_err() { return End::Broken }
                 }
                 _ = heart.tick(), if open => {
-                    if say(to_agent, &ToAgent::Heartbeat).await.is_err() { return End::Broken }
+                    let said = self.say(to_agent, &ToAgent::Heartbeat).await;
+                    if said.is_err() { return End::Broken }
                 }
             }
         }
@@ -158,6 +183,8 @@ impl Conversation {
             let message = match decoder.next_message::<FromAgent>() {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(()),
+                // Of an agent that has made sense before, what makes none is the channel's doing.
+                Err(_) if self.greeted => return Err(End::Broken),
                 Err(cause) => return Err(End::Gone(format!("{cause}; {}", how_to_match()))),
             };
             match &message {
@@ -168,12 +195,13 @@ impl Conversation {
                         build_id: BUILD_ID.to_owned(),
                         resume_at: self.resume_at,
                     };
-                    say(to_agent, &hello).await.map_err(|_| End::Broken)?;
+                    self.say(to_agent, &hello).await.map_err(|_| End::Broken)?;
                     if self.greeted {
                         self.tell(Input::Channel { agent: self.agent, up: true });
                     }
                     (self.greeted, *open) = (true, true);
                 }
+                _ if !*open => return Err(End::Broken),
                 FromAgent::Interval(report) => self.resume_at = report.sequence + 1,
                 _ => {}
             }
@@ -181,16 +209,20 @@ impl Conversation {
         }
     }
 
+    /// Says something. A channel that takes nothing for so long that its silence would count is broken.
+    async fn say(&self, to_agent: &mut ToTheAgent, message: &ToAgent) -> std::io::Result<()> {
+        let frame = frame::encode(message).map_err(std::io::Error::other)?;
+        let said = async {
+            to_agent.write_all(&frame).await?;
+            to_agent.flush().await
+        };
+        timeout(self.silence, said).await.map_err(std::io::Error::from)?
+    }
+
     fn tell(&self, input: Input) {
         // Nobody listens once the case is done; then nothing is worth telling.
         let _ = self.inputs.send(input);
     }
-}
-
-async fn say(to_agent: &mut ToTheAgent, message: &ToAgent) -> std::io::Result<()> {
-    let frame = frame::encode(message).map_err(std::io::Error::other)?;
-    to_agent.write_all(&frame).await?;
-    to_agent.flush().await
 }
 
 fn check_build(version: u32, build: &str) -> Result<(), End> {
@@ -208,3 +240,6 @@ fn check_build(version: u32, build: &str) -> Result<(), End> {
 pub(crate) fn how_to_match() -> &'static str {
     "build both from one source: `cargo build --release`, or name the right one with --agent PATH"
 }
+
+#[cfg(test)]
+mod tests;

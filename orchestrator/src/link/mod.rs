@@ -7,13 +7,14 @@
 mod child;
 mod conversation;
 pub(crate) use child::channel as channel_of_child;
+use conversation::Conversation;
 pub(crate) use conversation::how_to_match;
 pub mod container;
 pub mod local;
 
 use crate::run::io::{AgentIndex, Input};
 use mallard_protocol::message::ToAgent;
-use std::{fmt, io, pin::Pin, sync::Arc};
+use std::{fmt, io, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
@@ -50,6 +51,9 @@ pub trait Bridge: Send + Sync + 'static {
 
 /// Exit code of `mallard-agent connect` when there is no agent to connect to.
 pub const EXIT_NO_AGENT: i32 = 3;
+
+/// Exit code of `mallard-agent connect` when the agent's process is there and does not answer.
+pub const EXIT_SILENT: i32 = 6;
 
 /// An open channel. Dropping it closes it, and ends whatever carries it; the agent lives on.
 pub struct Channel {
@@ -90,16 +94,18 @@ pub type Inputs = mpsc::UnboundedSender<Input>;
 
 impl Link {
     /// Starts an agent, or finds it running, and the conversation with it. Intervals before `resume_at`
-    /// are not asked for.
+    /// are not asked for. A channel over which nothing came for `silence` is given up for another one.
     #[must_use]
     pub fn open(
         agent: AgentIndex,
         bridge: Arc<dyn Bridge>,
         resume_at: u64,
+        silence: Duration,
         inputs: Inputs,
     ) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX);
-        let task = tokio::spawn(conversation::keep(agent, bridge, resume_at, inputs, messages));
+        let state = Conversation::new(agent, resume_at, silence, inputs);
+        let task = tokio::spawn(conversation::keep(bridge, state, messages));
         Self { outbox, task }
     }
 

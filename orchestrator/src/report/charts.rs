@@ -62,7 +62,7 @@ pub struct PhaseBand {
 /// A stretch of time that says something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Band {
-    /// `gap`, `thin`, `fail`.
+    /// `gap`, `thin`, `fail`, `cut`.
     pub kind: &'static str,
     /// Start.
     pub from: u64,
@@ -258,6 +258,12 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
             }
         }
     }
+    bands.extend(case.result.iter().flat_map(|result| &result.cuts).map(|cut| {
+        let until_us = cut.until_us.unwrap_or_else(|| end_of(case));
+        let whom = cut.agent.as_deref().unwrap_or("every agent");
+        let text = format!("{whom} went on without the controller; nothing is missing for it");
+        Band { kind: "cut", from: cut.from_us / 1000, to: until_us / 1000, text }
+    }));
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     for expectation in expectations.filter(|expectation| !expectation.passed) {
         if let Some((from, to)) = expectation.first_failing_window_us {

@@ -10,12 +10,17 @@
 //! - Once started, load is always stopped, and every agent is told to exit or killed.
 
 use super::{
+    clocks::Clocks,
     drain::DrainWatch,
     io::{AgentIndex, Effect, Input},
 };
 use crate::{
-    archive::model::TimeSpent, calibrate::AgentLoad, events::RunEvent, measure::Collector,
-    plan::CasePlan, verdict::Trouble,
+    archive::model::{Cut, TimeSpent},
+    calibrate::AgentLoad,
+    events::RunEvent,
+    measure::Collector,
+    plan::CasePlan,
+    verdict::Trouble,
 };
 use jiff::Timestamp;
 use mallard_protocol::{
@@ -110,6 +115,8 @@ pub(super) enum Asked {
     StartOffsets,
     EndOffsets,
     Delete,
+    /// An agent's clock.
+    Clock(AgentIndex),
 }
 
 /// A case that is being run.
@@ -129,6 +136,12 @@ pub struct Case {
     /// When the brokers are asked again whether all of them are there, agent by agent.
     pub(super) ask_again_us: BTreeMap<AgentIndex, u64>,
     pub(super) asked: BTreeMap<u32, Asked>,
+    /// What was asked, and whom, until it is answered: asked again over the next channel.
+    pub(super) questions: BTreeMap<u32, (AgentIndex, Question)>,
+    /// How far agents' clocks are ahead of this machine's.
+    pub(super) clocks: Clocks,
+    /// Stretches of the load without a channel to an agent.
+    pub(super) cuts: Vec<Cut>,
     pub(super) next_request: u32,
     pub(super) cluster: ClusterFacts,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
@@ -178,6 +191,9 @@ impl Case {
             linked: false,
             ask_again_us: BTreeMap::new(),
             asked: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            clocks: Clocks::default(),
+            cuts: Vec::new(),
             next_request: 1,
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),
@@ -250,7 +266,8 @@ impl Case {
             Input::ArchiveFailed { cause } => self.on_archive_failed(cause),
             Input::Tick => {}
         }
-        self.look_for_silence();
+        self.look_for_the_unreachable();
+        self.probe_clocks();
         self.advance();
         std::mem::take(&mut self.effects)
     }
@@ -346,6 +363,10 @@ impl Case {
         self.agents[agent].connected = up;
         if up {
             self.agents[agent].heard_us = self.now_us;
+            self.end_cut(agent);
+            self.repeat_orders(agent);
+        } else {
+            self.begin_cut(agent);
         }
         if self.stage < Stage::Exiting {
             self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
@@ -379,8 +400,15 @@ impl Case {
     }
 
     fn on_answer(&mut self, agent: AgentIndex, request: u32, result: Result<Answer, AgentFailure>) {
+        self.questions.remove(&request);
         let Some(asked) = self.asked.remove(&request) else { return };
         match result {
+            Ok(Answer::Clock { received_us, sent_us }) => {
+                let read = (received_us, sent_us);
+                if let Some(clock) = self.clock_of(agent).filter(|_| asked == Asked::Clock(agent)) {
+                    self.clocks.answered(&clock, request, read, self.now_us);
+                }
+            }
             Ok(answer) => self.on_answered(asked, answer),
             Err(failure) => self.on_refused(agent, asked, failure),
         }
@@ -391,6 +419,7 @@ impl Case {
         let request = self.next_request;
         self.next_request += 1;
         self.asked.insert(request, asked);
+        self.questions.insert(request, (agent, question.clone()));
         self.send(agent, ToAgent::Ask { request, question });
     }
 

@@ -106,6 +106,7 @@ pub async fn resume_case(
     let case = Case::resume(plan.clone(), context.clone(), now_us, checkpoint);
     let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
     let whole_bytes = driver.replay()?;
+    driver.case.note_absence();
     driver.keep_intervals(&whole_bytes)?;
     driver.conclude(heard).await
 }
@@ -305,8 +306,9 @@ impl Driver<'_, '_> {
     fn connect(&mut self) {
         for (agent, bridge) in self.bridges.iter().enumerate() {
             let resume_at = self.case.resume_at(agent);
+            let silence = self.case.channel_silence();
             let (bridge, inputs) = (Arc::clone(bridge), self.inputs.clone());
-            self.links.push(Link::open(agent, bridge, resume_at, inputs));
+            self.links.push(Link::open(agent, bridge, resume_at, silence, inputs));
         }
     }
 

@@ -21,10 +21,10 @@ use std::{
 };
 
 /// How long agents may take to flush and close.
-const FINISH_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// An agent's log comes home up to this size; of a longer one, head and tail.
-const LOG_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const LOG_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How long deleting topics may take when somebody asked twice to stop.
 const HURRIED_DELETE: Duration = Duration::from_secs(4);
@@ -211,8 +211,9 @@ impl Case {
 
     /// An agent that is gone answers no more.
     pub(super) fn forget_questions_of(&mut self, agent: usize) {
+        self.questions.retain(|_, (asked, _)| *asked != agent);
         self.asked.retain(|_, asked| match asked {
-            Asked::Cluster(asked) => *asked != agent,
+            Asked::Cluster(asked) | Asked::Clock(asked) => *asked != agent,
             _ => true,
         });
     }
@@ -252,11 +253,11 @@ impl Case {
             drained_at_us: self.drained_at_us,
             interrupted_by: self.interrupted_by.map(str::to_owned),
             troubles: self.troubles.clone(),
+            cuts: self.cuts.clone(),
             agents: agents.collect(),
             end_offsets: self.end_offsets.clone(),
             loads: self.context.loads.clone(),
-            // Agents of this version share this machine's monotonic clock.
-            clock_error_us: Some(0),
+            clock_error_us: self.clock_error_us(),
             versions: self.versions(),
             brokers: brokers.map(|(id, address)| (id.to_string(), address.clone())).collect(),
             client_properties: self.client_properties(),

@@ -162,20 +162,29 @@ impl Case {
         }
     }
 
-    /// Notices agents that have been silent for too long.
-    pub(super) fn look_for_silence(&mut self) {
+    /// Gives up agents to which no channel could be opened for as long as they go on alone: by then they
+    /// have ended their load. Until then a broken channel is no loss; and an agent whose host says that it
+    /// is gone, or does not answer, is told by its link.
+    pub(super) fn look_for_the_unreachable(&mut self) {
         if self.stage <= Stage::Connecting || self.stage >= Stage::Exiting {
             return;
         }
-        let limit = micros(self.plan.deadlines.agent_silence);
+        let limit = micros(self.plan.lease.max(self.plan.deadlines.agent_silence));
         for agent in self.living() {
-            let silent = self.now_us.saturating_sub(self.agents[agent].heard_us);
-            // A broken channel is not silence: the agent goes on by itself and is asked again.
-            if self.agents[agent].connected && silent > limit {
-                let seconds = silent as f64 / 1e6;
-                self.on_gone(agent, format!("silent for {seconds:.1} s"));
+            let known = &self.agents[agent];
+            let silent_us = self.now_us.saturating_sub(known.heard_us);
+            if !known.connected && silent_us > limit {
+                let seconds = silent_us as f64 / 1e6;
+                self.on_gone(agent, format!("no channel to it for {seconds:.1} s"));
             }
         }
+    }
+
+    /// How long a channel may be silent before another one is opened. Less than `agent_silence`: the
+    /// rest is for the host to say whether the agent is there.
+    #[must_use]
+    pub fn channel_silence(&self) -> Duration {
+        self.plan.deadlines.agent_silence * 3 / 4
     }
 
     pub(super) fn on_gone(&mut self, agent: AgentIndex, cause: String) {

@@ -4,6 +4,8 @@
 //! event stream around it.
 
 pub mod case;
+mod clocks;
+mod cuts;
 pub mod drain;
 pub mod driver;
 mod ending;

@@ -11,9 +11,11 @@
 
 use super::{
     case::{Agent, Case, CaseContext, Stage, micros},
+    clocks::{Clocks, Offset},
     io::{AgentIndex, Effect},
 };
 use crate::{
+    archive::model::Cut,
     clock, measure,
     plan::{CasePlan, KafkaPlan},
 };
@@ -23,7 +25,7 @@ use mallard_protocol::{
     message::{AgentState, ClusterFacts, HostFacts, ToAgent},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How long after the common start an agent that has not heard of it is still told, in microseconds.
 /// Its records are late then, and counted so; later than this it counts as lost.
@@ -56,6 +58,8 @@ pub struct Checkpoint {
     pub partitions: Vec<i32>,
     /// End offsets before the load.
     pub start_offsets: Vec<PartitionOffset>,
+    /// How far agents' clocks are ahead, by what they share.
+    pub clocks: BTreeMap<String, Offset>,
     /// Where each agent runs, in the plan's order.
     pub agents: Vec<Option<HostFacts>>,
 }
@@ -74,6 +78,7 @@ impl Case {
             cluster: self.cluster.clone(),
             partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
             start_offsets: self.start_offsets.clone(),
+            clocks: self.clocks.settled(),
             agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
         }
     }
@@ -106,6 +111,7 @@ impl Case {
         case.load_started_at = Some(checkpoint.load_started_at);
         case.start_clock_us = Some(start_clock_us);
         case.cluster = checkpoint.cluster.clone();
+        case.clocks = Clocks::resume(&checkpoint.clocks);
         case.topics_made = true;
         case.start_offsets.clone_from(&checkpoint.start_offsets);
         // Where they ran, for those that are never heard again.
@@ -116,6 +122,15 @@ impl Case {
         let now_in = case.plan.timeline.phase_at(case.run_clock_us().unwrap_or(0));
         case.phase = Some(now_in.index());
         case
+    }
+
+    /// Notes the stretch in which nobody ran the case: from the last archived report on. Comes after
+    /// [`Case::replay`].
+    pub fn note_absence(&mut self) {
+        let agents = (0..self.agents.len()).map(measure::AgentIndex);
+        let known_us = agents.map(|agent| self.collector.progress_us(agent)).max().unwrap_or(0);
+        let until_us = self.run_clock_us().unwrap_or(known_us).max(known_us);
+        self.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
     }
 
     /// Takes in a report that stands in the archive. Nobody is told of it again.

@@ -202,14 +202,22 @@ impl Case {
         if !self.unassigned().is_empty() || !self.idle_members().is_empty() {
             return;
         }
-        let topics: Vec<_> = self.probed_topics().into_iter().collect();
+        let topics = self.topics_to_probe();
         self.enter(Stage::Probing, self.plan.deadlines.ready);
-        let prober =
-            self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty());
-        if let Some(prober) = prober.filter(|_| !topics.is_empty()) {
+        if let Some(prober) = self.prober().filter(|_| !topics.is_empty()) {
             self.step("sending a probe through every partition".to_owned());
             self.send(prober, ToAgent::Probe { topics });
         }
+    }
+
+    /// The agent that sends the probes.
+    pub(super) fn prober(&self) -> Option<AgentIndex> {
+        self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty())
+    }
+
+    /// The topics that it sends them to.
+    pub(super) fn topics_to_probe(&self) -> Vec<TopicId> {
+        self.probed_topics().into_iter().collect()
     }
 
     fn while_probing(&mut self) {
@@ -224,8 +232,41 @@ impl Case {
     }
 
     fn while_reading_start_offsets(&mut self) {
-        if !self.is_asking(|asked| asked == Asked::StartOffsets) {
+        let foreign: BTreeSet<_> =
+            self.living().into_iter().filter_map(|agent| self.clock_of(agent)).collect();
+        let known = self.clocks.are_known(foreign.iter().map(String::as_str));
+        if known && !self.is_asking(|asked| asked == Asked::StartOffsets) {
+            foreign.iter().for_each(|clock| self.clocks.settle(clock));
             self.start_load();
+        }
+    }
+
+    /// The clock of an agent, where it is not this machine's.
+    pub(super) fn clock_of(&self, agent: AgentIndex) -> Option<String> {
+        let clock = &self.agents[agent].host.as_ref()?.boot_id;
+        (*clock != self.context.boot_id).then(|| clock.clone())
+    }
+
+    /// Clocks that are not this machine's, each with an agent that can be asked for it.
+    fn foreign_clocks(&self) -> std::collections::BTreeMap<String, AgentIndex> {
+        let reachable = self.living().into_iter().filter(|agent| self.agents[*agent].connected);
+        reachable.filter_map(|agent| Some((self.clock_of(agent)?, agent))).collect()
+    }
+
+    /// Asks for clocks that are due. Not once an end has begun: nothing is measured any more.
+    pub(super) fn probe_clocks(&mut self) {
+        if self.stage >= Stage::Collecting {
+            return;
+        }
+        for (clock, agent) in self.foreign_clocks() {
+            if self.clocks.is_due(&clock, self.now_us) {
+                let request = self.next_request;
+                self.next_request += 1;
+                self.asked.insert(request, Asked::Clock(agent));
+                let in_load = self.start_clock_us.is_some();
+                self.clocks.asked(&clock, request, self.now_us, in_load);
+                self.send(agent, ToAgent::Ask { request, question: Question::Clock });
+            }
         }
     }
 
@@ -252,16 +293,20 @@ impl Case {
     }
 
     /// Translates a moment of this machine's clock to an agent's. Agents of one kernel share
-    /// `CLOCK_MONOTONIC`, so nothing is to be done; other kernels come with hosts over SSH.
+    /// `CLOCK_MONOTONIC`; what others are ahead was settled before the common start.
     fn agent_clock(&self, agent: AgentIndex, at_us: u64) -> u64 {
-        debug_assert!(
-            self.agents[agent]
-                .host
-                .as_ref()
-                .is_none_or(|host| host.boot_id == self.context.boot_id),
-            "local agents run on this kernel"
-        );
-        at_us
+        let settled = self.clock_of(agent).and_then(|clock| self.clocks.settled_of(&clock));
+        settled.map_or(at_us, |offset| at_us.saturating_add_signed(offset.ahead_us))
+    }
+
+    /// How wrong the difference of two agents' run clocks may be; `None` if it is not known.
+    pub(super) fn clock_error_us(&self) -> Option<u64> {
+        let hosts = self.agents.iter().filter_map(|agent| agent.host.as_ref());
+        let clocks = hosts.map(|host| {
+            let clock = host.boot_id.as_str();
+            (clock, clock == self.context.boot_id)
+        });
+        self.clocks.error_us(clocks)
     }
 
     pub(super) fn on_answered(&mut self, asked: Asked, answer: Answer) {
@@ -292,6 +337,8 @@ impl Case {
         let name = self.plan.agents[agent].name.clone();
         match asked {
             Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text)]),
+            // Another probe follows.
+            Asked::Clock(_) => {}
             // Without them the check of acknowledged against stored records is left out, and said so.
             Asked::StartOffsets | Asked::EndOffsets => self.emit(crate::events::RunEvent::Note {
                 level: "warning".to_owned(),
@@ -452,7 +499,9 @@ impl Case {
                 missing => format!("an assignment of {}", partitions(missing)),
             },
             Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
-            Stage::StartOffsets | Stage::EndOffsets => "end offsets from the broker".to_owned(),
+            Stage::StartOffsets | Stage::EndOffsets => {
+                "end offsets from the broker, and the clocks of other hosts".to_owned()
+            }
             Stage::Finishing => format!(
                 "{} to flush and close",
                 agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())

@@ -276,17 +276,37 @@ fn an_unreachable_broker_is_an_error_before_any_load() {
 }
 
 #[test]
-fn silence_of_an_agent_ends_the_case_and_kills_the_agent() {
-    let mut world = World::new(|_| {});
+fn an_agent_that_stays_out_of_reach_for_the_lease_ends_the_case_and_is_killed() {
+    let mut world = World::new(|plan| plan.lease = std::time::Duration::from_secs(5));
     world.start();
     world.run_until(4 * SECOND, prompt);
     world.silent.push(1);
+    world.feed(Input::Channel { agent: 1, up: false });
     world.pass(60 * SECOND);
     assert!(world.case.is_done());
     assert!(world.place(|e| matches!(e, Effect::Kill { agent: 1, pid: 100 })).is_some());
     assert!(world.reason_codes().contains(&"agent_lost".to_owned()));
     let rows = world.seen.iter().filter(|effect| matches!(effect, Effect::Store(_))).count();
     assert!(rows >= 4, "what was measured until then is stored: {rows}");
+}
+
+#[test]
+fn a_channel_that_comes_back_is_told_again_what_it_may_have_lost_and_costs_nothing() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(4 * SECOND, prompt);
+    world.feed(Input::Stop { times: 1, by: "Ctrl-C" });
+    world.feed(Input::Channel { agent: 1, up: false });
+    let told = |world: &World| {
+        let stops = world.seen.iter().filter(|effect| {
+            matches!(effect, Effect::Send { agent: 1, message: ToAgent::StopLoad })
+        });
+        stops.count()
+    };
+    assert_eq!(told(&world), 1);
+    world.feed(Input::Channel { agent: 1, up: true });
+    assert_eq!(told(&world), 2, "the first one may have been lost");
+    assert!(!world.seen.iter().any(|e| matches!(e, Effect::Kill { .. })), "nobody was lost");
 }
 
 #[test]

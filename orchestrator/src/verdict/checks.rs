@@ -73,7 +73,7 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 18] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 19] = [
         accounts,
         measured_at_all,
         slip,
@@ -90,6 +90,7 @@ pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
         foreign,
         offsets,
         saturated,
+        cuts,
         circumstances,
         observed_groups,
     ];
@@ -434,6 +435,28 @@ fn offsets(case: &Case) -> Vec<Doubt> {
         count(first.at_most)
     );
     vec![Doubt::warning(Kind::OffsetsDisagree, text)]
+}
+
+/// Says that agents were on their own for a while. Their reports are all there: a hole has a reason of
+/// its own.
+fn cuts(case: &Case) -> Vec<Doubt> {
+    let cuts = &case.facts.cuts;
+    let Some(first) = cuts.first() else { return Vec::new() };
+    let end_us = case.measured.roster.timeline.load_end_us();
+    let lasting = cuts.iter().map(|cut| cut.until_us.unwrap_or(end_us).saturating_sub(cut.from_us));
+    let whom = first.agent.as_deref().map_or("every agent".to_owned(), str::to_owned);
+    let more = if cuts.len() > 1 {
+        format!(" (and {} more times)", cuts.len() - 1)
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{whom} went on without the controller from {} of the load on{more}, for {} at the longest; what was \
+         measured meanwhile has been handed in",
+        us(first.from_us),
+        us(lasting.max().unwrap_or(0)),
+    );
+    vec![Doubt::warning(Kind::ChannelCut, text)]
 }
 
 fn saturated(case: &Case) -> Vec<Doubt> {

@@ -47,6 +47,7 @@ pub enum Kind {
     OffsetsDisagree,
     SaturatedHistogram,
     StartedApart,
+    ChannelCut,
     EmbeddedBroker,
     ClosedLoop,
     ObservedGroupMissing,
@@ -54,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -85,6 +86,7 @@ impl Kind {
         Self::OffsetsDisagree,
         Self::SaturatedHistogram,
         Self::StartedApart,
+        Self::ChannelCut,
         Self::EmbeddedBroker,
         Self::ClosedLoop,
         Self::ObservedGroupMissing,
@@ -124,6 +126,7 @@ impl Kind {
             Self::OffsetsDisagree => "offsets_disagree",
             Self::SaturatedHistogram => "saturated_histogram",
             Self::StartedApart => "started_apart",
+            Self::ChannelCut => "channel_cut",
             Self::EmbeddedBroker => "embedded_broker",
             Self::ClosedLoop => "closed_loop",
             Self::ObservedGroupMissing => "observed_group_missing",
@@ -274,6 +277,9 @@ impl Kind {
             }
             Self::SaturatedHistogram => {
                 "values beyond an hour are counted as one hour: read largest values as `at least`"
+            }
+            Self::ChannelCut => {
+                "no figure is spoiled by it; the journal says when each channel broke and came back"
             }
             Self::StartedApart => {
                 "the first interval of the agents does not cover the same time; a warm-up hides it"

@@ -1,6 +1,6 @@
 //! What a run knows of a case beside its measurements.
 
-use crate::calibrate::AgentLoad;
+use crate::{archive::model::Cut, calibrate::AgentLoad};
 use mallard_protocol::{
     interval::PartitionOffset,
     message::{AgentFailure, HostFacts},
@@ -24,6 +24,8 @@ pub struct CaseFacts {
     pub interrupted_by: Option<String>,
     /// What went wrong.
     pub troubles: Vec<Trouble>,
+    /// Stretches of the load without a channel.
+    pub cuts: Vec<Cut>,
     /// By agent, in the plan's order.
     pub agents: Vec<AgentFacts>,
     /// End offsets read after the drain.

@@ -75,6 +75,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         started_at: facts.started_at.clone(),
         ended_at: facts.ended_at.clone(),
         load_started_at: facts.load_started_at.clone(),
+        cuts: facts.cuts.clone(),
         verdict,
         reasons,
         warnings,

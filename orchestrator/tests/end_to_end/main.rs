@@ -2,6 +2,8 @@
 //! asked whether Mallard's figures are true.
 
 mod calibrate;
+mod clocks;
+mod cuts;
 mod embedded;
 mod faults;
 mod foreign;

@@ -26,7 +26,7 @@ fn killed(sandbox: &Sandbox, more: &[&str]) -> Run {
     run
 }
 
-fn wait_for_intervals(run: &Run, count: usize) {
+pub(crate) fn wait_for_intervals(run: &Run, count: usize) {
     wait::until("intervals in the journal", PATIENCE, || {
         let journal = std::fs::read_to_string(run.path("events.jsonl")).unwrap_or_default();
         (journal.matches("\"event\":\"interval\"").count() >= count).then_some(())
@@ -34,7 +34,7 @@ fn wait_for_intervals(run: &Run, count: usize) {
 }
 
 /// Every interval follows the one before.
-fn assert_no_hole(case: &std::path::Path) {
+pub(crate) fn assert_no_hole(case: &std::path::Path) {
     let series = std::fs::read_to_string(case.join("series.csv")).expect("series");
     let times: Vec<(u64, u64)> = series
         .lines()
@@ -50,7 +50,7 @@ fn assert_no_hole(case: &std::path::Path) {
     }
 }
 
-fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
+pub(crate) fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
     assert_accounts_add_up(result);
     for account in ["scheduled", "sent", "acked", "received"] {
         assert_eq!(count(result, &format!("accounts_whole/{account}")), scheduled, "{account}");

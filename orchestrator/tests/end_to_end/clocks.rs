@@ -1,0 +1,43 @@
+//! Agents whose monotonic clocks are not the controller's: each in a time namespace of its own, hours apart.
+
+use crate::{
+    resume::assert_nothing_is_lost,
+    world::{PATIENCE, RUN, metric, sandbox, steady},
+};
+use std::os::unix::fs::PermissionsExt;
+
+/// Starts the agent where the monotonic clock is hours ahead; each time by another number of them.
+fn shifted_agent(agent: &std::path::Path) -> String {
+    let agent = agent.display();
+    format!(
+        "#!/bin/sh\n[ \"$1\" = connect ] || exec {agent} \"$@\"\n\
+         exec unshare --fork --time --monotonic $(( $$ % 90000 + 3600 )) {agent} \"$@\"\n"
+    )
+}
+
+#[test]
+fn agents_on_other_clocks_start_together_and_end_to_end_figures_carry_their_error() {
+    testkit::require!(netns);
+    let sandbox = sandbox(
+        &steady("200/s", "4s", ""),
+        "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 30s\n",
+    );
+    let agent = testkit::paths::built("mallard-agent");
+    sandbox.file("shifted", shifted_agent(&agent));
+    let path = sandbox.path("shifted");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let shifted = path.display().to_string();
+    let outcome = sandbox.mallard([&RUN[..], &["--agent", &shifted]].concat());
+    let run = sandbox.latest_run();
+    let result = run.only_result();
+    assert_nothing_is_lost(&result, 1_000);
+    let error_us = result["metrics"]["end_to_end.max"]["uncertainty"].as_f64();
+    let error_us = error_us.unwrap_or_else(|| panic!("no uncertainty: {}", outcome.stdout));
+    assert!((1.0..1e6).contains(&error_us), "{error_us} µs");
+    let max_us = metric(&result, "end_to_end.max");
+    assert!(max_us < 60e6, "clocks are hours apart, and that is corrected: {max_us} µs");
+    let boots = result["agents"].as_array().expect("agents").iter().map(|a| &a["host"]["boot_id"]);
+    let boots: std::collections::BTreeSet<_> = boots.map(ToString::to_string).collect();
+    assert_eq!(boots.len(), 2, "each agent had a clock of its own: {boots:?}");
+    run.wait_for_no_orphans(PATIENCE);
+}
