@@ -247,8 +247,10 @@ fn throttled(facts: &Facts) -> Option<Diagnosis> {
 const LONG_STAGE_US: f64 = 20_000.0;
 /// Share of all time from which on a stage takes most of it.
 const MOST: f64 = 0.6;
-/// Share of the median that the fastest record took from which on every record takes that long.
+/// Share of the median that the fastest record took from which on every record takes that long…
 const DISTANCE: f64 = 0.5;
+/// …because of its round trip, if it is not much longer than that: else it waited in a queue.
+const QUEUED: f64 = 2.0;
 
 /// Requests that take long: all of them alike (distance), or under this load (the broker).
 fn broker_or_distance(facts: &Facts, stages: &[Stage]) -> Option<Diagnosis> {
@@ -260,7 +262,7 @@ fn broker_or_distance(facts: &Facts, stages: &[Stage]) -> Option<Diagnosis> {
     }
     let fastest = facts.metric("produce.service.min")?;
     let median = facts.metric("produce.service.p50")?;
-    if fastest >= median * DISTANCE {
+    if fastest >= median * DISTANCE && fastest <= round_trip * QUEUED {
         let text = format!(
             "The way to the broker limits: a round trip takes {} on average \
              (produce.client.round_trip), and even the fastest record took {} of a median of {}, so \

@@ -240,5 +240,5 @@ fn batches_of_one_record_are_diagnosed_as_small() {
     let client = "payload: {size: 200B}, client: {batch.num.messages: 1, linger.ms: 0}";
     let scenario = steady("max", "5s", "").replace("payload: {size: 200B}", client);
     let text = diagnosed(&hindered(&scenario).0, "small_batches");
-    assert!(text.contains("The batches of shop are small: 1 records"), "{text}");
+    assert!(text.contains("The batches of shop are small"), "{text}");
 }
