@@ -136,6 +136,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         commit: CommitPolicy::Never,
         work_us: 0,
         through: None,
+        process: None,
         client: Vec::new(),
     };
     Assignment {

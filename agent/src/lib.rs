@@ -23,6 +23,7 @@ pub mod folder;
 pub mod host;
 pub(crate) mod librdkafka;
 pub mod logfile;
+pub(crate) mod pipeline;
 pub mod properties;
 pub mod spool;
 mod sys;

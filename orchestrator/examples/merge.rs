@@ -78,6 +78,7 @@ fn main() {
 }
 
 /// A report that each second repeats.
+#[expect(clippy::too_many_lines, reason = "a report, spelled out")]
 fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalReport {
     let instance = |consumer: u64| InstanceId(u16::try_from(2 * agent + consumer).unwrap_or(0));
     let latencies = |seed: u64, count: u64| {
@@ -137,7 +138,7 @@ fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalR
         consumers: vec![ConsumerInterval {
             instance: instance(1),
             totals: ConsumerTotals::default(),
-            slices: vec![ConsumerSlice { phase: PhaseId(0), partitions: consumed.collect() }],
+            slices: vec![ConsumerSlice { partitions: consumed.collect(), ..Default::default() }],
             positions: positions.collect(),
             polls: 100,
             empty_polls: 10,
@@ -146,6 +147,7 @@ fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalR
             errors: Vec::new(),
             through: None,
             client: None,
+            written: None,
         }],
         resources: Resources { host_cores: 8, ..Resources::default() },
         ..IntervalReport::default()

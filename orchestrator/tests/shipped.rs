@@ -113,7 +113,7 @@ fn every_shipped_scenario_is_sound_and_runs_on_the_default_cluster() {
 #[test]
 fn plans_are_shown_as_they_should_be() {
     for name in ["quickstart", "codecs", "soak", "closed-loop"] {
-        let shown = show::text(&planned(&format!("{name}.yaml")));
+        let shown = show::text(&planned(format!("{name}.yaml")));
         let path = Path::new("tests/plans").join(format!("{name}.txt"));
         if std::env::var_os("MALLARD_BLESS").is_some() {
             fs::write(&path, &shown).unwrap();

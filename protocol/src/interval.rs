@@ -12,6 +12,7 @@
 use crate::{
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
+    pipeline::{PipelineSlice, Written},
 };
 use serde::{Deserialize, Serialize};
 
@@ -236,6 +237,8 @@ pub struct ConsumerInterval {
     pub through: Option<ThroughInterval>,
     /// The client's own statistics, when they came in this interval.
     pub client: Option<ClientStats>,
+    /// What a pipeline delivered in this interval.
+    pub written: Option<Written>,
 }
 
 /// What a consumer behind a pipeline of others saw of its inputs. Everything received in the interval is
@@ -277,6 +280,8 @@ pub struct ConsumerSlice {
     pub phase: PhaseId,
     /// By partition.
     pub partitions: Vec<ConsumedPartition>,
+    /// What a pipeline did with these records.
+    pub pipeline: Option<Box<PipelineSlice>>,
 }
 
 /// Records of one partition.

@@ -3,6 +3,9 @@
 //!
 //! - [`message`]: the messages, named by direction, and their frames.
 //! - [`workload`]: what an instance is told to do.
+//! - [`field`]: keys from a field of a value.
+//! - [`health`]: health data payloads, by the names that plans use.
+//! - [`pipeline`]: decoding, validating and flattening, as a workload and as a measurement.
 //! - [`schedule`]: when each record is due. Planning and pacing share this one implementation.
 //! - [`interval`]: what an agent measured in one interval.
 //! - [`histogram`]: the latency histogram, lossless to merge and small to keep.
@@ -11,12 +14,15 @@
 //! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
 //! A number's unit stands last in its name.
 
+pub mod field;
 pub mod frame;
+pub mod health;
 pub mod histogram;
 pub mod ids;
 pub mod interval;
 pub mod mark;
 pub mod message;
+pub mod pipeline;
 pub mod schedule;
 pub mod stamp;
 pub mod workload;

@@ -1,7 +1,9 @@
 //! What an agent is told to do: fully resolved, so that an agent decides nothing that a plan could.
 
 use crate::{
+    health::HealthSpec,
     ids::{InstanceId, TopicId},
+    pipeline::ProcessSpec,
     schedule::{Schedule, Timeline},
 };
 use serde::{Deserialize, Serialize};
@@ -125,6 +127,8 @@ pub enum PayloadSpec {
         /// The template's source.
         source: String,
     },
+    /// Health data payloads.
+    Health(HealthSpec),
 }
 
 /// Sizes of payloads in bytes, the stamp included.
@@ -194,6 +198,11 @@ pub enum KeySpec {
         /// Share of records that go to the hot ones, 0.0 to 1.0.
         share: f64,
     },
+    /// The text or number that each value has in a field.
+    Field {
+        /// The field's name, at the top of the value.
+        name: String,
+    },
 }
 
 /// How records are put into transactions.
@@ -226,6 +235,8 @@ pub struct ConsumerSpec {
     pub work_us: u64,
     /// The pipeline of others that its records come out of, if they are matched with what went in.
     pub through: Option<ThroughSpec>,
+    /// What is done with every record instead of [`ConsumerSpec::work_us`].
+    pub process: Option<ProcessSpec>,
     /// Client properties, laid over [`Assignment::connection`].
     pub client: ClientProperties,
 }

@@ -13,6 +13,7 @@ use super::{
     work::Bench,
 };
 use crate::librdkafka::{Batch, Code, Consumer, Incident, Received};
+use crate::pipeline::{Belt, Chunk};
 use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
@@ -46,6 +47,27 @@ pub(crate) enum Processing {
     Here(Receipts, Committer),
     /// A thread beside it.
     Beside(Arc<Bench>),
+    /// The threads of a pipeline.
+    Pipeline(Arc<Belt>),
+}
+
+impl Processing {
+    /// Whether partitions are paused, and whether they should be; `None` where they never are.
+    fn pausing(&self) -> Option<(bool, bool)> {
+        match self {
+            Self::Here(..) => None,
+            Self::Beside(bench) => Some((bench.is_paused(), bench.wants_pause())),
+            Self::Pipeline(belt) => Some((belt.is_paused(), belt.wants_pause())),
+        }
+    }
+
+    fn set_paused(&self, paused: bool) {
+        match self {
+            Self::Here(..) => {}
+            Self::Beside(bench) => bench.set_paused(paused),
+            Self::Pipeline(belt) => belt.set_paused(paused),
+        }
+    }
 }
 
 /// The polling thread.
@@ -77,6 +99,8 @@ pub(crate) struct Counts {
     polls: u64,
     empty_polls: u64,
     items: Vec<Item>,
+    /// Records on their way to a pipeline.
+    chunk: Chunk,
     probed: Vec<Place>,
     /// Topics by the client's key for them, most recent first.
     keys: Vec<(usize, Option<usize>)>,
@@ -159,12 +183,10 @@ impl Intake {
             let Some(topic) = self.topic_of(record) else { continue };
             let place = (topic, record.partition());
             match self.sort(record, place, names, now_us.is_some()) {
-                Some(due_us) => self.counts.items.push(Item {
-                    place,
-                    offset: record.offset(),
-                    bytes: record.bytes(),
-                    due_us,
-                }),
+                Some(due_us) => {
+                    let (offset, bytes) = (record.offset(), record.bytes());
+                    self.take(record, Item { place, offset, bytes, due_us });
+                }
                 None if now_us.is_some() => self.topics.set_position(place, record.offset() + 1),
                 None => {}
             }
@@ -221,6 +243,18 @@ impl Intake {
         Some(stamp.map_or(NEVER, |stamp| stamp.due_us.min(NEVER - 1)))
     }
 
+    /// Notes a record to be processed. A pipeline needs its bytes, which are the client's.
+    #[inline]
+    fn take(&mut self, record: Received<'_>, item: Item) {
+        if let Processing::Pipeline(belt) = &self.processing {
+            self.counts.chunk.push(item, record.key(), record.payload());
+            if self.counts.chunk.is_full() {
+                belt.put(std::mem::take(&mut self.counts.chunk));
+            }
+        }
+        self.counts.items.push(item);
+    }
+
     fn process(&mut self, now_us: u64) {
         let items = &mut self.counts.items;
         self.counts.given += items.len() as u64;
@@ -235,20 +269,24 @@ impl Intake {
             }
             Processing::Beside(bench) if !items.is_empty() => bench.put(items.drain(..)),
             Processing::Beside(_) => {}
+            Processing::Pipeline(belt) => {
+                if !self.counts.chunk.is_empty() {
+                    belt.put(std::mem::take(&mut self.counts.chunk));
+                }
+            }
         }
     }
 
     /// Pauses partitions when the bench is full, and resumes them when it runs low.
     fn balance(&mut self) {
-        let Processing::Beside(bench) = &self.processing else { return };
-        let (is, wanted) = (bench.is_paused(), bench.wants_pause());
+        let Some((is, wanted)) = self.processing.pausing() else { return };
         if is == wanted && !is {
             return;
         }
         // While it lasts, it is said again each time: a rebalance may have brought new partitions.
         let assigned = lock(&self.membership).assigned.clone();
         let list = self.topics.list(assigned.into_iter().map(|place| (place, 0)));
-        bench.set_paused(wanted);
+        self.processing.set_paused(wanted);
         let _ = self.consumer.client().pause(&list, wanted);
     }
 
@@ -345,7 +383,7 @@ impl Intake {
         let idle = match &self.processing {
             Processing::Here(..) => self.counts.idle,
             // What the worker has in hand is not processed yet; its own positions are right.
-            Processing::Beside(_) => false,
+            Processing::Beside(_) | Processing::Pipeline(_) => false,
         };
         if !idle {
             return;

@@ -25,7 +25,8 @@ impl Keys {
     /// Keys of a producer; the reason if the distribution is not possible.
     pub(crate) fn new(spec: &KeySpec, seed: u64) -> Result<Self, String> {
         let draw = match *spec {
-            KeySpec::None => Draw::None,
+            // The maker takes keys from fields itself: it has the values.
+            KeySpec::None | KeySpec::Field { .. } => Draw::None,
             KeySpec::Sequential { count } => Draw::Sequential { count: count.max(1) },
             KeySpec::Uniform { count } => Draw::Uniform { count: count.max(1) },
             KeySpec::Zipf { count, exponent } => Draw::Zipf(

@@ -1,17 +1,22 @@
 //! Makes a producer's records: key, value, stamp and partition.
 
-use super::{keys::Keys, payload::Payloads};
+use super::{
+    keys::Keys,
+    payload::{Payloads, place},
+};
 use crate::librdkafka::Message;
 use mallard_protocol::{
     ids::InstanceId,
     stamp::Stamp,
-    workload::{Partitioning, ProducerSpec, StampPlace},
+    workload::{KeySpec, Partitioning, ProducerSpec, StampPlace},
 };
 
 /// Makes records: key, value, stamp and partition.
 pub(crate) struct Maker {
     payloads: Payloads,
     keys: Keys,
+    /// The field of the value that keys come from, if they do.
+    key_field: Option<String>,
     key_arena: Vec<u8>,
     stamp: Option<(u32, InstanceId)>,
     /// Partitions in turn; empty if the client chooses.
@@ -38,6 +43,10 @@ impl Maker {
         Ok(Self {
             payloads: Payloads::new(&spec.payload, (run, spec.instance), spec.seed, stamped)?,
             keys: Keys::new(&spec.key, spec.seed)?,
+            key_field: match &spec.key {
+                KeySpec::Field { name } => Some(name.clone()),
+                _ => None,
+            },
             key_arena: Vec::new(),
             stamp: stamped.then_some((run, spec.instance)),
             partitions: list,
@@ -83,8 +92,14 @@ impl Maker {
     fn make_one(&mut self, due_us: u64, partition: i32) -> Result<Message, String> {
         let sequence = self.next_sequence;
         let (value_at, value_len) = self.payloads.prepare(sequence)?;
-        let (key_at, key_len) =
-            self.keys.push(sequence, &mut self.key_arena).unwrap_or((0, Message::NO_KEY));
+        let (key_at, key_len) = match &self.key_field {
+            None => self.keys.push(sequence, &mut self.key_arena).unwrap_or((0, Message::NO_KEY)),
+            Some(field) => {
+                let at = self.key_arena.len();
+                self.payloads.push_field(field, (value_at, value_len), &mut self.key_arena)?;
+                place(at, self.key_arena.len() - at)?
+            }
+        };
         self.write_stamp(value_at, sequence, due_us);
         self.next_sequence += 1;
         Ok(Message { due_us, sequence, value_at, value_len, key_at, key_len, partition })

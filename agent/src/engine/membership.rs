@@ -13,6 +13,7 @@ use super::{
     work::Bench,
 };
 use crate::librdkafka::{Client, Code, Happening, OFFSET_INVALID, PartitionList, Queue};
+use crate::pipeline::Belt;
 use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
@@ -45,6 +46,8 @@ pub(crate) struct Membership {
     pub(crate) run_start: HashMap<Place, i64>,
     /// Where records wait for their work.
     pub(crate) bench: Option<Arc<Bench>>,
+    /// The same of a pipeline.
+    pub(crate) belt: Option<Arc<Belt>>,
     pub(crate) commits: Arc<Commits>,
     pub(crate) assigned: BTreeSet<Place>,
     /// Since when partitions are lost, and which it had then.
@@ -190,6 +193,9 @@ impl Membership {
         if let Some(bench) = &self.bench {
             bench.drop_partitions(&lost);
         }
+        if let Some(belt) = &self.belt {
+            belt.drop_partitions(&lost);
+        }
         self.hand_back(client, &lost);
         let outcome = if client.is_cooperative() {
             client.change_assignment(list, false)
@@ -219,7 +225,7 @@ impl Membership {
         }
         match self.policy {
             CommitPolicy::Never => {}
-            CommitPolicy::Auto { .. } if self.bench.is_none() => {}
+            CommitPolicy::Auto { .. } if self.bench.is_none() && self.belt.is_none() => {}
             CommitPolicy::Auto { .. } => client.store_offsets(&list),
             CommitPolicy::Every { .. } => {
                 if let Err(code) = self.commits.commit(client, &list) {

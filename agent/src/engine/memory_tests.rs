@@ -80,6 +80,7 @@ impl Both {
             commit: CommitPolicy::Never,
             work_us: 0,
             through: None,
+            process: None,
             client: Vec::new(),
         };
         let assignment = Assignment { topics: vec![topic], ..Assignment::default() };
@@ -143,6 +144,7 @@ impl Both {
                 errors: Vec::new(),
                 through: None,
                 client: None,
+                written: None,
             }],
             ..IntervalReport::default()
         }

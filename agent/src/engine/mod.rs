@@ -54,15 +54,21 @@ pub use crate::librdkafka::{Kind, version as librdkafka_version};
 pub use properties::check_properties;
 pub use sys::monotonic_us;
 
+pub(crate) use clock::{Cutter, Interval, NEVER, PhaseFinder};
+pub(crate) use commit::Committer;
+pub(crate) use control::Control;
+pub(crate) use counts::phase_id;
+pub(crate) use parts::{Part, PolledPart, ProcessedPart};
+pub(crate) use receipts::{Item, Receipts};
+pub(crate) use topics::{Place, Topics};
+
 use crate::librdkafka::{Client, Queue};
-use control::Control;
 use mallard_protocol::{
     ids::TopicId,
     interval::{GroupSample, PartitionOffset, Resources},
     message::{AgentFailure, FromAgent},
     workload::Assignment,
 };
-use parts::Part;
 use std::{
     sync::{Arc, mpsc},
     thread::JoinHandle,

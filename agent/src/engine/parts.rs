@@ -5,7 +5,7 @@ use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
     ThroughInterval, Transactions,
 };
-use mallard_protocol::{histogram::Histogram, ids::PhaseId};
+use mallard_protocol::{histogram::Histogram, ids::PhaseId, pipeline::Written};
 
 /// A part of an interval, with the index of the instance in its assignment.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ pub(crate) struct ProcessedPart {
     pub(crate) slices: Vec<ConsumerSlice>,
     /// Where each assigned partition is read from next.
     pub(crate) positions: Vec<PartitionOffset>,
+    /// What a pipeline delivered.
+    pub(crate) written: Option<Written>,
 }
 
 impl Part {

@@ -9,7 +9,10 @@ use super::{
     sizes::Sizes,
     template::Renderer,
 };
-use mallard_protocol::{ids::InstanceId, stamp::STAMP_BYTES, workload::PayloadSpec};
+use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder};
+use mallard_protocol::{
+    field, health::HealthSpec, ids::InstanceId, stamp::STAMP_BYTES, workload::PayloadSpec,
+};
 use rand::Rng;
 
 /// Bytes that a ring of bodies may take. Hundreds of instances share an agent's memory.
@@ -35,6 +38,14 @@ enum Source {
     Ring { ring: Ring, sizes: Sizes, random: Random },
     Lines { lines: Vec<(u32, u32)> },
     Template(Box<Renderer>),
+    Health(Box<Health>),
+}
+
+/// Health payloads: the generator, and the payload made last.
+struct Health {
+    generator: HealthDataLoadGenerator,
+    payload: Payload,
+    encoder: Encoder,
 }
 
 struct Ring {
@@ -65,13 +76,19 @@ impl Payloads {
                     Ring::new(sizes.largest() as usize, *random_share, skipped, &mut random);
                 Ok(Self { arena, source: Source::Ring { ring, sizes, random } })
             }
-            PayloadSpec::Lines { .. } | PayloadSpec::Template { .. } if stamped => {
+            PayloadSpec::Lines { .. } | PayloadSpec::Template { .. } | PayloadSpec::Health(_)
+                if stamped =>
+            {
                 Err("only payloads of bytes have room for a stamp".to_owned())
             }
             PayloadSpec::Lines { lines } => Self::of_lines(lines),
             PayloadSpec::Template { source } => {
                 let renderer = Box::new(Renderer::new(source, (run, instance), seed)?);
                 Ok(Self { arena: Vec::new(), source: Source::Template(renderer) })
+            }
+            PayloadSpec::Health(spec) => {
+                let health = Health::new(spec, run, instance, seed)?;
+                Ok(Self { arena: Vec::new(), source: Source::Health(Box::new(health)) })
             }
         }
     }
@@ -93,13 +110,13 @@ impl Payloads {
     pub(crate) fn batch_limit(&self) -> usize {
         match &self.source {
             Source::Ring { ring, .. } => ring.bodies,
-            Source::Lines { .. } | Source::Template(_) => RING_BODIES,
+            Source::Lines { .. } | Source::Template(_) | Source::Health(_) => RING_BODIES,
         }
     }
 
     /// Starts a batch: values of the one before are not needed any more.
     pub(crate) fn start_batch(&mut self) {
-        if let Source::Template(_) = self.source {
+        if let Source::Template(_) | Source::Health(_) = self.source {
             self.arena.clear();
         }
     }
@@ -131,7 +148,33 @@ impl Payloads {
                 renderer.render(sequence, &mut self.arena)?;
                 place(at, self.arena.len() - at)
             }
+            Source::Health(health) => {
+                let at = self.arena.len();
+                health.generator.generate_into(sequence, &mut health.payload);
+                health.encoder.encode(&health.payload, &mut self.arena);
+                place(at, self.arena.len() - at)
+            }
         }
+    }
+
+    /// Appends what the value prepared last has in a field.
+    pub(crate) fn push_field(
+        &self,
+        name: &str,
+        (value_at, value_len): (u32, u32),
+        arena: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        match (&self.source, name) {
+            // Known without a look at the bytes, and even where a defect has taken them away: a record
+            // has the key of its user all the same.
+            (Source::Health(health), "userId") => health.payload.write_user_id(arena),
+            (Source::Health(health), "deviceId") => health.payload.write_device_id(arena),
+            _ => {
+                let value = &self.arena[value_at as usize..][..value_len as usize];
+                field::push(value, name, arena)?;
+            }
+        }
+        Ok(())
     }
 
     /// All values, as [`Payloads::prepare`] placed them.
@@ -143,6 +186,15 @@ impl Payloads {
     #[inline]
     pub(crate) fn stamp_place(&mut self, value_at: u32) -> &mut [u8] {
         &mut self.arena[value_at as usize..][..STAMP_BYTES]
+    }
+}
+
+impl Health {
+    fn new(spec: &HealthSpec, run: u32, instance: InstanceId, seed: u64) -> Result<Self, String> {
+        let config = spec.config(run, instance.0.into(), seed).map_err(|e| e.to_string())?;
+        let generator = HealthDataLoadGenerator::with_config(config).map_err(|e| e.to_string())?;
+        let encoder = Encoder::new(spec.format.encoding());
+        Ok(Self { generator, payload: Payload::default(), encoder })
     }
 }
 
@@ -205,7 +257,7 @@ fn noisy_ranges(body_bytes: usize, share: f64, skipped: usize) -> Vec<(usize, us
     ranges
 }
 
-fn place(at: usize, len: usize) -> Result<(u32, u32), String> {
+pub(crate) fn place(at: usize, len: usize) -> Result<(u32, u32), String> {
     let too_large = |_| "values of a batch take more than 4 GiB".to_owned();
     Ok((u32::try_from(at).map_err(too_large)?, u32::try_from(len).map_err(too_large)?))
 }
@@ -252,6 +304,34 @@ mod tests {
         let same = first.iter().zip(second).skip(STAMP_BYTES).filter(|(a, b)| a == b).count();
         // 256 bytes after the stamp, half of them text.
         assert!((128..140).contains(&same), "{same}");
+    }
+
+    #[test]
+    fn health_payloads_carry_run_and_instance_and_their_user_as_key() {
+        let spec = HealthSpec {
+            users: 10,
+            devices: 5,
+            samples: 2,
+            types: vec!["heartRate".into()],
+            invalid: vec![("no-user-id".into(), 1_000_000)],
+            format: mallard_protocol::health::HealthFormat::Json,
+            seed: None,
+            start_ms: None,
+        };
+        let spec = PayloadSpec::Health(spec);
+        let mut payloads = Payloads::new(&spec, (0xbeef, InstanceId(3)), 1, false).unwrap();
+        let places: Vec<_> = (0..2).map(|sequence| payloads.prepare(sequence).unwrap()).collect();
+        let text = |(at, len): (u32, u32)| {
+            std::str::from_utf8(&payloads.arena()[at as usize..][..len as usize]).unwrap()
+        };
+        assert!(text(places[0]).contains("\"id\":\"0000beef-0003-000000000000-0001\""));
+        assert!(text(places[1]).contains("\"id\":\"0000beef-0003-000000000001-0000\""));
+        assert!(!text(places[1]).contains("userId"));
+        let mut key = Vec::new();
+        payloads.push_field("userId", places[1], &mut key).unwrap();
+        assert!(key.starts_with(b"user-00000"), "{key:?}");
+        payloads.push_field("appVersion", places[1], &mut key).unwrap();
+        assert!(key.ends_with(b"1.0.0"), "{key:?}");
     }
 
     #[test]

@@ -73,7 +73,10 @@ pub(crate) fn of_consumer(assignment: &Assignment, spec: &ConsumerSpec) -> Clien
         }
     }
     // Records that still wait for their work must not be committed as done.
-    set("enable.auto.offset.store", if spec.work_us > 0 { "false" } else { "true" });
+    set(
+        "enable.auto.offset.store",
+        if spec.work_us > 0 || spec.process.is_some() { "false" } else { "true" },
+    );
     set(
         "auto.offset.reset",
         match spec.from {

@@ -87,6 +87,7 @@ impl Receipts {
             .map(|(index, phase)| ConsumerSlice {
                 phase: phase_id(index),
                 partitions: phase.close(),
+                pipeline: None,
             })
             .collect();
         ProcessedPart {
@@ -94,6 +95,7 @@ impl Receipts {
             taken: self.taken,
             slices,
             positions: self.topics.known_positions(),
+            written: None,
         }
     }
 }
@@ -158,6 +160,7 @@ mod tests {
             commit: CommitPolicy::Never,
             work_us: 0,
             through: None,
+            process: None,
             client: Vec::new(),
         };
         let assignment = Assignment { topics: vec![topic], ..Assignment::default() };

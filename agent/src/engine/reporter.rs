@@ -331,6 +331,7 @@ impl Consumer {
             errors: polled.errors,
             through: polled.through,
             client: polled.client,
+            written: processed.written,
         })
     }
 }

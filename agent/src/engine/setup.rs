@@ -2,7 +2,7 @@
 
 use super::{
     Engine, Hooks,
-    clock::Cutter,
+    clock::{Cutter, PhaseFinder},
     commit::Committer,
     control::Control,
     deliveries::Deliveries,
@@ -19,11 +19,15 @@ use super::{
     topics::{Place, Topics},
     work::{Bench, Worker},
 };
-use crate::librdkafka::{
-    Client, Config, Consumer, PartitionList, Producer, PropertyError, TransactionError,
+use crate::{
+    librdkafka::{
+        Client, Config, Consumer, PartitionList, Producer, PropertyError, Queue, TransactionError,
+    },
+    pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
 };
 use mallard_protocol::{
     message::{AgentFailure, FailureKind, FromAgent},
+    pipeline::RowsSpec,
     workload::{Assignment, ConsumerSpec, Membership as Joining, ProducerSpec, StartFrom},
 };
 use std::{
@@ -126,6 +130,10 @@ impl Engine {
     fn add_consumer(&mut self, slot: usize, spec: &ConsumerSpec) -> Result<(), AgentFailure> {
         let assignment = Arc::clone(&self.assignment);
         let topics = Arc::new(Topics::new(&assignment, spec));
+        if spec.process.as_ref().is_some_and(|process| process.memory.is_some()) {
+            return self.add_memory_pipeline(slot, spec, topics);
+        }
+        let belt = spec.process.is_some().then(Arc::<Belt>::default);
         let bench = (spec.work_us > 0).then(|| Arc::new(Bench::new(spec.work_us)));
         let commits = Arc::<Commits>::default();
         let membership: SharedMembership = Arc::new(Mutex::new(Membership {
@@ -138,6 +146,7 @@ impl Engine {
             policy: spec.commit,
             run_start: HashMap::new(),
             bench: bench.clone(),
+            belt: belt.clone(),
             commits: Arc::clone(&commits),
             assigned: BTreeSet::new(),
             unsettled: None,
@@ -163,7 +172,7 @@ impl Engine {
         self.poll(
             slot,
             spec,
-            Consuming { consumer: Arc::new(consumer), membership, topics, bench, commits },
+            Consuming { consumer: Arc::new(consumer), membership, topics, bench, belt, commits },
         )
     }
 
@@ -173,16 +182,31 @@ impl Engine {
         spec: &ConsumerSpec,
         consuming: Consuming,
     ) -> Result<(), AgentFailure> {
-        let Consuming { consumer, membership, topics, bench, commits } = consuming;
+        let Consuming { consumer, membership, topics, bench, belt, commits } = consuming;
         let timeline = &self.assignment.timeline;
         let receipts = Receipts::new(timeline, Arc::clone(&topics));
         let client = Arc::clone(consumer.client());
-        let committer =
-            Committer::new(client, Arc::clone(&topics), commits, spec.commit, bench.is_some());
+        let committer = Committer::new(
+            client,
+            Arc::clone(&topics),
+            commits,
+            spec.commit,
+            bench.is_some() || belt.is_some(),
+        );
         let cutter = Cutter::new(timeline);
-        let processing = match bench {
-            None => Processing::Here(receipts, committer),
-            Some(bench) => {
+        let processing = match (bench, belt) {
+            (None, None) => Processing::Here(receipts, committer),
+            (None, Some(belt)) => {
+                let line = Line {
+                    belt: Arc::clone(&belt),
+                    topics: Arc::clone(&topics),
+                    received: Some((receipts, committer)),
+                    queue: Some(Arc::clone(consumer.queue())),
+                };
+                self.add_hands(slot, spec, line)?;
+                Processing::Pipeline(belt)
+            }
+            (Some(bench), _) => {
                 let worker = Worker {
                     slot,
                     work_us: spec.work_us,
@@ -218,6 +242,74 @@ impl Engine {
             counts: Counts::default(),
         };
         self.spawn(&format!("poll {}", spec.name), move || intake.run())
+    }
+
+    /// Adds a pipeline that is fed from memory.
+    fn add_memory_pipeline(
+        &mut self,
+        slot: usize,
+        spec: &ConsumerSpec,
+        topics: Arc<Topics>,
+    ) -> Result<(), AgentFailure> {
+        let belt = Arc::<Belt>::default();
+        let feeder = Feeder {
+            slot,
+            hands: spec.process.as_ref().map_or(1, |process| process.parallelism as usize),
+            control: Arc::clone(&self.control),
+            belt: Arc::clone(&belt),
+            cutter: Cutter::new(&self.assignment.timeline),
+            parts: self.parts.clone(),
+            given: 0,
+        };
+        self.add_hands(slot, spec, Line { belt, topics, received: None, queue: None })?;
+        self.consumers += 1;
+        let assignment = Arc::clone(&self.assignment);
+        self.spawn(&format!("feed {}", spec.name), move || feeder.run(&assignment.timeline))
+    }
+
+    /// Adds the threads of a pipeline: its hands, and the one that counts.
+    fn add_hands(
+        &mut self,
+        slot: usize,
+        spec: &ConsumerSpec,
+        line: Line,
+    ) -> Result<(), AgentFailure> {
+        let Some(process) = &spec.process else { return Ok(()) };
+        let assignment = Arc::clone(&self.assignment);
+        let wrong = |reason: String| impossible(&spec.name, &reason);
+        if let RowsSpec::Files { folder, .. } = &process.rows {
+            let failed = |error| wrong(format!("cannot make the folder {folder}: {error}"));
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let pool = pipeline::pool(process.memory.as_ref(), &assignment, spec.instance.0);
+        let pool = Arc::new(pool.map_err(wrong)?);
+        let outlet = Outlet::new(&assignment, process, &spec.name, line.topics, self.sink.clone());
+        let outlet = Arc::new(outlet.map_err(wrong)?);
+        for number in 1..=process.parallelism {
+            let hand = Hand {
+                spec: process.clone(),
+                control: Arc::clone(&self.control),
+                belt: Arc::clone(&line.belt),
+                outlet: Arc::clone(&outlet),
+                name: format!("{:08x}-{}-{number}", assignment.run, spec.name),
+                pool: Arc::clone(&pool),
+            };
+            self.spawn(&format!("hand {number} {}", spec.name), move || hand.run())?;
+        }
+        let finisher = Finisher {
+            slot,
+            hands: process.parallelism as usize,
+            control: Arc::clone(&self.control),
+            belt: line.belt,
+            outlet,
+            received: line.received,
+            finder: PhaseFinder::new(&assignment.timeline),
+            cutter: Cutter::new(&assignment.timeline),
+            parts: self.parts.clone(),
+            queue: line.queue,
+            counts: pipeline::Counts::default(),
+        };
+        self.spawn(&format!("done {}", spec.name), move || finisher.run())
     }
 
     fn start_reporter(
@@ -265,12 +357,21 @@ impl Engine {
     }
 }
 
+/// What a pipeline's threads are made of.
+struct Line {
+    belt: Arc<Belt>,
+    topics: Arc<Topics>,
+    received: Option<(Receipts, Committer)>,
+    queue: Option<Arc<Queue>>,
+}
+
 /// What a consumer's threads are made of.
 struct Consuming {
     consumer: Arc<Consumer>,
     membership: SharedMembership,
     topics: Arc<Topics>,
     bench: Option<Arc<Bench>>,
+    belt: Option<Arc<Belt>>,
     commits: Arc<Commits>,
 }
 

@@ -83,6 +83,7 @@ fn consumer(from: StartFrom) -> ConsumerSpec {
         commit: CommitPolicy::Every { records: 100 },
         work_us: 0,
         through: None,
+        process: None,
         client: Vec::new(),
     }
 }

@@ -355,6 +355,15 @@ impl<'a> Received<'a> {
         unsafe { std::slice::from_raw_parts(self.0.payload.cast(), self.0.len) }
     }
 
+    /// The key; `None` without one.
+    pub(crate) fn key(self) -> Option<&'a [u8]> {
+        if self.0.key.is_null() {
+            return None;
+        }
+        // SAFETY: not null, `key_len` bytes long, and valid while the message is.
+        Some(unsafe { std::slice::from_raw_parts(self.0.key.cast(), self.0.key_len) })
+    }
+
     /// The last header of this name.
     pub(crate) fn header(self, name: &CStr) -> Option<&'a [u8]> {
         let mut headers = ptr::null_mut();

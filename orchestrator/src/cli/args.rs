@@ -28,6 +28,7 @@ Examples:
   mallard run scenarios/soak.yaml --detach                  a soak that needs no terminal
   mallard status                                            how far it is
   mallard resume latest                                     take over a run whose mallard died
+  mallard generate health --payloads 10000 --out data.ndjson
   mallard report latest                                     the pages again, from the archive
 
 Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
@@ -52,6 +53,8 @@ pub enum Command {
     Metrics(MetricsArgs),
     /// Find what the agents of a cluster's hosts can do: rate ceiling, timer, clock
     Calibrate(CalibrateArgs),
+    /// Make payloads: to a file, to standard output, or to a topic
+    Generate(super::generate::GenerateArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
     /// Print what agents reported, interval by interval, before anything was merged

@@ -4,6 +4,7 @@ pub mod args;
 mod calibrate;
 mod detach;
 pub mod files;
+pub mod generate;
 mod intervals;
 pub mod list;
 mod order;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Report(args) => report::report(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Intervals(args) => intervals::intervals(&args),
+        Command::Generate(args) => generate::generate(&args),
         Command::Schema { of } => schema::schema(of),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),

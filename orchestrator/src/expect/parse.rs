@@ -35,6 +35,8 @@ pub struct Vocabulary {
     pub has_through: bool,
     /// Whether a producer sends in transactions.
     pub has_transactions: bool,
+    /// Whether a consumer has a pipeline.
+    pub has_pipelines: bool,
     /// Whether every producer runs closed loop (`rate: max`).
     pub closed_loop_only: bool,
     /// Length of the measured phases together, in microseconds.
@@ -299,6 +301,8 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
     match needs {
         Needs::Nothing => None,
         Needs::Producers => (!producers).then_some(no_producers),
+        Needs::Pipelines => (!vocabulary.has_pipelines)
+            .then_some(("no consumer has a pipeline", "give a consumer `process: {decode: json}`")),
         Needs::Consumers => (!consumers).then_some(no_consumers),
         Needs::Schedule | Needs::Transactions | Needs::Both | Needs::EndToEnd if !producers => {
             Some(no_producers)

@@ -15,6 +15,7 @@ fn vocabulary() -> Vocabulary {
         has_end_to_end: true,
         has_through: false,
         has_transactions: false,
+        has_pipelines: false,
         closed_loop_only: false,
         measured_us: 600_000_000,
     }

@@ -13,9 +13,10 @@ use super::roster::{Instance, Role, Roster};
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::{
-        ClientStats, ConsumerInterval, ConsumerTotals, IntervalReport, ProducerInterval,
-        ProducerSlice, ProducerTotals,
+        ClientStats, ConsumerInterval, ConsumerSlice, ConsumerTotals, IntervalReport,
+        ProducerInterval, ProducerSlice, ProducerTotals,
     },
+    pipeline::PipelineSlice,
 };
 use std::fmt;
 
@@ -229,6 +230,24 @@ fn check_slice(
     Ok(())
 }
 
+/// Checks what a pipeline says of one phase.
+fn check_pipeline(pipeline: &PipelineSlice, slice: &ConsumerSlice) -> Checked {
+    let sum = |reasons: &[(String, u64)]| reasons.iter().map(|(_, n)| n).sum::<u64>();
+    let messages = pipeline.messages;
+    let received: u64 = slice.partitions.iter().map(|part| part.received).sum();
+    if !slice.partitions.is_empty() {
+        equal(messages, "payloads processed", received, "received")?;
+    }
+    at_most(sum(&pipeline.rejected), "rejected by reason", messages, "payloads")?;
+    equal(pipeline.payload_ns.count(), "the count of payloads' times", messages, "payloads")?;
+    let undropped = pipeline.samples.checked_sub(sum(&pipeline.dropped));
+    let undropped = undropped.ok_or("more samples were dropped than there were")?;
+    if pipeline.rows > 0 {
+        equal(pipeline.rows, "rows", undropped, "samples - dropped")?;
+    }
+    Ok(())
+}
+
 /// Checks a consumer's interval.
 pub(super) fn check_consumer(
     ledger: &Ledger,
@@ -238,6 +257,9 @@ pub(super) fn check_consumer(
     at_most(interval.empty_polls, "empty polls", interval.polls, "polls")?;
     let mut received = 0;
     for slice in &interval.slices {
+        if let Some(pipeline) = &slice.pipeline {
+            check_pipeline(pipeline, slice)?;
+        }
         if slice.phase.index() >= roster.timeline.0.len() {
             return Err(format!("there is no phase {}", slice.phase));
         }

@@ -557,6 +557,9 @@ fn add_received(tally: &mut Tally, received: &Received, start_us: u64, roster: &
             tally.arrived.absorb(arrived);
         }
     }
+    for (_, pipeline) in measured(&received.pipeline, roster) {
+        tally.pipeline.absorb(pipeline);
+    }
 }
 
 fn measured<'a, T>(

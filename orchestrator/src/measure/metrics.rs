@@ -8,6 +8,7 @@ mod consume;
 mod latency;
 mod listing;
 mod observe;
+mod pipeline;
 mod produce;
 mod records;
 mod through;
@@ -84,6 +85,8 @@ pub enum Needs {
     Through,
     /// Observed groups.
     Groups,
+    /// Consumers with a pipeline.
+    Pipelines,
 }
 
 /// A set of kinds of scope.
@@ -160,6 +163,7 @@ pub fn registry() -> &'static [Metric] {
             records::metrics(),
             through::metrics(),
             observe::metrics(),
+            pipeline::metrics(),
             agent::metrics(),
         ];
         groups.into_iter().flatten().collect()

@@ -108,6 +108,8 @@ pub struct Reader {
     pub through: Option<ThroughPlan>,
     /// By partition slot: whether it reads that partition.
     pub reads: Vec<bool>,
+    /// Whether it has a pipeline.
+    pub has_pipeline: bool,
 }
 
 impl Reader {
@@ -203,6 +205,7 @@ impl Roster {
                 from: spec.from,
                 through: spec.through.as_ref().map(ThroughPlan::from),
                 reads: vec![false; self.slots()],
+                has_pipeline: spec.process.is_some(),
             });
             self.readers.len() - 1
         });
@@ -323,6 +326,7 @@ impl Roster {
             has_end_to_end: has_through || self.producers.iter().any(|p| p.stamped && is_read(p)),
             has_through,
             has_transactions: self.producers.iter().any(|producer| producer.transactional),
+            has_pipelines: self.readers.iter().any(|reader| reader.has_pipeline),
             closed_loop_only: self.is_closed_loop_only(),
             measured_us: self.measured.total_us(),
         }

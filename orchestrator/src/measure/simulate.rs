@@ -149,6 +149,7 @@ impl Shape {
             commit: CommitPolicy::Never,
             work_us: 0,
             through: None,
+            process: None,
             client: Vec::new(),
         };
         AgentPlan {
@@ -327,7 +328,7 @@ impl<'a> World<'a> {
         let consumer = &mut self.reports[agent][cell].consumers[0];
         let at = consumer.slices.iter().position(|slice| slice.phase == phase);
         let at = at.unwrap_or_else(|| {
-            consumer.slices.push(ConsumerSlice { phase, partitions: Vec::new() });
+            consumer.slices.push(ConsumerSlice { phase, partitions: Vec::new(), pipeline: None });
             consumer.slices.len() - 1
         });
         let parts = &mut consumer.slices[at].partitions;
@@ -441,6 +442,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         errors: Vec::new(),
         through: None,
         client: None,
+        written: None,
     };
     let report = |((start_us, end_us), sequence): (&(u64, u64), u64)| IntervalReport {
         sequence,

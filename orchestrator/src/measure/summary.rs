@@ -4,7 +4,7 @@
 use super::{
     partitions::PartitionTable,
     roster::{AgentIndex, Instance, Role, Roster},
-    tally::{Arrived, ClientTally, Due, Receiving, Sending, add_codes},
+    tally::{Arrived, ClientTally, Due, PipelineTally, Receiving, Sending, add_codes},
 };
 use mallard_protocol::{
     ids::{PhaseId, TopicId},
@@ -38,6 +38,8 @@ pub(super) struct Received {
     pub(super) topics: Vec<(TopicId, u64, u64)>,
     /// By topic and by the phase in which records were due.
     pub(super) arrived: Vec<(TopicId, PhaseId, Arrived)>,
+    /// What a pipeline did, by phase of due.
+    pub(super) pipeline: Vec<(PhaseId, PipelineTally)>,
 }
 
 impl Sent {
@@ -138,9 +140,17 @@ impl Received {
             receiving: receiving_of(interval, foreign),
             topics: Vec::new(),
             arrived: Vec::new(),
+            pipeline: Vec::new(),
         };
         for slice in &interval.slices {
             let measured = roster.is_measured(slice.phase);
+            if let Some(pipeline) = &slice.pipeline {
+                summary.receiving.payloads += pipeline.messages;
+                summary.receiving.samples += pipeline.samples;
+                let mut tally = PipelineTally::default();
+                tally.add(pipeline);
+                summary.pipeline.push((slice.phase, tally));
+            }
             for part in &slice.partitions {
                 if let Some(slot) = roster.slot(part.topic, part.partition) {
                     partitions.received(reader, slot, report.start_us, measured, part);
@@ -184,6 +194,7 @@ fn receiving_of(interval: &ConsumerInterval, foreign: u64) -> Receiving {
         polls: interval.polls,
         empty_polls: interval.empty_polls,
         commit: interval.commit.clone(),
+        written: interval.written.unwrap_or_default(),
         ..Receiving::default()
     };
     add_codes(&mut receiving.errors, interval.errors.iter().map(|(code, n)| (code, *n)));

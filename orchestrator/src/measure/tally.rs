@@ -15,7 +15,11 @@ use super::{
     slope::LeastSquares,
     through::ThroughOutcome,
 };
-use mallard_protocol::{histogram::Histogram, interval::ClientStats};
+use mallard_protocol::{
+    histogram::Histogram,
+    interval::ClientStats,
+    pipeline::{PipelineSlice, Written},
+};
 use std::collections::BTreeMap;
 
 /// Distinct error codes that are told apart. librdkafka has fewer than 200; what goes beyond is counted
@@ -38,6 +42,8 @@ pub struct Tally {
     pub receiving: Receiving,
     /// What arrived of the records due in the measured phases.
     pub arrived: Arrived,
+    /// What pipelines did with the payloads due in the measured phases.
+    pub pipeline: PipelineTally,
     /// What producers' clients say of themselves.
     pub client: ClientTally,
     /// What agents used, by the agent's index; empty where no agent is looked at.
@@ -141,6 +147,12 @@ pub struct Receiving {
     pub partitions_moved: u64,
     /// Duration of commits of offsets.
     pub commit: Histogram,
+    /// Payloads that pipelines processed.
+    pub payloads: u64,
+    /// Samples of those that were not rejected.
+    pub samples: u64,
+    /// Rows and dead letters that brokers acknowledged.
+    pub written: Written,
 }
 
 /// Records received, by the phase in which they were due.
@@ -154,6 +166,17 @@ pub struct Arrived {
     pub end_to_end: Histogram,
     /// Received before they were due, by clocks that disagree.
     pub negative: u64,
+}
+
+/// What pipelines did, by the phase in which payloads were due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PipelineTally {
+    /// Counts and times.
+    pub slice: PipelineSlice,
+    /// Payloads rejected, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Samples dropped, by reason.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 /// Statistics of producers' clients: sums of the means that clients give for each of their windows.
@@ -223,6 +246,7 @@ impl Tally {
         self.due.absorb(&other.due);
         self.receiving.absorb(&other.receiving);
         self.arrived.absorb(&other.arrived);
+        self.pipeline.absorb(&other.pipeline);
         self.client.absorb(&other.client);
     }
 
@@ -307,6 +331,37 @@ impl Receiving {
         self.rebalance_max_us = self.rebalance_max_us.max(other.rebalance_max_us);
         self.partitions_moved += other.partitions_moved;
         self.commit.add(&other.commit);
+        self.payloads += other.payloads;
+        self.samples += other.samples;
+        self.written.rows += other.written.rows;
+        self.written.dead_letters += other.written.dead_letters;
+    }
+}
+
+impl PipelineTally {
+    /// Adds what a pipeline did in one interval.
+    pub(super) fn add(&mut self, slice: &PipelineSlice) {
+        add_codes(&mut self.rejected, slice.rejected.iter().map(|(reason, n)| (reason, *n)));
+        add_codes(&mut self.dropped, slice.dropped.iter().map(|(reason, n)| (reason, *n)));
+        self.add_counts(slice);
+    }
+
+    pub(super) fn absorb(&mut self, other: &Self) {
+        add_codes(&mut self.rejected, other.rejected.iter().map(|(reason, n)| (reason, *n)));
+        add_codes(&mut self.dropped, other.dropped.iter().map(|(reason, n)| (reason, *n)));
+        self.add_counts(&other.slice);
+    }
+
+    fn add_counts(&mut self, other: &PipelineSlice) {
+        let mine = &mut self.slice;
+        mine.messages += other.messages;
+        mine.samples += other.samples;
+        mine.rows += other.rows;
+        mine.decode_ns.add(&other.decode_ns);
+        mine.validate_ns.add(&other.validate_ns);
+        mine.flatten_ns.add(&other.flatten_ns);
+        mine.write_ns.add(&other.write_ns);
+        mine.payload_ns.add(&other.payload_ns);
     }
 }
 

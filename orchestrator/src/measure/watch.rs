@@ -216,12 +216,15 @@ impl Watch {
         let wanted = received.arrived.iter();
         let wanted = wanted.filter(|(t, phase, _)| is_of(*t) && self.wants(*phase, roster));
         let arrived: Vec<_> = wanted.map(|(_, _, arrived)| arrived).collect();
+        let pipeline = received.pipeline.iter().filter(|_| topic.is_none());
+        let pipeline: Vec<_> = pipeline.filter(|(phase, _)| self.wants(*phase, roster)).collect();
         let happened = self.windows.contains(start_us);
-        if arrived.is_empty() && !happened {
+        if arrived.is_empty() && pipeline.is_empty() && !happened {
             return;
         }
         self.feed(start_us, member, |tally| {
             arrived.iter().for_each(|arrived| tally.arrived.absorb(arrived));
+            pipeline.iter().for_each(|(_, part)| tally.pipeline.absorb(part));
             if happened && topic.is_none() {
                 tally.receiving.absorb(&received.receiving);
             } else if happened {

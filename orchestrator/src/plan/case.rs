@@ -268,6 +268,7 @@ fn vocabulary(
         has_through: broken || scenario.consumers.iter().any(|(_, c)| c.through.is_some()),
         has_transactions: broken
             || scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
+        has_pipelines: broken || scenario.consumers.iter().any(|(_, c)| c.process.is_some()),
         closed_loop_only: !broken && producers().next().is_some() && !producers().any(open),
         measured_us: measured.iter().map(|phase| phase.end_us - phase.start_us).sum(),
     }

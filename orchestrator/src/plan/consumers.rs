@@ -4,12 +4,14 @@ use super::case::Building;
 use crate::load::{
     scenario::{
         consumers::{Assign, Consumer},
+        process::{Process, Rows},
         producers::Instances,
     },
     shape::Located,
 };
 use mallard_protocol::{
     ids::TopicId,
+    pipeline::{MemorySpec, ProcessSpec, RowsSpec},
     workload::{ClientProperties, CommitPolicy, ConsumerSpec, Membership, StartFrom},
 };
 
@@ -47,8 +49,13 @@ impl Building<'_> {
         client.extend(self.client(&consumer.client, "consumer"));
         client.push(("isolation.level".to_owned(), consumer.isolation.to_owned()));
         let eligible = self.placement.eligible(&consumer.on, self.reader);
+        let process = consumer.process.as_ref().map(|process| self.process(consumer, process));
         let topics: Option<Vec<TopicId>> = topics.into_iter().collect();
         let (Some(topics), Some(eligible)) = (topics, eligible) else { return };
+        let process = match process {
+            Some(None) => return,
+            process => process.flatten(),
+        };
         self.warn_of_silence(consumer);
         let Some(parts) = self.memberships(name, consumer, &topics, &eligible) else { return };
         for (offset, (agent, membership)) in parts.into_iter().enumerate() {
@@ -69,9 +76,47 @@ impl Building<'_> {
                 work_us: super::schedule::micros(consumer.work),
                 // The producers before it are looked up when all are placed.
                 through: None,
+                process: process.clone(),
                 client: client.clone(),
             });
         }
+    }
+
+    /// A pipeline, its topics found.
+    fn process(&mut self, consumer: &Consumer, process: &Located<Process>) -> Option<ProcessSpec> {
+        let Located { value: process, .. } = process;
+        let dead_letter = match &process.dead_letter {
+            None => None,
+            Some(topic) => Some(self.topic_id(topic)?),
+        };
+        let rows = match &process.rows {
+            Rows::Nowhere => RowsSpec::Nowhere,
+            Rows::Files { folder, batch_rows } => {
+                RowsSpec::Files { folder: folder.clone(), batch_rows: *batch_rows }
+            }
+            Rows::Topic(topic) => RowsSpec::Topic(self.topic_id(topic)?),
+        };
+        for written in process.topics() {
+            if consumer.topics.value.iter().any(|read| read.value == written.value) {
+                let message =
+                    format!("`{}` is read and written by the same pipeline", written.value);
+                self.reader.error(&written.at, message, "it would feed itself; take another topic");
+            }
+        }
+        let memory = consumer.source.as_ref();
+        Some(ProcessSpec {
+            decode: process.decode.spec(),
+            validate: process.validate,
+            strict: process.strict,
+            flatten: process.flatten,
+            parallelism: process.parallelism,
+            dead_letter,
+            rows,
+            memory: memory.map(|memory| MemorySpec {
+                payloads: memory.payloads,
+                health: memory.health.clone(),
+            }),
+        })
     }
 
     /// How every instance comes to its partitions, with its agent where that is settled.
@@ -82,6 +127,11 @@ impl Building<'_> {
         topics: &[TopicId],
         eligible: &[usize],
     ) -> Option<Vec<(Option<usize>, Membership)>> {
+        if consumer.source.is_some() {
+            let agents = self.agents_for(&consumer.instances, None, eligible);
+            let assigned = |agent| (agent, Membership::Assigned(Vec::new()));
+            return Some(agents.into_iter().map(assigned).collect());
+        }
         let per_partition = consumer.instances.value == Instances::PerPartition;
         let partitions = if per_partition {
             Some(self.partitions_of(
@@ -158,7 +208,8 @@ impl Building<'_> {
             return;
         }
         for topic in &consumer.topics.value {
-            let fed = self.scenario.producers.iter().any(|(_, p)| p.sends_to(&topic.value));
+            let fed = self.scenario.producers.iter().any(|(_, p)| p.sends_to(&topic.value))
+                || self.scenario.consumers.iter().any(|(_, c)| c.writes_to(&topic.value));
             let existing = self
                 .scenario
                 .topics

@@ -16,10 +16,12 @@ use crate::load::{
     source::{self, Place},
 };
 use mallard_protocol::{
+    field,
+    health::HealthFormat,
     ids::TopicId,
     schedule::Schedule,
     stamp::STAMP_BYTES,
-    workload::{ClientProperties, Partitioning, PayloadSpec, ProducerSpec, StampPlace},
+    workload::{ClientProperties, KeySpec, Partitioning, PayloadSpec, ProducerSpec, StampPlace},
 };
 
 /// Largest file of lines: it travels to agents in one frame, of which the limit is 64 MiB.
@@ -90,6 +92,7 @@ impl Building<'_> {
         self.check_transactions(producer);
         if let Some(payload) = &payload {
             self.check_size(producer, payload);
+            self.check_key(producer, payload);
         }
         if let Some(load) = &producer.load {
             self.check_own_load(load);
@@ -222,6 +225,36 @@ impl Building<'_> {
         }
     }
 
+    /// Tries a key that comes from a field on what can be seen of the values.
+    fn check_key(&mut self, producer: &Producer, payload: &PayloadSpec) {
+        let KeySpec::Field { name } = &producer.key else { return };
+        let missing = |value: &[u8]| field::push(value, name, &mut Vec::new()).is_err();
+        let without = match payload {
+            PayloadSpec::Bytes { .. } => Some("these values are bytes without fields".to_owned()),
+            PayloadSpec::Lines { lines } => {
+                let line = lines.iter().position(|line| missing(line));
+                line.map(|line| format!("line {} has no text or number in `{name}`", line + 1))
+            }
+            PayloadSpec::Template { source } => template::trial(source)
+                .is_ok_and(|text| missing(text.as_bytes()))
+                .then(|| format!("the template's JSON has no text or number in `{name}`")),
+            PayloadSpec::Health(spec) => {
+                let known = matches!(name.as_str(), "userId" | "deviceId");
+                // All other texts may be missing in an invalid payload, or are not at the top.
+                let readable = spec.format == HealthFormat::Json && name == "appVersion";
+                (!known && !readable).then(|| {
+                    format!(
+                        "health payloads have no `{name}` for a key: take `userId` or `deviceId`"
+                    )
+                })
+            }
+        };
+        if let Some(message) = without {
+            let help = "`key: {field: …}` names a field at the top of values that are JSON objects";
+            self.reader.error(&producer.at, message, help);
+        }
+    }
+
     fn check_transactions(&mut self, producer: &Producer) {
         if producer.transactions.is_none() {
             return;
@@ -275,6 +308,7 @@ impl Building<'_> {
                 }
                 Some(PayloadSpec::Lines { lines })
             }
+            Payload::Health(spec) => Some(PayloadSpec::Health(spec.clone())),
             Payload::Template(source) => self.template(source.value.clone(), &source.at, None),
             Payload::TemplateFile(file) => {
                 let bytes = self.file(file, TEMPLATE_LIMIT_BYTES)?;

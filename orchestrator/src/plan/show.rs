@@ -9,6 +9,7 @@ use crate::{
     measure::units::count,
 };
 use mallard_protocol::{
+    pipeline::{DecodeSpec, ProcessSpec, RowsSpec},
     schedule::{Pace, Phase, PhaseKind, Schedule},
     workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace},
 };
@@ -295,7 +296,38 @@ fn consumer_cell(case: &CasePlan, consumer: &ConsumerSpec) -> String {
         0 => String::new(),
         us => format!(", {} of work a record", humanly(Duration::from_micros(us))),
     };
+    let work = consumer.process.as_ref().map_or(work, |process| {
+        format!(", {} by {}", process_text(process, case), threads(process.parallelism))
+    });
+    if consumer.process.as_ref().is_some_and(|process| process.memory.is_some()) {
+        return format!("takes payloads from memory{work}");
+    }
     format!("reads {} {how}{work}", topics.join(", "))
+}
+
+/// What a pipeline does, and where that goes.
+fn process_text(process: &ProcessSpec, case: &CasePlan) -> String {
+    let stages = [
+        (process.decode != DecodeSpec::Beforehand, "decoded"),
+        (process.validate, "validated"),
+        (process.flatten, "flattened"),
+    ];
+    let mut words: Vec<_> =
+        stages.iter().filter(|(done, _)| *done).map(|(_, word)| (*word).to_owned()).collect();
+    let alias = |topic: mallard_protocol::ids::TopicId| &case.topics[topic.index()].alias;
+    match &process.rows {
+        RowsSpec::Nowhere => {}
+        RowsSpec::Topic(topic) => words.push(format!("rows to {}", alias(*topic))),
+        RowsSpec::Files { folder, .. } => words.push(format!("rows to files in {folder}")),
+    }
+    if let Some(topic) = process.dead_letter {
+        words.push(format!("dead letters to {}", alias(topic)));
+    }
+    words.join(", ")
+}
+
+fn threads(count: u32) -> String {
+    if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
 }
 
 fn topics(case: &CasePlan) -> String {

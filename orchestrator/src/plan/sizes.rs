@@ -1,7 +1,9 @@
 //! How large records are on average: what turns a rate in bytes into one in records, and what `mallard
 //! plan` counts bytes with.
 
+use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder};
 use mallard_protocol::{
+    health::HealthSpec,
     stamp::{HEADER, STAMP_BYTES},
     workload::{KeySpec, PayloadSpec, ProducerSpec, SizeSpec, StampPlace},
 };
@@ -9,6 +11,12 @@ use mallard_protocol::{
 /// Bytes that a record takes in a batch beside key, value and headers, and its part of the batch's own
 /// header: lengths and deltas as variable-length integers (Kafka protocol, record batch v2).
 const RECORD_OVERHEAD_BYTES: f64 = 10.0;
+
+/// Health payloads that are made to see how large they are.
+const HEALTH_TRIALS: u64 = 200;
+
+/// Bytes of a key that comes from a field: as many as a user's id has.
+const FIELD_KEY_BYTES: f64 = 11.0;
 
 /// Mean size of a value, in bytes.
 #[must_use]
@@ -20,6 +28,10 @@ pub fn mean_value_bytes(payload: &PayloadSpec) -> f64 {
         }
         PayloadSpec::Template { source } => {
             super::template::trial(source).map_or(real(source.len()), |text| real(text.len()))
+        }
+        PayloadSpec::Health(spec) => {
+            let sizes = health_trial(spec);
+            real(sizes.iter().sum::<usize>()) / real(sizes.len().max(1))
         }
     }
 }
@@ -47,7 +59,24 @@ pub fn largest_value_bytes(payload: &PayloadSpec) -> usize {
         },
         PayloadSpec::Lines { lines } => lines.iter().map(Vec::len).max().unwrap_or(0),
         PayloadSpec::Template { .. } => 0,
+        PayloadSpec::Health(spec) => health_trial(spec).into_iter().max().unwrap_or(0),
     }
+}
+
+/// Sizes of the first payloads of some producer. Their mean is within a percent of all payloads'.
+fn health_trial(spec: &HealthSpec) -> Vec<usize> {
+    let Ok(Ok(generator)) = spec.config(0, 0, 1).map(HealthDataLoadGenerator::with_config) else {
+        return Vec::new();
+    };
+    let mut encoder = Encoder::new(spec.format.encoding());
+    let (mut payload, mut bytes) = (Payload::default(), Vec::new());
+    let mut size = |sequence| {
+        generator.generate_into(sequence, &mut payload);
+        bytes.clear();
+        encoder.encode(&payload, &mut bytes);
+        bytes.len()
+    };
+    (0..HEALTH_TRIALS).map(&mut size).collect()
 }
 
 fn mean_size(size: &SizeSpec) -> f64 {
@@ -63,14 +92,16 @@ fn mean_size(size: &SizeSpec) -> f64 {
 }
 
 /// Mean size of a key, in bytes: keys are decimal numbers from 0. Zipf's and hot keys are shorter.
+/// What a field holds is not known here and taken to be an id.
 #[must_use]
 pub fn mean_key_bytes(key: &KeySpec) -> f64 {
-    match *key {
+    match key {
         KeySpec::None => 0.0,
+        KeySpec::Field { .. } => FIELD_KEY_BYTES,
         KeySpec::Sequential { count }
         | KeySpec::Uniform { count }
         | KeySpec::Zipf { count, .. }
-        | KeySpec::Hot { count, .. } => mean_digits(count),
+        | KeySpec::Hot { count, .. } => mean_digits(*count),
     }
 }
 

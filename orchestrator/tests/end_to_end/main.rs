@@ -10,6 +10,7 @@ mod foreign;
 mod health;
 mod intervals;
 mod kafka;
+mod pipeline;
 mod resume;
 mod stall;
 mod suites;

@@ -2,6 +2,7 @@
 
 use super::{
     payload::mention,
+    process::{self, Decode, Memory, Process},
     producers::{Instances, client, instances, labels, one_instance, partition},
     through::{self, Through},
 };
@@ -25,6 +26,10 @@ const AUTO_COMMIT_MS: u32 = 5_000;
 pub struct Consumer {
     /// The topics it reads.
     pub topics: Located<Vec<Located<String>>>,
+    /// Payloads from memory, in the place of topics.
+    pub source: Option<Memory>,
+    /// What is done with every record.
+    pub process: Option<Located<Process>>,
     /// Its group; its own name if neither this nor `assign` is given.
     pub group: Option<Located<String>>,
     /// Partitions read without a group.
@@ -64,8 +69,11 @@ pub fn shape() -> impl Shape<Value = Consumer> {
 }
 
 fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
-    let topics =
-        fields.required("topics", "The topics it reads.", list_of_some(mention()).located());
+    let topics = fields.optional(
+        "topics",
+        "The topics it reads. Required, unless `source` says otherwise.",
+        list_of_some(mention()).located(),
+    );
     let group =
         fields.optional("group", "Its group. The consumer's own name if not given.", group());
     let assign = fields.optional(
@@ -92,13 +100,7 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
         "When offsets are committed: never, by the client every 5 s, or after every N records. `auto` for groups, `never` for assigned partitions.",
         commit().located(),
     );
-    let isolation = fields.default(
-        "isolation",
-        "Whether records of open and aborted transactions are read.",
-        words([("read_committed", "read_committed"), ("read_uncommitted", "read_uncommitted")]),
-        "read_committed",
-        "read_committed",
-    );
+    let isolation = isolation(fields);
     let work = fields.default("work", "Work for each record.", duration(), "0s", Duration::ZERO);
     let doc =
         "Matches its records with what went into a pipeline of others: time, losses, duplicates.";
@@ -109,8 +111,9 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
     }
     let client = client(fields);
     let on = labels(fields);
-    fields.later("process", "decoding and validating records");
     let at = fields.at();
+    let topics = topics.flatten();
+    let (source, process) = pipeline(fields);
     let (group, assign) = (group.flatten(), assign.flatten());
     if let (Some(_), Some(assign)) = (&group, &assign) {
         let help = "a group assigns partitions by itself; keep one of the two keys";
@@ -118,6 +121,8 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
     }
     Some(Consumer {
         topics: topics.unwrap_or_else(|| nothing(&at)),
+        source,
+        process,
         group,
         assign,
         instances: instances.unwrap_or_else(|| one_instance(&at)),
@@ -132,6 +137,72 @@ fn consumer(fields: &mut Fields<'_>) -> Option<Consumer> {
     })
 }
 
+fn isolation(fields: &mut Fields<'_>) -> Option<&'static str> {
+    fields.default(
+        "isolation",
+        "Whether records of open and aborted transactions are read.",
+        words([("read_committed", "read_committed"), ("read_uncommitted", "read_uncommitted")]),
+        "read_committed",
+        "read_committed",
+    )
+}
+
+/// A pipeline, and where its payloads come from instead of topics.
+fn pipeline(fields: &mut Fields<'_>) -> (Option<Memory>, Option<Located<Process>>) {
+    let source = fields.optional(
+        "source",
+        "Where a pipeline's payloads come from instead of topics.",
+        process::source(),
+    );
+    let process = fields.optional(
+        "process",
+        "What is done with health payloads: decoded, validated, flattened into rows.",
+        process::shape().located(),
+    );
+    let (source, process) = (source.flatten(), process.flatten());
+    check_source(fields, source.is_some(), process.as_ref());
+    (source, process)
+}
+
+/// What goes together with a source, and what does not.
+fn check_source(fields: &mut Fields<'_>, memory: bool, process: Option<&Located<Process>>) {
+    let at = fields.at();
+    match (memory, fields.place_of("topics")) {
+        (true, Some(at)) => {
+            let help = "payloads come from topics or from memory; remove one of the two keys";
+            fields.error(&at, "`topics` and `source` exclude each other", help);
+        }
+        (false, None) if fields.place_of("source").is_none() => {
+            let help = "`topics` is a list of names: the topics it reads";
+            fields.error(&at, "the key `topics` is missing", help);
+        }
+        _ => {}
+    }
+    for key in ["group", "assign", "from", "commit"] {
+        if let Some(at) = fields.place_of(key).filter(|_| memory) {
+            let help = "there are no topics to be read; remove this key";
+            fields.error(&at, format!("`{key}` has no meaning with `source`"), help);
+        }
+    }
+    match process {
+        None if memory => {
+            let help = "say what is done with these payloads: `process: {decode: json}`";
+            fields.error(&at, "a `source` without `process`", help);
+        }
+        Some(process) => {
+            if let Some(at) = fields.place_of("work") {
+                let help = "a pipeline's work is what it does; remove one of the two keys";
+                fields.error(&at, "`work` and `process` exclude each other", help);
+            }
+            if process.value.decode == Decode::Beforehand && !memory {
+                let help = "only payloads from memory can be decoded beforehand";
+                fields.error(&process.anchor, "`decode: none` needs `source`", help);
+            }
+        }
+        None => {}
+    }
+}
+
 fn nothing(at: &Place) -> Located<Vec<Located<String>>> {
     Located { value: Vec::new(), at: at.clone(), anchor: at.clone() }
 }
@@ -141,11 +212,20 @@ fn from_run_start(at: &Place) -> Located<StartFrom> {
 }
 
 impl Consumer {
+    /// Whether its pipeline writes to a topic.
+    #[must_use]
+    pub fn writes_to(&self, topic: &str) -> bool {
+        let process = self.process.as_ref().map(|process| &process.value);
+        process.is_some_and(|process| process.topics().any(|written| written.value == topic))
+    }
+
     /// In the place of a consumer that cannot be read.
     pub(super) fn unreadable(node: &Node) -> Self {
         let at = node.anchor().clone();
         Self {
             topics: nothing(&at),
+            source: None,
+            process: None,
             group: None,
             assign: None,
             instances: one_instance(&at),

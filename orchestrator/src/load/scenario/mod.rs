@@ -3,8 +3,10 @@
 
 mod clients;
 pub mod consumers;
+mod health;
 mod observe;
 pub mod payload;
+pub mod process;
 pub mod producers;
 pub mod steps;
 pub mod through;

@@ -7,7 +7,10 @@ use crate::load::shape::{
     units::Wrong,
     words,
 };
-use mallard_protocol::workload::{KeySpec, SizeSpec};
+use mallard_protocol::{
+    health::HealthSpec,
+    workload::{KeySpec, SizeSpec},
+};
 use serde_json::json;
 
 /// Largest record value: far above `message.max.bytes` of any sensible cluster.
@@ -34,6 +37,8 @@ pub enum Payload {
     Template(Located<String>),
     /// A template in a file.
     TemplateFile(Located<String>),
+    /// Health data.
+    Health(HealthSpec),
 }
 
 /// The shape of `payload`.
@@ -64,7 +69,11 @@ impl Choice {
                     ),
                 ),
             )
-            .later("health", "payloads of a health data platform")
+            .variant(
+                "health",
+                "Health data as wearables send it: made up, or invalid on purpose.",
+                super::health::shape().map(Payload::Health),
+            )
             .beside("size")
     }
 
@@ -83,7 +92,7 @@ impl Shape for Choice {
     ) -> Option<Payload> {
         let other = ["lines", "template", "health"].into_iter().find_map(|key| node.get(key));
         if let (Some(other), Some(_)) = (other, node.get("size")) {
-            let help = "made-up bytes have a `size`; lines and templates have their own";
+            let help = "made-up bytes have a `size`; other payloads have their own";
             reader.error(other.anchor(), "a payload cannot be this and have a `size`", help);
             None
         } else if other.is_some() {
@@ -102,7 +111,7 @@ impl Shape for Choice {
     }
 
     fn expected(&self) -> String {
-        "a payload (`size`, `lines` or `template`)".to_owned()
+        "a payload (`size`, `lines`, `template` or `health`)".to_owned()
     }
 }
 
@@ -116,7 +125,7 @@ fn bytes(fields: &mut Fields<'_>) -> Option<Payload> {
         0.5,
     );
     // Known here as well, so that a misspelt one is met with its right name.
-    for key in ["lines", "template"] {
+    for key in ["lines", "template", "health"] {
         fields.elsewhere(key);
     }
     Some(Payload::Bytes { size: size?, random_share: random? })
@@ -214,7 +223,11 @@ pub fn key() -> impl Shape<Value = KeySpec> {
         )
         .variant("zipf", "Few keys often, many seldom, by Zipf's law.", record("a Zipf key", zipf))
         .variant("hot", "A few hot keys among many.", record("a hot key", hot))
-        .later("field", "keys from a payload's field");
+        .variant(
+            "field",
+            "The text or number that the value, an object in JSON, has in this field.",
+            text().map(|name| KeySpec::Field { name }),
+        );
     either(words([("none", KeySpec::None)]), distributed)
 }
 

@@ -1,0 +1,53 @@
+//! Rows in files: every hand writes its own, a batch each, so that hands never wait for one another.
+
+use mallard_health::{flatten::Row, parquet::RowBatch};
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::PathBuf,
+};
+
+/// The files of one hand.
+pub(super) struct Files {
+    pub(super) folder: PathBuf,
+    /// What their names begin with: run, consumer and hand.
+    pub(super) prefix: String,
+    /// Rows in a file.
+    pub(super) batch_rows: usize,
+    pub(super) waiting: RowBatch,
+    pub(super) written: u64,
+}
+
+impl Files {
+    /// Adds rows, and writes a file when there are enough. Returns how many rows were written.
+    pub(super) fn add(&mut self, rows: &[Row<'_>]) -> io::Result<u64> {
+        rows.iter().for_each(|row| self.waiting.push(row));
+        if self.waiting.len() < self.batch_rows { Ok(0) } else { self.write() }
+    }
+
+    /// Writes what waits. A file is there whole or not at all.
+    pub(super) fn write(&mut self) -> io::Result<u64> {
+        let batch = std::mem::take(&mut self.waiting);
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let name = format!("{}-{:06}.parquet", self.prefix, self.written);
+        self.written += 1;
+        let temporary = self.folder.join(format!(".{name}.part"));
+        let outcome = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .and_then(|file| batch.write(file).map_err(io::Error::other))
+            .and_then(|()| fs::rename(&temporary, self.folder.join(&name)));
+        if let Err(error) = outcome {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&temporary);
+            return Err(io::Error::new(
+                error.kind(),
+                format!("{}: {error}", self.folder.join(name).display()),
+            ));
+        }
+        Ok(batch.len() as u64)
+    }
+}

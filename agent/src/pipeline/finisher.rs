@@ -1,0 +1,137 @@
+//! The finisher: counts what the hands have done, in the order in which it was received.
+
+use super::{
+    belt::{Belt, Done},
+    outlet::Outlet,
+    tally::PhaseTally,
+};
+use crate::{
+    engine::{
+        Committer, Control, Cutter, Interval, NEVER, Part, PhaseFinder, ProcessedPart, Receipts,
+        phase_id,
+    },
+    librdkafka::Queue,
+};
+use mallard_protocol::interval::ConsumerSlice;
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
+
+/// How long hands may take to empty the belt at the end, and then their client to deliver. Together they
+/// stay below what the engine gives its threads.
+const HANDS_WITHIN: Duration = Duration::from_secs(2);
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// The thread that counts.
+pub(crate) struct Finisher {
+    pub(crate) slot: usize,
+    pub(crate) hands: usize,
+    pub(crate) control: Arc<Control>,
+    pub(crate) belt: Arc<Belt>,
+    pub(crate) outlet: Arc<Outlet>,
+    /// What was received, and the commits of it; `None` where payloads come from memory.
+    pub(crate) received: Option<(Receipts, Committer)>,
+    pub(crate) finder: PhaseFinder,
+    pub(crate) cutter: Cutter,
+    pub(crate) parts: Sender<Part>,
+    /// The poll loop's queue, to wake it when the belt has room.
+    pub(crate) queue: Option<Arc<Queue>>,
+    pub(crate) counts: Counts,
+}
+
+/// What the finisher counts.
+#[derive(Default)]
+pub(crate) struct Counts {
+    phases: Vec<PhaseTally>,
+    /// Payloads from memory that were processed since the common start.
+    taken: u64,
+}
+
+impl Finisher {
+    /// Counts until the engine ends, then closes the last intervals.
+    pub(crate) fn run(mut self) {
+        self.counts.phases.resize_with(self.finder.count(), PhaseTally::default);
+        let mut done = Vec::new();
+        while !self.control.has_ended() {
+            self.finish(&mut done);
+            if self.belt.is_paused() && !self.belt.wants_pause() {
+                self.wake();
+            }
+        }
+        self.wake();
+        self.belt.wait_for_hands(self.hands, HANDS_WITHIN);
+        self.finish(&mut done);
+        self.outlet.flush(FLUSH_WITHIN);
+        if let Some(end_us) = self.control.park() {
+            self.cut(end_us);
+            if let Some(interval) = self.cutter.cut_short(end_us) {
+                self.hand_over(interval);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(queue) = &self.queue {
+            queue.wake();
+        }
+    }
+
+    fn finish(&mut self, done: &mut Done) {
+        done.clear();
+        let given_up = self.belt.collect(done);
+        let Some(now_us) = self.control.now_us() else { return };
+        self.cut(now_us);
+        for (item, outcome) in done.iter() {
+            let due_us = if item.due_us == NEVER { now_us } else { item.due_us };
+            let phase = self.finder.find(due_us);
+            self.counts.phases[phase].record(outcome);
+            if let Some((receipts, _)) = &mut self.received {
+                receipts.record(item, now_us);
+            }
+        }
+        match &mut self.received {
+            None => self.counts.taken += done.len() as u64,
+            Some((receipts, committer)) => {
+                receipts.give_up(given_up);
+                committer.processed(done.len() as u64);
+            }
+        }
+    }
+
+    fn cut(&mut self, now_us: u64) {
+        while let Some(interval) = self.cutter.cut(now_us) {
+            self.hand_over(interval);
+        }
+    }
+
+    fn hand_over(&mut self, interval: Interval) {
+        let mut part = match &mut self.received {
+            Some((receipts, committer)) => {
+                committer.interval_ended();
+                receipts.close(interval)
+            }
+            None => ProcessedPart {
+                interval,
+                taken: self.counts.taken,
+                slices: Vec::new(),
+                positions: Vec::new(),
+                written: None,
+            },
+        };
+        for (index, phase) in self.counts.phases.iter_mut().enumerate() {
+            let Some(pipeline) = phase.close().map(Box::new) else { continue };
+            let id = phase_id(index);
+            match part.slices.iter_mut().find(|slice| slice.phase == id) {
+                Some(slice) => slice.pipeline = Some(pipeline),
+                None => part.slices.push(ConsumerSlice {
+                    phase: id,
+                    partitions: Vec::new(),
+                    pipeline: Some(pipeline),
+                }),
+            }
+        }
+        part.written = Some(self.outlet.written());
+        let _ = self.parts.send(Part::Processed(self.slot, part));
+    }
+}

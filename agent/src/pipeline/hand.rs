@@ -1,0 +1,236 @@
+//! A hand: the thread that decodes, validates, flattens and hands on.
+
+use super::{
+    belt::{Belt, Chunk, Record},
+    files::Files,
+    outlet::{Letter, Outlet},
+};
+use crate::engine::Control;
+use mallard_health::{
+    Defect, HealthDataLoadGenerator, Payload,
+    decode::{Decoded, Decoding},
+    encode::Encoder,
+    flatten::flatten,
+    parquet::RowBatch,
+    validate::{Reason, Validator},
+};
+use mallard_protocol::{
+    pipeline::{DecodeSpec, MemorySpec, ProcessSpec, RowsSpec},
+    workload::Assignment,
+};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// What became of a payload, and how long each stage took in nanoseconds; `None` for one that was left
+/// out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(super) samples: u64,
+    pub(super) rows: u64,
+    pub(super) rejected: Option<Reason>,
+    pub(super) dropped: Vec<Reason>,
+    pub(super) decode_ns: Option<u64>,
+    pub(super) validate_ns: Option<u64>,
+    pub(super) flatten_ns: Option<u64>,
+    pub(super) write_ns: Option<u64>,
+    pub(super) payload_ns: u64,
+}
+
+/// A hand at a belt.
+pub(crate) struct Hand {
+    pub(crate) spec: ProcessSpec,
+    pub(crate) control: Arc<Control>,
+    pub(crate) belt: Arc<Belt>,
+    pub(crate) outlet: Arc<Outlet>,
+    /// What this hand's files begin with.
+    pub(crate) name: String,
+    /// Payloads from memory, by index.
+    pub(crate) pool: Arc<Vec<Vec<u8>>>,
+}
+
+/// What a hand keeps from one payload to the next.
+struct Tools {
+    validator: Option<Validator>,
+    files: Option<Files>,
+}
+
+/// Payloads from memory, made before the load; none without.
+pub(crate) fn pool(
+    memory: Option<&MemorySpec>,
+    assignment: &Assignment,
+    instance: u16,
+) -> Result<Vec<Vec<u8>>, String> {
+    let Some(memory) = memory else { return Ok(Vec::new()) };
+    let config = memory.health.config(assignment.run, instance.into(), 1);
+    let config = config.map_err(|error| error.to_string())?;
+    let generator =
+        HealthDataLoadGenerator::with_config(config).map_err(|error| error.to_string())?;
+    let mut encoder = Encoder::new(memory.health.format.encoding());
+    let mut payload = Payload::default();
+    let mut make = |sequence| {
+        let mut bytes = Vec::new();
+        generator.generate_into(sequence, &mut payload);
+        encoder.encode(&payload, &mut bytes);
+        bytes
+    };
+    Ok((0..u64::from(memory.payloads.max(1))).map(&mut make).collect())
+}
+
+fn decoding(spec: &ProcessSpec) -> Decoding {
+    use mallard_protocol::health::HealthFormat;
+    match spec.decode {
+        DecodeSpec::Json => Decoding::Json,
+        DecodeSpec::Avro => Decoding::Avro,
+        DecodeSpec::Confluent { schema_id } => Decoding::Confluent { schema_id },
+        DecodeSpec::Beforehand => match spec.memory.as_ref().map(|memory| memory.health.format) {
+            None | Some(HealthFormat::Json) => Decoding::Json,
+            Some(HealthFormat::Avro) => Decoding::Avro,
+            Some(HealthFormat::Confluent { .. }) => Decoding::Confluent { schema_id: None },
+        },
+    }
+}
+
+impl Hand {
+    /// Works until the engine ends and the belt is empty.
+    pub(crate) fn run(self) {
+        let pool = Arc::clone(&self.pool);
+        let decoding = decoding(&self.spec);
+        // Where decoding is not to be measured, it is done here. What cannot be decoded stays away.
+        let decoded: Vec<Decoded<'_>> = match self.spec.decode {
+            DecodeSpec::Beforehand => {
+                pool.iter().filter_map(|bytes| decoding.decode(bytes).ok()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut tools = Tools {
+            validator: self.spec.validate.then(|| Validator::new(self.spec.strict)),
+            files: self.files(),
+        };
+        loop {
+            let Some(chunk) = self.belt.take() else {
+                if self.control.has_ended() {
+                    break;
+                }
+                continue;
+            };
+            let processed = chunk.records.iter().map(|record| {
+                let outcome = match usize::try_from(record.item.offset) {
+                    Ok(turn) if !decoded.is_empty() => {
+                        self.stages(&decoded[turn % decoded.len()], &mut tools)
+                    }
+                    Ok(turn) if !pool.is_empty() => {
+                        self.process(decoding, &pool[turn % pool.len()], &mut tools)
+                    }
+                    _ => self.receive(decoding, &chunk, record, &mut tools),
+                };
+                (record.item, outcome)
+            });
+            let done = processed.collect();
+            self.belt.give_back(&chunk, done);
+        }
+        if let Some(files) = &mut tools.files {
+            self.outlet.filed(files.write());
+        }
+        self.belt.go_home();
+        self.control.park();
+    }
+
+    fn files(&self) -> Option<Files> {
+        let RowsSpec::Files { folder, batch_rows } = &self.spec.rows else { return None };
+        Some(Files {
+            folder: folder.into(),
+            prefix: self.name.clone(),
+            batch_rows: *batch_rows as usize,
+            waiting: RowBatch::default(),
+            written: 0,
+        })
+    }
+
+    /// Processes a record of a topic. What is rejected goes to the dead letters.
+    fn receive(
+        &self,
+        decoding: Decoding,
+        chunk: &Chunk,
+        record: &Record,
+        tools: &mut Tools,
+    ) -> Outcome {
+        let begin = Instant::now();
+        let value = chunk.value(record);
+        let mut outcome = self.process(decoding, value, tools);
+        if let Some(reason) = outcome.rejected {
+            let letter = Letter { key: chunk.key(record), value, reason, item: &record.item };
+            if self.outlet.bury(&letter, &self.control) {
+                outcome.payload_ns = nanoseconds(begin);
+            }
+        }
+        outcome
+    }
+
+    fn process(&self, decoding: Decoding, bytes: &[u8], tools: &mut Tools) -> Outcome {
+        let begin = Instant::now();
+        let decoded = decoding.decode(bytes);
+        let decode_ns = nanoseconds(begin);
+        let mut outcome = match decoded {
+            Ok(decoded) => self.stages(&decoded, tools),
+            Err(_) => Outcome {
+                rejected: Some(Reason::Defect(Defect::Undecodable)),
+                ..Outcome::default()
+            },
+        };
+        outcome.decode_ns = Some(decode_ns);
+        outcome.payload_ns += decode_ns;
+        outcome
+    }
+
+    /// Everything after decoding.
+    fn stages(&self, decoded: &Decoded<'_>, tools: &mut Tools) -> Outcome {
+        let mut outcome = Outcome::default();
+        let begin = Instant::now();
+        let checked = match tools.validator.as_mut().map(|validator| validator.validate(decoded)) {
+            None => None,
+            Some(verdict) => {
+                outcome.validate_ns = Some(nanoseconds(begin));
+                match verdict {
+                    Ok(checked) => Some(checked),
+                    Err(reason) => {
+                        outcome.rejected = Some(reason);
+                        outcome.payload_ns = nanoseconds(begin);
+                        return outcome;
+                    }
+                }
+            }
+        };
+        outcome.samples = decoded.samples.len() as u64;
+        if let Some(checked) = checked {
+            outcome.dropped.extend(checked.samples.iter().filter_map(|sample| sample.err()));
+        }
+        if self.spec.flatten {
+            let flattening = Instant::now();
+            let rows: Vec<_> = flatten(decoded, checked, now_ms()).collect();
+            outcome.flatten_ns = Some(nanoseconds(flattening));
+            outcome.rows = rows.len() as u64;
+            let writing = Instant::now();
+            if let Some(files) = &mut tools.files {
+                self.outlet.filed(files.add(&rows));
+                outcome.write_ns = Some(nanoseconds(writing));
+            } else if self.outlet.takes_rows() {
+                self.outlet.write(&rows, &self.control);
+                outcome.write_ns = Some(nanoseconds(writing));
+            }
+            std::hint::black_box(&rows);
+        }
+        outcome.payload_ns = nanoseconds(begin);
+        outcome
+    }
+}
+
+fn nanoseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    i64::try_from(since).unwrap_or(i64::MAX)
+}

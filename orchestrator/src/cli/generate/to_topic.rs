@@ -1,0 +1,101 @@
+//! Payloads to a topic: a run of one producer, planned and archived like any other, since only agents
+//! talk to Kafka.
+
+use super::{Format, HealthArgs};
+use crate::{
+    cli::{
+        Outcome,
+        args::{Cli, Command},
+        run,
+    },
+    exit_code,
+};
+use clap::Parser;
+use serde_json::{Value, json};
+use std::{ffi::OsString, fs, io, path::Path, process};
+
+/// Payloads a second to a topic, unless asked for otherwise.
+const DEFAULT_RATE: u32 = 1_000;
+
+/// How long what was sent may take to be acknowledged.
+const DRAIN: &str = "1m";
+
+pub(super) fn generate(args: &HealthArgs) -> Outcome {
+    let scenario = match scenario(args) {
+        Ok(scenario) => scenario,
+        Err(reason) => return Outcome::failed(exit_code::USAGE, format!("error: {reason}\n")),
+    };
+    let folder = std::env::temp_dir().join(format!("mallard-generate-{}", process::id()));
+    let outcome = with_folder(&folder, &scenario, |file| {
+        let mut words: Vec<OsString> = vec!["mallard".into(), "run".into(), file.into()];
+        words.extend(["--results".into(), args.results.clone().into_os_string()]);
+        if let Some(cluster) = &args.cluster {
+            words.extend(["--cluster".into(), cluster.clone().into_os_string()]);
+        }
+        match Cli::try_parse_from(words).map(|cli| cli.command) {
+            Ok(Command::Run(args)) => run::run(&args),
+            Ok(_) | Err(_) => Outcome::failed(exit_code::ERROR, "error: no run\n".to_owned()),
+        }
+    });
+    let failed = |cause: io::Error| {
+        Outcome::failed(exit_code::ERROR, format!("error: {}: {cause}\n", folder.display()))
+    };
+    outcome.unwrap_or_else(failed)
+}
+
+/// Puts the scenario into a folder of its own while something is done with it. Its name is that of the
+/// run.
+fn with_folder<T>(
+    folder: &Path,
+    scenario: &Value,
+    action: impl FnOnce(&Path) -> T,
+) -> io::Result<T> {
+    fs::create_dir(folder)?;
+    // JSON is YAML.
+    let file = folder.join("generate.yaml");
+    let outcome = fs::write(&file, format!("{scenario:#}\n")).map(|()| action(&file));
+    let _ = fs::remove_dir_all(folder);
+    outcome
+}
+
+fn scenario(args: &HealthArgs) -> Result<Value, String> {
+    let topic = args.topic.as_deref().unwrap_or_default();
+    let rate = args.rate.unwrap_or(DEFAULT_RATE);
+    let count = args.count(rate);
+    if count == 0 {
+        return Err("there is nothing to send: give `--payloads` or `--for`".to_owned());
+    }
+    let parts = args.invalid_parts()?;
+    let invalid: serde_json::Map<_, _> = parts
+        .iter()
+        .map(|(defect, part)| (defect.name().to_owned(), json!(f64::from(*part) / super::WHOLE)))
+        .collect();
+    let mut health = json!({
+        "users": args.users,
+        "devices": args.devices.unwrap_or_else(|| args.users.div_ceil(2)),
+        "samples": args.samples,
+        "seed": args.seed,
+        "format": if args.format == Format::Avro { "avro" } else { "json" },
+        "invalid": if invalid.is_empty() { json!(0) } else { json!(invalid) },
+    });
+    if let Some(start) = args.start {
+        health["start"] = json!(start.to_string());
+    }
+    // A schedule of `rate` a second has its last record within the last microsecond that this adds up to.
+    let lasting_us = (u128::from(count) * 1_000_000).div_ceil(u128::from(rate));
+    Ok(json!({
+        "name": "generate",
+        "description": format!("{count} health payloads to {topic}."),
+        "topics": {topic: {"existing": true}},
+        "load": [
+            {"hold": {"rate": format!("{rate}/s"), "for": format!("{lasting_us}us")}},
+            {"drain": {"within": DRAIN}},
+        ],
+        "producers": {"generator": {
+            "topic": topic,
+            "payload": {"health": health},
+            "key": {"field": "userId"},
+        }},
+        "expect": ["produce.error_rate == 0", format!("records.acked == {count}")],
+    }))
+}
