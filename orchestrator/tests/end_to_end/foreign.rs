@@ -145,17 +145,13 @@ fn measure_through_flink(name: &str, headers: &str, matched_by: &str) {
     let group = format!("flink-{name}");
     let more = ["--group", &group, "--headers", headers, "--checkpoint-ms", "500"];
     let job = flink_job(kafka, &from, &to, &more);
-    let shipped = |name: &str| {
-        let file = paths::workspace().join("examples/flink").join(name);
-        std::fs::read_to_string(file).expect("the example is there")
-    };
-    let scenario = shipped("through.yaml");
+    let shipped = paths::workspace().join("examples/flink/through.yaml");
+    let scenario = std::fs::read_to_string(shipped).expect("the example is there");
     let scenario = scenario
         .replace("health-data-raw", &from)
         .replace("health-data-rows", &to)
         .replace("flink-job", &group);
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
-    sandbox.file("payload.json.j2", shipped("payload.json.j2"));
     let set = ["--set", "hold=6s", "--set", "rate=100/s", "--set", matched_by];
     let outcome = sandbox.mallard([&RUN[..], &set].concat());
     let run = sandbox.latest_run();
