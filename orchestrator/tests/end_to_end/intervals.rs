@@ -24,7 +24,8 @@ impl Sums {
         let mut sums = Self::default();
         for agent in ["local-1", "local-2"] {
             let file = case.join("agents").join(agent).join(FILE);
-            for (sequence, report) in (0..).zip(IntervalReader::open(&file).unwrap()) {
+            for (sequence, report) in (0..).zip(IntervalReader::open(&file).expect("raw intervals"))
+            {
                 assert_eq!(report.sequence, sequence, "{}", file.display());
                 sums.add(&report);
             }
