@@ -1,9 +1,11 @@
 //! What goes wrong, and what is told then.
 
 use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
+use std::process::Command;
 use testkit::{
-    docker::{BARE, KAFKA, LIBC},
+    docker::{BARE, Engine, KAFKA, LIBC},
     mallard::Sandbox,
+    process,
 };
 
 /// The texts of all reasons of a case that ended as an error.
@@ -101,10 +103,7 @@ fn an_image_of_another_architecture_is_refused() {
     let (engine, sandbox) = sandbox(&steady("1s", 1), "");
     let other = if cfg!(target_arch = "x86_64") { "arm64" } else { "amd64" };
     let image = format!("mallard-test/{other}:1");
-    let empty = sandbox.path("empty.tar");
-    std::fs::write(&empty, [0; 10_240]).expect("an archive");
-    let platform = format!("linux/{other}");
-    engine.docker(&["import", "--platform", &platform, &empty.display().to_string(), &image]);
+    relabel(engine, &sandbox, other, &image);
     let cluster = format!("kafka: embedded\nhosts:\n  - container: {{image: '{image}'}}\n");
     sandbox.file("c.yaml", cluster);
     let told = told(&sandbox);
@@ -122,4 +121,19 @@ fn an_engine_that_does_not_answer_is_told() {
     let told = told(&sandbox);
     assert!(told.contains(&format!("the engine at {nobody}, reaching it")), "{told}");
     assert!(told.contains("DOCKER_HOST"), "{told}");
+}
+
+/// Makes an image that says that it is for another architecture. The engine's import does not take one,
+/// so an image is saved, changed and loaded again.
+fn relabel(engine: &Engine, sandbox: &Sandbox, architecture: &str, image: &str) {
+    let path = |name: &str| sandbox.path(name).display().to_string();
+    engine.docker(&["save", "--output", &path("saved.tar"), BARE]);
+    let script = format!(
+        "mkdir image && tar -xf saved.tar -C image && rm -f image/repositories && \
+         sed -i 's/\"architecture\":\"[a-z0-9]*\"/\"architecture\":\"{architecture}\"/' image/*.json && \
+         sed -i 's,{BARE},{image},' image/manifest.json && tar -C image -cf loaded.tar ."
+    );
+    let mut sh = Command::new("sh");
+    process::run(sh.args(["-c", &script]).current_dir(sandbox.path("")), PATIENCE).assert_code(0);
+    engine.docker(&["load", "--input", &path("loaded.tar")]);
 }
