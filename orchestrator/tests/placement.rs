@@ -66,8 +66,8 @@ fn consumers_fetch_on_soon_unless_the_scenario_says_otherwise() {
         let mut all = plan.cases[0].agents.iter().flat_map(|agent| &agent.consumers);
         let spec = all.find(|spec| spec.name == consumer).unwrap();
         // Of a property that is given twice, the client takes the last.
-        let given = spec.client.iter().filter(|(key, _)| key == "fetch.queue.backoff.ms");
-        given.last().map(|(_, value)| value.clone())
+        let given = spec.client.iter().rfind(|(key, _)| key == "fetch.queue.backoff.ms");
+        given.map(|(_, value)| value.clone())
     };
     assert_eq!(backoff("fast-1").as_deref(), Some("10"));
     assert_eq!(backoff("own-1").as_deref(), Some("700"));
