@@ -246,7 +246,7 @@ impl Default for Deadlines {
         Self {
             containers: seconds(180),
             connect: seconds(10),
-            topics: seconds(12),
+            topics: seconds(10),
             ready: seconds(30),
             agent_silence: seconds(4),
             collect: seconds(10),

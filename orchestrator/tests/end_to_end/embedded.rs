@@ -88,10 +88,12 @@ fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
     let spent = |stage: &str| count(&run, &format!("time/{stage}_us"));
     assert!(spent("load") >= 4_000_000, "the load alone: {:#}", run["time"]);
     let stages = ["setup", "drain", "results", "teardown", "report"];
-    assert!(stages.iter().all(|stage| spent(stage) > 0), "{:#}", run["time"]);
+    // Everything may have arrived when the load ends: then there is nothing to drain.
+    let mut never_free = stages.iter().filter(|stage| **stage != "drain");
+    assert!(never_free.all(|stage| spent(stage) > 0), "{:#}", run["time"]);
     let all = stages.iter().map(|stage| spent(stage)).sum::<u64>() + spent("load");
-    let case = count(&run, "cases/0/duration_us") + spent("report");
-    assert!(all <= case, "no time is counted twice: {all} of {case}");
+    let took = outcome.took.as_micros();
+    assert!(u128::from(all) <= took, "no time is counted twice: {all} of {took}");
 }
 
 #[test]

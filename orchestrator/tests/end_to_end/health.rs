@@ -8,8 +8,8 @@ use testkit::{
     paths,
 };
 
-/// Runs cases of the shipped suite, which must come to an end and be judged.
-fn run_suite(arguments: &[&str]) -> Run {
+/// Runs cases of the shipped suite, which must come to an end and be judged. The run lives as long as its sandbox.
+fn run_suite(arguments: &[&str]) -> (Sandbox, Run) {
     let suite = paths::workspace().join("scenarios/health");
     let sandbox = Sandbox::new();
     let suite = suite.to_str().expect("a path").to_owned();
@@ -25,12 +25,12 @@ fn run_suite(arguments: &[&str]) -> Run {
         assert_eq!(metric(&result, "records.lost"), 0.0, "{outcome}");
         assert!(metric(&result, "end_to_end.p95") > 0.0);
     }
-    run
+    (sandbox, run)
 }
 
 #[test]
 fn both_batches_send_as_many_payloads_as_they_say() {
-    let run = run_suite(&["--only", "health.*-batch"]);
+    let (_sandbox, run) = run_suite(&["--only", "health.*-batch"]);
     let scheduled: Vec<_> = run
         .cases()
         .iter()
@@ -50,6 +50,6 @@ fn the_load_scenarios_keep_their_shape_when_they_are_short() {
     let mut arguments = vec!["--only", "health.steady", "--only", "health.burst"];
     arguments.extend(["--only", "health.sustained"]);
     arguments.extend(set.iter().flat_map(|set| ["--set", *set]));
-    let run = run_suite(&arguments);
+    let (_sandbox, run) = run_suite(&arguments);
     assert_eq!(run.cases().len(), 3);
 }

@@ -111,12 +111,12 @@ fn stand_still(kafka: &KafkaCluster, run: &Run) -> (f64, f64) {
     };
     wait::until("five seconds of load", PATIENCE, || (rows() > 5).then_some(()));
     let before = Instant::now();
-    kafka.stop_broker(0);
+    kafka.stop_broker(1);
     let stopped = Instant::now();
     // The standstill itself, not a wait for anything.
     std::thread::sleep(STANDSTILL);
     let least = stopped.elapsed();
-    kafka.cont_broker(0);
+    kafka.cont_broker(1);
     (least.as_secs_f64(), before.elapsed().as_secs_f64())
 }
 
