@@ -312,14 +312,23 @@ fn every_example_in_the_documents_is_sound() {
 
 #[test]
 fn the_documents_name_every_key() {
-    for (of, name) in [(SchemaOf::Scenario, "scenario.md"), (SchemaOf::Cluster, "cluster.md")] {
-        let text = fs::read_to_string(root().join("docs").join(name)).unwrap();
+    // Containers have a page of their own.
+    let documents: [(_, &[&str]); 2] = [
+        (SchemaOf::Scenario, &["scenario.md"]),
+        (SchemaOf::Cluster, &["cluster.md", "containers.md"]),
+    ];
+    for (of, names) in documents {
+        let read = |name: &&str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+        let text: String = names.iter().map(read).collect();
         let schema: Json = serde_json::from_str(&schema_text(of)).unwrap();
         let mut keys = Vec::new();
         collect_keys(&schema, &mut keys);
         for key in keys {
             let said = [format!("`{key}`"), format!("{{{key}:")];
-            assert!(said.iter().any(|s| text.contains(s)), "docs/{name} does not explain `{key}`");
+            assert!(
+                said.iter().any(|s| text.contains(s)),
+                "{names:?} of docs/ do not explain `{key}`"
+            );
         }
     }
 }

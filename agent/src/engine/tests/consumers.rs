@@ -108,8 +108,9 @@ fn rebalances_keep_what_was_counted(strategy: &str) {
     rig.until_interval(|r| r.end_us > load_us && r.consumers[0].totals.received + theirs >= 3_000);
     rig.finish(Duration::from_secs(5));
     let received = rig.consumer_totals().received + theirs;
-    // At least once: what was not committed before a partition moved is read again.
-    assert!((3_000..3_600).contains(&received), "{received}");
+    // At least once: what was not committed before a partition moved is read again, which on a busy
+    // machine may be much; but never more than all of it.
+    assert!((3_000..6_000).contains(&received), "{received}");
     let rebalances: Vec<_> =
         rig.intervals.iter().flat_map(|r| &r.consumers[0].rebalances).collect();
     let (gained, lost): (u32, u32) =
