@@ -1,6 +1,6 @@
 //! Runs that go well.
 
-use crate::world::{RUN, SLOW, assert_nothing_left, count, sandbox, steady, went_well};
+use crate::world::{RUN, SLOW, assert_nothing_left, count, sandbox, steady};
 use testkit::docker::{KAFKA, LIBC};
 
 #[test]
@@ -15,7 +15,8 @@ fn agents_in_containers_and_on_this_machine_share_a_kafka_in_containers() {
     let (engine, sandbox) = sandbox(&steady("4s", 3), &cluster);
     let outcome = sandbox.mallard(RUN);
     let run = sandbox.latest_run();
-    let result = went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
     assert_eq!(count(&result, "scheduled"), 1_000);
     assert_eq!(count(&result, "acked"), 1_000, "{result:#}");
     let names: Vec<&str> = result["agents"]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use testkit::{
     docker::{self, Engine},
     mallard::{Run, Sandbox},
-    process::Finished,
 };
 
 /// Long enough for anything that is waited for here, short enough for a person to wait.
@@ -36,29 +35,6 @@ pub(crate) fn steady(hold: &str, replication: u32) -> String {
 
 /// Deadlines for a machine that tests share with brokers and builds.
 pub(crate) const SLOW: &str = "deadlines: {connect: 60s, topics: 60s, ready: 60s, agent_silence: 20s, collect: 30s, teardown: 30s}\n";
-
-/// Reasons that a busy machine gives: Mallard rightly refuses to vouch for figures taken so. What these
-/// tests look at does not depend on them.
-const OF_A_BUSY_MACHINE: [&str; 5] = [
-    "generator_slip",
-    "agent_cpu_saturated",
-    "host_cpu_saturated",
-    "intervals_late",
-    "started_apart",
-];
-
-/// The only case's result, of a run that passed, or is invalid for nothing but the noise of this machine.
-#[track_caller]
-pub(crate) fn went_well(outcome: &Finished, run: &Run) -> Value {
-    let result = run.only_result();
-    if outcome.code() != Some(0) {
-        outcome.assert_code(4);
-        for code in reasons(&result).iter().map(|(code, _)| code) {
-            assert!(OF_A_BUSY_MACHINE.contains(&code.as_str()), "{code}: {}", outcome.stdout);
-        }
-    }
-    result
-}
 
 /// Codes and texts of a result's reasons.
 pub(crate) fn reasons(result: &Value) -> Vec<(String, String)> {

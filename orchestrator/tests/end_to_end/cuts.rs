@@ -2,7 +2,7 @@
 
 use crate::{
     resume::{assert_no_hole, assert_nothing_is_lost, wait_for_intervals},
-    world::{PATIENCE, RUN, assert_went_well, codes, sandbox, steady},
+    world::{PATIENCE, RUN, codes, sandbox, steady},
 };
 use testkit::{
     mallard::Run,
@@ -29,7 +29,7 @@ fn cut(signal: Signal) {
     cut.into_iter().for_each(|pid| process::send(pid, signal));
     running.wait_for_output("is broken", PATIENCE);
     running.wait_for_output("is back", PATIENCE);
-    assert_went_well(&running.wait(PATIENCE), &run);
+    run.assert_went_well(&running.wait(PATIENCE));
     let result = run.only_result();
     assert_nothing_is_lost(&result, 12 * 200);
     assert_no_hole(&run.cases()[0]);

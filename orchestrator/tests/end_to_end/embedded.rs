@@ -1,6 +1,6 @@
 //! Runs on the embedded broker: what a newcomer sees first.
 
-use crate::world::{PATIENCE, assert_accounts_add_up, assert_went_well, codes, count, metric};
+use crate::world::{PATIENCE, assert_accounts_add_up, codes, count, metric};
 use testkit::mallard::Sandbox;
 
 #[test]
@@ -10,7 +10,7 @@ fn the_quickstart_passes_and_leaves_a_complete_archive() {
     sandbox.shipped("scenarios").shipped("cluster.yaml");
     let outcome = sandbox.mallard(["run", "scenarios/quickstart.yaml"]);
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     assert!(outcome.stdout.contains("report: "), "{}", outcome.stdout);
     for file in ["report.html", "run.json", "junit.xml", "events.jsonl"] {
         assert!(run.path(file).is_file(), "{file} is missing");
@@ -34,7 +34,7 @@ fn a_report_made_again_is_the_same_byte_for_byte() {
     let sandbox = Sandbox::new();
     sandbox.file("s.yaml", short("expect: [records.lost == 0]"));
     let outcome = sandbox.mallard(["run", "s.yaml"]);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let run = sandbox.latest_run();
     let before = (run.text("report.html"), run.text("junit.xml"));
     sandbox.mallard(["report", "latest"]).assert_code(0);
@@ -63,7 +63,7 @@ fn a_known_round_trip_is_measured_as_what_it_is() {
         "kafka: {embedded: {brokers: 1, round_trip: 80ms}}\nhosts: [{local: {agents: 2}}]\n";
     sandbox.file("c.yaml", cluster).file("s.yaml", short(""));
     let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let result = sandbox.latest_run().only_result();
     // The client lingers 5 ms at most by default; what is left is the machine's own.
     for latency in ["produce.service.min", "produce.service.p50", "produce.response.p50"] {
@@ -78,7 +78,7 @@ fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
     let sandbox = Sandbox::new();
     sandbox.file("s.yaml", short(""));
     let outcome = sandbox.mallard(["run", "s.yaml"]);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let result = sandbox.latest_run().only_result();
     assert_eq!(count(&result, "accounts/scheduled"), 600);
     assert_eq!(count(&result, "accounts_whole/scheduled"), 800);

@@ -1,7 +1,7 @@
 //! Systems that Mallard does not start: their groups are watched, with Kafka's own tools as foreigners
 //! and as witnesses, and a Flink job is measured through.
 
-use crate::world::{PATIENCE, RUN, assert_went_well, cluster_file, codes, metric, sandbox};
+use crate::world::{PATIENCE, RUN, cluster_file, codes, metric, sandbox};
 use serde_json::Value;
 use std::{process::Command, time::Duration};
 use testkit::{
@@ -171,7 +171,7 @@ fn measure_through_flink(name: &str, headers: &str, matched_by: &str) {
     // Flink assigns partitions by itself: its group commits, and has no members.
     assert_eq!(of_group(&result, &group, "observe.members.max"), Some(0.0));
     assert!(metric(&result, "end_to_end.p50") > 0.0);
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
 
     job.signal(Signal::TERM);
     let _ = job.wait(PATIENCE);

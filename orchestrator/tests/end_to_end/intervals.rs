@@ -1,6 +1,6 @@
 //! Raw intervals of the archive: whoever doubts a figure adds it up again.
 
-use crate::world::{assert_accounts_add_up, assert_went_well, count, sandbox, steady};
+use crate::world::{assert_accounts_add_up, count, sandbox, steady};
 use mallard::archive::{
     intervals::{FILE, IntervalReader},
     read::RunArchive,
@@ -56,7 +56,7 @@ fn what_agents_reported_adds_up_to_the_accounts_and_to_the_latency_log() {
         sandbox(&steady("300/s", "3s", ""), "kafka: embedded\nhosts: [{local: {agents: 2}}]\n");
     let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_accounts_add_up(&result);
     let case = run.cases().remove(0);
@@ -82,7 +82,7 @@ fn mallard_prints_intervals_as_a_table_and_as_json() {
         "kafka: embedded\nhosts: [{local: {agents: 2}}]\n",
     );
     let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let scheduled = count(&sandbox.latest_run().only_result(), "accounts_whole/scheduled");
 
     let table = sandbox.mallard(["intervals", "latest"]);

@@ -1,8 +1,7 @@
 //! Runs on Apache Kafka, with Kafka's own tools as witnesses.
 
 use crate::world::{
-    PATIENCE, RUN, assert_accounts_add_up, assert_went_well, cluster_file, codes, count, metric,
-    sandbox, steady,
+    PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, metric, sandbox, steady,
 };
 use testkit::{
     browser::{Page, View},
@@ -19,7 +18,7 @@ fn counts_are_those_of_the_brokers_end_offsets_and_lag_that_of_kafkas_own_tool()
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_accounts_add_up(&result);
     assert_eq!(count(&result, "accounts/scheduled"), 5_000);
@@ -49,7 +48,7 @@ fn topics_and_groups_are_gone_when_results_are_safe() {
     let kafka = kafka::shared(3);
     let sandbox = sandbox(&steady("200/s", "2s", ""), &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard(RUN);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let run = sandbox.latest_run();
     let left = |names: Vec<String>| names.into_iter().filter(|n| n.contains(&run.id())).count();
     assert_eq!(left(kafka.list_topics()), 0);
@@ -65,7 +64,7 @@ fn a_paced_rate_is_what_kafkas_own_perf_test_finds_at_that_throttle() {
     let scenario = steady("2000/s", "8s", "");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard(RUN);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let ours = metric(&sandbox.latest_run().only_result(), "produce.acked.rate");
     kafka.create_topic("perf", 6, 1, &[]);
     let theirs = kafka.producer_perf(PerfRun {
@@ -91,7 +90,7 @@ fn an_existing_topic_is_neither_created_nor_changed_nor_deleted() {
         .replace("[orders]", "[theirs]");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard(RUN);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let described = kafka.describe_topic("theirs").expect("it is still there");
     assert_eq!(described.partitions.len(), 4);
     assert_eq!(kafka.end_offsets("theirs").values().sum::<i64>(), 600 + 4);
@@ -107,7 +106,7 @@ fn transactions_commit_and_abort_and_committed_readers_see_the_committed_ones() 
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_accounts_add_up(&result);
     let (acked, received) =
@@ -127,7 +126,7 @@ fn every_codec_works_and_the_page_of_all_opens_without_an_error() {
         .replace("payload:", "client: {compression.type: $codec}, payload:");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard(RUN);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let run = sandbox.latest_run();
     assert_eq!(run.cases().len(), 5);
     let mut page = Page::open(&run.path("report.html"), View::DESKTOP);
@@ -144,7 +143,7 @@ fn kafkas_and_hdrhistograms_own_readers_accept_what_is_archived() {
     let kafka = kafka::shared(3);
     let sandbox = sandbox(&steady("500/s", "3s", ""), &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard(RUN);
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let run = sandbox.latest_run();
     java::validate_junit(&run.path("junit.xml")).expect("the schema accepts it");
     let intervals = java::read_hlog(&run.cases()[0].join("latency.hlog"));

@@ -1,7 +1,7 @@
 //! Health payloads end to end: made, sent, decoded, validated, flattened, and turned away where they
 //! are invalid, each of them counted.
 
-use crate::world::{RUN, assert_accounts_add_up, assert_went_well, cluster_file, metric, sandbox};
+use crate::world::{RUN, assert_accounts_add_up, cluster_file, metric, sandbox};
 use mallard_health::{Defect, InvalidShares};
 use serde_json::Value;
 use std::{
@@ -50,7 +50,7 @@ fn pipeline_on_kafka(format: &str) {
     let sandbox = sandbox(&scenario(format), &cluster_file(kafka, 2, ""));
     let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_accounts_add_up(&result);
     let is = |name: &str, expected: u64| {
@@ -124,7 +124,7 @@ fn a_pipeline_is_fed_from_memory_with_and_without_its_stages() {
     );
     let outcome = sandbox.mallard(["run", "s.yaml"]);
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     let expectations = result["expectations"].as_array().expect("a list");
     assert!(expectations.iter().all(|e| e["passed"] == true), "{expectations:#?}");
@@ -147,7 +147,7 @@ fn rows_come_to_files_in_batches() {
     sandbox.file("s.yaml", scenario);
     let outcome = sandbox.mallard(["run", "s.yaml"]);
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let files = sandbox.files_below("rows");
     assert!(!files.is_empty());
     for file in files {
@@ -229,7 +229,7 @@ fn payloads_are_generated_to_a_topic() {
     let words = ["generate", "health", "--payloads", "777", "--rate", "500", "--topic"];
     let rest = ["health-generated", "--cluster", "c.yaml", "--invalid", "no-user-id=10%"];
     let outcome = sandbox.mallard([&words[..], &rest[..]].concat());
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let content = kafka.read_topic("health-generated", Isolation::ReadUncommitted, 777);
     assert_eq!(content.total(), 777);
     let names_its_user = |record: &&kafka::Record| {

@@ -1,8 +1,6 @@
 //! The controller dies, or leaves; then the archive is read.
 
-use crate::world::{
-    PATIENCE, RUN, assert_accounts_add_up, assert_went_well, codes, count, sandbox, steady,
-};
+use crate::world::{PATIENCE, RUN, assert_accounts_add_up, codes, count, sandbox, steady};
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{
@@ -70,7 +68,7 @@ fn a_run_whose_controller_was_killed_is_taken_over_and_ends_as_if_nothing_had_ha
     assert!(second.stderr.contains("runs it"), "{}", second.stderr);
     let status = sandbox.mallard(["status", "latest"]);
     assert!(status.stdout.contains("runs (process"), "{}", status.stdout);
-    assert_went_well(&resumed.wait(PATIENCE), &run);
+    run.assert_went_well(&resumed.wait(PATIENCE));
     assert_nothing_is_lost(&run.only_result(), 13 * 200);
     assert_no_hole(&run.cases()[0]);
     let page = std::fs::read_to_string(run.path("report.html")).expect("a page");
@@ -94,7 +92,7 @@ fn cases_that_were_judged_stay_and_those_that_are_left_are_run() {
     running.signal(Signal::KILL);
     assert_eq!(running.wait(PATIENCE).code(), None);
     let first = std::fs::read(run.cases()[0].join("result.json")).expect("the first result");
-    assert_went_well(&sandbox.mallard(["resume", "latest"]), &run);
+    run.assert_went_well(&sandbox.mallard(["resume", "latest"]));
     assert_eq!(std::fs::read(run.cases()[0].join("result.json")).expect("it"), first);
     assert_eq!(run.cases().len(), 3);
     for case in run.cases() {

@@ -5,9 +5,7 @@
 //! acknowledged when all before it are, *S + x·r/c* into it, so it waits *S − x·(1 − r/c)*. [`waits`]
 //! plays this record by record.
 
-use crate::world::{
-    PATIENCE, RUN, assert_accounts_add_up, assert_went_well, cluster_file, count, sandbox,
-};
+use crate::world::{PATIENCE, RUN, assert_accounts_add_up, cluster_file, count, sandbox};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use testkit::{kafka::KafkaCluster, mallard::Run, wait};
@@ -131,7 +129,7 @@ fn responses_over_a_standstill_are_what_arithmetic_says() {
     let run = sandbox.latest_run();
     let (least_s, most_s) = stand_still(&kafka, &run);
     let outcome = running.wait(PATIENCE);
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
 
     assert_accounts_add_up(&result);

@@ -1,8 +1,6 @@
 //! The producer suite in a short form, its bounds, and what three hindered runs are said to suffer from.
 
-use crate::world::{
-    assert_accounts_add_up, assert_went_well, cluster_file, codes, metric, sandbox, steady,
-};
+use crate::world::{assert_accounts_add_up, cluster_file, codes, metric, sandbox, steady};
 use serde_json::Value;
 use testkit::{
     kafka,
@@ -54,7 +52,7 @@ fn results(run: &Run) -> Vec<(String, Value)> {
 fn the_suite_reports_everything(sandbox: &Sandbox, cluster: &[&str]) {
     let outcome = sandbox.mallard([&["run", "scenarios/producer"], &SHORT[..], cluster].concat());
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let results = results(&run);
     assert_eq!(results.len(), 9, "{:?}", results.iter().map(|(name, _)| name).collect::<Vec<_>>());
     for (name, result) in &results {
