@@ -42,23 +42,15 @@ pub(super) fn create_topics(
 ) -> Result<Vec<Created>, KafkaError> {
     let topics = specs.iter().map(|spec| NewTopic::of(spec)).collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<_> = topics.iter().map(|topic| topic.0).collect();
-    let options = Options::new(client, deadline);
-    let queue = Queue::new(client);
-    // SAFETY: client, topics, options and queue live until after the call, which copies what it needs.
-    unsafe {
-        c::rd_kafka_CreateTopics(
-            client.native_ptr(),
-            pointers.as_mut_ptr(),
-            pointers.len(),
-            options.pointer,
-            queue.pointer,
-        );
-    }
-    let event = queue.wait(deadline)?;
-    // SAFETY: the event lives until the end of this function; the result and what hangs on it are
+    let (list, count) = (pointers.as_mut_ptr(), pointers.len());
+    // SAFETY: the topics live until after the call, which copies what it needs.
+    let answer = ask(client, deadline, |client, options, queue| unsafe {
+        c::rd_kafka_CreateTopics(client, list, count, options, queue);
+    })?;
+    // SAFETY: the answer lives until the end of this function; the result and what hangs on it are
     // copied within; a null result (another kind of event) is checked for.
     unsafe {
-        let result = c::rd_kafka_event_CreateTopics_result(event.pointer);
+        let result = c::rd_kafka_event_CreateTopics_result(answer.event.pointer);
         if result.is_null() {
             return Err(unexpected_event());
         }
@@ -88,17 +80,14 @@ pub(super) fn list_end_offsets<'a>(
     for (topic, partition) in partitions {
         list.add_partition_offset(topic, partition, Offset::End)?;
     }
-    let options = Options::new(client, deadline);
-    let queue = Queue::new(client);
-    // SAFETY: client, list, options and queue live until after the call, which copies the list.
-    // `Offset::End` is -1, which this call knows as OFFSET_SPEC_LATEST.
-    unsafe {
-        c::rd_kafka_ListOffsets(client.native_ptr(), list.ptr(), options.pointer, queue.pointer);
-    }
-    let event = queue.wait(deadline)?;
+    // SAFETY: the list lives until after the call, which copies it. `Offset::End` is -1, which this call
+    // knows as OFFSET_SPEC_LATEST.
+    let answer = ask(client, deadline, |client, options, queue| unsafe {
+        c::rd_kafka_ListOffsets(client, list.ptr(), options, queue);
+    })?;
     // SAFETY: as in `create_topics`.
     unsafe {
-        let result = c::rd_kafka_event_ListOffsets_result(event.pointer);
+        let result = c::rd_kafka_event_ListOffsets_result(answer.event.pointer);
         if result.is_null() {
             return Err(unexpected_event());
         }
@@ -150,6 +139,30 @@ pub(super) fn drain_log(client: &Client<Quiet>, mut each: impl FnMut(&str)) {
             each(line.trim());
         }
     }
+}
+
+/// What was answered, with the queue that it came by.
+struct Answer<'a> {
+    // Before the queue, since fields are dropped in order.
+    event: Event,
+    _queue: Queue<'a>,
+}
+
+/// Makes one request and waits for its answer. The request is handed the client, the options and the
+/// queue for the answer; all three are alive until it returns.
+fn ask<'a>(
+    client: &'a Client<Quiet>,
+    deadline: &Deadline,
+    request: impl FnOnce(
+        *mut c::rd_kafka_t,
+        *const c::rd_kafka_AdminOptions_t,
+        *mut c::rd_kafka_queue_t,
+    ),
+) -> Result<Answer<'a>, KafkaError> {
+    let options = Options::new(client, deadline);
+    let queue = Queue::new(client);
+    request(client.native_ptr(), options.pointer, queue.pointer);
+    Ok(Answer { event: queue.wait(deadline)?, _queue: queue })
 }
 
 struct Queue<'a> {

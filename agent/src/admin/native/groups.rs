@@ -1,6 +1,6 @@
 //! Consumer groups: their members, and what they have committed.
 
-use super::{Options, Queue, text, unexpected_event};
+use super::{ask, text, unexpected_event};
 use crate::admin::{Deadline, client::Quiet};
 use mallard_protocol::interval::GroupState;
 use rdkafka::{
@@ -33,23 +33,15 @@ pub(in crate::admin) fn describe_groups(
     let names = groups.iter().map(|name| CString::new(name.as_str()));
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-    let options = Options::new(client, deadline);
-    let queue = Queue::new(client);
-    // SAFETY: client, names, options and queue live until after the call, which copies the names.
-    unsafe {
-        c::rd_kafka_DescribeConsumerGroups(
-            client.native_ptr(),
-            pointers.as_mut_ptr(),
-            pointers.len(),
-            options.pointer,
-            queue.pointer,
-        );
-    }
-    let event = queue.wait(deadline)?;
-    // SAFETY: the event lives until the end of this function; the result and what hangs on it are
+    let (list, count) = (pointers.as_mut_ptr(), pointers.len());
+    // SAFETY: the names live until after the call, which copies them.
+    let answer = ask(client, deadline, |client, options, queue| unsafe {
+        c::rd_kafka_DescribeConsumerGroups(client, list, count, options, queue);
+    })?;
+    // SAFETY: the answer lives until the end of this function; the result and what hangs on it are
     // copied within; a null result (another kind of event) is checked for.
     unsafe {
-        let result = c::rd_kafka_event_DescribeConsumerGroups_result(event.pointer);
+        let result = c::rd_kafka_event_DescribeConsumerGroups_result(answer.event.pointer);
         if result.is_null() {
             return Err(unexpected_event());
         }
@@ -138,25 +130,16 @@ pub(in crate::admin) fn committed_offsets(
     deadline: &Deadline,
 ) -> Result<Vec<(String, i32, i64)>, KafkaError> {
     let name = CString::new(group)?;
-    let options = Options::new(client, deadline);
-    let queue = Queue::new(client);
     // SAFETY: the name outlives the call, which copies it; no list means all partitions. The request is
-    // ours and given back once, after the call that copies it. Client, options and queue are alive.
-    unsafe {
+    // ours and given back once, after the call that copies it.
+    let answer = ask(client, deadline, |client, options, queue| unsafe {
         let mut request = c::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), ptr::null());
-        c::rd_kafka_ListConsumerGroupOffsets(
-            client.native_ptr(),
-            &raw mut request,
-            1,
-            options.pointer,
-            queue.pointer,
-        );
+        c::rd_kafka_ListConsumerGroupOffsets(client, &raw mut request, 1, options, queue);
         c::rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    }
-    let event = queue.wait(deadline)?;
+    })?;
     // SAFETY: as in `describe_groups`; the one group that was asked for is the one that is answered.
     unsafe {
-        let result = c::rd_kafka_event_ListConsumerGroupOffsets_result(event.pointer);
+        let result = c::rd_kafka_event_ListConsumerGroupOffsets_result(answer.event.pointer);
         if result.is_null() {
             return Err(unexpected_event());
         }
