@@ -1,5 +1,10 @@
 //! What one contestant did in one round.
 
+use anyhow::Result;
+
+use crate::experiments::tools::MALLARD;
+use crate::{mallard, peers};
+
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
@@ -40,6 +45,42 @@ pub(crate) struct Latency {
 }
 
 impl Sample {
+    /// What a peer did: all of its records count.
+    pub(crate) fn of_peer(tool: &'static str, value_bytes: u32, done: peers::Done) -> Self {
+        let peers::Done { records, rate_per_s, cpu_s, latency } = done;
+        Self {
+            tool,
+            records,
+            rate_per_s,
+            value_bytes,
+            cpu_s,
+            cpu_records: records,
+            broker_cpu_s: 0.0,
+            latencies: latency.into_iter().collect(),
+            note: None,
+        }
+    }
+
+    /// What Mallard did as a producer. Its doubt stands beside the note.
+    pub(crate) fn of_producer(
+        value_bytes: u32,
+        done: &mallard::Done,
+        note: Option<String>,
+    ) -> Result<Self> {
+        let notes: Vec<String> = note.into_iter().chain(done.doubt()).collect();
+        Ok(Self {
+            tool: MALLARD,
+            records: done.account("acked")?,
+            rate_per_s: done.metric("produce.acked.rate")?,
+            value_bytes,
+            cpu_s: done.cpu_s,
+            cpu_records: done.whole_account("acked")?,
+            broker_cpu_s: 0.0,
+            latencies: vec![done.latency("response"), done.latency("service")],
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+        })
+    }
+
     /// CPU seconds of the tool for a million records.
     pub(crate) fn cpu_s_per_million(&self) -> f64 {
         per_million(self.cpu_s, self.cpu_records)

@@ -9,15 +9,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// Lets somebody ask a broker something, over a connection that is closed again.
+func asking(ask func(context.Context, *kgo.Client, order) (outcome, error)) func(context.Context, order) (outcome, error) {
+	return func(ctx context.Context, o order) (outcome, error) {
+		client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
+		if err != nil {
+			return outcome{}, err
+		}
+		defer client.Close()
+		return ask(ctx, client, o)
+	}
+}
+
 // What the bench asks of the broker between two measurements. Kafka's own tools do the same, and take a JVM's start
 // for each question.
 
-func create(ctx context.Context, o order) (outcome, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
-	if err != nil {
-		return outcome{}, err
-	}
-	defer client.Close()
+func create(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = o.topic, int32(o.partitions), 1
 	if o.keep {
@@ -40,12 +47,7 @@ func create(ctx context.Context, o order) (outcome, error) {
 	return outcome{}, nil
 }
 
-func remove(ctx context.Context, o order) (outcome, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
-	if err != nil {
-		return outcome{}, err
-	}
-	defer client.Close()
+func remove(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
 	topic := kmsg.NewDeleteTopicsRequestTopic()
 	topic.Topic = kmsg.StringPtr(o.topic)
 	request := kmsg.NewPtrDeleteTopicsRequest()
@@ -64,12 +66,7 @@ func remove(ctx context.Context, o order) (outcome, error) {
 }
 
 // Sums the end offsets of a topic: as many records were ever written to it.
-func written(ctx context.Context, o order) (outcome, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
-	if err != nil {
-		return outcome{}, err
-	}
-	defer client.Close()
+func written(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
 	topic := kmsg.NewListOffsetsRequestTopic()
 	topic.Topic = o.topic
 	for partition := range o.partitions {

@@ -52,7 +52,7 @@ func main() {
 	flag.Parse()
 
 	works := map[string]func(context.Context, order) (outcome, error){
-		"produce": produce, "consume": consume, "create": create, "remove": remove, "written": written,
+		"produce": produce, "consume": consume, "create": asking(create), "remove": asking(remove), "written": asking(written),
 	}
 	work := works[o.do]
 	if work == nil {

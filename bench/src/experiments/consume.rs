@@ -2,11 +2,10 @@
 
 use anyhow::{Context, Result};
 
-use super::produce::sample;
 use super::tools::{FRANZ_GO, JAVA_CONSUMER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
 use crate::options::Name;
-use crate::peers::{java, rdkafka};
+use crate::peers::{Order, java};
 use crate::sample::Sample;
 
 /// The topic, as the scenario names it.
@@ -39,7 +38,7 @@ pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
 fn fill(bench: &Bench, records: u64) -> Result<()> {
     // Nothing of it may go before everybody has read it.
     bench.broker.create_topic(TOPIC, true)?;
-    bench.rdkafka.produce(&rdkafka::Produce {
+    bench.rdkafka.produce(&Order {
         broker: bench.broker.address(),
         topic: TOPIC,
         records,
@@ -57,10 +56,15 @@ fn mallard(bench: &Bench, scale: Scale) -> Result<Sample> {
     let all: u64 = intervals.iter().map(|(records, _)| records).sum();
     let (records, seconds) = full_intervals(&intervals).context("Mallard received nothing")?;
     Ok(Sample {
+        tool: MALLARD,
         records,
+        rate_per_s: to_real(records) / seconds,
+        value_bytes: VALUE_BYTES,
+        cpu_s: done.cpu_s,
         cpu_records: all,
+        broker_cpu_s: 0.0,
+        latencies: Vec::new(),
         note: done.doubt(),
-        ..sample(MALLARD, VALUE_BYTES, (records, to_real(records) / seconds, done.cpu_s))
     })
 }
 
@@ -77,18 +81,18 @@ fn full_intervals(intervals: &[(u64, f64)]) -> Option<(u64, f64)> {
 fn rdkafka(bench: &Bench, scale: Scale) -> Result<Sample> {
     let (address, group) = (bench.broker.address(), group(scale));
     let done = bench.rdkafka.consume(address, TOPIC, &group, scale.records)?;
-    Ok(sample(RDKAFKA, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s)))
+    Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
 }
 
 fn franz_go(bench: &Bench, scale: Scale) -> Result<Sample> {
     let (address, group) = (bench.broker.address(), group(scale));
     let done = bench.franz_go.consume(address, TOPIC, &group, scale.records)?;
-    Ok(sample(FRANZ_GO, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s)))
+    Ok(Sample::of_peer(FRANZ_GO, VALUE_BYTES, done))
 }
 
 fn java(bench: &Bench, scale: Scale) -> Result<Sample> {
     let done = java::consume(bench.broker.address(), TOPIC, &group(scale), scale.records)?;
-    Ok(sample(JAVA_CONSUMER, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s)))
+    Ok(Sample::of_peer(JAVA_CONSUMER, VALUE_BYTES, done))
 }
 
 /// A group that has read nothing yet.

@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 
-use super::produce::sample;
 use super::tools::{JAVA_PRODUCER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
 use crate::options::{Name, Options};
-use crate::peers::{java, rdkafka};
+use crate::peers::{Order, java};
 use crate::sample::Sample;
 
 const VALUE_BYTES: u32 = 100;
@@ -34,22 +33,12 @@ fn mallard(bench: &Bench, scale: Scale, rate_per_s: u64) -> Result<Sample> {
     let done = bench.mallard.run("paced", &settings)?;
     let slip = |statistic| done.metric(&format!("produce.slip.{statistic}"));
     let note = format!("slip p99 {:.0} us, p99.9 {:.0} us", slip("p99")?, slip("p999")?);
-    Ok(Sample {
-        tool: MALLARD,
-        records: done.account("acked")?,
-        rate_per_s: done.metric("produce.acked.rate")?,
-        value_bytes: VALUE_BYTES,
-        cpu_s: done.cpu_s,
-        cpu_records: done.whole_account("acked")?,
-        broker_cpu_s: 0.0,
-        latencies: vec![done.latency("response"), done.latency("service")],
-        note: Some(done.doubt().map_or(note.clone(), |doubt| format!("{note}; {doubt}"))),
-    })
+    Sample::of_producer(VALUE_BYTES, &done, Some(note))
 }
 
 fn rdkafka(bench: &Bench, scale: Scale, rate_per_s: u64) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let done = bench.rdkafka.produce(&rdkafka::Produce {
+        let done = bench.rdkafka.produce(&Order {
             broker: bench.broker.address(),
             topic,
             records: scale.records,
@@ -58,23 +47,21 @@ fn rdkafka(bench: &Bench, scale: Scale, rate_per_s: u64) -> Result<Sample> {
             client: &[],
             latencies: true,
         })?;
-        let counted = sample(RDKAFKA, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s));
-        Ok(Sample { latencies: done.latency.into_iter().collect(), ..counted })
+        Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
     })
 }
 
 fn java(bench: &Bench, scale: Scale, rate_per_s: u64) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let done = java::produce(&java::Produce {
+        let done = java::produce(&Order {
             broker: bench.broker.address(),
             topic,
             records: scale.records,
             value_bytes: VALUE_BYTES,
             rate_per_s: Some(rate_per_s),
             client: &[],
+            latencies: true,
         })?;
-        let counted =
-            sample(JAVA_PRODUCER, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s));
-        Ok(Sample { latencies: done.latency.into_iter().collect(), ..counted })
+        Ok(Sample::of_peer(JAVA_PRODUCER, VALUE_BYTES, done))
     })
 }

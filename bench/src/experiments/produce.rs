@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::tools::{FRANZ_GO, JAVA_PRODUCER, JAVA_TUNED, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
 use crate::options::Name;
-use crate::peers::{java, rdkafka};
+use crate::peers::{Order, java};
 use crate::sample::Sample;
 
 /// The experiment with records of one size.
@@ -41,22 +41,12 @@ fn mallard(bench: &Bench, scale: Scale, scenario: &str, value_bytes: u32) -> Res
     let warm_up = if bench.options.short { "500ms" } else { "2s" };
     let settings = [format!("hold={}s", scale.seconds), format!("warm_up={warm_up}")];
     let done = bench.mallard.run(scenario, &settings)?;
-    Ok(Sample {
-        tool: MALLARD,
-        records: done.account("acked")?,
-        rate_per_s: done.metric("produce.acked.rate")?,
-        value_bytes,
-        cpu_s: done.cpu_s,
-        cpu_records: done.whole_account("acked")?,
-        broker_cpu_s: 0.0,
-        latencies: vec![done.latency("response"), done.latency("service")],
-        note: done.doubt(),
-    })
+    Sample::of_producer(value_bytes, &done, None)
 }
 
 fn rdkafka(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let done = bench.rdkafka.produce(&rdkafka::Produce {
+        let done = bench.rdkafka.produce(&Order {
             broker: bench.broker.address(),
             topic,
             records: scale.records,
@@ -65,7 +55,7 @@ fn rdkafka(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
             client: &LARGE_QUEUE,
             latencies: false,
         })?;
-        Ok(sample(RDKAFKA, value_bytes, (done.records, done.rate_per_s, done.cpu_s)))
+        Ok(Sample::of_peer(RDKAFKA, value_bytes, done))
     })
 }
 
@@ -73,7 +63,7 @@ fn franz_go(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let address = bench.broker.address();
         let done = bench.franz_go.produce(address, topic, scale.records, value_bytes)?;
-        Ok(sample(FRANZ_GO, value_bytes, (done.records, done.rate_per_s, done.cpu_s)))
+        Ok(Sample::of_peer(FRANZ_GO, value_bytes, done))
     })
 }
 
@@ -84,31 +74,15 @@ fn java(
     value_bytes: u32,
 ) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let done = java::produce(&java::Produce {
+        let done = java::produce(&Order {
             broker: bench.broker.address(),
             topic,
             records: scale.records,
             value_bytes,
             rate_per_s: None,
             client,
+            latencies: false,
         })?;
-        let counted = sample(tool, value_bytes, (done.records, done.rate_per_s, done.cpu_s));
-        Ok(Sample { latencies: done.latency.into_iter().collect(), ..counted })
+        Ok(Sample::of_peer(tool, value_bytes, done))
     })
-}
-
-/// A sample of a peer: all of its records count.
-pub(super) fn sample(tool: &'static str, value_bytes: u32, done: (u64, f64, f64)) -> Sample {
-    let (records, rate_per_s, cpu_s) = done;
-    Sample {
-        tool,
-        records,
-        rate_per_s,
-        value_bytes,
-        cpu_s,
-        cpu_records: records,
-        broker_cpu_s: 0.0,
-        latencies: Vec::new(),
-        note: None,
-    }
 }

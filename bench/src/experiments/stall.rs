@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::produce::sample;
 use super::tools::{JAVA_PRODUCER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
 use crate::arithmetic::Standstill;
 use crate::options::Name;
-use crate::peers::{java, rdkafka};
+use crate::peers::{Order, java};
 use crate::sample::Sample;
 
 const RATE_PER_S: u64 = 20_000;
@@ -76,17 +75,7 @@ fn mallard(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
     })?;
     let scheduled = done.account("scheduled")?;
     let note = format!("{scheduled} records scheduled, {} late; {stopped}", done.account("late")?);
-    Ok(Sample {
-        tool: MALLARD,
-        records: done.account("acked")?,
-        rate_per_s: done.metric("produce.acked.rate")?,
-        value_bytes: VALUE_BYTES,
-        cpu_s: done.cpu_s,
-        cpu_records: done.whole_account("acked")?,
-        broker_cpu_s: 0.0,
-        latencies: vec![done.latency("response"), done.latency("service")],
-        note: Some(done.doubt().map_or(note.clone(), |doubt| format!("{note}; {doubt}"))),
-    })
+    Sample::of_producer(VALUE_BYTES, &done, Some(note))
 }
 
 fn rdkafka(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
@@ -98,7 +87,7 @@ fn rdkafka(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
 }
 
 fn rdkafka_produce(bench: &Bench, topic: &str, records: u64, rate: Option<u64>) -> Result<Sample> {
-    let done = bench.rdkafka.produce(&rdkafka::Produce {
+    let done = bench.rdkafka.produce(&Order {
         broker: bench.broker.address(),
         topic,
         records,
@@ -107,26 +96,23 @@ fn rdkafka_produce(bench: &Bench, topic: &str, records: u64, rate: Option<u64>) 
         client: &["queue.buffering.max.kbytes=2048"],
         latencies: true,
     })?;
-    let counted = sample(RDKAFKA, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s));
-    Ok(Sample { latencies: done.latency.into_iter().collect(), ..counted })
+    Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
 }
 
 fn java(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let (done, stopped) = with_standstill(bench, course, || {
-            java::produce(&java::Produce {
+            java::produce(&Order {
                 broker: bench.broker.address(),
                 topic,
                 records: scale.records,
                 value_bytes: VALUE_BYTES,
                 rate_per_s: Some(RATE_PER_S),
                 client: &["buffer.memory=2097152"],
+                latencies: true,
             })
         })?;
-        let counted =
-            sample(JAVA_PRODUCER, VALUE_BYTES, (done.records, done.rate_per_s, done.cpu_s));
-        let latencies = done.latency.into_iter().collect();
-        Ok(Sample { latencies, note: Some(stopped), ..counted })
+        Ok(Sample { note: Some(stopped), ..Sample::of_peer(JAVA_PRODUCER, VALUE_BYTES, done) })
     })
 }
 

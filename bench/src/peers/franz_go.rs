@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::{paths, process};
 
-use super::{Costed, run};
+use super::{Costed, Done, run};
 use crate::broker::{PARTITIONS, succeeded};
 use crate::place;
 
@@ -22,17 +22,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct FranzGo {
     program: PathBuf,
-}
-
-/// What was done.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Records.
-    pub(crate) records: u64,
-    /// Records a second.
-    pub(crate) rate_per_s: f64,
-    /// CPU seconds.
-    pub(crate) cpu_s: f64,
 }
 
 impl FranzGo {
@@ -123,5 +112,10 @@ fn understood(done: &Costed) -> Result<Done> {
     let (records, seconds) = (number("records")?, number("seconds")?);
     anyhow::ensure!(number("failed")? == 0.0, "records failed:\n{}", done.finished);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    Ok(Done { records: records as u64, rate_per_s: records / seconds, cpu_s: done.cpu_s })
+    Ok(Done {
+        records: records as u64,
+        rate_per_s: records / seconds,
+        cpu_s: done.cpu_s,
+        latency: None,
+    })
 }

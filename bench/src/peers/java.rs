@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use testkit::{java, paths};
 
-use super::{Costed, expect_number, number_before, run};
+use super::{Costed, Done, Order, expect_number, number_before, run};
 use crate::sample::Latency;
 
 /// What `kafka-run-class.sh` gives the JVM by default for these tools.
@@ -17,38 +17,8 @@ const JVM: [&str; 5] = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 ];
 
-/// What to produce.
-#[derive(Clone, Debug)]
-pub(crate) struct Produce<'a> {
-    /// Address of the broker.
-    pub(crate) broker: &'a str,
-    /// Where to.
-    pub(crate) topic: &'a str,
-    /// How many.
-    pub(crate) records: u64,
-    /// Bytes of each value.
-    pub(crate) value_bytes: u32,
-    /// Records a second; as fast as it goes without.
-    pub(crate) rate_per_s: Option<u64>,
-    /// Further producer properties.
-    pub(crate) client: &'a [&'a str],
-}
-
-/// What was done.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Records.
-    pub(crate) records: u64,
-    /// Records a second.
-    pub(crate) rate_per_s: f64,
-    /// CPU seconds.
-    pub(crate) cpu_s: f64,
-    /// From handing a record over to its acknowledgement, in whole milliseconds.
-    pub(crate) latency: Option<Latency>,
-}
-
 /// Runs `kafka-producer-perf-test`.
-pub(crate) fn produce(order: &Produce<'_>) -> Result<Done> {
+pub(crate) fn produce(order: &Order<'_>) -> Result<Done> {
     let rate = order.rate_per_s.map_or_else(|| "-1".to_owned(), |rate| rate.to_string());
     let mut command = command("org.apache.kafka.tools.ProducerPerformance")?;
     command.args(["--topic", order.topic, "--throughput", &rate]);

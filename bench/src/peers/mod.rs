@@ -11,10 +11,43 @@ use anyhow::{Context, Result};
 
 use crate::broker::succeeded;
 use crate::cpu::{self, Costed};
+use crate::sample::Latency;
 
 /// How long a peer may take beyond what is planned for it. Peers that fall behind a schedule take
 /// longer than planned; one that hangs must not hang the bench.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a peer is to produce.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    /// Address of the broker.
+    pub(crate) broker: &'a str,
+    /// Where to.
+    pub(crate) topic: &'a str,
+    /// How many.
+    pub(crate) records: u64,
+    /// Bytes of each value.
+    pub(crate) value_bytes: u32,
+    /// Records a second; as fast as it goes without.
+    pub(crate) rate_per_s: Option<u64>,
+    /// Further client properties, in the words of the peer's client.
+    pub(crate) client: &'a [&'a str],
+    /// Whether latencies are asked for. A peer that can do without is faster then.
+    pub(crate) latencies: bool,
+}
+
+/// What a peer has done, by its own word.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Records.
+    pub(crate) records: u64,
+    /// Records a second.
+    pub(crate) rate_per_s: f64,
+    /// CPU seconds.
+    pub(crate) cpu_s: f64,
+    /// From handing a record over to its acknowledgement.
+    pub(crate) latency: Option<Latency>,
+}
 
 /// Runs a peer to its end, and insists on exit code 0.
 fn run(command: &mut Command) -> Result<Costed> {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use testkit::process;
 
-use super::{Costed, expect_number, run};
+use super::{Costed, Done, Order, expect_number, run};
 use crate::broker::succeeded;
 use crate::place;
 use crate::sample::Latency;
@@ -24,38 +24,6 @@ const BUILD_WITHIN: Duration = Duration::from_secs(1200);
 #[derive(Debug)]
 pub(crate) struct Rdkafka {
     program: PathBuf,
-}
-
-/// What to produce.
-#[derive(Clone, Debug)]
-pub(crate) struct Produce<'a> {
-    /// Address of the broker.
-    pub(crate) broker: &'a str,
-    /// Where to.
-    pub(crate) topic: &'a str,
-    /// How many.
-    pub(crate) records: u64,
-    /// Bytes of each value.
-    pub(crate) value_bytes: u32,
-    /// Records a second; as fast as it goes without.
-    pub(crate) rate_per_s: Option<u64>,
-    /// Further client properties.
-    pub(crate) client: &'a [&'a str],
-    /// Whether latencies are measured. This program can do without, and is faster then.
-    pub(crate) latencies: bool,
-}
-
-/// What was done.
-#[derive(Debug)]
-pub(crate) struct Done {
-    /// Records.
-    pub(crate) records: u64,
-    /// Records a second.
-    pub(crate) rate_per_s: f64,
-    /// CPU seconds.
-    pub(crate) cpu_s: f64,
-    /// From handing a record over to its acknowledgement, of every record.
-    pub(crate) latency: Option<Latency>,
 }
 
 impl Rdkafka {
@@ -76,7 +44,7 @@ impl Rdkafka {
     }
 
     /// Produces, waits for all acknowledgements, and says how fast that was.
-    pub(crate) fn produce(&self, order: &Produce<'_>) -> Result<Done> {
+    pub(crate) fn produce(&self, order: &Order<'_>) -> Result<Done> {
         let mut command = self.produce_command(order);
         let latencies = place::broker().join("latencies");
         if order.latencies {
@@ -102,7 +70,7 @@ impl Rdkafka {
         understood(&run(&mut command)?, " messages (")
     }
 
-    fn produce_command(&self, order: &Produce<'_>) -> Command {
+    fn produce_command(&self, order: &Order<'_>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["-P", "-t", order.topic, "-b", order.broker, "-a", "1"]);
         command.args(["-c", &order.records.to_string(), "-s", &order.value_bytes.to_string()]);
