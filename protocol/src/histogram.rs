@@ -6,6 +6,10 @@
 //! [`PAGE_CELLS`] that exist only once something was recorded in them. Recording stays a shift, an
 //! index and an addition; merging and sending touch what was recorded and nothing else.
 //!
+//! Where there are a thousand partitions each of them sees few records in an interval, and a page for
+//! almost every one. So the first [`FEW`] values are only listed, two bytes each, and counted in pages
+//! when there are more.
+//!
 //! A histogram that came over the wire stays packed, as the bytes it came in, until something is
 //! recorded in it: whoever merges a hundred thousand of them a second reads their few cells once, and
 //! never makes a page for any of them.
@@ -35,7 +39,13 @@ const CELLS: usize = (32 - OCTAVE_BITS as usize + 1) << OCTAVE_BITS;
 /// Pages that hold [`CELLS`].
 const PAGES: usize = CELLS / PAGE_CELLS;
 
+/// Values that are listed before there are pages: 2 KiB of them, as much as two pages take.
+pub const FEW: usize = 1_024;
+
 type Page = Box<[u64; PAGE_CELLS]>;
+
+// A cell's number in two bytes.
+const _: () = assert!(CELLS <= 1 << 16);
 
 /// Counts of values from 0 to [`MAX_VALUE_US`], by cells of three significant digits.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,6 +54,8 @@ pub struct Histogram {
     pages: Vec<Option<Page>>,
     /// Cells as on the wire; empty as soon as there are pages.
     packed: Vec<u8>,
+    /// The cell of every value, as they came; empty as soon as there is anything of the others.
+    few: Vec<u16>,
     count: u64,
     sum: u64,
     min: u64,
@@ -64,6 +76,7 @@ impl Histogram {
         Self {
             pages: Vec::new(),
             packed: Vec::new(),
+            few: Vec::new(),
             count: 0,
             sum: 0,
             min: u64::MAX,
@@ -90,7 +103,25 @@ impl Histogram {
         self.sum = self.sum.saturating_add(value.saturating_mul(n));
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        *self.cell_mut(cell_of(value)) += n;
+        if self.pages.is_empty() {
+            self.record_in_list(cell_of(value), n);
+        } else {
+            *self.cell_mut(cell_of(value)) += n;
+        }
+    }
+
+    /// Lists a value while it is one of few, and turns to pages when it is not.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "cells are fewer than 2^16, and n is checked"
+    )]
+    fn record_in_list(&mut self, cell: usize, n: u64) {
+        let listed = self.few.len();
+        if self.packed.is_empty() && n <= (FEW - listed) as u64 {
+            self.few.resize(listed + n as usize, cell as u16);
+        } else {
+            *self.cell_mut(cell) += n;
+        }
     }
 
     /// Adds all that another histogram counted.
@@ -100,6 +131,7 @@ impl Histogram {
         }
         if self.count == 0 && self.pages.is_empty() && other.pages.is_empty() {
             self.packed.clone_from(&other.packed);
+            self.few.clone_from(&other.few);
         } else {
             self.add_cells(other);
         }
@@ -122,6 +154,9 @@ impl Histogram {
         for (cell, n) in (PackedCells { bytes: &other.packed, next: 0 }) {
             *self.cell_mut(cell) += n;
         }
+        for cell in &other.few {
+            *self.cell_mut(usize::from(*cell)) += 1;
+        }
     }
 
     /// Takes what was counted and leaves the histogram empty.
@@ -138,6 +173,7 @@ impl Histogram {
             if page.iter().all(|n| *n == 0) { *slot = None } else { page.fill(0) }
         }
         self.packed.clear();
+        self.few.clear();
         (self.count, self.sum, self.min, self.max, self.saturated) = (0, 0, u64::MAX, 0, 0);
     }
 
@@ -224,6 +260,7 @@ impl Histogram {
         self.pages.capacity() * size_of::<Option<Page>>()
             + self.pages.iter().flatten().count() * size_of::<[u64; PAGE_CELLS]>()
             + self.packed.capacity()
+            + self.few.capacity() * size_of::<u16>()
     }
 
     fn cells(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
@@ -233,7 +270,7 @@ impl Histogram {
             let first = at * PAGE_CELLS;
             page.iter().enumerate().filter(|(_, n)| **n > 0).map(move |(i, n)| (first + i, *n))
         });
-        paged.chain(PackedCells { bytes: &self.packed, next: 0 })
+        paged.chain(PackedCells { bytes: &self.packed, next: 0 }).chain(listed_cells(&self.few))
     }
 
     #[inline]
@@ -251,6 +288,9 @@ impl Histogram {
             let packed = std::mem::take(&mut self.packed);
             for (cell, n) in (PackedCells { bytes: &packed, next: 0 }) {
                 *self.cell_mut(cell) += n;
+            }
+            for cell in std::mem::take(&mut self.few) {
+                *self.cell_mut(usize::from(cell)) += 1;
             }
         }
     }
@@ -278,6 +318,21 @@ impl std::fmt::Debug for Histogram {
 #[cold]
 fn new_page() -> Page {
     Box::new([0; PAGE_CELLS])
+}
+
+/// Cells of listed values with how many there are of each, in rising order.
+fn listed_cells(few: &[u16]) -> impl Iterator<Item = (usize, u64)> + use<> {
+    let mut cells = few.to_vec();
+    cells.sort_unstable();
+    let mut cells = cells.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let cell = cells.next()?;
+        let mut n = 1;
+        while cells.next_if_eq(&cell).is_some() {
+            n += 1;
+        }
+        Some((usize::from(cell), n))
+    })
 }
 
 /// The cell of a value: linear below 2,048, then 1,024 cells an octave.
@@ -348,7 +403,7 @@ impl TryFrom<Wire> for Histogram {
             return Ok(Self::new());
         }
         let Wire { sum, min, max, saturated, cells } = wire;
-        Ok(Self { pages: Vec::new(), packed: cells, count, sum, min, max, saturated })
+        Ok(Self { packed: cells, count, sum, min, max, saturated, ..Self::new() })
     }
 }
 
@@ -410,7 +465,10 @@ mod tests {
 
     fn values() -> impl Strategy<Value = Vec<u64>> {
         let spread = prop_oneof![0_u64..3_000, 0_u64..2_000_000, 0..=MAX_VALUE_US];
-        prop::collection::vec(spread, 0..200)
+        prop_oneof![
+            prop::collection::vec(spread.clone(), 0..200),
+            prop::collection::vec(spread, FEW - 3..FEW + 100),
+        ]
     }
 
     proptest! {
@@ -499,6 +557,17 @@ mod tests {
     }
 
     #[test]
+    fn many_at_once_count_like_one_after_another() {
+        for (few, many) in [(0, FEW), (1, FEW), (FEW - 1, 1), (FEW, 1), (0, FEW + 1), (5, 1 << 20)]
+        {
+            let (mut at_once, mut in_turn) = (of(&vec![700; few]), of(&vec![700; few]));
+            at_once.record_n(3_000, many as u64);
+            (0..many).for_each(|_| in_turn.record(3_000));
+            assert_eq!(at_once, in_turn, "{few}, then {many}");
+        }
+    }
+
+    #[test]
     fn a_percentile_never_exceeds_the_maximum() {
         assert_eq!(of(&[1_000_001]).value_at_quantile(0.99), Some(1_000_001));
     }
@@ -508,6 +577,6 @@ mod tests {
         // 200 records between 300 µs and 5 ms: what a partition sees in a second of moderate load.
         let histogram = of(&(0..200).map(|i| 300 + i * 23).collect::<Vec<_>>());
         assert!(postcard::to_stdvec(&histogram).unwrap().len() < 500);
-        assert!(histogram.heap_bytes() < 32 * 1024, "{}", histogram.heap_bytes());
+        assert!(histogram.heap_bytes() <= 512, "{}", histogram.heap_bytes());
     }
 }

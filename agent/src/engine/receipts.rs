@@ -136,36 +136,7 @@ impl Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mallard_protocol::{
-        ids::{InstanceId, TopicId},
-        schedule::{Phase as Stretch, PhaseKind},
-        workload::{Assignment, CommitPolicy, ConsumerSpec, Membership, StartFrom, TopicSpec},
-    };
-
-    fn topics() -> Arc<Topics> {
-        let topic = TopicSpec {
-            name: "t".into(),
-            alias: "t".into(),
-            partitions: 3,
-            replication: None,
-            config: Vec::new(),
-            existing: false,
-        };
-        let spec = ConsumerSpec {
-            instance: InstanceId(0),
-            name: "c".into(),
-            topics: vec![TopicId(0)],
-            membership: Membership::Group("g".into()),
-            from: StartFrom::Earliest,
-            commit: CommitPolicy::Never,
-            work_us: 0,
-            through: None,
-            process: None,
-            client: Vec::new(),
-        };
-        let assignment = Assignment { topics: vec![topic], ..Assignment::default() };
-        Arc::new(Topics::new(&assignment, &spec))
-    }
+    use mallard_protocol::schedule::{Phase as Stretch, PhaseKind};
 
     #[test]
     fn records_are_sorted_by_due_and_negative_times_are_counted() {
@@ -176,7 +147,7 @@ mod tests {
             end_us,
         };
         let timeline = Timeline(vec![stretch(0, 1_000), stretch(1_000, 9_000)]);
-        let mut receipts = Receipts::new(&timeline, topics());
+        let mut receipts = Receipts::new(&timeline, Arc::new(Topics::of_one(3)));
         let item =
             |partition, offset, due_us| Item { place: (0, partition), offset, bytes: 10, due_us };
         receipts.record(&item(2, 7, 900), 1_500);

@@ -32,6 +32,13 @@ impl Topics {
         Self(spec.topics.iter().filter_map(topic).collect())
     }
 
+    /// One topic with so many partitions, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_one(partitions: usize) -> Self {
+        let positions = (0..partitions).map(|_| AtomicI64::new(OFFSET_INVALID)).collect();
+        Self(vec![Topic { id: TopicId(0), name: "t".into(), positions }])
+    }
+
     /// How many topics there are.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
