@@ -135,6 +135,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         from: StartFrom::RunStart,
         commit: CommitPolicy::Never,
         work_us: 0,
+        stamped: true,
         through: None,
         process: None,
         client: Vec::new(),

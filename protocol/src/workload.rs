@@ -233,6 +233,9 @@ pub struct ConsumerSpec {
     pub commit: CommitPolicy,
     /// Work for each record, in microseconds. It is done beside the poll loop, which never waits.
     pub work_us: u64,
+    /// Whether its records may carry stamps: whether anything produces in this case. Where nothing does,
+    /// every record is somebody else's and all of them are the load.
+    pub stamped: bool,
     /// The pipeline of others that its records come out of, if they are matched with what went in.
     pub through: Option<ThroughSpec>,
     /// What is done with every record instead of [`ConsumerSpec::work_us`].

@@ -86,6 +86,9 @@ pub(crate) struct Intake {
     /// Whether records that come before the start are read again after it: where all that the topic
     /// holds is part of the load.
     pub(crate) reads_again: bool,
+    /// Whether records may carry stamps of this run. To look for one in a record that has none costs more
+    /// than all else that is done with it: librdkafka allocates twice to see that there is no header.
+    pub(crate) stamped: bool,
     /// Matches records with what went into a pipeline of others.
     pub(crate) through: Option<Through>,
     pub(crate) counts: Counts,
@@ -209,8 +212,11 @@ impl Intake {
         names: &Names,
         started: bool,
     ) -> Option<u64> {
-        let mut stamp = Stamp::from_bytes(record.payload());
-        if stamp.is_none() {
+        let mut stamp = None;
+        if self.stamped {
+            stamp = Stamp::from_bytes(record.payload());
+        }
+        if self.stamped && stamp.is_none() {
             stamp = record.header(&names.stamp).and_then(Stamp::from_bytes);
             if stamp.is_none()
                 && let Some(run) = record.header(&names.probe)

@@ -234,6 +234,7 @@ impl Engine {
             cutter,
             parts: self.parts.clone(),
             sink: self.sink.clone(),
+            stamped: spec.stamped,
             reads_again: spec.from == StartFrom::Earliest,
             through: spec
                 .through

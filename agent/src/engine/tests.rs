@@ -82,6 +82,7 @@ fn consumer(from: StartFrom) -> ConsumerSpec {
         from,
         commit: CommitPolicy::Every { records: 100 },
         work_us: 0,
+        stamped: true,
         through: None,
         process: None,
         client: Vec::new(),
@@ -134,7 +135,8 @@ impl Rig {
     }
 
     fn on(broker: Broker, assignment: Assignment) -> Self {
-        let consumers = assignment.consumers.len();
+        // Others do not look at what a record carries.
+        let shows_probes = assignment.consumers.iter().any(|consumer| consumer.stamped);
         let (engine, said) = prepare(&broker, assignment);
         let mut rig = Self {
             broker,
@@ -144,7 +146,7 @@ impl Rig {
             others: Vec::new(),
             started_at_us: 0,
         };
-        if consumers > 0 {
+        if shows_probes {
             rig.await_probes();
         }
         rig

@@ -148,6 +148,7 @@ impl Shape {
             from: StartFrom::RunStart,
             commit: CommitPolicy::Never,
             work_us: 0,
+            stamped: true,
             through: None,
             process: None,
             client: Vec::new(),

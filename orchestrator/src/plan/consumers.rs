@@ -74,6 +74,7 @@ impl Building<'_> {
                 from: consumer.from.value,
                 commit: commit.unwrap_or(default),
                 work_us: super::schedule::micros(consumer.work),
+                stamped: !self.scenario.producers.is_empty(),
                 // The producers before it are looked up when all are placed.
                 through: None,
                 process: process.clone(),

@@ -143,6 +143,20 @@ fn what_was_there_before_the_start_is_read_again_after_it() {
 }
 
 #[test]
+fn where_nothing_is_produced_whatever_is_there_is_the_load() {
+    let broker = broker();
+    fill(&broker, 1_000);
+    let mut spec = consumer(StartFrom::Earliest);
+    spec.stamped = false;
+    let mut rig = Rig::on(broker, assignment(SECOND, Vec::new(), vec![spec]));
+    rig.start();
+    rig.until_interval(|r| r.consumers[0].totals.received == 1_000);
+    rig.finish(Duration::from_secs(5));
+    assert_eq!(rig.consumer_totals(), ConsumerTotals { received: 1_000, foreign: 0, in_work: 0 });
+    assert!(rig.end_to_end().is_empty(), "when they were due is another run's business");
+}
+
+#[test]
 fn a_run_that_starts_at_its_start_sees_nothing_older() {
     let broker = broker();
     fill(&broker, 1_000);
