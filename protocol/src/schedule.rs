@@ -62,6 +62,9 @@ pub struct Phase {
     pub end_us: u64,
 }
 
+/// Length of intervals in the first one to two seconds of a drain, in microseconds.
+const HASTY_US: u64 = crate::INTERVAL_US / 5;
+
 /// A case's phases in order, without gaps, the first at 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline(pub Vec<Phase>);
@@ -87,12 +90,35 @@ impl Timeline {
     }
 
     /// The next boundary of intervals after a moment: a multiple of [`crate::INTERVAL_US`], or the end
-    /// of the phase if that comes sooner.
+    /// of the phase if that comes sooner. Multiples of [`HASTY_US`] while a drain is young: nearly every
+    /// load has drained a moment after its end, and the run ends with the interval that says so.
     #[must_use]
     pub fn next_cut_us(&self, after_us: u64) -> u64 {
-        let grid = (after_us / crate::INTERVAL_US + 1) * crate::INTERVAL_US;
+        let grid_us = self.grid_us(after_us);
+        let grid = (after_us / grid_us + 1) * grid_us;
         let boundary = self.0.iter().map(|p| p.start_us).find(|start| *start > after_us);
         boundary.map_or(grid, |boundary| boundary.min(grid))
+    }
+
+    /// The boundary that opens the interval a moment lies in.
+    #[must_use]
+    pub fn last_cut_us(&self, at_us: u64) -> u64 {
+        let grid_us = self.grid_us(at_us);
+        let grid = at_us / grid_us * grid_us;
+        self.phase(at_us).map_or(grid, |phase| grid.max(phase.start_us))
+    }
+
+    fn grid_us(&self, at_us: u64) -> u64 {
+        let hasty = self.phase(at_us).is_some_and(|phase| {
+            // Up to a multiple of a whole interval, so that the two grids meet.
+            let until_us = (phase.start_us / crate::INTERVAL_US + 2) * crate::INTERVAL_US;
+            phase.kind == PhaseKind::Drain && at_us < until_us
+        });
+        if hasty { HASTY_US } else { crate::INTERVAL_US }
+    }
+
+    fn phase(&self, at_us: u64) -> Option<&Phase> {
+        self.0.get(self.phase_at(at_us).index())
     }
 }
 
@@ -421,6 +447,10 @@ mod tests {
             let cut = timeline.next_cut_us(at_us);
             prop_assert!(cut > at_us && cut <= at_us + crate::INTERVAL_US);
             prop_assert_eq!(timeline.phase_at(at_us), timeline.phase_at(cut - 1));
+            let opened = timeline.last_cut_us(at_us);
+            prop_assert!(opened <= at_us && timeline.next_cut_us(opened) == cut);
+            let is_grid = |cut: u64| cut % crate::INTERVAL_US == 0 || [2_500_000, 7_200_000].contains(&cut);
+            prop_assert!(is_grid(cut) || (7_200_000..9_000_000).contains(&cut) && cut % HASTY_US == 0);
         }
     }
 }

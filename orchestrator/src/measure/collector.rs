@@ -289,7 +289,7 @@ impl Collector {
     }
 
     fn merge(&mut self, agent: AgentIndex, report: &IntervalReport) {
-        let start_us = self.cell_start(report.start_us);
+        let start_us = self.roster.timeline.last_cut_us(report.start_us);
         self.note_report(agent, start_us, report);
         for interval in &report.producers {
             self.merge_producer(start_us, report, interval);
@@ -411,13 +411,6 @@ impl Collector {
                 self.lag.set_position(reader, slot, offset);
             }
         }
-    }
-
-    /// The start of the cell that a moment lies in: the last cut before it.
-    fn cell_start(&self, at_us: u64) -> u64 {
-        let grid = at_us / mallard_protocol::INTERVAL_US * mallard_protocol::INTERVAL_US;
-        let phase = self.roster.timeline.0.get(self.roster.timeline.phase_at(at_us).index());
-        phase.map_or(grid, |phase| grid.max(phase.start_us))
     }
 
     /// The cell of a start, made if need be; `None` if it went out already.

@@ -198,7 +198,7 @@ fn missing_intervals_are_invalid() {
         true
     };
     let text = because(&trial, Verdict::Invalid, Kind::IntervalsMissing);
-    assert_eq!(text, "2 intervals of local-2 came without the part of an instance");
+    assert_eq!(text, "8 intervals of local-2 came without the part of an instance");
 }
 
 #[test]

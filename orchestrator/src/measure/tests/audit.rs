@@ -22,6 +22,9 @@ fn audited(spoil: impl Fn(&mut IntervalReport)) -> Option<AuditFailure> {
     first
 }
 
+/// Intervals of the default shape: a load of 12.5 s, and a drain whose first ones are short.
+const INTERVALS: u64 = 26;
+
 #[test]
 fn a_sound_load_passes_the_audit() {
     assert_eq!(audited(|_| {}), None);
@@ -96,7 +99,7 @@ fn a_hole_is_counted_and_the_rest_still_audited() {
         }
         collector.interval(agent, &report).unwrap();
     }
-    assert_eq!(collector.resume_at(AgentIndex(1)), 20);
+    assert_eq!(collector.resume_at(AgentIndex(1)), INTERVALS);
     let measured = collector.conclude(&[]);
     assert_eq!((measured.agents[0].missing, measured.agents[1].missing), (0, 3));
 }
@@ -113,12 +116,12 @@ fn a_lost_agent_holds_nobody_up() {
         merged.extend(collector.interval(agent, &report).unwrap());
     }
     assert_eq!(merged.len(), 5);
-    assert_eq!(collector.waiting(), 15);
+    assert_eq!(collector.waiting() as u64, INTERVALS - 5);
     merged.extend(collector.agent_lost(AgentIndex(1), 5_500_000));
     // The last interval ends with the drain and not on a cut: it waits for `Finished`.
-    assert_eq!(merged.len(), 19);
+    assert_eq!(merged.len() as u64, INTERVALS - 1);
     merged.extend(collector.agent_finished(AgentIndex(0)));
-    assert_eq!(merged.len(), 20);
+    assert_eq!(merged.len() as u64, INTERVALS);
     assert_eq!((merged[4].row.agents, merged[5].row.agents), (2, 1));
     let measured = collector.conclude(&[]);
     assert_eq!(measured.agents[1].lost_at_us, Some(5_500_000));
@@ -131,12 +134,12 @@ fn an_agent_that_finishes_early_holds_nobody_up() {
     let mut collector = Collector::new(&plan);
     let mut merged = Vec::new();
     for (agent, report) in reports(&plan, lively) {
-        if agent == AgentIndex(1) && report.sequence == 19 {
+        if agent == AgentIndex(1) && report.sequence == INTERVALS - 1 {
             merged.extend(collector.agent_finished(AgentIndex(1)));
             continue;
         }
         merged.extend(collector.interval(agent, &report).unwrap());
     }
     merged.extend(collector.agent_finished(AgentIndex(0)));
-    assert_eq!(merged.len(), 20);
+    assert_eq!(merged.len() as u64, INTERVALS);
 }
