@@ -25,6 +25,7 @@ pub(crate) mod librdkafka;
 pub mod logfile;
 pub(crate) mod pipeline;
 pub mod properties;
+mod registry;
 pub mod spool;
 mod sys;
 

@@ -3,7 +3,7 @@
 //! - [`generator`]: users with habits and devices, and payloads of their samples. The same seed gives
 //!   the same bytes on every machine, and every payload can be made by itself: it depends on the seed,
 //!   the producer and its sequence number and on nothing that came before.
-//! - [`encode`]: JSON, Avro, and Avro in Confluent's wire format.
+//! - [`encode`]: JSON, Avro, and Avro in Confluent's wire format; [`headers`] of the records that carry them.
 //! - [`decode`], [`validate`], [`flatten`]: the three steps of a consumer, each by itself so that each
 //!   can be measured by itself.
 //!
@@ -16,6 +16,7 @@ pub mod defect;
 pub mod encode;
 pub mod flatten;
 pub mod generator;
+pub mod headers;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod payload;

@@ -71,12 +71,17 @@ impl Payload {
         text::padded(out, self.device.into(), 4);
     }
 
-    pub(crate) fn write_sample_id(&self, index: usize, out: &mut Vec<u8>) {
+    /// Appends run, producer and sequence number: what all of its samples' ids begin with.
+    pub(crate) fn write_id(&self, out: &mut Vec<u8>) {
         text::hex(out, self.run.into(), 8);
         out.push(b'-');
         text::hex(out, self.producer.into(), 4);
         out.push(b'-');
         text::hex(out, self.sequence, 12);
+    }
+
+    pub(crate) fn write_sample_id(&self, index: usize, out: &mut Vec<u8>) {
+        self.write_id(out);
         out.push(b'-');
         text::hex(out, index as u64, 4);
     }

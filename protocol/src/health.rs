@@ -18,6 +18,8 @@ pub struct HealthSpec {
     pub invalid: Vec<(String, u32)>,
     /// How payloads are written.
     pub format: HealthFormat,
+    /// Whether each record says in headers what its payload is.
+    pub headers: bool,
     /// Its own seed; `None` takes the instance's.
     pub seed: Option<u64>,
     /// The time of the first payload, in milliseconds since 1970; `None` takes the generator's default.
@@ -25,7 +27,7 @@ pub struct HealthSpec {
 }
 
 /// How health payloads are written, and read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthFormat {
     /// JSON.
     Json,
@@ -36,16 +38,43 @@ pub enum HealthFormat {
         /// The schema's id in the registry.
         schema_id: u32,
     },
+    /// The same with the id that a schema registry gives; agents ask before the load.
+    Registry(RegistrySpec),
+}
+
+/// A schema registry, and the subject under which the schema of payloads is registered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrySpec {
+    /// Where it answers: `http://registry:8081`.
+    pub url: String,
+    /// The user of HTTP's basic authentication; `None` for a registry that asks for none.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+    /// The subject; `None` is the topic's name in the scenario, followed by `-value`.
+    pub subject: Option<String>,
+}
+
+impl std::fmt::Debug for RegistrySpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistrySpec")
+            .field("url", &self.url)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("subject", &self.subject)
+            .finish()
+    }
 }
 
 impl HealthFormat {
-    /// The generator's name for it.
+    /// The generator's name for it; `None` while the registry has not been asked for the id.
     #[must_use]
-    pub fn encoding(self) -> Encoding {
+    pub fn encoding(&self) -> Option<Encoding> {
         match self {
-            Self::Json => Encoding::Json,
-            Self::Avro => Encoding::Avro,
-            Self::Confluent { schema_id } => Encoding::Confluent { schema_id },
+            Self::Json => Some(Encoding::Json),
+            Self::Avro => Some(Encoding::Avro),
+            Self::Confluent { schema_id } => Some(Encoding::Confluent { schema_id: *schema_id }),
+            Self::Registry(_) => None,
         }
     }
 }

@@ -274,6 +274,8 @@ pub enum FailureKind {
     Property,
     /// The broker refused a topic or its configuration.
     Topic,
+    /// A schema registry did not answer, or refused the schema.
+    Registry,
     /// Not allowed: authentication or authorisation.
     Denied,
     /// It took too long.

@@ -1,6 +1,10 @@
 //! The pipeline: what a consumer does with health payloads, and what it measured of that.
 
-use crate::{health::HealthSpec, histogram::Histogram, ids::TopicId};
+use crate::{
+    health::{HealthSpec, RegistrySpec},
+    histogram::Histogram,
+    ids::TopicId,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a consumer does with every record.
@@ -25,7 +29,7 @@ pub struct ProcessSpec {
 }
 
 /// How values are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecodeSpec {
     /// From JSON.
     Json,
@@ -36,6 +40,8 @@ pub enum DecodeSpec {
         /// The only schema id that is taken; `None` takes any.
         schema_id: Option<u32>,
     },
+    /// The same with the id that a schema registry gives; agents ask before the load.
+    Registry(RegistrySpec),
     /// Not measured: payloads from memory were decoded before the load.
     Beforehand,
 }

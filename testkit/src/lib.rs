@@ -25,5 +25,6 @@ pub mod mallard;
 pub mod paths;
 pub mod process;
 pub mod quiet;
+pub mod registry;
 pub mod require;
 pub mod wait;

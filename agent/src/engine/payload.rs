@@ -9,7 +9,7 @@ use super::{
     sizes::Sizes,
     template::Renderer,
 };
-use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder};
+use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder, headers};
 use mallard_protocol::{
     field, health::HealthSpec, ids::InstanceId, stamp::STAMP_BYTES, workload::PayloadSpec,
 };
@@ -46,6 +46,8 @@ struct Health {
     generator: HealthDataLoadGenerator,
     payload: Payload,
     encoder: Encoder,
+    /// Whether values of headers are put behind each value.
+    headers: bool,
 }
 
 struct Ring {
@@ -152,7 +154,11 @@ impl Payloads {
                 let at = self.arena.len();
                 health.generator.generate_into(sequence, &mut health.payload);
                 health.encoder.encode(&health.payload, &mut self.arena);
-                place(at, self.arena.len() - at)
+                let value = place(at, self.arena.len() - at);
+                if health.headers {
+                    headers::write(&health.payload, &mut self.arena);
+                }
+                value
             }
         }
     }
@@ -193,8 +199,9 @@ impl Health {
     fn new(spec: &HealthSpec, run: u32, instance: InstanceId, seed: u64) -> Result<Self, String> {
         let config = spec.config(run, instance.0.into(), seed).map_err(|e| e.to_string())?;
         let generator = HealthDataLoadGenerator::with_config(config).map_err(|e| e.to_string())?;
-        let encoder = Encoder::new(spec.format.encoding());
-        Ok(Self { generator, payload: Payload::default(), encoder })
+        let encoding = spec.format.encoding().ok_or("its schema has no id yet")?;
+        let encoder = Encoder::new(encoding);
+        Ok(Self { generator, payload: Payload::default(), encoder, headers: spec.headers })
     }
 }
 
@@ -315,6 +322,7 @@ mod tests {
             types: vec!["heartRate".into()],
             invalid: vec![("no-user-id".into(), 1_000_000)],
             format: mallard_protocol::health::HealthFormat::Json,
+            headers: false,
             seed: None,
             start_ms: None,
         };

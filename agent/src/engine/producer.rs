@@ -16,9 +16,10 @@ use super::{
 use crate::librdkafka::{
     Arguments, Client, Code, Event, Message, Outbox, Producer, Queue, TransactionError,
 };
+use mallard_health::headers;
 use mallard_protocol::{
     stamp::{HEADER, Stamp},
-    workload::{ProducerSpec, StampPlace},
+    workload::{PayloadSpec, ProducerSpec, StampPlace},
 };
 use std::{
     ffi::{CStr, CString},
@@ -74,8 +75,24 @@ pub(crate) struct Gate {
 
 /// What records carry beside key and value.
 struct Headers {
-    fixed: Vec<(CString, Vec<u8>)>,
+    /// Those that every record has; from [`Headers::of_payload`] on, their values are the record's own.
+    named: Vec<(CString, Vec<u8>)>,
+    /// Where those begin whose values stand behind each record's value, if there are any.
+    of_payload: Option<usize>,
     stamp: Option<(CString, Stamp)>,
+}
+
+impl Headers {
+    /// Takes over what stands behind a record's value.
+    fn take_values(&mut self, values: &[u8], message: &Message) {
+        let Some(first) = self.of_payload else { return };
+        let end = message.value_at as usize + message.value_len as usize;
+        let own = headers::read(&values[end..]);
+        for ((_, slot), value) in self.named[first..].iter_mut().zip(own) {
+            slot.clear();
+            slot.extend_from_slice(value);
+        }
+    }
 }
 
 impl Gate {
@@ -91,12 +108,19 @@ impl Gate {
             let stamp = Stamp { run, instance: spec.instance, sequence: 0, due_us: 0 };
             (crate::librdkafka::header_name(HEADER), stamp)
         });
-        let fixed: Vec<_> = spec
+        let mut named: Vec<_> = spec
             .headers
             .iter()
             .map(|(name, value)| (crate::librdkafka::header_name(name), value.clone().into_bytes()))
             .collect();
-        let headers = (stamp.is_some() || !fixed.is_empty()).then_some(Headers { fixed, stamp });
+        let own = matches!(&spec.payload, PayloadSpec::Health(health) if health.headers);
+        let of_payload = own.then_some(named.len());
+        if own {
+            let name = |name: &&str| (crate::librdkafka::header_name(name), Vec::new());
+            named.extend(headers::NAMES.iter().map(name));
+        }
+        let headers =
+            (stamp.is_some() || !named.is_empty()).then_some(Headers { named, of_payload, stamp });
         Self {
             client: Arc::clone(producer.client()),
             producer,
@@ -153,12 +177,13 @@ impl Gate {
                 (stamp.sequence, stamp.due_us) = (message.sequence, message.due_us);
                 stamp.to_bytes()
             });
+            headers.take_values(arenas.0, message);
             let name = headers.stamp.as_ref().map(|(name, _)| name.as_c_str());
             let stamp: Option<(&CStr, &[u8])> = name.zip(bytes.as_ref().map(<[u8; 32]>::as_slice));
             let outcome = self.producer.send_with_headers(
                 arenas,
                 message,
-                &headers.fixed,
+                &headers.named,
                 stamp,
                 pack(message.due_us, now_us),
                 &mut self.arguments,

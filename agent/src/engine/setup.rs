@@ -24,6 +24,7 @@ use crate::{
         Client, Config, Consumer, PartitionList, Producer, PropertyError, Queue, TransactionError,
     },
     pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
+    registry,
 };
 use mallard_protocol::{
     message::{AgentFailure, FailureKind, FromAgent},
@@ -48,10 +49,11 @@ const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Makes everything.
 pub(crate) fn prepare(
-    assignment: Assignment,
+    mut assignment: Assignment,
     sink: mpsc::Sender<FromAgent>,
     hooks: Hooks,
 ) -> Result<Engine, AgentFailure> {
+    registry::resolve(&mut assignment)?;
     let (parts, inbox) = mpsc::channel();
     let mut engine = Engine {
         assignment: Arc::new(assignment),

@@ -15,6 +15,7 @@ use mallard_health::{
     validate::{Reason, Validator},
 };
 use mallard_protocol::{
+    health::HealthFormat,
     pipeline::{DecodeSpec, MemorySpec, ProcessSpec, RowsSpec},
     workload::Assignment,
 };
@@ -67,7 +68,8 @@ pub(crate) fn pool(
     let config = config.map_err(|error| error.to_string())?;
     let generator =
         HealthDataLoadGenerator::with_config(config).map_err(|error| error.to_string())?;
-    let mut encoder = Encoder::new(memory.health.format.encoding());
+    let encoding = memory.health.format.encoding().ok_or("its schema has no id yet")?;
+    let mut encoder = Encoder::new(encoding);
     let mut payload = Payload::default();
     let mut make = |sequence| {
         let mut bytes = Vec::new();
@@ -79,15 +81,17 @@ pub(crate) fn pool(
 }
 
 fn decoding(spec: &ProcessSpec) -> Decoding {
-    use mallard_protocol::health::HealthFormat;
-    match spec.decode {
+    match &spec.decode {
         DecodeSpec::Json => Decoding::Json,
         DecodeSpec::Avro => Decoding::Avro,
-        DecodeSpec::Confluent { schema_id } => Decoding::Confluent { schema_id },
-        DecodeSpec::Beforehand => match spec.memory.as_ref().map(|memory| memory.health.format) {
+        DecodeSpec::Confluent { schema_id } => Decoding::Confluent { schema_id: *schema_id },
+        DecodeSpec::Registry(_) => Decoding::Confluent { schema_id: None },
+        DecodeSpec::Beforehand => match spec.memory.as_ref().map(|memory| &memory.health.format) {
             None | Some(HealthFormat::Json) => Decoding::Json,
             Some(HealthFormat::Avro) => Decoding::Avro,
-            Some(HealthFormat::Confluent { .. }) => Decoding::Confluent { schema_id: None },
+            Some(HealthFormat::Confluent { .. } | HealthFormat::Registry(_)) => {
+                Decoding::Confluent { schema_id: None }
+            }
         },
     }
 }

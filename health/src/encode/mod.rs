@@ -66,7 +66,7 @@ impl Encoder {
 const SOURCE_BUNDLE: &[u8] = b"com.apple.health";
 
 /// The version of the app that sent a payload.
-const APP_VERSION: &[u8] = b"1.0.0";
+pub(crate) const APP_VERSION: &[u8] = b"1.0.0";
 
 /// In the place of a time that is none.
 const NO_TIME: &[u8] = b"yesterday";

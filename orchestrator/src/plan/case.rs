@@ -12,13 +12,14 @@ use crate::{
         LoadedScenario,
         cluster::{Cluster, secret_values},
         emit::emit,
-        scenario::Scenario,
+        scenario::{Scenario, payload::Payload, process::Decode},
         shape::{Located, Property, Reader, part_of},
         source::Place,
         yaml::{Entry, Kind, Node},
     },
 };
 use mallard_protocol::{
+    health::HealthFormat,
     ids::InstanceId,
     schedule::{Pace, PhaseKind, Timeline},
     workload::{StampPlace, TopicSpec},
@@ -87,7 +88,8 @@ pub(super) fn build(
     let sound = reader.errors() == before;
     let clients = scenario.producers.iter().map(|(_, producer)| &producer.client);
     let clients = clients.chain(scenario.consumers.iter().map(|(_, consumer)| &consumer.client));
-    let own_secrets = clients.flat_map(|client| secret_values(client));
+    let own_secrets =
+        clients.flat_map(|client| secret_values(client)).chain(registry_passwords(scenario));
     let mut secrets: Vec<_> =
         loaded.secrets.iter().chain(&cluster.secrets).cloned().chain(own_secrets).collect();
     secrets.sort();
@@ -112,6 +114,26 @@ pub(super) fn build(
         file: loaded.source.path.clone(),
         clients: written_clients(scenario),
         connection_places: cluster.connection_places.clone(),
+    })
+}
+
+/// Passwords of schema registries, which may be written out.
+fn registry_passwords(scenario: &Scenario) -> impl Iterator<Item = String> {
+    let sent = scenario.producers.iter().filter_map(|(_, producer)| match &producer.payload {
+        Some(Payload::Health(health)) => Some(&health.format),
+        _ => None,
+    });
+    let read = scenario.consumers.iter().filter_map(|(_, consumer)| {
+        match &consumer.process.as_ref()?.value.decode {
+            Decode::From(format) => Some(format),
+            Decode::Beforehand => None,
+        }
+    });
+    let memory = scenario.consumers.iter().filter_map(|(_, consumer)| consumer.source.as_ref());
+    let formats = sent.chain(read).chain(memory.map(|memory| &memory.health.format));
+    formats.filter_map(|format| match format {
+        HealthFormat::Registry(registry) => registry.password.clone().filter(|p| !p.is_empty()),
+        _ => None,
     })
 }
 

@@ -15,6 +15,7 @@ use crate::load::{
     shape::{Located, Property, units::Rate},
     source::{self, Place},
 };
+use mallard_health::headers;
 use mallard_protocol::{
     field,
     health::HealthFormat,
@@ -93,6 +94,7 @@ impl Building<'_> {
         if let Some(payload) = &payload {
             self.check_size(producer, payload);
             self.check_key(producer, payload);
+            self.check_headers(producer, payload);
         }
         if let Some(load) = &producer.load {
             self.check_own_load(load);
@@ -252,6 +254,18 @@ impl Building<'_> {
         if let Some(message) = without {
             let help = "`key: {field: …}` names a field at the top of values that are JSON objects";
             self.reader.error(&producer.at, message, help);
+        }
+    }
+
+    /// A header that comes from the payload cannot be fixed as well.
+    fn check_headers(&mut self, producer: &Producer, payload: &PayloadSpec) {
+        let PayloadSpec::Health(health) = payload else { return };
+        for property in producer.headers.iter().filter(|_| health.headers) {
+            if headers::NAMES.contains(&&*property.key.value) {
+                let message = format!("`{}` is a header of the payload's own", property.key.value);
+                let help = "`headers: true` under `health` sets it for every record; remove one";
+                self.reader.error(&property.key.at, message, help);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! How large records are on average: what turns a rate in bytes into one in records, and what `mallard
 //! plan` counts bytes with.
 
-use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder};
+use mallard_health::{Encoding, HealthDataLoadGenerator, Payload, encode::Encoder, headers};
 use mallard_protocol::{
     health::HealthSpec,
     stamp::{HEADER, STAMP_BYTES},
@@ -14,6 +14,9 @@ const RECORD_OVERHEAD_BYTES: f64 = 10.0;
 
 /// Health payloads that are made to see how large they are.
 const HEALTH_TRIALS: u64 = 200;
+
+/// Bytes that the headers of a health payload's own take: names, values and two lengths each.
+const OWN_HEADERS_BYTES: usize = 39 + 43 + 2 * headers::NAMES.len();
 
 /// Bytes of a key that comes from a field: as many as a user's id has.
 const FIELD_KEY_BYTES: f64 = 11.0;
@@ -68,7 +71,9 @@ fn health_trial(spec: &HealthSpec) -> Vec<usize> {
     let Ok(Ok(generator)) = spec.config(0, 0, 1).map(HealthDataLoadGenerator::with_config) else {
         return Vec::new();
     };
-    let mut encoder = Encoder::new(spec.format.encoding());
+    // Every id is as long as any other.
+    let encoding = spec.format.encoding().unwrap_or(Encoding::Confluent { schema_id: 0 });
+    let mut encoder = Encoder::new(encoding);
     let (mut payload, mut bytes) = (Payload::default(), Vec::new());
     let mut size = |sequence| {
         generator.generate_into(sequence, &mut payload);
@@ -131,7 +136,11 @@ pub fn mean_stored_bytes(producer: &ProducerSpec) -> f64 {
         StampPlace::Header => HEADER.len() + STAMP_BYTES + 2,
         StampPlace::Payload | StampPlace::Nowhere => 0,
     };
-    let headers = producer.headers.iter().map(pair).sum::<usize>() + stamp;
+    let own = match &producer.payload {
+        PayloadSpec::Health(health) if health.headers => OWN_HEADERS_BYTES,
+        _ => 0,
+    };
+    let headers = producer.headers.iter().map(pair).sum::<usize>() + stamp + own;
     mean_record_bytes(&producer.payload, &producer.key) + real(headers) + RECORD_OVERHEAD_BYTES
 }
 

@@ -26,6 +26,7 @@ pub enum Kind {
     HarnessFailed,
     Abandoned,
     Interrupted,
+    SchemaRegistryFailed,
     TopicConfigurationRefused,
     NothingMeasured,
     GeneratorSlip,
@@ -55,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -65,6 +66,7 @@ impl Kind {
         Self::HarnessFailed,
         Self::Abandoned,
         Self::Interrupted,
+        Self::SchemaRegistryFailed,
         Self::TopicConfigurationRefused,
         Self::NothingMeasured,
         Self::GeneratorSlip,
@@ -105,6 +107,7 @@ impl Kind {
             Self::HarnessFailed => "harness_failed",
             Self::Abandoned => "abandoned",
             Self::Interrupted => "interrupted",
+            Self::SchemaRegistryFailed => "schema_registry_failed",
             Self::TopicConfigurationRefused => "topic_configuration_refused",
             Self::NothingMeasured => "nothing_measured",
             Self::GeneratorSlip => "generator_slip",
@@ -145,6 +148,7 @@ impl Kind {
             | Self::DeadlineMissed
             | Self::HarnessFailed
             | Self::Abandoned
+            | Self::SchemaRegistryFailed
             | Self::Interrupted => self.remedy_of_errors(),
             Self::TopicConfigurationRefused
             | Self::NothingMeasured
@@ -187,6 +191,10 @@ impl Kind {
             Self::Abandoned => {
                 "take a run over with `mallard resume` before its lease ends, or raise `lease` in the \
                  cluster file; what was measured until then is in the archive"
+            }
+            Self::SchemaRegistryFailed => {
+                "check `registry` in the scenario, that the agents' hosts reach it, who may register \
+                 there, and that the subject has no other schema: `subject` names another one"
             }
             Self::HarnessFailed => "mend what the text names and run again; nothing was judged",
             _ => "run again and let it end; what was measured until then is in the archive",

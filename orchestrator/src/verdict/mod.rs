@@ -28,6 +28,7 @@ pub use result::{Judgement, judge, summary, summary_of};
 use crate::archive::model::Verdict;
 use crate::plan::OnAgentLoss;
 use checks::{Case, us};
+use mallard_protocol::message::FailureKind;
 
 /// How bad a verdict is: a higher number is worse.
 #[must_use]
@@ -83,7 +84,11 @@ fn trouble(trouble: &Trouble) -> Doubt {
         ),
         Trouble::Topic { text } => error(Kind::TopicFailed, text.clone()),
         Trouble::Agent { agent, failure } => {
-            error(Kind::AgentFailed, format!("{agent}: {}", failure.text))
+            let kind = match failure.kind {
+                FailureKind::Registry => Kind::SchemaRegistryFailed,
+                _ => Kind::AgentFailed,
+            };
+            error(kind, format!("{agent}: {}", failure.text))
         }
         Trouble::Deadline { step, progress, within_us } => {
             let text = format!("{step} took longer than {}: {progress}", us(*within_us));

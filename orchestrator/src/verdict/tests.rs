@@ -289,6 +289,13 @@ fn troubles_of_the_run_are_errors() {
             Kind::AgentFailed,
         ),
         (
+            Trouble::Agent {
+                agent: "local-1".into(),
+                failure: AgentFailure { kind: FailureKind::Registry, text: "409".into() },
+            },
+            Kind::SchemaRegistryFailed,
+        ),
+        (
             Trouble::Deadline {
                 step: "assigning consumers".into(),
                 progress: "1 of 2 assigned".into(),

@@ -11,6 +11,7 @@ mod health;
 mod intervals;
 mod kafka;
 mod pipeline;
+mod registry;
 mod resume;
 mod stall;
 mod suites;

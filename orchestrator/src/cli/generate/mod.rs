@@ -92,6 +92,15 @@ pub struct HealthArgs {
     /// An existing topic. Agents send; the run is archived like any other
     #[arg(long, value_name = "TOPIC")]
     pub topic: Option<String>,
+    /// A schema registry, for Avro in Confluent's wire format with the id that it gives to the schema
+    #[arg(long, value_name = "URL", requires = "topic")]
+    pub registry: Option<String>,
+    /// Its user, whose password is in MALLARD_REGISTRY_PASSWORD
+    #[arg(long, value_name = "NAME", requires = "registry")]
+    pub registry_user: Option<String>,
+    /// Headers that say of every record what its payload is
+    #[arg(long, requires = "topic")]
+    pub headers: bool,
     /// Where Kafka and the agents' hosts are
     #[arg(long, value_name = "FILE", requires = "topic")]
     pub cluster: Option<PathBuf>,

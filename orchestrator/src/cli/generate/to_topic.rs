@@ -17,6 +17,9 @@ use std::{ffi::OsString, fs, io, path::Path, process};
 /// Payloads a second to a topic, unless asked for otherwise.
 const DEFAULT_RATE: u32 = 1_000;
 
+/// Holds the password of a schema registry.
+const PASSWORD_VARIABLE: &str = "MALLARD_REGISTRY_PASSWORD";
+
 /// How long what was sent may take to be acknowledged.
 const DRAIN: &str = "1m";
 
@@ -58,6 +61,25 @@ fn with_folder<T>(
     outcome
 }
 
+/// The payload's format as a scenario says it. A password stays in the environment.
+fn format(args: &HealthArgs) -> Result<Value, String> {
+    match (&args.registry, args.format) {
+        (None, Format::Avro) => Ok(json!("avro")),
+        (None, Format::Json | Format::Ndjson) => Ok(json!("json")),
+        (Some(_), Format::Json | Format::Ndjson) => {
+            Err("`--registry` needs `--format avro`: the schema is one of Avro".to_owned())
+        }
+        (Some(url), Format::Avro) => {
+            let mut registry = json!({"url": url});
+            if let Some(user) = &args.registry_user {
+                registry["user"] = json!(user);
+                registry["password"] = json!(format!("${{{PASSWORD_VARIABLE}}}"));
+            }
+            Ok(json!({"registry": registry}))
+        }
+    }
+}
+
 fn scenario(args: &HealthArgs) -> Result<Value, String> {
     let topic = args.topic.as_deref().unwrap_or_default();
     let rate = args.rate.unwrap_or(DEFAULT_RATE);
@@ -75,7 +97,8 @@ fn scenario(args: &HealthArgs) -> Result<Value, String> {
         "devices": args.devices.unwrap_or_else(|| args.users.div_ceil(2)),
         "samples": args.samples,
         "seed": args.seed,
-        "format": if args.format == Format::Avro { "avro" } else { "json" },
+        "format": format(args)?,
+        "headers": args.headers,
         "invalid": if invalid.is_empty() { json!(0) } else { json!(invalid) },
     });
     if let Some(start) = args.start {

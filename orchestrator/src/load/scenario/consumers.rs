@@ -14,7 +14,10 @@ use crate::load::{
     source::Place,
     yaml::Node,
 };
-use mallard_protocol::workload::{CommitPolicy, StartFrom};
+use mallard_protocol::{
+    health::HealthFormat,
+    workload::{CommitPolicy, StartFrom},
+};
 use serde_json::json;
 use std::time::Duration;
 
@@ -161,6 +164,7 @@ fn pipeline(fields: &mut Fields<'_>) -> (Option<Memory>, Option<Located<Process>
     );
     let (source, process) = (source.flatten(), process.flatten());
     check_source(fields, source.is_some(), process.as_ref());
+    check_subject(fields, source.as_ref(), process.as_ref());
     (source, process)
 }
 
@@ -200,6 +204,28 @@ fn check_source(fields: &mut Fields<'_>, memory: bool, process: Option<&Located<
             }
         }
         None => {}
+    }
+}
+
+/// A schema from a registry has a subject, by name or by topic.
+fn check_subject(
+    fields: &mut Fields<'_>,
+    source: Option<&Memory>,
+    process: Option<&Located<Process>>,
+) {
+    let Some(memory) = source else { return };
+    let decode = process.and_then(|process| match &process.value.decode {
+        Decode::From(format) => Some(format),
+        Decode::Beforehand => None,
+    });
+    let nameless = |format: &HealthFormat| match format {
+        HealthFormat::Registry(registry) => registry.subject.is_none(),
+        _ => false,
+    };
+    if decode.into_iter().chain([&memory.health.format]).any(nameless) {
+        let at = fields.place_of("source").unwrap_or_else(|| fields.at());
+        let help = "write `registry: {url: …, subject: …}`";
+        fields.error(&at, "payloads from memory have no topic to name a subject by", help);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Health payloads.
 
+use super::registry;
 use crate::load::shape::{
-    Fields, Shape, either, integer, list_of_some, quantity::share, record, scalar, tagged,
-    units::Wrong, words,
+    Fields, Shape, Tagged, either, flag, integer, list_of_some, quantity::share, record, scalar,
+    tagged, units::Wrong, words,
 };
 use jiff::Timestamp;
 use mallard_health::{Config, DataType, Defect, InvalidShares};
@@ -69,6 +70,13 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         "json",
         HealthFormat::Json,
     );
+    let headers = fields.default(
+        "headers",
+        "Whether every record says in headers what its payload is: `request-id`, `device-id`, `app-version`, `sample-count`.",
+        flag(),
+        false,
+        false,
+    );
     let seed = fields.optional(
         "seed",
         "Its own seed. The same seed gives the same payloads.",
@@ -82,6 +90,7 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         types: types?,
         invalid: invalid?,
         format: format?,
+        headers: headers?,
         seed: seed?,
         start_ms: start?,
     };
@@ -131,19 +140,23 @@ fn by_class(fields: &mut Fields<'_>) -> Option<Vec<(String, u32)>> {
 }
 
 fn format() -> impl Shape<Value = HealthFormat> {
-    either(
-        words([("json", HealthFormat::Json), ("avro", HealthFormat::Avro)]),
-        tagged("a format").variant(
-            "confluent",
-            "Avro in Confluent's wire format, with this schema id.",
-            confluent(),
-        ),
-    )
+    either(words([("json", HealthFormat::Json), ("avro", HealthFormat::Avro)]), wire_formats())
 }
 
-/// The id of a schema.
-pub(super) fn confluent() -> impl Shape<Value = HealthFormat> {
-    integer(0..=u64::from(u32::MAX)).map(|id| HealthFormat::Confluent { schema_id: narrow(id) })
+/// Confluent's wire format, by where the schema's id comes from.
+pub(super) fn wire_formats() -> Tagged<HealthFormat> {
+    let id = integer(0..=u64::from(u32::MAX));
+    tagged("a format")
+        .variant(
+            "confluent",
+            "Avro in Confluent's wire format, with this schema id.",
+            id.map(|id| HealthFormat::Confluent { schema_id: narrow(id) }),
+        )
+        .variant(
+            "registry",
+            "Avro in Confluent's wire format, with the id that this schema registry gives.",
+            registry::shape().map(HealthFormat::Registry),
+        )
 }
 
 fn moment() -> impl Shape<Value = i64> {

@@ -8,6 +8,7 @@ mod observe;
 pub mod payload;
 pub mod process;
 pub mod producers;
+mod registry;
 pub mod steps;
 pub mod through;
 

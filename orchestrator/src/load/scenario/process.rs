@@ -45,7 +45,7 @@ pub struct Process {
 }
 
 /// How values are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decode {
     /// From a format.
     From(HealthFormat),
@@ -92,13 +92,14 @@ impl Process {
 impl Decode {
     /// As agents are told.
     #[must_use]
-    pub fn spec(self) -> DecodeSpec {
+    pub fn spec(&self) -> DecodeSpec {
         match self {
             Self::From(HealthFormat::Json) => DecodeSpec::Json,
             Self::From(HealthFormat::Avro) => DecodeSpec::Avro,
             Self::From(HealthFormat::Confluent { schema_id }) => {
-                DecodeSpec::Confluent { schema_id: Some(schema_id) }
+                DecodeSpec::Confluent { schema_id: Some(*schema_id) }
             }
+            Self::From(HealthFormat::Registry(registry)) => DecodeSpec::Registry(registry.clone()),
             Self::Beforehand => DecodeSpec::Beforehand,
         }
     }
@@ -182,11 +183,7 @@ fn decode() -> impl Shape<Value = Decode> {
             ("avro", Decode::From(HealthFormat::Avro)),
             ("none", Decode::Beforehand),
         ]),
-        tagged("a format").variant(
-            "confluent",
-            "Avro in Confluent's wire format, with this schema id.",
-            health::confluent().map(Decode::From),
-        ),
+        health::wire_formats().map(Decode::From),
     )
 }
 

@@ -1,0 +1,154 @@
+//! A schema registry as far as its documentation describes what registering a schema is answered with:
+//! ids, a conflict, a missing login. No package of one is at hand that could be started as a whole.
+//!
+//! <https://docs.confluent.io/platform/current/schema-registry/develop/api.html#post--subjects-(string-%20subject)-versions>
+
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How long a client may take to say what it wants.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+
+/// A request, as it came.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `POST /subjects/orders-value/versions`
+    pub line: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Value,
+}
+
+/// What a registry does with what it is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// The id of the schema by subject; subjects that are not here get 1.
+    pub ids: BTreeMap<String, u32>,
+    /// Subjects whose schema is another one already.
+    pub taken: Vec<String>,
+    /// Value of the header that authorises; anybody may ask without one.
+    pub authorization: Option<String>,
+}
+
+/// A registry on a port of the loopback, until it is dropped.
+#[derive(Debug)]
+pub struct SchemaRegistry {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SchemaRegistry {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When no port is free.
+    #[must_use]
+    pub fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.unwrap_or_else(|error| panic!("no port is free: {error}"));
+        let address = listener.local_addr();
+        let address = address.unwrap_or_else(|error| panic!("a port without a number: {error}"));
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let is_over = Arc::<AtomicBool>::default();
+        let (noted, over) = (Arc::clone(&requests), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::Acquire) {
+                    break;
+                }
+                // A client that goes away in the middle is its own affair.
+                let _ = stream.and_then(|stream| serve(&stream, &manner, &noted));
+            }
+        });
+        Self { address, requests, is_over, thread: Some(thread) }
+    }
+
+    /// Its address: `http://127.0.0.1:41234`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it was asked so far.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for SchemaRegistry {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        // Wakes it from waiting for a client.
+        drop(TcpStream::connect(self.address));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(stream: &TcpStream, manner: &Manner, noted: &Mutex<Vec<Request>>) -> io::Result<()> {
+    stream.set_read_timeout(Some(REQUEST_WITHIN))?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        headers.insert(name.to_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let request = Request { line, headers, body };
+    let (status, answer) = answer(&request, manner);
+    noted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    let answer = answer.to_string();
+    write!(
+        &mut &*stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/vnd.schemaregistry.v1+json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+        answer.len()
+    )
+}
+
+fn answer(request: &Request, manner: &Manner) -> (&'static str, Value) {
+    let error = |code: u32, message: String| json!({"error_code": code, "message": message});
+    let given = request.headers.get("authorization");
+    if manner.authorization.as_ref().is_some_and(|right| given != Some(right)) {
+        return ("401 Unauthorized", error(401, "Unauthorized".to_owned()));
+    }
+    let path = request.line.strip_prefix("POST /subjects/");
+    let Some(subject) = path.and_then(|path| path.strip_suffix("/versions")) else {
+        return ("404 Not Found", error(404, "HTTP 404 Not Found".to_owned()));
+    };
+    let schema = request.body["schema"].as_str().map(serde_json::from_str::<Value>);
+    if !matches!(schema, Some(Ok(_))) {
+        return ("422 Unprocessable Entity", error(42201, "Invalid schema".to_owned()));
+    }
+    if manner.taken.iter().any(|taken| taken == subject) {
+        let message = format!(
+            "Schema being registered is incompatible with an earlier schema for subject \"{subject}\""
+        );
+        return ("409 Conflict", error(409, message));
+    }
+    ("200 OK", json!({"id": manner.ids.get(subject).unwrap_or(&1)}))
+}
