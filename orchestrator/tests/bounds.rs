@@ -4,6 +4,7 @@
 
 use mallard::{
     bounds::Outside,
+    cli::validate,
     load::{self, render::render},
     plan::{CasePlan, PlanOptions, plan},
 };
@@ -141,4 +142,32 @@ fn a_pattern_that_means_no_case_is_a_mistake() {
     let told = planned(folder.path(), Outside::default()).unwrap_err();
     assert!(told.contains("`x@codec=gzib` is no case"), "{told}");
     assert!(told.contains("did you mean `x@codec=gzip`?"), "{told}");
+}
+
+#[test]
+fn bounds_files_are_validated_with_the_place_of_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sound, wrong) = (folder.path().join("ci_bounds.json"), folder.path().join("mine.json"));
+    fs::write(&sound, bounds_json(700)).unwrap();
+    let text =
+        bounds_json(700).replace("max_error_rate", "max_eror_rate").replace("600", "\"600\"");
+    fs::write(&wrong, text).unwrap();
+    let told = validate::outcome(validate::check(std::slice::from_ref(&sound)));
+    assert_eq!((told.code, &*told.stderr), (0, ""));
+    assert!(told.stdout.ends_with("ci_bounds.json: a sound bounds file\n"), "{}", told.stdout);
+    let told = validate::outcome(validate::check(&[sound, wrong]));
+    assert_eq!((told.code, &*told.stdout), (2, ""));
+    for part in ["mine.json:1:", "did you mean `max_error_rate`?", "mine.json:2:"] {
+        assert!(told.stderr.contains(part), "{part} is not in {}", told.stderr);
+    }
+    assert!(!told.stderr.contains("ci_bounds.json"), "{}", told.stderr);
+}
+
+#[test]
+fn json_that_cannot_be_read_is_taken_for_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bounds.json");
+    fs::write(&path, bounds_json(700).replace('}', "")).unwrap();
+    let told = validate::outcome(validate::check(&[path]));
+    assert!(told.code == 2 && told.stderr.contains("not valid JSON"), "{}", told.stderr);
 }

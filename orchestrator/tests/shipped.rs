@@ -124,6 +124,20 @@ fn plans_are_shown_as_they_should_be() {
 }
 
 #[test]
+fn plans_show_what_is_judged_across_cases() {
+    let plan = planned("health/scaling.yaml");
+    let shown = show::text(&plan);
+    let (_, across) = shown.split_once("across cases, after the last one\n").unwrap();
+    assert_eq!(
+        across,
+        "  pipeline.samples.rate at parallelism=2 >= 80% of linear from parallelism=1\n    \
+         health.scaling@parallelism=2 against health.scaling@parallelism=1\n  \
+         pipeline.samples.rate at parallelism=4 >= 80% of linear from parallelism=1\n    \
+         health.scaling@parallelism=4 against health.scaling@parallelism=1\n"
+    );
+}
+
+#[test]
 fn the_folder_of_scenarios_has_every_case_once() {
     let folder = root().join("scenarios");
     let (scenarios, warnings) = load::scenario_files(&[folder], &|_| None).unwrap();

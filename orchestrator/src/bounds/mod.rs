@@ -14,7 +14,7 @@ mod tests;
 
 use crate::{
     archive::model::MetricValue,
-    load::{Diagnostic, process_environment, render::render, shape::Reader, tidy},
+    load::{Diagnostic, Environment, process_environment, render::render, shape::Reader, tidy},
 };
 use std::{
     collections::BTreeMap,
@@ -25,6 +25,16 @@ pub use choose::{CONFIG_VARIABLE, DEFAULT_FILE, Outside, Written};
 pub use file::{DEFAULT_ENVIRONMENT_KEY, ENVIRONMENT_VARIABLE};
 pub use keys::{KEYS, Key};
 pub use limits::{Limit, Limits};
+
+/// Every mistake in a bounds file.
+#[must_use]
+pub(crate) fn mistakes(path: &Path, environment: Environment<'_>) -> Vec<Diagnostic> {
+    let outside = Outside::new(None, environment);
+    let mut reader = Reader::default();
+    file::read(path, outside.environment.as_deref(), &mut reader);
+    tidy(&mut reader.diagnostics);
+    reader.diagnostics
+}
 
 /// A bounds file that cannot be used: every mistake in it, with line, column and caret.
 #[derive(Debug, thiserror::Error)]

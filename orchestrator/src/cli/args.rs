@@ -160,7 +160,7 @@ pub struct StatusArgs {
 /// `mallard validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// Scenario and cluster files
+    /// Scenario, cluster and bounds files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The agent's program, which checks client properties [default: beside this program, if there]

@@ -1,9 +1,9 @@
-//! `mallard validate`: every mistake of scenario and cluster files; nothing is touched.
+//! `mallard validate`: every mistake of scenario, cluster and bounds files; nothing is touched.
 
 use super::{Outcome, args::ValidateArgs, files, properties::refused_properties};
 use crate::{
     agent_binary,
-    bounds::Outside,
+    bounds::{self, Outside},
     exit_code,
     load::{
         Diagnostic, LoadedScenario,
@@ -82,8 +82,11 @@ pub fn outcome(mut validated: Validated) -> Outcome {
 #[must_use]
 pub fn check(paths: &[PathBuf]) -> Validated {
     let mut found = Validated::default();
+    let (bounds_paths, paths): (Vec<_>, Vec<_>) =
+        paths.iter().cloned().partition(|path| is_bounds_file(path));
+    bounds_paths.iter().for_each(|path| check_bounds(path, &mut found));
     let (cluster_paths, scenario_paths): (Vec<_>, Vec<_>) =
-        paths.iter().cloned().partition(|path| is_cluster_file(path));
+        paths.into_iter().partition(|path| kind_of_file(path) == Some(FileKind::Cluster));
     let mut clusters: Vec<Cluster> = Vec::new();
     for path in &cluster_paths {
         match Source::read(path)
@@ -122,9 +125,25 @@ pub fn check(paths: &[PathBuf]) -> Validated {
     found
 }
 
-fn is_cluster_file(path: &Path) -> bool {
+/// What a file is by its keys; `None` if it cannot be read.
+fn kind_of_file(path: &Path) -> Option<FileKind> {
     let tree = Source::read(path).ok().and_then(|source| yaml::parse_leniently(&source).0);
-    tree.is_some_and(|root| kind_of(&root) == FileKind::Cluster)
+    tree.map(|root| kind_of(&root))
+}
+
+/// Scenarios and cluster files may be JSON as well, and are known by their keys: any other JSON is meant
+/// to be bounds, however its keys are spelt.
+fn is_bounds_file(path: &Path) -> bool {
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    is_json && !matches!(kind_of_file(path), Some(FileKind::Scenario | FileKind::Cluster))
+}
+
+fn check_bounds(path: &Path, found: &mut Validated) {
+    let mistakes = bounds::mistakes(path, &process_environment);
+    if mistakes.is_empty() {
+        found.sound.push(format!("{}: a sound bounds file", path.display()));
+    }
+    found.diagnostics.extend(mistakes);
 }
 
 fn default_cluster(found: &mut Validated) -> Option<Cluster> {

@@ -32,6 +32,26 @@ pub fn text(plan: &Plan) -> String {
     if shown < plan.cases.len() {
         out.push_str("The first case is shown in full; `--only NAME` shows another.\n");
     }
+    out.push_str(&across(plan));
+    out
+}
+
+/// What is judged after the last case, with the cases that it compares.
+fn across(plan: &Plan) -> String {
+    let mut out = String::new();
+    for judged in &plan.across {
+        if out.is_empty() {
+            out.push_str("across cases, after the last one\n");
+        }
+        out.push_str(&format!("  {}\n", judged.expectation.text));
+        let name = |case: usize| plan.cases[case].name.as_str();
+        for (judged, reference) in &judged.pairs {
+            out.push_str(&format!("    {} against {}\n", name(*judged), name(*reference)));
+        }
+        if judged.pairs.is_empty() {
+            out.push_str("    not judged: not all of its cases are in this plan\n");
+        }
+    }
     out
 }
 
