@@ -5,7 +5,10 @@ use crate::{
     measure::workload_of,
     plan::CasePlan,
 };
-use mallard_protocol::workload::Membership;
+use mallard_protocol::{
+    pipeline::{DecodeSpec, ProcessSpec, RowsSpec},
+    workload::Membership,
+};
 use std::collections::BTreeMap;
 
 /// Facts of a case, measured and planned.
@@ -68,8 +71,64 @@ pub struct Group {
     pub partitions: u32,
     /// Work for each record, in microseconds.
     pub work_us: u64,
+    /// What it does with health payloads, if it is a pipeline.
+    pub pipeline: Option<Pipeline>,
     /// Its metrics.
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// A consumer's pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Threads of each instance.
+    pub parallelism: u32,
+    /// Threads of all instances.
+    pub threads: u32,
+    /// Whether payloads come from memory, as fast as they are processed.
+    pub from_memory: bool,
+    /// Whether it decodes JSON.
+    pub decodes_json: bool,
+    /// Where rows go.
+    pub sink: Sink,
+}
+
+/// Where a pipeline's rows go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sink {
+    /// They are made and forgotten.
+    #[default]
+    Nowhere,
+    /// To a topic.
+    Topic,
+    /// To files.
+    Files {
+        /// Rows in each.
+        batch_rows: u32,
+    },
+}
+
+/// A consumer is behind when its lag has once been more than its topics get in this time, in seconds.
+const BEHIND_S: f64 = 1.0;
+
+impl Group {
+    /// Largest lag, in records. A consumer that is alone has the lag of all.
+    #[must_use]
+    pub fn lag(&self, facts: &Facts) -> Option<f64> {
+        let all = facts.metric("consume.lag.max").filter(|_| facts.groups.len() == 1);
+        self.metrics.get("consume.lag.max").copied().or(all)
+    }
+
+    /// How far it was behind at worst, in seconds of what its topics get.
+    #[must_use]
+    pub fn behind_s(&self, facts: &Facts) -> Option<f64> {
+        Some(self.lag(facts)? / facts.acked_per_s(self)?)
+    }
+
+    /// Whether it was ever further behind than a moment.
+    #[must_use]
+    pub fn is_behind(&self, facts: &Facts) -> bool {
+        self.behind_s(facts).is_some_and(|behind_s| behind_s >= BEHIND_S)
+    }
 }
 
 /// Codes of doubts about the load generator.
@@ -107,11 +166,11 @@ impl Facts {
         self.metrics.get(name).copied()
     }
 
-    /// Whether anything was acknowledged or received.
+    /// Whether anything was acknowledged, received or processed.
     #[must_use]
     pub fn has_load(&self) -> bool {
         let some = |name| self.metric(name).is_some_and(|value| value > 0.0);
-        some("records.acked") || some("records.received")
+        some("records.acked") || some("records.received") || some("pipeline.messages")
     }
 
     /// Records of a consumer's topics that were acknowledged, a second.
@@ -151,6 +210,20 @@ fn senders(plan: &CasePlan, result: &CaseResult) -> Vec<Sender> {
     senders
 }
 
+fn pipeline(process: &ProcessSpec) -> Pipeline {
+    Pipeline {
+        parallelism: process.parallelism,
+        threads: process.parallelism,
+        from_memory: process.memory.is_some(),
+        decodes_json: process.decode == DecodeSpec::Json,
+        sink: match &process.rows {
+            RowsSpec::Nowhere => Sink::Nowhere,
+            RowsSpec::Topic(_) => Sink::Topic,
+            RowsSpec::Files { batch_rows, .. } => Sink::Files { batch_rows: *batch_rows },
+        },
+    }
+}
+
 fn groups(plan: &CasePlan, result: &CaseResult) -> Vec<Group> {
     let mut groups: Vec<(Option<&str>, Group)> = Vec::new();
     for spec in plan.agents.iter().flat_map(|agent| &agent.consumers) {
@@ -165,6 +238,9 @@ fn groups(plan: &CasePlan, result: &CaseResult) -> Vec<Group> {
         };
         if let Some((_, known)) = groups.iter_mut().find(same) {
             known.instances += 1;
+            if let (Some(known), Some(process)) = (&mut known.pipeline, &spec.process) {
+                known.threads += process.parallelism;
+            }
             // Consumers that share a group are one reader, and are measured under both names.
             if !known.name.split('+').any(|other| other == name) {
                 known.name = format!("{}+{name}", known.name);
@@ -180,6 +256,7 @@ fn groups(plan: &CasePlan, result: &CaseResult) -> Vec<Group> {
             topics: topics.map(|topic| topic.alias.clone()).collect(),
             partitions,
             work_us: spec.work_us,
+            pipeline: spec.process.as_ref().map(pipeline),
             metrics: BTreeMap::new(),
         };
         groups.push((id, group));

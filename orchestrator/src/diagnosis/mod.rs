@@ -7,13 +7,14 @@
 //! figures says nothing, and where no rule speaks, that is said.
 
 mod facts;
+mod pipeline;
 mod rules;
 mod stages;
 #[cfg(test)]
 mod tests;
 mod tiers;
 
-pub use facts::{Facts, Group, Partition, Sender};
+pub use facts::{Facts, Group, Partition, Pipeline, Sender, Sink};
 pub use tiers::{SCALING_ACCEPTABLE, SCALING_GOOD, of_scaling};
 
 use crate::archive::model::Interpretation;

@@ -1,11 +1,12 @@
 //! Rules: each looks at some facts and says what limits, or nothing.
 
 use super::{
-    Facts, Group, Partition, Sender,
+    Facts, Group, Partition, Sender, pipeline,
     stages::{DELIVERY, IN_CLIENT, ROUND_TRIP, SERVICE, WAITING},
+    tiers,
 };
 use crate::{
-    archive::model::{Diagnosis, Stage},
+    archive::model::{Diagnosis, Stage, Tier},
     measure::units::{digits, human},
 };
 use std::collections::BTreeMap;
@@ -14,16 +15,30 @@ use std::collections::BTreeMap;
 pub(super) fn diagnoses(facts: &Facts, stages: &[Stage]) -> Vec<Diagnosis> {
     let mut found: Vec<Diagnosis> = generator(facts).into_iter().collect();
     found.extend(facts.groups.iter().filter_map(|group| slow_consumer(facts, group)));
+    found.extend(facts.groups.iter().filter_map(|group| pipeline::stage(facts, group)));
     found.extend(facts.groups.iter().filter_map(idle_consumers));
     found.extend(hot_partitions(facts));
     found.extend(facts.senders.iter().filter_map(|sender| small_batches(facts, sender)));
     found.extend(throttled(facts));
     found.extend(broker_or_distance(facts, stages));
+    found.extend(memory(facts));
     found.extend(stage(stages));
     found
 }
 
-fn diagnosis(code: &str, text: String, remedy: String) -> Diagnosis {
+/// Memory that grows as long as it was looked at.
+fn memory(facts: &Facts) -> Option<Diagnosis> {
+    let told = tiers::memory(facts).filter(|told| told.tier == Some(Tier::Poor))?;
+    let remedy = "state is kept that nobody lets go of, or a queue fills: see whether the backlog, lag or \
+                  queue grows with it; a longer run tells a leak from buffers that fill once";
+    Some(diagnosis(
+        "memory_grows",
+        format!("An agent's memory grows: {}", told.text),
+        remedy.into(),
+    ))
+}
+
+pub(super) fn diagnosis(code: &str, text: String, remedy: String) -> Diagnosis {
     Diagnosis { code: code.to_owned(), text, remedy }
 }
 
@@ -47,19 +62,15 @@ fn generator(facts: &Facts) -> Option<Diagnosis> {
     Some(diagnosis("generator_limits", text, remedy.to_owned()))
 }
 
-/// A consumer is behind when it receives less than this share of what its topics get.
+/// A consumer does not keep up when it receives less than this share of what its topics get.
 const KEEPS_UP: f64 = 0.95;
-/// … or when it has once been further behind than its topics get in this time, in seconds.
-const BEHIND_S: f64 = 1.0;
 
 /// A consumer that does not keep up.
 fn slow_consumer(facts: &Facts, group: &Group) -> Option<Diagnosis> {
     let acked = facts.acked_per_s(group)?;
     let received = group.metrics.get("consume.received.rate").copied()?;
-    let lag = facts.metric("consume.lag.max").filter(|_| facts.groups.len() == 1);
-    let lag = group.metrics.get("consume.lag.max").copied().or(lag)?;
-    let behind_s = lag / acked;
-    if behind_s < BEHIND_S {
+    let (lag, behind_s) = (group.lag(facts)?, group.behind_s(facts)?);
+    if !group.is_behind(facts) {
         return None;
     }
     let falling = received < acked * KEEPS_UP;
@@ -91,6 +102,9 @@ fn consumer_remedy(group: &Group) -> String {
             counted(group.partitions, "partition")
         )
     };
+    if let Some(pipeline) = &group.pipeline {
+        return format!("raise `parallelism` (now {}), or {more}", pipeline.parallelism);
+    }
     if group.work_us == 0 {
         return format!("{more}, or find what takes its time");
     }

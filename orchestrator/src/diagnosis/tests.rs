@@ -48,6 +48,7 @@ fn calm() -> Facts {
             topics: vec!["orders".into()],
             partitions: 4,
             work_us: 0,
+            pipeline: None,
             metrics: metrics(&[("consume.received.rate", 2_000.0), ("consume.lag.max", 40.0)]),
         }],
         ..Facts::default()
@@ -102,6 +103,67 @@ fn a_consumer_that_caught_up_is_said_to_have() {
     facts.groups[0].metrics =
         metrics(&[("consume.received.rate", 1_990.0), ("consume.lag.max", 5_000.0)]);
     assert!(only(&facts, "consumer_limits").0.contains("fell behind and caught up"));
+}
+
+/// A pipeline of two threads that writes each row to a file of its own.
+fn writing(rate: f64) -> Facts {
+    let mut facts = calm();
+    facts.groups[0].pipeline = Some(Pipeline {
+        parallelism: 2,
+        threads: 2,
+        from_memory: false,
+        decodes_json: true,
+        sink: Sink::Files { batch_rows: 1 },
+    });
+    facts.groups[0].metrics = metrics(&[
+        ("pipeline.messages.rate", rate),
+        ("pipeline.payload.mean", 1_000.0),
+        ("pipeline.decode.mean", 30.0),
+        ("pipeline.validate.mean", 10.0),
+        ("pipeline.flatten.mean", 10.0),
+        ("pipeline.write.mean", 950.0),
+        ("consume.received.rate", 2_000.0),
+        ("consume.lag.max", 40.0),
+    ]);
+    facts
+}
+
+#[test]
+fn the_stage_that_keeps_a_pipelines_threads_busy_is_named_with_its_share() {
+    let (text, remedy) = only(&writing(1_900.0), "pipeline_stage");
+    assert!(text.contains("stage write: 950 µs of 1 ms a payload, 95 %"), "{text}");
+    assert!(text.contains("decode 30 µs (3 %)"), "{text}");
+    assert!(text.contains("At 1,900/s its 2 threads were busy for 95 % of the time"), "{text}");
+    assert!(
+        remedy.contains("raise `batch` (now 1 rows)") && remedy.contains("(now 2)"),
+        "{remedy}"
+    );
+}
+
+#[test]
+fn threads_that_have_time_left_limit_nothing() {
+    assert_eq!(interpret(&writing(500.0)).diagnoses, []);
+}
+
+#[test]
+fn a_pipeline_that_is_behind_is_told_with_the_stage_that_takes_its_time() {
+    let mut facts = writing(500.0);
+    facts.groups[0].metrics.insert("consume.lag.max".into(), 9_000.0);
+    let codes: Vec<_> = interpret(&facts).diagnoses.into_iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["consumer_limits", "pipeline_stage"]);
+}
+
+#[test]
+fn from_memory_a_stage_is_told_unless_it_is_the_only_one() {
+    let mut facts = writing(500.0);
+    facts.groups[0].pipeline.as_mut().unwrap().from_memory = true;
+    facts.groups[0].metrics.insert("pipeline.decode.mean".into(), 960.0);
+    let (text, remedy) = only(&facts, "pipeline_stage");
+    assert!(text.contains("stage decode") && remedy.starts_with("send Avro"), "{text} {remedy}");
+    for stage in ["validate", "flatten", "write"] {
+        facts.groups[0].metrics.remove(&format!("pipeline.{stage}.mean"));
+    }
+    assert_eq!(interpret(&facts).diagnoses, []);
 }
 
 #[test]
@@ -233,6 +295,24 @@ fn throughput_that_the_schedule_set_has_no_tier() {
 }
 
 #[test]
+fn throughput_of_a_pipeline_is_that_of_samples_against_the_schedule_of_payloads() {
+    let mut facts = calm();
+    with(&mut facts, &[("pipeline.samples.rate", 4_000.0), ("pipeline.messages.rate", 800.0)]);
+    // 800 of 2,000 payloads a second: that is what was possible.
+    assert_eq!(tier(&facts, "throughput"), Some(Tier::Acceptable));
+    with(&mut facts, &[("produce.scheduled.rate", 800.0)]);
+    assert_eq!(tier(&facts, "throughput"), None);
+}
+
+#[test]
+fn without_kafka_latency_is_that_of_a_payload() {
+    let mut facts = Facts::default();
+    with(&mut facts, &[("pipeline.payload.p95", 700_000.0), ("pipeline.messages", 5.0)]);
+    assert_eq!(tier(&facts, "latency"), Some(Tier::Poor));
+    assert!(interpret(&facts).summary.starts_with("Nothing stands out"));
+}
+
+#[test]
 fn latency_is_that_of_the_whole_way_where_it_is_known() {
     let mut facts = calm();
     assert_eq!(tier(&facts, "latency"), Some(Tier::Good));
@@ -249,12 +329,17 @@ fn memory_is_judged_by_its_slope_and_not_in_a_moment() {
     with(&mut facts, &memory);
     assert_eq!(tier(&facts, "memory"), None);
     facts.measured_us = 600_000_000;
+    // The same lag is more of the load when the load is spread over more time.
+    facts.groups.clear();
     // 60 MB an hour for ten minutes, on 100 MB: a tenth.
     assert_eq!(tier(&facts, "memory"), Some(Tier::Acceptable));
     with(&mut facts, &[("agent.memory.slope", -60e6)]);
     assert_eq!(tier(&facts, "memory"), Some(Tier::Good));
+    assert_eq!(interpret(&facts).diagnoses, []);
     with(&mut facts, &[("agent.memory.slope", 600e6)]);
     assert_eq!(tier(&facts, "memory"), Some(Tier::Poor));
+    let (text, remedy) = only(&facts, "memory_grows");
+    assert!(text.contains("agent.memory.slope") && remedy.contains("a leak"), "{text} {remedy}");
 }
 
 #[test]

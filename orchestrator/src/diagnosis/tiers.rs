@@ -48,7 +48,9 @@ fn throughput(facts: &Facts) -> Option<TierResult> {
     let (name, rate) = names.iter().find_map(|name| Some((*name, facts.metric(name)?)))?;
     let reached = human(rate, "per_s");
     let asked = facts.metric("produce.scheduled.rate").filter(|_| !facts.closed_loop);
-    let is_met = asked.is_some_and(|asked| rate >= asked * MET);
+    // A schedule asks for payloads, of which each has several samples.
+    let of_schedule = facts.metric("pipeline.messages.rate").unwrap_or(rate);
+    let is_met = asked.is_some_and(|asked| of_schedule >= asked * MET);
     let tier = if rate > THROUGHPUT_GOOD_PER_S {
         Some(Tier::Good)
     } else if is_met {
@@ -71,7 +73,7 @@ fn throughput(facts: &Facts) -> Option<TierResult> {
 
 fn latency(facts: &Facts) -> Option<TierResult> {
     let names =
-        ["pipeline.latency.p95", "end_to_end.p95", "produce.response.p95", "produce.service.p95"];
+        ["end_to_end.p95", "pipeline.payload.p95", "produce.response.p95", "produce.service.p95"];
     let (name, us) = names.iter().find_map(|name| Some((*name, facts.metric(name)?)))?;
     let tier = if us < LATENCY_GOOD_US {
         Tier::Good
@@ -84,7 +86,8 @@ fn latency(facts: &Facts) -> Option<TierResult> {
     Some(result("latency", Some(tier), text))
 }
 
-fn memory(facts: &Facts) -> Option<TierResult> {
+/// The tier of memory, by its slope.
+pub(super) fn memory(facts: &Facts) -> Option<TierResult> {
     let start = facts.metric("agent.memory.start").filter(|bytes| *bytes > 0.0)?;
     let slope = facts.metric("agent.memory.slope")?;
     if facts.measured_us < MEMORY_TIME_US {
