@@ -91,6 +91,7 @@
     const all = [
       { name: "due, not sent", column: "not_sent", colour: 1, dash: "" },
       { name: "sent, no answer yet", column: "outstanding", colour: 0, dash: "6 3" },
+      { name: "received, not processed", column: "queue", colour: 2, dash: "8 3 2 3" },
       { name: "queue-full refusals a second", column: "queue_full", colour: 5, dash: "2 3", unit: "per_s" },
     ];
     const series = present(data, all);
@@ -98,7 +99,7 @@
       nothing(host, "Backlog: none at the end of any interval, and no record was refused.");
       return;
     }
-    new Lines(host, view, data, { title: "Backlog", note: "records that wait to be sent or answered; highest of each row", unit: "records", height: 150, series, table: levelTable(data.levels) });
+    new Lines(host, view, data, { title: "Backlog", note: "records that wait to be sent, answered or processed; highest of each row", unit: "records", height: 150, series, table: levelTable(data.levels) });
   }
 
   function resources(host, view, data) {

@@ -147,7 +147,7 @@ fn template(agent: u64, agents: u64, partitions: u64, records: u64) -> IntervalR
             errors: Vec::new(),
             through: None,
             client: None,
-            written: None,
+            paused_us: 0,
         }],
         resources: Resources { host_cores: 8, ..Resources::default() },
         ..IntervalReport::default()

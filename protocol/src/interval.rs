@@ -12,7 +12,7 @@
 use crate::{
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
-    pipeline::{PipelineSlice, Written},
+    pipeline::PipelineSlice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -187,6 +187,14 @@ pub struct Transactions {
 /// What the client says of itself (librdkafka's statistics), over one of its windows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientStats {
+    /// Batches in the window: what the means of batches are over.
+    pub batches: u64,
+    /// Records that left the queue in the window.
+    pub dequeued: u64,
+    /// Requests that were answered in the window.
+    pub requests: u64,
+    /// Answers in the window that said whether they throttle.
+    pub throttle_answers: u64,
     /// Mean batch size in bytes over all partitions.
     pub batch_bytes_mean: f64,
     /// Mean records in a batch.
@@ -227,6 +235,9 @@ pub struct ConsumerInterval {
     pub polls: u64,
     /// Times it got none.
     pub empty_polls: u64,
+    /// Time in which its partitions were paused because too much of what it had received was waiting to
+    /// be processed, in microseconds.
+    pub paused_us: u64,
     /// Rebalances that ended in this interval.
     pub rebalances: Vec<Rebalance>,
     /// Commits that were timed.
@@ -237,8 +248,6 @@ pub struct ConsumerInterval {
     pub through: Option<ThroughInterval>,
     /// The client's own statistics, when they came in this interval.
     pub client: Option<ClientStats>,
-    /// What a pipeline delivered in this interval.
-    pub written: Option<Written>,
 }
 
 /// What a consumer behind a pipeline of others saw of its inputs. Everything received in the interval is
@@ -269,7 +278,7 @@ pub struct ConsumerTotals {
     pub received: u64,
     /// Records of somebody else, probes aside.
     pub foreign: u64,
-    /// Received, and waiting for their work to be done.
+    /// Received, and waiting for their work to be done or at it: the depth of the queue.
     pub in_work: u64,
 }
 

@@ -83,6 +83,11 @@ pub struct PipelineSlice {
     pub samples: u64,
     /// Rows made.
     pub rows: u64,
+    /// Rows that the broker has acknowledged, or that are in files that were closed, whenever they were
+    /// made.
+    pub rows_written: u64,
+    /// Dead letters that the broker has acknowledged.
+    pub dead_letters: u64,
     /// Payloads rejected, by reason.
     pub rejected: Vec<(String, u64)>,
     /// Samples dropped, by reason.
@@ -97,13 +102,4 @@ pub struct PipelineSlice {
     pub write_ns: Histogram,
     /// Time of all of it for one payload, in nanoseconds.
     pub payload_ns: Histogram,
-}
-
-/// What a pipeline's clients delivered in an interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
-    /// Rows that the broker has acknowledged, or that are in files.
-    pub rows: u64,
-    /// Dead letters that the broker has acknowledged.
-    pub dead_letters: u64,
 }

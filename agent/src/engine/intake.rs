@@ -114,6 +114,36 @@ pub(crate) struct Counts {
     rewinding: HashMap<Place, i64>,
     /// Whether the last poll found nothing.
     idle: bool,
+    paused: Paused,
+}
+
+/// How long partitions were paused.
+#[derive(Default)]
+struct Paused {
+    since_us: Option<u64>,
+    total_us: u64,
+}
+
+impl Paused {
+    fn set(&mut self, paused: bool, now_us: u64) {
+        match (self.since_us, paused) {
+            (None, true) => self.since_us = Some(now_us),
+            (Some(since_us), false) => {
+                self.total_us += now_us.saturating_sub(since_us);
+                self.since_us = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// The time up to the end of an interval; what lasts longer goes on in the next one.
+    fn close(&mut self, end_us: u64) -> u64 {
+        if let Some(since_us) = &mut self.since_us {
+            self.total_us += end_us.saturating_sub(*since_us);
+            *since_us = end_us.max(*since_us);
+        }
+        std::mem::take(&mut self.total_us)
+    }
 }
 
 /// Names of headers, as C wants them.
@@ -293,6 +323,9 @@ impl Intake {
         let assigned = lock(&self.membership).assigned.clone();
         let list = self.topics.list(assigned.into_iter().map(|place| (place, 0)));
         self.processing.set_paused(wanted);
+        if let Some(now_us) = self.control.now_us() {
+            self.counts.paused.set(wanted, now_us);
+        }
         let _ = self.consumer.client().pause(&list, wanted);
     }
 
@@ -368,6 +401,7 @@ impl Intake {
             given: self.counts.given,
             polls: std::mem::take(&mut self.counts.polls),
             empty_polls: std::mem::take(&mut self.counts.empty_polls),
+            paused_us: self.counts.paused.close(interval.end_us),
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),
@@ -422,5 +456,24 @@ impl Intake {
         if let Some(now_us) = self.control.now_us() {
             self.cut(now_us);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_counted_in_the_intervals_that_it_lasts_through() {
+        let mut paused = Paused::default();
+        paused.set(true, 400);
+        paused.set(true, 500);
+        paused.set(false, 700);
+        paused.set(true, 900);
+        assert_eq!(paused.close(1_000), 400);
+        assert_eq!(paused.close(2_000), 1_000);
+        paused.set(false, 2_100);
+        assert_eq!(paused.close(3_000), 100);
+        assert_eq!(paused.close(4_000), 0);
     }
 }

@@ -122,7 +122,7 @@ impl Both {
                 errors: Vec::new(),
                 through: None,
                 client: None,
-                written: None,
+                paused_us: 0,
             }],
             ..IntervalReport::default()
         }

@@ -5,7 +5,7 @@ use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
     ThroughInterval, Transactions,
 };
-use mallard_protocol::{histogram::Histogram, ids::PhaseId, pipeline::Written};
+use mallard_protocol::{histogram::Histogram, ids::PhaseId};
 
 /// A part of an interval, with the index of the instance in its assignment.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ pub(crate) struct PolledPart {
     pub(crate) polls: u64,
     /// Times it had nothing.
     pub(crate) empty_polls: u64,
+    /// Time in which partitions were paused.
+    pub(crate) paused_us: u64,
     /// Rebalances that ended.
     pub(crate) rebalances: Vec<Rebalance>,
     /// Durations of commits.
@@ -109,8 +111,6 @@ pub(crate) struct ProcessedPart {
     pub(crate) slices: Vec<ConsumerSlice>,
     /// Where each assigned partition is read from next.
     pub(crate) positions: Vec<PartitionOffset>,
-    /// What a pipeline delivered.
-    pub(crate) written: Option<Written>,
 }
 
 impl Part {

@@ -95,7 +95,6 @@ impl Receipts {
             taken: self.taken,
             slices,
             positions: self.topics.known_positions(),
-            written: None,
         }
     }
 }

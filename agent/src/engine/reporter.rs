@@ -326,12 +326,12 @@ impl Consumer {
             positions: processed.positions,
             polls: polled.polls,
             empty_polls: polled.empty_polls,
+            paused_us: polled.paused_us,
             rebalances: polled.rebalances,
             commit: polled.commit,
             errors: polled.errors,
             through: polled.through,
             client: polled.client,
-            written: processed.written,
         })
     }
 }

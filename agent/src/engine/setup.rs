@@ -296,6 +296,7 @@ impl Engine {
                 outlet: Arc::clone(&outlet),
                 name: format!("{:08x}-{}-{number}", assignment.run, spec.name),
                 pool: Arc::clone(&pool),
+                finder: PhaseFinder::new(&assignment.timeline),
             };
             self.spawn(&format!("hand {number} {}", spec.name), move || hand.run())?;
         }

@@ -58,6 +58,10 @@ pub(crate) fn parse(json: &str) -> Option<ClientStats> {
     let queue = || brokers().map(|b| b.int_latency);
     let wait = || brokers().map(|b| b.outbuf_latency);
     Some(ClientStats {
+        batches: counted(topics().map(|t| t.batchcnt)),
+        dequeued: counted(queue()),
+        requests: counted(brokers().map(|b| b.rtt)),
+        throttle_answers: counted(brokers().map(|b| b.throttle)),
         batch_bytes_mean: mean(topics().map(|t| t.batchsize)),
         batch_records_mean: mean(topics().map(|t| t.batchcnt)),
         // From the call to the batch being made, and from there to the socket.
@@ -80,6 +84,10 @@ fn mean(windows: impl Iterator<Item = Window>) -> f64 {
     if count > 0 { sum as f64 / count as f64 } else { 0.0 }
 }
 
+fn counted(windows: impl Iterator<Item = Window>) -> u64 {
+    windows.map(|window| u64::try_from(window.cnt).unwrap_or(0)).sum()
+}
+
 #[expect(clippy::cast_precision_loss, reason = "latencies are below 2^53 µs")]
 fn worst(windows: impl Iterator<Item = Window>) -> f64 {
     windows.map(|w| w.p99).max().unwrap_or(0).max(0) as f64
@@ -99,6 +107,7 @@ mod tests {
         assert_eq!(stats.round_trip_us_mean, 250.0);
         assert_eq!(stats.round_trip_us_p99, 400.0);
         assert_eq!(stats.batch_records_mean, 10.0);
+        assert_eq!((stats.batches, stats.requests, stats.dequeued), (5, 4, 0));
         assert_eq!((stats.retries, stats.errors, stats.wire_sent_bytes), (2, 4, 10));
         assert_eq!(parse("nonsense"), None);
     }

@@ -89,6 +89,7 @@ impl Feeder {
             given: self.given,
             polls: 0,
             empty_polls: 0,
+            paused_us: 0,
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),

@@ -15,21 +15,30 @@ pub(super) struct Files {
     /// Rows in a file.
     pub(super) batch_rows: usize,
     pub(super) waiting: RowBatch,
+    /// How many of these are of payloads that were due in each phase.
+    pub(super) of_phases: Vec<u64>,
+    /// Files written.
     pub(super) written: u64,
 }
 
 impl Files {
-    /// Adds rows, and writes a file when there are enough. Returns how many rows were written.
-    pub(super) fn add(&mut self, rows: &[Row<'_>]) -> io::Result<u64> {
+    /// Adds rows of a payload that was due in a phase, and writes a file when there are enough. Returns
+    /// how many rows were written, by phase.
+    pub(super) fn add(&mut self, rows: &[Row<'_>], phase: usize) -> io::Result<Vec<u64>> {
         rows.iter().for_each(|row| self.waiting.push(row));
-        if self.waiting.len() < self.batch_rows { Ok(0) } else { self.write() }
+        if self.of_phases.len() <= phase {
+            self.of_phases.resize(phase + 1, 0);
+        }
+        self.of_phases[phase] += rows.len() as u64;
+        if self.waiting.len() < self.batch_rows { Ok(Vec::new()) } else { self.write() }
     }
 
     /// Writes what waits. A file is there whole or not at all.
-    pub(super) fn write(&mut self) -> io::Result<u64> {
+    pub(super) fn write(&mut self) -> io::Result<Vec<u64>> {
         let batch = std::mem::take(&mut self.waiting);
+        let of_phases = std::mem::take(&mut self.of_phases);
         if batch.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let name = format!("{}-{:06}.parquet", self.prefix, self.written);
         self.written += 1;
@@ -48,6 +57,6 @@ impl Files {
                 format!("{}: {error}", self.folder.join(name).display()),
             ));
         }
-        Ok(batch.len() as u64)
+        Ok(of_phases)
     }
 }

@@ -116,10 +116,10 @@ impl Finisher {
                 taken: self.counts.taken,
                 slices: Vec::new(),
                 positions: Vec::new(),
-                written: None,
             },
         };
         for (index, phase) in self.counts.phases.iter_mut().enumerate() {
+            phase.deliver(self.outlet.written(index));
             let Some(pipeline) = phase.close().map(Box::new) else { continue };
             let id = phase_id(index);
             match part.slices.iter_mut().find(|slice| slice.phase == id) {
@@ -131,7 +131,6 @@ impl Finisher {
                 }),
             }
         }
-        part.written = Some(self.outlet.written());
         let _ = self.parts.send(Part::Processed(self.slot, part));
     }
 }

@@ -5,7 +5,7 @@ use super::{
     files::Files,
     outlet::{Letter, Outlet},
 };
-use crate::engine::Control;
+use crate::engine::{Control, NEVER, PhaseFinder};
 use mallard_health::{
     Defect, HealthDataLoadGenerator, Payload,
     decode::{Decoded, Decoding},
@@ -49,12 +49,15 @@ pub(crate) struct Hand {
     pub(crate) name: String,
     /// Payloads from memory, by index.
     pub(crate) pool: Arc<Vec<Vec<u8>>>,
+    pub(crate) finder: PhaseFinder,
 }
 
 /// What a hand keeps from one payload to the next.
 struct Tools {
     validator: Option<Validator>,
     files: Option<Files>,
+    /// The phase in which the payload in hand was due.
+    phase: usize,
 }
 
 /// Payloads from memory, made before the load; none without.
@@ -98,7 +101,7 @@ fn decoding(spec: &ProcessSpec) -> Decoding {
 
 impl Hand {
     /// Works until the engine ends and the belt is empty.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let pool = Arc::clone(&self.pool);
         let decoding = decoding(&self.spec);
         // Where decoding is not to be measured, it is done here. What cannot be decoded stays away.
@@ -111,6 +114,7 @@ impl Hand {
         let mut tools = Tools {
             validator: self.spec.validate.then(|| Validator::new(self.spec.strict)),
             files: self.files(),
+            phase: 0,
         };
         loop {
             let Some(chunk) = self.belt.take() else {
@@ -119,7 +123,13 @@ impl Hand {
                 }
                 continue;
             };
-            let processed = chunk.records.iter().map(|record| {
+            let mut done = Vec::with_capacity(chunk.records.len());
+            for record in &chunk.records {
+                let due_us = match record.item.due_us {
+                    NEVER => self.control.now_us().unwrap_or(0),
+                    due_us => due_us,
+                };
+                tools.phase = self.finder.find(due_us);
                 let outcome = match usize::try_from(record.item.offset) {
                     Ok(turn) if !decoded.is_empty() => {
                         self.stages(&decoded[turn % decoded.len()], &mut tools)
@@ -129,9 +139,8 @@ impl Hand {
                     }
                     _ => self.receive(decoding, &chunk, record, &mut tools),
                 };
-                (record.item, outcome)
-            });
-            let done = processed.collect();
+                done.push((record.item, outcome));
+            }
             self.belt.give_back(&chunk, done);
         }
         if let Some(files) = &mut tools.files {
@@ -148,6 +157,7 @@ impl Hand {
             prefix: self.name.clone(),
             batch_rows: *batch_rows as usize,
             waiting: RowBatch::default(),
+            of_phases: Vec::new(),
             written: 0,
         })
     }
@@ -164,7 +174,8 @@ impl Hand {
         let value = chunk.value(record);
         let mut outcome = self.process(decoding, value, tools);
         if let Some(reason) = outcome.rejected {
-            let letter = Letter { key: chunk.key(record), value, reason, item: &record.item };
+            let (key, phase) = (chunk.key(record), tools.phase);
+            let letter = Letter { key, value, reason, phase, item: &record.item };
             if self.outlet.bury(&letter, &self.control) {
                 outcome.payload_ns = nanoseconds(begin);
             }
@@ -217,10 +228,10 @@ impl Hand {
             outcome.rows = rows.len() as u64;
             let writing = Instant::now();
             if let Some(files) = &mut tools.files {
-                self.outlet.filed(files.add(&rows));
+                self.outlet.filed(files.add(&rows, tools.phase));
                 outcome.write_ns = Some(nanoseconds(writing));
             } else if self.outlet.takes_rows() {
-                self.outlet.write(&rows, &self.control);
+                self.outlet.write(&rows, tools.phase, &self.control);
                 outcome.write_ns = Some(nanoseconds(writing));
             }
             std::hint::black_box(&rows);

@@ -4,7 +4,7 @@ use crate::engine::{Control, Item, Topics};
 use mallard_health::{flatten::Row, validate::Reason};
 use mallard_protocol::{
     message::{AgentFailure, FailureKind, FromAgent},
-    pipeline::{ProcessSpec, RowsSpec, Written},
+    pipeline::{ProcessSpec, RowsSpec},
     workload::Assignment,
 };
 use rdkafka::{
@@ -40,6 +40,8 @@ pub(super) struct Letter<'a> {
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
     pub(super) reason: Reason,
+    /// The phase in which it was due.
+    pub(super) phase: usize,
     pub(super) item: &'a Item,
 }
 
@@ -55,16 +57,47 @@ pub(crate) struct Outlet {
 
 /// What was delivered. The first failure fails the case: rows that vanish must not look like rows.
 struct Counted {
-    rows: AtomicU64,
-    dead_letters: AtomicU64,
+    /// By the phase in which payloads were due.
+    phases: Vec<Delivered>,
     failed: AtomicBool,
     name: String,
     sink: Mutex<Sender<FromAgent>>,
 }
 
-/// What a record is, as its delivery report says it.
-const ROW: usize = 0;
-const DEAD_LETTER: usize = 1;
+/// Counts of one phase.
+#[derive(Default)]
+struct Delivered {
+    rows: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+/// What was delivered of the payloads that were due in one phase.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) dead_letters: u64,
+}
+
+/// What a record is, as its delivery report says it: a row or a dead letter, and the phase in which its
+/// payload was due.
+#[derive(Clone, Copy)]
+enum Kind {
+    Row(usize),
+    DeadLetter(usize),
+}
+
+impl Kind {
+    fn to_opaque(self) -> usize {
+        match self {
+            Self::Row(phase) => phase << 1,
+            Self::DeadLetter(phase) => phase << 1 | 1,
+        }
+    }
+
+    fn from_opaque(opaque: usize) -> Self {
+        if opaque & 1 == 0 { Self::Row(opaque >> 1) } else { Self::DeadLetter(opaque >> 1) }
+    }
+}
 
 struct Counting(Arc<Counted>);
 
@@ -73,15 +106,17 @@ impl ClientContext for Counting {}
 impl ProducerContext for Counting {
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, kind: usize) {
-        match result {
-            Ok(_) if kind == ROW => self.0.rows.fetch_add(1, Ordering::Relaxed),
-            Ok(_) => self.0.dead_letters.fetch_add(1, Ordering::Relaxed),
-            Err((error, _)) => {
-                self.0.fail(error);
-                0
-            }
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        if let Err((error, _)) = result {
+            return self.0.fail(error);
+        }
+        let counter = match Kind::from_opaque(opaque) {
+            Kind::Row(phase) => self.0.phases.get(phase).map(|of| &of.rows),
+            Kind::DeadLetter(phase) => self.0.phases.get(phase).map(|of| &of.dead_letters),
         };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -115,8 +150,7 @@ impl Outlet {
         };
         let dead_letters = spec.dead_letter.and_then(named);
         let counted = Arc::new(Counted {
-            rows: AtomicU64::new(0),
-            dead_letters: AtomicU64::new(0),
+            phases: assignment.timeline.0.iter().map(|_| Delivered::default()).collect(),
             failed: AtomicBool::new(false),
             name: name.to_owned(),
             sink: Mutex::new(sink),
@@ -144,23 +178,25 @@ impl Outlet {
         self.rows.is_some()
     }
 
-    /// Counts rows that were written to a file, or fails the case.
-    pub(super) fn filed(&self, outcome: std::io::Result<u64>) {
+    /// Counts rows that were written to a file, by phase, or fails the case.
+    pub(super) fn filed(&self, outcome: std::io::Result<Vec<u64>>) {
         match outcome {
             Ok(rows) => {
-                self.counted.rows.fetch_add(rows, Ordering::Relaxed);
+                for (phase, rows) in self.counted.phases.iter().zip(rows) {
+                    phase.rows.fetch_add(rows, Ordering::Relaxed);
+                }
             }
             Err(error) => self.counted.fail(&error),
         }
     }
 
     /// Hands rows on. Waits where the client's queue is full.
-    pub(super) fn write(&self, rows: &[Row<'_>], control: &Control) {
+    pub(super) fn write(&self, rows: &[Row<'_>], phase: usize, control: &Control) {
         let Some(topic) = &self.rows else { return };
         for row in rows {
             // A row of texts and finite numbers can always be written.
             let Ok(json) = serde_json::to_vec(row) else { continue };
-            let record = BaseRecord::with_opaque_to(topic, ROW)
+            let record = BaseRecord::with_opaque_to(topic, Kind::Row(phase).to_opaque())
                 .key(row.user_id.unwrap_or_default())
                 .payload(&json);
             self.send(record, control);
@@ -182,7 +218,9 @@ impl Outlet {
             all.insert(Header { key, value: Some(value) })
         });
         let mut record =
-            BaseRecord::with_opaque_to(topic, DEAD_LETTER).payload(letter.value).headers(headers);
+            BaseRecord::with_opaque_to(topic, Kind::DeadLetter(letter.phase).to_opaque())
+                .payload(letter.value)
+                .headers(headers);
         if !letter.key.is_empty() {
             record = record.key(letter.key);
         }
@@ -219,11 +257,14 @@ impl Outlet {
         }
     }
 
-    /// What was delivered since the last time.
-    pub(super) fn written(&self) -> Written {
+    /// What was delivered since the last time of payloads that were due in a phase.
+    pub(super) fn written(&self, phase: usize) -> Written {
+        let of = self.counted.phases.get(phase);
+        let taken =
+            |counter: Option<&AtomicU64>| counter.map_or(0, |n| n.swap(0, Ordering::Relaxed));
         Written {
-            rows: self.counted.rows.swap(0, Ordering::Relaxed),
-            dead_letters: self.counted.dead_letters.swap(0, Ordering::Relaxed),
+            rows: taken(of.map(|of| &of.rows)),
+            dead_letters: taken(of.map(|of| &of.dead_letters)),
         }
     }
 }

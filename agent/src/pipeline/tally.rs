@@ -1,6 +1,6 @@
 //! What a pipeline did, by the phase in which payloads were due.
 
-use super::hand::Outcome;
+use super::{hand::Outcome, outlet::Written};
 use mallard_health::validate::Reason;
 use mallard_protocol::pipeline::PipelineSlice;
 
@@ -34,9 +34,15 @@ impl PhaseTally {
         }
     }
 
+    /// Adds what was delivered of this phase's payloads.
+    pub(super) fn deliver(&mut self, written: Written) {
+        self.slice.rows_written += written.rows;
+        self.slice.dead_letters += written.dead_letters;
+    }
+
     /// What was counted since the last time; `None` if nothing was.
     pub(super) fn close(&mut self) -> Option<PipelineSlice> {
-        if self.slice.messages == 0 {
+        if self.slice.messages + self.slice.rows_written + self.slice.dead_letters == 0 {
             return None;
         }
         let Self { mut slice, reasons } = std::mem::take(self);

@@ -577,6 +577,12 @@ pub struct SeriesRow {
     pub end_to_end_max_us: Option<u64>,
     /// Lag summed over groups and partitions, from the broker's end offsets.
     pub lag: Option<u64>,
+    /// Records that consumers had received and not processed at the interval's end.
+    #[serde(default)]
+    pub queue: Option<u64>,
+    /// Time in which consumers' partitions were paused, summed over instances.
+    #[serde(default)]
+    pub paused_us: u64,
     /// Rebalances that ended.
     pub rebalances: u64,
 }

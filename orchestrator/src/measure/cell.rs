@@ -55,6 +55,8 @@ pub(super) struct Cell {
     /// lag compares offsets of the same interval.
     pub(super) end_offsets: Vec<PartitionOffset>,
     pub(super) positions: Vec<(usize, usize, i64)>,
+    /// By consumer instance: its reader, and what it had received and not processed at the end.
+    pub(super) queues: Vec<(usize, u64)>,
     /// Groups that are not the case's own.
     pub(super) groups: Vec<GroupSample>,
 }
@@ -73,6 +75,7 @@ impl Cell {
             outstanding: 0,
             end_offsets: Vec::new(),
             positions: Vec::new(),
+            queues: Vec::new(),
             groups: Vec::new(),
         }
     }
@@ -102,6 +105,13 @@ impl Cell {
     pub(super) fn add_received(&mut self, received: &Received) {
         self.tally.receiving.absorb(&received.receiving);
         received.arrived.iter().for_each(|(_, _, part)| self.tally.arrived.absorb(part));
+    }
+
+    /// What a reader's instances had received and not processed, of all readers without one; `None`
+    /// without instances.
+    pub(super) fn queue_of(&self, reader: Option<usize>) -> Option<u64> {
+        let wanted = self.queues.iter().filter(|(of, _)| reader.is_none_or(|wanted| wanted == *of));
+        wanted.map(|(_, depth)| *depth).reduce(|a, b| a + b)
     }
 
     /// Turns the cell into rows. `lag` is by reader: sum and largest.
@@ -181,6 +191,8 @@ impl Cell {
             end_to_end_p99_us: at(&arrived.end_to_end, 0.99),
             end_to_end_max_us: arrived.end_to_end.max(),
             lag,
+            queue: self.queue_of(None),
+            paused_us: receiving.paused_us,
             rebalances: receiving.rebalances,
         }
     }

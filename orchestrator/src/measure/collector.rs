@@ -406,6 +406,7 @@ impl Collector {
         if let Some(cell) = self.cell_mut(start_us) {
             cell.add_received(&received);
             cell.positions.extend(positions);
+            cell.queues.push((reader, interval.totals.in_work));
         } else {
             for (reader, slot, offset) in positions {
                 self.lag.set_position(reader, slot, offset);
@@ -465,11 +466,15 @@ impl Collector {
         }
         let lags = self.note_lag(start_us, end_us, measured);
         let groups = self.note_groups(&cell, measured);
+        if measured {
+            self.note_queues(&cell);
+        }
         for watch in &mut self.watches {
             let lag = &self.lag;
             let of = |reader, slot| lag.of(reader, slot);
             watch.lag((start_us, end_us), &self.roster, &of);
             watch.groups((start_us, end_us), &groups, &self.roster);
+            watch.queue((start_us, end_us), &|reader| cell.queue_of(reader));
             watch.release(start_us, end_us, cell.cut_us, &self.roster);
         }
         self.partitions.close_before(self.released_us);
@@ -492,6 +497,19 @@ impl Collector {
             add_groups(&mut self.whole, intervals.iter(), &|_| true, of_cell, due);
         }
         intervals
+    }
+
+    /// What consumers had received and not processed at the end of an interval.
+    fn note_queues(&mut self, cell: &Cell) {
+        let time_us = cell.end_us - cell.start_us;
+        for (reader, tally) in self.readers.iter_mut().enumerate() {
+            if let Some(depth) = cell.queue_of(Some(reader)) {
+                tally.queue.record(depth, time_us);
+            }
+        }
+        if let Some(depth) = cell.queue_of(None) {
+            self.whole.queue.record(depth, time_us);
+        }
     }
 
     /// Lag at the end of an interval, by reader: sum and largest.

@@ -443,7 +443,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         errors: Vec::new(),
         through: None,
         client: None,
-        written: None,
+        paused_us: 0,
     };
     let report = |((start_us, end_us), sequence): (&(u64, u64), u64)| IntervalReport {
         sequence,

@@ -137,7 +137,10 @@ impl Received {
         };
         let mut summary = Self {
             origin: Origin { agent: instance.agent, role: instance.role, topic: None },
-            receiving: receiving_of(interval, foreign),
+            receiving: Receiving {
+                instance_time_us: report.end_us.saturating_sub(report.start_us),
+                ..receiving_of(interval, foreign)
+            },
             topics: Vec::new(),
             arrived: Vec::new(),
             pipeline: Vec::new(),
@@ -193,8 +196,8 @@ fn receiving_of(interval: &ConsumerInterval, foreign: u64) -> Receiving {
         foreign,
         polls: interval.polls,
         empty_polls: interval.empty_polls,
+        paused_us: interval.paused_us,
         commit: interval.commit.clone(),
-        written: interval.written.unwrap_or_default(),
         ..Receiving::default()
     };
     add_codes(&mut receiving.errors, interval.errors.iter().map(|(code, n)| (code, *n)));

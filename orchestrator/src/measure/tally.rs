@@ -15,11 +15,7 @@ use super::{
     slope::LeastSquares,
     through::ThroughOutcome,
 };
-use mallard_protocol::{
-    histogram::Histogram,
-    interval::ClientStats,
-    pipeline::{PipelineSlice, Written},
-};
+use mallard_protocol::{histogram::Histogram, interval::ClientStats, pipeline::PipelineSlice};
 use std::collections::BTreeMap;
 
 /// Distinct error codes that are told apart. librdkafka has fewer than 200; what goes beyond is counted
@@ -50,6 +46,8 @@ pub struct Tally {
     pub resources: Vec<ResourceTally>,
     /// Lag of consumers.
     pub lag: LagTally,
+    /// What consumers have received and not processed yet.
+    pub queue: Depth,
     /// Groups that are not the case's own.
     pub observed: ObservedTally,
     /// What is known at the end only.
@@ -125,6 +123,10 @@ pub struct Due {
 /// Consumers by event time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receiving {
+    /// Time of all instances together, in microseconds.
+    pub instance_time_us: u64,
+    /// Time in which their partitions were paused, in microseconds.
+    pub paused_us: u64,
     /// Records received.
     pub received: u64,
     /// Key and value bytes of these.
@@ -151,8 +153,6 @@ pub struct Receiving {
     pub payloads: u64,
     /// Samples of those that were not rejected.
     pub samples: u64,
-    /// Rows and dead letters that brokers acknowledged.
-    pub written: Written,
 }
 
 /// Records received, by the phase in which they were due.
@@ -179,20 +179,30 @@ pub struct PipelineTally {
     pub dropped: BTreeMap<String, u64>,
 }
 
-/// Statistics of producers' clients: sums of the means that clients give for each of their windows.
+/// Statistics of producers' clients. Clients give means for each of their windows; here are the sums that
+/// these are means of, and the counts they are over, so that a window in which little happened weighs
+/// little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientTally {
     /// Windows summed.
     pub windows: u64,
-    /// Sum of mean batch sizes in bytes.
+    /// Batches.
+    pub batches: u64,
+    /// Their bytes.
     pub batch_bytes: f64,
-    /// Sum of mean records in a batch.
+    /// Records in them.
     pub batch_records: f64,
-    /// Sum of mean queue times in microseconds.
+    /// Records that left the queue.
+    pub dequeued: u64,
+    /// Their time in it, in microseconds.
     pub queue_us: f64,
-    /// Sum of mean round trips in microseconds.
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Their round trips, in microseconds.
     pub round_trip_us: f64,
-    /// Sum of mean throttle times in microseconds.
+    /// Answers that said whether they throttle.
+    pub throttle_answers: u64,
+    /// The time they throttled for, in microseconds.
     pub throttle_us: f64,
     /// Requests sent again.
     pub retries: u64,
@@ -202,6 +212,17 @@ pub struct ClientTally {
     pub wire_sent_bytes: u64,
     /// Bytes acknowledged in the intervals that the wire's bytes belong to.
     pub acked_bytes: u64,
+}
+
+/// The depth of a queue, once an interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Depth {
+    /// Intervals with a depth, weighted by their time in microseconds.
+    pub time_us: u64,
+    /// Sum of depth times microseconds.
+    pub record_us: f64,
+    /// Largest.
+    pub max: u64,
 }
 
 /// Lag, once an interval.
@@ -320,6 +341,8 @@ impl Due {
 
 impl Receiving {
     pub(super) fn absorb(&mut self, other: &Self) {
+        self.instance_time_us += other.instance_time_us;
+        self.paused_us += other.paused_us;
         self.received += other.received;
         self.received_bytes += other.received_bytes;
         self.foreign += other.foreign;
@@ -333,8 +356,6 @@ impl Receiving {
         self.commit.add(&other.commit);
         self.payloads += other.payloads;
         self.samples += other.samples;
-        self.written.rows += other.written.rows;
-        self.written.dead_letters += other.written.dead_letters;
     }
 }
 
@@ -357,6 +378,8 @@ impl PipelineTally {
         mine.messages += other.messages;
         mine.samples += other.samples;
         mine.rows += other.rows;
+        mine.rows_written += other.rows_written;
+        mine.dead_letters += other.dead_letters;
         mine.decode_ns.add(&other.decode_ns);
         mine.validate_ns.add(&other.validate_ns);
         mine.flatten_ns.add(&other.flatten_ns);
@@ -377,6 +400,10 @@ impl Arrived {
 impl ClientTally {
     pub(super) fn absorb(&mut self, other: &Self) {
         self.windows += other.windows;
+        self.batches += other.batches;
+        self.dequeued += other.dequeued;
+        self.requests += other.requests;
+        self.throttle_answers += other.throttle_answers;
         self.batch_bytes += other.batch_bytes;
         self.batch_records += other.batch_records;
         self.queue_us += other.queue_us;
@@ -394,14 +421,28 @@ impl ClientTally {
         let since =
             |pick: fn(&ClientStats) -> u64| pick(now).saturating_sub(before.map_or(0, pick));
         self.windows += 1;
-        self.batch_bytes += now.batch_bytes_mean;
-        self.batch_records += now.batch_records_mean;
-        self.queue_us += now.queue_us_mean;
-        self.round_trip_us += now.round_trip_us_mean;
-        self.throttle_us += now.throttle_ms_mean * 1_000.0;
+        self.batches += now.batches;
+        self.dequeued += now.dequeued;
+        self.requests += now.requests;
+        self.throttle_answers += now.throttle_answers;
+        self.batch_bytes += sum(now.batch_bytes_mean, now.batches);
+        self.batch_records += sum(now.batch_records_mean, now.batches);
+        self.queue_us += sum(now.queue_us_mean, now.dequeued);
+        self.round_trip_us += sum(now.round_trip_us_mean, now.requests);
+        self.throttle_us += sum(now.throttle_ms_mean * 1_000.0, now.throttle_answers);
         self.retries += since(|stats| stats.retries);
         self.errors += since(|stats| stats.errors);
         self.wire_sent_bytes += since(|stats| stats.wire_sent_bytes);
+    }
+}
+
+impl Depth {
+    /// Adds the depth at the end of an interval that took `time_us`.
+    #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
+    pub fn record(&mut self, depth: u64, time_us: u64) {
+        self.time_us += time_us;
+        self.record_us += depth as f64 * time_us as f64;
+        self.max = self.max.max(depth);
     }
 }
 
@@ -424,6 +465,12 @@ impl LagTally {
     }
 }
 
+/// What a mean is over.
+#[expect(clippy::cast_precision_loss, reason = "counts of a few seconds")]
+fn sum(mean: f64, count: u64) -> f64 {
+    mean * count as f64
+}
+
 /// Adds counts by code, with a limit on the number of codes.
 pub fn add_codes<'a>(
     into: &mut BTreeMap<String, u64>,
@@ -437,5 +484,38 @@ pub fn add_codes<'a>(
             *into.entry(if room { code.clone() } else { OTHER_CODES.to_owned() }).or_default() +=
                 count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::metrics;
+
+    #[test]
+    fn a_window_of_a_client_weighs_what_happened_in_it() {
+        let window = |batches: u64, records: f64| ClientStats {
+            batches,
+            batch_records_mean: records,
+            ..ClientStats::default()
+        };
+        let mut tally = Tally::default();
+        // The last one is a drain: nothing was sent.
+        for window in [window(90, 10.0), window(10, 30.0), window(0, 0.0)] {
+            tally.client.record(&window, None);
+        }
+        let value = |name: &str| (metrics::find(name).expect("a metric").value)(&tally);
+        assert_eq!(value("produce.client.batch_records"), Some(12.0));
+        assert_eq!(value("produce.client.round_trip"), None);
+    }
+
+    #[test]
+    fn a_queues_depth_is_weighed_by_time() {
+        let mut tally = Tally::default();
+        tally.queue.record(100, 3_000_000);
+        tally.queue.record(500, 1_000_000);
+        let value = |name: &str| (metrics::find(name).expect("a metric").value)(&tally);
+        assert_eq!(value("consume.queue.mean"), Some(200.0));
+        assert_eq!(value("consume.queue.max"), Some(500.0));
     }
 }

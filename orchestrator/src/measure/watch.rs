@@ -330,6 +330,23 @@ impl Watch {
         }
     }
 
+    /// Feeds the depth of consumers' queues at the end of an interval: `depth` by reader, or of all.
+    pub(super) fn queue(
+        &mut self,
+        (start_us, end_us): (u64, u64),
+        depth: &dyn Fn(Option<usize>) -> Option<u64>,
+    ) {
+        let wanted = self.expectation.metric.name.starts_with("consume.queue.");
+        let reader = match self.who {
+            Who::All => None,
+            Who::Reader(reader) => Some(reader),
+            _ => return,
+        };
+        if let Some(depth) = depth(reader).filter(|_| wanted && self.windows.contains(start_us)) {
+            self.feed(start_us, 0, |tally| tally.queue.record(depth, end_us - start_us));
+        }
+    }
+
     /// Feeds what became known of observed groups in an interval.
     pub(super) fn groups(
         &mut self,

@@ -48,12 +48,10 @@ impl Building<'_> {
             );
             self.reader.error(&name.at, message, "shorten it, or give the run a shorter `--id`");
         }
+        let consumers = self.scenario.consumers.iter();
         let used = self.scenario.producers.iter().any(|(_, p)| p.sends_to(&name.value))
-            || self
-                .scenario
-                .consumers
-                .iter()
-                .any(|(_, c)| c.topics.value.iter().any(|topic| topic.value == name.value));
+            || consumers.clone().any(|(_, c)| c.writes_to(&name.value))
+            || consumers.flat_map(|(_, c)| &c.topics.value).any(|read| read.value == name.value);
         // A group that is observed may read any topic.
         if !used && self.scenario.observe.groups.is_empty() {
             let message = format!("nobody produces to or consumes from the topic `{}`", name.value);

@@ -150,6 +150,7 @@ const COUNTED: &[(&str, Counted)] = &[
     ("late", |row| row.late),
     ("queue_full", |row| row.queue_full),
     ("backpressure", |row| row.backpressure_us),
+    ("paused", |row| row.paused_us),
 ];
 
 /// Columns of which the highest counts.
@@ -157,6 +158,7 @@ const LEVELS: &[(&str, Highest)] = &[
     ("not_sent", |row| Some(row.not_sent)),
     ("outstanding", |row| Some(row.outstanding)),
     ("lag", |row| row.lag),
+    ("queue", |row| row.queue),
     ("rebalances", |row| Some(row.rebalances)),
     ("service_max", |row| row.service_max_us),
     ("response_max", |row| row.response_max_us),
@@ -205,11 +207,13 @@ impl Row {
         sums.late += row.late;
         sums.queue_full += row.queue_full;
         sums.backpressure_us += row.backpressure_us;
+        sums.paused_us += row.paused_us;
         sums.rebalances += row.rebalances;
         sums.not_sent = sums.not_sent.max(row.not_sent);
         sums.outstanding = sums.outstanding.max(row.outstanding);
         let highest = [
             (&mut sums.lag, row.lag),
+            (&mut sums.queue, row.queue),
             (&mut sums.slip_max_us, row.slip_max_us),
             (&mut sums.service_max_us, row.service_max_us),
             (&mut sums.response_max_us, row.response_max_us),

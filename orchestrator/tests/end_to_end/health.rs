@@ -1,9 +1,10 @@
 //! The health suite in its short form, on the embedded broker.
 
-use crate::world::{assert_accounts_add_up, count, metric};
+use crate::world::{RUN, assert_accounts_add_up, cluster_file, count, metric, sandbox};
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{
+    kafka,
     mallard::{Run, Sandbox},
     paths,
 };
@@ -52,4 +53,71 @@ fn the_load_scenarios_keep_their_shape_when_they_are_short() {
     arguments.extend(set.iter().flat_map(|set| ["--set", *set]));
     let (_sandbox, run) = run_suite(&arguments);
     assert_eq!(run.cases().len(), 3);
+}
+
+/// The shipped burst in its short form, on a real Kafka; `change` rewrites the file first.
+fn burst_on_kafka(
+    set: &[&str],
+    change: impl FnOnce(&Sandbox, String) -> String,
+) -> (Sandbox, Value) {
+    let kafka = kafka::shared(3);
+    let file = paths::workspace().join("scenarios/health/burst.yaml");
+    let text = std::fs::read_to_string(file).expect("the shipped file");
+    let sandbox = sandbox("", &cluster_file(kafka, 2, ""));
+    sandbox.file("s.yaml", change(&sandbox, text));
+    let set = set.iter().flat_map(|set| ["--set", *set]);
+    let outcome = sandbox.mallard(RUN.into_iter().chain(set));
+    let run = sandbox.latest_run();
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    (sandbox, result)
+}
+
+fn diagnosis<'a>(result: &'a Value, code: &str) -> Option<&'a Value> {
+    let told = result["interpretation"]["diagnoses"].as_array().expect("a list");
+    told.iter().find(|diagnosis| diagnosis["code"] == code)
+}
+
+#[test]
+fn a_burst_is_measured_in_backpressure_queue_lag_and_recovery() {
+    testkit::require!(kafka);
+    let targets = "targets=[records.lost == 0, consume.recovery_time.max < 1m, \
+                   consume.queue.max of phase hold-2 < 100000, \
+                   consume.backpressure_share of consumer flink <= 1]";
+    let set = ["base=200/s", "peak=800/s", "calm=2s", "burst=3s", targets];
+    let (sandbox, result) = burst_on_kafka(&set, |_, text| text);
+    for name in ["produce.backpressure_share", "consume.backpressure_share", "consume.queue.mean"] {
+        assert!(metric(&result, name) >= 0.0);
+    }
+    assert_eq!(metric(&result, "pipeline.samples"), (200 * 4 + 800 * 3) as f64 * 5.0);
+    let series = sandbox.latest_run().cases()[0].join("series.csv");
+    let series = std::fs::read_to_string(series).expect("a series");
+    let head: Vec<_> = series.lines().next().expect("a head").split(',').collect();
+    let at = head.iter().position(|name| *name == "queue").expect("a column");
+    let depths =
+        series.lines().skip(1).filter_map(|row| row.split(',').nth(at)?.parse::<u64>().ok());
+    assert_eq!(depths.count(), series.lines().count() - 1, "every interval has a depth");
+}
+
+#[test]
+fn a_consumer_that_cannot_take_a_burst_queues_holds_back_and_is_named() {
+    testkit::require!(kafka);
+    // 200 records a second, whatever the machine, and no more than 400 of them in the queue.
+    let slow = |_: &Sandbox, text: String| {
+        let process = text.lines().find(|line| line.contains("process:")).expect("a pipeline");
+        let text = text.replace(process, "    work: 5ms").replace("    instances: 4\n", "");
+        let dead_letters = "  health-data-dlq: {partitions: 3}\n";
+        text.replace(dead_letters, "")
+    };
+    let targets = "targets=[consume.queue.max of phase hold-2 > 200, records.lost == 0, \
+                   consume.backpressure_share of phase hold-2 > 0, consume.recovery_time.max > 0s]";
+    let set = ["base=50/s", "peak=1500/s", "calm=2s", "burst=2s", targets];
+    let (_sandbox, result) = burst_on_kafka(&set, slow);
+    let expectations = result["expectations"].as_array().expect("a list");
+    assert!(expectations.iter().all(|e| e["passed"] == true), "{expectations:#?}");
+    // Lag counts what waits in the queue, too, and what the broker still has.
+    assert!(metric(&result, "consume.lag.max") > metric(&result, "consume.queue.max"));
+    let told = diagnosis(&result, "consumer_limits").unwrap_or_else(|| panic!("{result:#}"));
+    assert!(told["text"].as_str().is_some_and(|text| text.contains("flink")), "{told}");
 }

@@ -61,6 +61,9 @@ fn pipeline_on_kafka(format: &str) {
     is("pipeline.dropped", 60);
     is("pipeline.samples", (PAYLOADS - 40) * 5);
     is("pipeline.rows", rows_left());
+    // The last of them are delivered in the drain.
+    is("pipeline.rows_written", rows_left());
+    is("pipeline.dead_letters", 40);
     for defect in Defect::ALL {
         let side = if defect.is_of_sample() { "dropped" } else { "rejected" };
         is(&format!("pipeline.{side}.{}", defect.name().replace('-', "_")), 10);
@@ -148,6 +151,10 @@ fn rows_come_to_files_in_batches() {
     let outcome = sandbox.mallard(["run", "s.yaml"]);
     let run = sandbox.latest_run();
     run.assert_went_well(&outcome);
+    let result = run.only_result();
+    assert!(metric(&result, "pipeline.rows") > 0.0);
+    // With the last file, which has fewer rows and is closed at the very end.
+    assert_eq!(metric(&result, "pipeline.rows_written"), metric(&result, "pipeline.rows"));
     let files = sandbox.files_below("rows");
     assert!(!files.is_empty());
     for file in files {
@@ -155,6 +162,33 @@ fn rows_come_to_files_in_batches() {
         assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{}", file.display());
         assert!(file.to_string_lossy().ends_with(".parquet"), "{}", file.display());
     }
+}
+
+#[test]
+fn a_stage_that_is_slow_on_purpose_is_named_with_its_share_and_remedy() {
+    let sandbox = Sandbox::new();
+    let scenario = format!(
+        "name: slow\n\
+         load:\n  - hold: {{for: 2s}}\n\
+         consumers:\n  flink:\n    source: {{memory: {{payloads: 100, health: {{samples: 5}}}}}}\n    \
+         process: {{decode: json, rows: {{to: {{files: {{folder: {}, batch: 1}}}}}}}}\n",
+        sandbox.path("rows").display()
+    );
+    sandbox.file("s.yaml", scenario);
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    let run = sandbox.latest_run();
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
+    let told = result["interpretation"]["diagnoses"].as_array().expect("a list");
+    let told = told.iter().find(|diagnosis| diagnosis["code"] == "pipeline_stage");
+    let told = told.unwrap_or_else(|| panic!("{:#}", result["interpretation"]));
+    let text = told["text"].as_str().expect("a text");
+    // A file for every payload takes far longer than decoding five samples.
+    assert!(text.contains("flink spends most of its time in the stage write"), "{text}");
+    assert!(text.contains("pipeline.write.mean") && text.contains("beside it decode"), "{text}");
+    assert!(told["remedy"].as_str().is_some_and(|remedy| remedy.contains("`batch` (now 1 rows)")));
+    let page = run.text("report.html");
+    assert!(page.contains("in the stage write"), "the page tells it");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Schemas' ids from a schema registry: in every record that is sent, and asked of every record that is
 //! decoded.
 
-use crate::world::{RUN, assert_went_well, cluster_file, metric, sandbox};
+use crate::world::{RUN, cluster_file, metric, sandbox};
 use mallard_health::encode::avro::SCHEMA;
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, net::TcpListener};
@@ -56,7 +56,7 @@ fn records_carry_the_registered_id_and_headers_and_are_decoded_by_it() {
     sandbox.set("REGISTRY_PASSWORD", "wonderland");
     let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_eq!(metric(&result, "pipeline.messages") as u64, PAYLOADS);
     assert_eq!(metric(&result, "pipeline.rejected"), 0.0);
@@ -81,7 +81,7 @@ fn records_carry_the_registered_id_and_headers_and_are_decoded_by_it() {
 
     let topic = kafka.list_topics().into_iter().find(|topic| topic.contains(&run.id()));
     let content =
-        kafka.read_topic(&topic.expect("--keep leaves it"), Isolation::ReadUncommitted, 400);
+        kafka.read_topic(&topic.expect("--keep leaves it"), Isolation::ReadUncommitted, 1_000);
     let mut seen = BTreeMap::new();
     for record in
         content.records.iter().filter(|r| r.headers.iter().any(|(key, _)| key == "source"))
@@ -107,7 +107,7 @@ fn records_with_another_schemas_id_are_rejected() {
     let sandbox = sandbox(&scenario(&format, &decode), "kafka: embedded\nhosts: [local: {}]\n");
     let outcome = sandbox.mallard(RUN);
     let run = sandbox.latest_run();
-    assert_went_well(&outcome, &run);
+    run.assert_went_well(&outcome);
     assert_eq!(metric(&run.only_result(), "pipeline.rejected.undecodable") as u64, PAYLOADS);
 }
 
@@ -160,7 +160,7 @@ fn payloads_are_generated_with_a_registered_id() {
     let place = ["--topic", "health-registered", "--cluster", "c.yaml"];
     let rest = ["--registry", &*url, "--registry-user", "alice"];
     let outcome = sandbox.mallard([&words[..], &place[..], &rest[..]].concat());
-    assert_went_well(&outcome, &sandbox.latest_run());
+    sandbox.latest_run().assert_went_well(&outcome);
     let content = kafka.read_topic("health-registered", Isolation::ReadUncommitted, 100);
     assert_eq!(content.total(), 100);
     for record in &content.records {
@@ -170,7 +170,7 @@ fn payloads_are_generated_with_a_registered_id() {
     kafka.delete_topic("health-registered");
 
     let refused =
-        sandbox.mallard([&words[..5], &["--format", "json"], &place[..], &rest[..]].concat());
+        sandbox.mallard([&words[..4], &["--format", "json"], &place[..], &rest[..]].concat());
     refused.assert_code(2);
     assert!(refused.stderr.contains("`--format avro`"), "{}", refused.stderr);
 }

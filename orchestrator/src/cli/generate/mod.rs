@@ -201,6 +201,8 @@ fn config(args: &HealthArgs) -> Result<Config, String> {
         start_ms: args.start.map_or(default.start_ms, Timestamp::as_millisecond),
         step_us: 1_000_000 / u64::from(args.rate.unwrap_or(1)),
         seed: args.seed,
+        // Files of different seeds have no id in common; of the same seed they are the same.
+        run: u32::try_from(args.seed).unwrap_or(u32::MAX),
         ..default
     };
     config.check().map_err(|error| error.to_string())?;

@@ -63,20 +63,7 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         0,
         Vec::new(),
     );
-    let format = fields.default(
-        "format",
-        "How payloads are written: JSON, Avro, or Avro in Confluent's wire format.",
-        format(),
-        "json",
-        HealthFormat::Json,
-    );
-    let headers = fields.default(
-        "headers",
-        "Whether every record says in headers what its payload is: `request-id`, `device-id`, `app-version`, `sample-count`.",
-        flag(),
-        false,
-        false,
-    );
+    let (format, headers) = form(fields);
     let seed = fields.optional(
         "seed",
         "Its own seed. The same seed gives the same payloads.",
@@ -100,6 +87,25 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         return None;
     }
     Some(spec)
+}
+
+/// How payloads are written, and whether headers say what they are.
+fn form(fields: &mut Fields<'_>) -> (Option<HealthFormat>, Option<bool>) {
+    let format = fields.default(
+        "format",
+        "How payloads are written: JSON, Avro, or Avro in Confluent's wire format.",
+        format(),
+        "json",
+        HealthFormat::Json,
+    );
+    let headers = fields.default(
+        "headers",
+        "Whether every record says in headers what its payload is: `request-id`, `device-id`, `app-version`, `sample-count`.",
+        flag(),
+        false,
+        false,
+    );
+    (format, headers)
 }
 
 fn types() -> impl Shape<Value = Vec<String>> {

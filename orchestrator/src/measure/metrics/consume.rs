@@ -12,7 +12,7 @@ const LAGGING: Scopes =
 
 /// All metrics of consumers but those that are statistics of a histogram.
 pub(super) fn metrics() -> Vec<Metric> {
-    flow().into_iter().chain(lag()).chain(rebalances()).collect()
+    flow().into_iter().chain(queue()).chain(lag()).chain(rebalances()).collect()
 }
 
 fn flow() -> Vec<Metric> {
@@ -83,6 +83,51 @@ fn flow() -> Vec<Metric> {
             "sum over measured intervals",
             AGENT,
             |t| count(t.receiving.foreign)
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
+fn queue() -> Vec<Metric> {
+    const QUEUED: Scopes = Scopes::CONSUMER.and(Scopes::PHASE);
+    const HELD: &str = "the consumers' counters at the interval's end";
+    vec![
+        metric!(
+            "consume.queue.max",
+            "records",
+            true,
+            Consumers,
+            QUEUED,
+            "most records that consumers had received and not yet processed, summed over instances: \
+             those that wait for a pipeline or for work, or are at it",
+            "largest, over measured intervals, of the sum of (received - processed)",
+            HELD,
+            |t| (t.queue.time_us > 0).then_some(t.queue.max as f64)
+        ),
+        metric!(
+            "consume.queue.mean",
+            "records",
+            true,
+            Consumers,
+            QUEUED,
+            "records that consumers had received and not yet processed, mean over time, summed over \
+             instances",
+            "mean over measured intervals, weighted by their time, of the sum of (received - \
+             processed)",
+            HELD,
+            |t| (t.queue.time_us > 0).then(|| t.queue.record_us / t.queue.time_us as f64)
+        ),
+        metric!(
+            "consume.backpressure_share",
+            "ratio",
+            true,
+            Consumers,
+            READING,
+            "share of time in which consumers had their partitions paused, since too much of what they \
+             had received waited to be processed",
+            "time paused / time of all instances, in measured intervals",
+            AGENT,
+            |t| ratio(t.receiving.paused_us, t.receiving.instance_time_us)
         ),
     ]
 }

@@ -83,10 +83,11 @@ fn counts() -> Vec<Metric> {
             true,
             Pipelines,
             READING,
-            "rows that the broker has acknowledged, or that are in files, in measured intervals",
-            "count, whenever their payloads were due",
+            "rows of these payloads that the broker has acknowledged, or that are in files, be it in \
+             the drain",
+            "count",
             "delivery reports, and files that were closed",
-            |t| count(t.receiving.written.rows)
+            |t| count(t.pipeline.slice.rows_written)
         ),
         metric!(
             "pipeline.dead_letters",
@@ -94,10 +95,10 @@ fn counts() -> Vec<Metric> {
             true,
             Pipelines,
             READING,
-            "dead letters that the broker has acknowledged in measured intervals",
-            "count, whenever their payloads were due",
+            "dead letters of these payloads that the broker has acknowledged, be it in the drain",
+            "count",
             "delivery reports",
-            |t| count(t.receiving.written.dead_letters)
+            |t| count(t.pipeline.slice.dead_letters)
         ),
     ]
 }

@@ -1,7 +1,6 @@
 //! Metrics of producers: rates, shares, transactions, and what the client says of itself.
 
 use super::{Metric, Scopes, count, metric, per_second, ratio};
-use crate::measure::tally::ClientTally;
 
 const AGENT: &str = "the agent's counters";
 const CLIENT: &str = "librdkafka's statistics";
@@ -242,12 +241,12 @@ fn transactions() -> Vec<Metric> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
-fn mean(client: &ClientTally, sum: f64) -> Option<f64> {
-    (client.windows > 0).then(|| sum / client.windows as f64)
+fn mean(sum: f64, count: u64) -> Option<f64> {
+    (count > 0).then(|| sum / count as f64)
 }
 
 const MEAN_OF_WINDOWS: &str =
-    "mean of the means that each client gives for each of its windows, unweighted";
+    "mean over all clients, each of their windows weighted by what happened in it";
 
 /// What librdkafka says of itself.
 pub(super) fn client() -> Vec<Metric> {
@@ -265,7 +264,7 @@ fn means() -> Vec<Metric> {
             "mean size of a batch",
             MEAN_OF_WINDOWS,
             CLIENT,
-            |t| mean(&t.client, t.client.batch_bytes)
+            |t| mean(t.client.batch_bytes, t.client.batches)
         ),
         metric!(
             "produce.client.batch_records",
@@ -276,7 +275,7 @@ fn means() -> Vec<Metric> {
             "mean records in a batch",
             MEAN_OF_WINDOWS,
             CLIENT,
-            |t| mean(&t.client, t.client.batch_records)
+            |t| mean(t.client.batch_records, t.client.batches)
         ),
         metric!(
             "produce.client.queue_time",
@@ -287,7 +286,7 @@ fn means() -> Vec<Metric> {
             "mean time from the client taking a record to its request being sent",
             MEAN_OF_WINDOWS,
             CLIENT,
-            |t| mean(&t.client, t.client.queue_us)
+            |t| mean(t.client.queue_us, t.client.dequeued)
         ),
         metric!(
             "produce.client.round_trip",
@@ -298,7 +297,7 @@ fn means() -> Vec<Metric> {
             "mean round trip to the brokers",
             MEAN_OF_WINDOWS,
             CLIENT,
-            |t| mean(&t.client, t.client.round_trip_us)
+            |t| mean(t.client.round_trip_us, t.client.requests)
         ),
         metric!(
             "produce.client.throttle",
@@ -309,7 +308,7 @@ fn means() -> Vec<Metric> {
             "mean time that brokers throttled the client",
             MEAN_OF_WINDOWS,
             CLIENT,
-            |t| mean(&t.client, t.client.throttle_us)
+            |t| mean(t.client.throttle_us, t.client.throttle_answers)
         ),
     ]
 }

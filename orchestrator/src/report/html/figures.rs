@@ -102,6 +102,26 @@ const GROUPS: &[Group] = &[
         ],
     ),
     (
+        "Pipeline",
+        &[
+            ("payloads", "pipeline.messages.rate"),
+            ("samples", "pipeline.samples.rate"),
+            ("one payload, average", "pipeline.payload.mean"),
+            ("one payload, P95", "pipeline.payload.p95"),
+            ("rejected payloads", "pipeline.rejected"),
+            ("dropped samples", "pipeline.dropped"),
+        ],
+    ),
+    (
+        "Consumers under load",
+        &[
+            ("largest lag", "consume.lag.max"),
+            ("deepest queue", "consume.queue.max"),
+            ("time held back", "consume.backpressure_share"),
+            ("longest time behind", "consume.recovery_time.max"),
+        ],
+    ),
+    (
         "Transactions",
         &[
             ("commits", "produce.transactions.committed.rate"),

@@ -71,8 +71,10 @@ struct BarView {
 }
 
 /// Metrics of the table beside those that expectations across cases name.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 12] = [
     "pipeline.samples.rate",
+    "pipeline.messages.rate",
+    "pipeline.payload.p95",
     "produce.acked.rate",
     "produce.acked.bytes_rate",
     "produce.client.wire_bytes_rate",
