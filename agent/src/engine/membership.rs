@@ -218,6 +218,11 @@ impl Membership {
 
     /// Commits what was processed of partitions that go to somebody else, so that they go on there.
     fn hand_back(&mut self, client: &Client, lost: &BTreeSet<Place>) {
+        // Before the start nothing was, and a commit in the middle of a group's first rebalances would only
+        // make it rebalance again.
+        if self.control.now_us().is_none() {
+            return;
+        }
         let processed = lost.iter().filter_map(|p| Some((*p, self.topics.position(*p)?)));
         let list = self.topics.list(processed);
         if list.is_empty() {
