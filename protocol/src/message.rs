@@ -9,6 +9,7 @@
 use crate::{
     ids::{InstanceId, TopicId},
     interval::{IntervalReport, PartitionOffset},
+    schedule::Share,
     workload::{Assignment, ClientProperties, TopicSpec},
 };
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,14 @@ pub enum ToAgent {
         topics: Vec<TopicId>,
         /// Groups that are not the case's own.
         groups: Vec<String>,
+    },
+    /// From now on producers of this agent also send what a lost agent's would have sent. Carried out once
+    /// for each number, and never for a number that is not higher than the last one.
+    TakeOver {
+        /// Number of the order, rising.
+        order: u32,
+        /// Producer instances of this agent, with records of their own schedule.
+        shares: Vec<(InstanceId, Share)>,
     },
     /// Ends the schedule now: nothing more is due. Records that are out are still waited for.
     StopLoad,

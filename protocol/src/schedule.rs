@@ -266,10 +266,49 @@ impl Schedule {
     }
 }
 
+/// Which records of a schedule somebody sends: every `stride`-th one, beginning with `offset`, as far as
+/// they are due at or after a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// From one record to the next.
+    pub stride: u64,
+    /// The first one, if nothing were due before `from_us`. Less than `stride`.
+    pub offset: u64,
+    /// Records that are due before this moment of the run's clock are left out.
+    pub from_us: u64,
+}
+
+impl Share {
+    /// What one of so many instances sends.
+    #[must_use]
+    pub fn of_instance(stride: u32, offset: u32) -> Self {
+        Self { stride: u64::from(stride.max(1)), offset: offset.into(), from_us: 0 }
+    }
+
+    /// One of several equal parts of this share, from a moment on: its records taken in turn, as
+    /// instances take those of a schedule. All parts together are the share, exactly. `None` if there is
+    /// no such part, or if records would have to be counted beyond 64 bits.
+    #[must_use]
+    pub fn part(self, part: u64, parts: u64, from_us: u64) -> Option<Self> {
+        (part < parts).then_some(())?;
+        let stride = self.stride.checked_mul(parts)?;
+        let offset = self.stride.checked_mul(part)?.checked_add(self.offset)?;
+        Some(Self { stride, offset, from_us: self.from_us.max(from_us) })
+    }
+
+    /// The first record of a schedule that belongs to it.
+    fn first(self, schedule: &Schedule) -> u64 {
+        let earlier = schedule.due_before(self.from_us);
+        let steps = earlier.saturating_sub(self.offset).div_ceil(self.stride);
+        self.offset.saturating_add(steps.saturating_mul(self.stride))
+    }
+}
+
 /// Walks one instance's records in the order in which they are due.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     schedule: &'a Schedule,
+    first: u64,
     next: u64,
     stride: u64,
     total: u64,
@@ -280,14 +319,14 @@ impl<'a> Cursor<'a> {
     /// A cursor over every `stride`-th record, the first one `offset`.
     #[must_use]
     pub fn new(schedule: &'a Schedule, stride: u32, offset: u32) -> Self {
-        let total = schedule.total();
-        Self {
-            schedule,
-            next: u64::from(offset),
-            stride: u64::from(stride.max(1)),
-            total,
-            segment: 0,
-        }
+        Self::over(schedule, Share::of_instance(stride, offset))
+    }
+
+    /// A cursor over a share of the records.
+    #[must_use]
+    pub fn over(schedule: &'a Schedule, share: Share) -> Self {
+        let (first, total) = (share.first(schedule), schedule.total());
+        Self { schedule, first, next: first, stride: share.stride, total, segment: 0 }
     }
 
     /// When the next record is due, or `None` when all are handed out.
@@ -304,15 +343,13 @@ impl<'a> Cursor<'a> {
 
     /// Moves on to the next record.
     pub fn advance(&mut self) {
-        self.next += self.stride;
+        self.next = self.next.saturating_add(self.stride);
     }
 
     /// How many of this instance's records are due strictly before a moment, handed out or not.
     #[must_use]
     pub fn due_before(&self, at_us: u64) -> u64 {
-        let first = self.next % self.stride;
-        let all = self.schedule.due_before(at_us);
-        if all > first { (all - first).div_ceil(self.stride) } else { 0 }
+        self.schedule.due_before(at_us).saturating_sub(self.first).div_ceil(self.stride)
     }
 }
 
@@ -419,6 +456,38 @@ mod tests {
             due.sort_unstable();
             let whole: Vec<_> = (0..schedule.total()).filter_map(|i| schedule.due_us(i)).collect();
             prop_assert!(whole.is_sorted());
+            prop_assert_eq!(due, whole);
+        }
+
+        #[test]
+        fn a_share_that_is_dealt_out_again_and_again_is_still_sent_exactly_once(
+            schedule in any_schedule(), stride in 1_u32..4,
+            deals in prop::collection::vec((0_usize..5, 1_u64..4, 0_u64..20_000_000), 0..4),
+        ) {
+            // Whoever is lost sends nothing from the moment on at which the others take over.
+            let mut senders: Vec<(Share, u64)> =
+                (0..stride).map(|offset| (Share::of_instance(stride, offset), u64::MAX)).collect();
+            let mut last_us = 0;
+            for (lost, parts, later_us) in deals {
+                last_us += later_us;
+                let lost = lost % senders.len();
+                if senders[lost].1 == u64::MAX {
+                    senders[lost].1 = last_us;
+                    let share = senders[lost].0;
+                    let dealt = (0..parts).filter_map(|part| share.part(part, parts, last_us));
+                    senders.extend(dealt.map(|share| (share, u64::MAX)));
+                }
+            }
+            let mut due = Vec::new();
+            for (share, until_us) in senders {
+                let mut cursor = Cursor::over(&schedule, share);
+                let expected = cursor.due_before(until_us);
+                let before = due.len() as u64;
+                while let Some(us) = cursor.peek_us().filter(|us| *us < until_us) { due.push(us); cursor.advance(); }
+                prop_assert_eq!(due.len() as u64 - before, expected);
+            }
+            due.sort_unstable();
+            let whole: Vec<_> = (0..schedule.total()).filter_map(|i| schedule.due_us(i)).collect();
             prop_assert_eq!(due, whole);
         }
 

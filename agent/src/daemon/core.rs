@@ -288,6 +288,10 @@ impl Core {
                 logfile::info(format!("start at {at_clock_us} µs of the clock"));
                 Command::Start(at_clock_us)
             }
+            Step::TakeOver(shares) => {
+                logfile::info(format!("takes over {} shares of a lost agent", shares.len()));
+                Command::TakeOver(shares)
+            }
             Step::StopLoad => Command::StopLoad,
             Step::Finish(within) => {
                 logfile::info(format!("finish within {within:?}"));

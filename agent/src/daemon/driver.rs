@@ -13,9 +13,10 @@ use crate::{
 };
 use mallard_protocol::{
     frame,
-    ids::TopicId,
+    ids::{InstanceId, TopicId},
     interval::IntervalReport,
     message::{AgentFailure, FailureKind, FromAgent, Level},
+    schedule::Share,
     workload::Assignment,
 };
 use std::{
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Start(u64),
     /// Looks at topics and groups from now on.
     Observe(Vec<TopicId>, Vec<String>),
+    /// Has producers send what lost ones had to send.
+    TakeOver(Vec<(InstanceId, Share)>),
     /// Ends the schedule.
     StopLoad,
     /// Flushes, closes, and is gone.
@@ -140,6 +143,7 @@ impl Driver {
                         logfile::warn(failure.text);
                     }
                 }
+                (Command::TakeOver(shares), Some((engine, _))) => engine.take_over(&shares),
                 (Command::StopLoad, Some((engine, _))) => engine.stop_load(),
                 (Command::Finish(within), _) => self.finish(within),
                 // The life cycle lets no other combination through, but for orders that crossed a

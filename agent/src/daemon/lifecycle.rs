@@ -9,6 +9,7 @@ use mallard_protocol::{
     frame,
     ids::{InstanceId, TopicId},
     message::{AgentFailure, AgentState, FailureKind, FromAgent, ToAgent},
+    schedule::Share,
     workload::Assignment,
 };
 use std::{
@@ -26,6 +27,8 @@ pub(super) enum Step {
     Probe(Vec<TopicId>),
     /// The schedule starts at this reading of the clock, in microseconds.
     Start(u64),
+    /// Producers also send these shares.
+    TakeOver(Vec<(InstanceId, Share)>),
     /// The schedule ends.
     StopLoad,
     /// The engine ends.
@@ -43,6 +46,8 @@ pub(super) struct Lifecycle {
     assigned: BTreeMap<InstanceId, Vec<(TopicId, i32)>>,
     probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     started: Option<u64>,
+    /// Number of the last order to take over shares.
+    took_over: Option<u32>,
     finishing: bool,
     finished: Option<u64>,
     failed: Option<AgentFailure>,
@@ -57,6 +62,7 @@ impl Default for Lifecycle {
             assigned: BTreeMap::new(),
             probed: BTreeMap::new(),
             started: None,
+            took_over: None,
             finishing: false,
             finished: None,
             failed: None,
@@ -91,6 +97,7 @@ impl Lifecycle {
                 AgentState::Running | AgentState::Finished => Step::Say(self.said_of_start()),
                 AgentState::Idle => refuse("start", "nothing is prepared"),
             },
+            ToAgent::TakeOver { order, shares } => self.take_over(order, shares),
             ToAgent::StopLoad => match self.state {
                 AgentState::Prepared | AgentState::Running => Step::StopLoad,
                 AgentState::Idle | AgentState::Finished => Step::Say(Vec::new()),
@@ -98,6 +105,15 @@ impl Lifecycle {
             ToAgent::Finish { within_ms } => self.finish(Duration::from_millis(within_ms)),
             _ => Step::Say(Vec::new()),
         }
+    }
+
+    fn take_over(&mut self, order: u32, shares: Vec<(InstanceId, Share)>) -> Step {
+        let is_news = self.took_over.is_none_or(|last| order > last);
+        if self.state != AgentState::Running || self.finishing || !is_news {
+            return Step::Say(Vec::new());
+        }
+        self.took_over = Some(order);
+        Step::TakeOver(shares)
     }
 
     /// Ends the engine if there is one: the order that the lease gives.
@@ -281,6 +297,21 @@ mod tests {
         life.hear(&FromAgent::Finished { client_queue: 5 });
         let finished = Step::Say(vec![FromAgent::Finished { client_queue: 5 }]);
         assert_eq!(life.order(ToAgent::Finish { within_ms: 9 }), finished);
+    }
+
+    #[test]
+    fn what_lost_agents_had_to_send_is_taken_over_once_for_each_of_them() {
+        let mut life = prepared();
+        let share = (InstanceId(1), Share { stride: 4, offset: 3, from_us: 5 });
+        let take_over = |order| ToAgent::TakeOver { order, shares: vec![share] };
+        assert_eq!(life.order(take_over(0)), Step::Say(vec![]), "nothing runs yet");
+        life.order(ToAgent::Start { at_clock_us: 7 });
+        assert_eq!(life.order(take_over(0)), Step::TakeOver(vec![share]));
+        assert_eq!(life.order(take_over(0)), Step::Say(vec![]));
+        assert_eq!(life.order(take_over(2)), Step::TakeOver(vec![share]));
+        assert_eq!(life.order(take_over(1)), Step::Say(vec![]));
+        life.order(ToAgent::Finish { within_ms: 9 });
+        assert_eq!(life.order(take_over(3)), Step::Say(vec![]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What all threads of an engine look at: the run's clock, and what they are told to do.
 
 use super::{clock::NEVER, sys};
+use mallard_protocol::schedule::Share;
 use std::{
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
@@ -41,6 +42,8 @@ struct Rest {
     parked: usize,
     /// The run's end, for the last cut: `Some(None)` if the run never began.
     end_us: Option<Option<u64>>,
+    /// What producers take over from lost ones, by slot, until they have seen it.
+    taken_over: Vec<(usize, Share)>,
 }
 
 impl Default for Control {
@@ -79,6 +82,20 @@ impl Control {
     pub(crate) fn stop_load(&self) {
         let now_us = self.now_us().unwrap_or(0);
         self.change(|| self.stop_us.fetch_min(now_us, Ordering::AcqRel));
+    }
+
+    /// Has producers, by slot, send shares of others that are lost.
+    pub(crate) fn take_over(&self, shares: impl IntoIterator<Item = (usize, Share)>) {
+        self.guard().taken_over.extend(shares);
+        // Told only now, so that whoever sees the change finds what was changed.
+        self.change(|| ());
+    }
+
+    /// What a producer is to take over, once.
+    pub(crate) fn taken_over_by(&self, slot: usize) -> Vec<Share> {
+        let mut rest = self.guard();
+        let mine = rest.taken_over.extract_if(.., |(other, _)| *other == slot);
+        mine.map(|(_, share)| share).collect()
     }
 
     /// From when on nothing more is due; [`NEVER`] while the schedule runs.

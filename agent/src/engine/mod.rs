@@ -64,9 +64,10 @@ pub(crate) use topics::{Place, Topics};
 
 use crate::librdkafka::{Client, Queue};
 use mallard_protocol::{
-    ids::TopicId,
+    ids::{InstanceId, TopicId},
     interval::{GroupSample, PartitionOffset, Resources},
     message::{AgentFailure, FromAgent},
+    schedule::Share,
     workload::Assignment,
 };
 use std::{
@@ -145,6 +146,16 @@ impl Engine {
     pub fn start(&self, at_clock_us: u64) {
         self.control.start(at_clock_us);
         self.wake();
+    }
+
+    /// Has producers send, beside their own records, shares of others that are lost. Shares of instances
+    /// that this engine does not have are left out.
+    pub fn take_over(&self, shares: &[(InstanceId, Share)]) {
+        let slot = |instance: InstanceId| {
+            self.assignment.producers.iter().position(|spec| spec.instance == instance)
+        };
+        let mine = shares.iter().filter_map(|(instance, share)| Some((slot(*instance)?, *share)));
+        self.control.take_over(mine);
     }
 
     /// Ends the schedule now: nothing more is due. What is due and not sent yet is still sent.

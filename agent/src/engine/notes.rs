@@ -66,6 +66,18 @@ impl Notes {
         }
     }
 
+    /// Tells that the part of a lost instance was taken over later than it was to be.
+    pub(crate) fn took_over_late(&mut self, told_us: u64, from_us: u64) {
+        let seconds = |us: u64| std::time::Duration::from_micros(us).as_secs_f64();
+        let text = format!(
+            "it sends what a lost instance had to send from {:.3} s on, and was to do so from {:.3} s on: \
+             records due in between are sent by nobody",
+            seconds(from_us),
+            seconds(told_us)
+        );
+        self.note(Level::Warning, format!("took over {told_us}"), &text, Instant::now());
+    }
+
     fn note(&mut self, level: Level, key: String, text: &str, now: Instant) {
         let mut suffix = String::new();
         let is_full = self.said.len() >= REMEMBERED;

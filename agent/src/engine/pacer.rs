@@ -4,7 +4,7 @@
 //! Invariant: debt is never forgotten. A record that is due stays due until it is taken, however late.
 
 use super::clock::NEVER;
-use mallard_protocol::schedule::{Cursor, Pace, Schedule};
+use mallard_protocol::schedule::{Cursor, Pace, Schedule, Share};
 
 /// At high rates records are sent in ticks of this length: what they wait for it is in their slip, and
 /// an instance wakes up at most 2,000 times a second.
@@ -14,13 +14,21 @@ pub(crate) const TICK_US: u64 = 500;
 pub(crate) struct Pacer<'s> {
     schedule: &'s Schedule,
     cursor: Cursor<'s>,
+    /// What this instance has taken over from instances that are lost. Hardly ever anything.
+    taken_over: Vec<Cursor<'s>>,
     stop_us: u64,
 }
 
 impl<'s> Pacer<'s> {
     /// A pacer for one of `stride` instances.
     pub(crate) fn new(schedule: &'s Schedule, stride: u32, offset: u32) -> Self {
-        Self { schedule, cursor: Cursor::new(schedule, stride, offset), stop_us: NEVER }
+        let cursor = Cursor::new(schedule, stride, offset);
+        Self { schedule, cursor, taken_over: Vec::new(), stop_us: NEVER }
+    }
+
+    /// Has more records to send from here on: those of a share that nothing was asked about yet.
+    pub(crate) fn take_over(&mut self, share: Share) {
+        self.taken_over.push(Cursor::over(self.schedule, share));
     }
 
     /// Cuts the schedule: nothing at or after this moment is due. The first call counts.
@@ -36,19 +44,38 @@ impl<'s> Pacer<'s> {
     /// Takes up to `limit` records that are due, oldest first, and appends their due times.
     #[inline]
     pub(crate) fn take_due(&mut self, now_us: u64, limit: usize, due: &mut Vec<u64>) {
-        let last = now_us.min(self.stop_us.saturating_sub(1));
+        let stop_us = self.stop_us;
+        let last = now_us.min(stop_us.saturating_sub(1));
         for _ in 0..limit {
-            match self.cursor.peek_us() {
-                Some(due_us) if due_us <= last && due_us < self.stop_us => due.push(due_us),
+            let cursor = match self.taken_over.is_empty() {
+                true => &mut self.cursor,
+                false => self.earliest(),
+            };
+            match cursor.peek_us() {
+                Some(due_us) if due_us <= last && due_us < stop_us => due.push(due_us),
                 _ => return,
             }
-            self.cursor.advance();
+            cursor.advance();
         }
+    }
+
+    /// The cursor whose next record is due first.
+    fn earliest(&mut self) -> &mut Cursor<'s> {
+        let mut earliest = (&mut self.cursor, NEVER);
+        earliest.1 = earliest.0.peek_us().unwrap_or(NEVER);
+        for cursor in &mut self.taken_over {
+            let due_us = cursor.peek_us().unwrap_or(NEVER);
+            if due_us < earliest.1 {
+                earliest = (cursor, due_us);
+            }
+        }
+        earliest.0
     }
 
     /// Whether a record is due.
     pub(crate) fn is_due(&mut self, now_us: u64) -> bool {
-        self.cursor.peek_us().is_some_and(|due| due <= now_us && due < self.stop_us)
+        let stop_us = self.stop_us;
+        self.earliest().peek_us().is_some_and(|due| due <= now_us && due < stop_us)
     }
 
     /// Whether records are sent as fast as the client takes them.
@@ -59,13 +86,16 @@ impl<'s> Pacer<'s> {
 
     /// How many records of this instance are due before a moment.
     pub(crate) fn due_before(&self, at_us: u64) -> u64 {
-        self.cursor.due_before(at_us.min(self.stop_us))
+        let at_us = at_us.min(self.stop_us);
+        let taken_over = self.taken_over.iter().map(|cursor| cursor.due_before(at_us));
+        self.cursor.due_before(at_us) + taken_over.sum::<u64>()
     }
 
     /// When there is something to do after all that is due was sent at `now_us`: the next due record,
     /// but not before the next tick, or the next closed loop; [`NEVER`] if nothing more comes.
     pub(crate) fn wake_us(&mut self, now_us: u64) -> u64 {
-        let due = self.cursor.peek_us().filter(|due| *due < self.stop_us);
+        let stop_us = self.stop_us;
+        let due = self.earliest().peek_us().filter(|due| *due < stop_us);
         let next_record = due.map(|due| due.max(now_us + TICK_US));
         let closed_loops = self.schedule.segments().iter().filter(|s| s.pace == Pace::Max);
         let next_loop = closed_loops
@@ -124,6 +154,21 @@ mod tests {
         assert!(!pacer.is_closed_loop(3_000));
         pacer.stop(2_500);
         assert!(!pacer.is_closed_loop(2_500));
+    }
+
+    #[test]
+    fn what_is_taken_over_is_due_among_the_own_records_and_nothing_is_due_before_it() {
+        let schedule = Schedule::new([segment(0, 1_000_000, 10.0)]);
+        let mut pacer = Pacer::new(&schedule, 2, 0);
+        let mut due = Vec::new();
+        pacer.take_due(450_000, usize::MAX, &mut due);
+        let counted = pacer.due_before(450_001);
+        pacer.take_over(Share { stride: 2, offset: 1, from_us: 500_000 });
+        assert_eq!(pacer.due_before(450_001), counted, "what was counted stays");
+        assert_eq!(pacer.wake_us(450_000), 500_000);
+        pacer.take_due(u64::MAX - 1, usize::MAX, &mut due);
+        assert_eq!(due, [0, 200_000, 400_000, 500_000, 600_000, 700_000, 800_000, 900_000]);
+        assert_eq!(due.len() as u64, pacer.due_before(u64::MAX));
     }
 
     proptest! {

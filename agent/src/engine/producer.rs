@@ -283,10 +283,14 @@ impl Sending<'_> {
         // Preparing is over when no thread holds the other end any more.
         drop(ready);
         let mut closing = Closing::No;
+        let mut looked_at = 0;
         loop {
             let seen = self.control.changes();
             if self.control.has_ended() {
                 break;
+            }
+            if std::mem::replace(&mut looked_at, seen) != seen {
+                self.take_over();
             }
             let Some(now_us) = self.control.now_us() else {
                 if self.control.finishing_us().is_some() {
@@ -306,6 +310,16 @@ impl Sending<'_> {
         if let Some(end_us) = self.control.park() {
             let (slot, parts) = (self.slot, self.parts);
             self.sender.finish(end_us, &mut |part| drop(parts.send(Part::Sent(slot, part))));
+        }
+    }
+
+    /// Takes over what it is told to send in the place of others.
+    fn take_over(&mut self) {
+        for share in self.control.taken_over_by(self.slot) {
+            let from_us = self.sender.take_over(share);
+            if from_us > share.from_us {
+                self.notes.took_over_late(share.from_us, from_us);
+            }
         }
     }
 

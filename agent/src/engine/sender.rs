@@ -15,7 +15,10 @@ use super::{
     transactions::{TransactionLoop, Turn},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
-use mallard_protocol::{schedule::Timeline, workload::ProducerSpec};
+use mallard_protocol::{
+    schedule::{Share, Timeline},
+    workload::ProducerSpec,
+};
 
 /// After a refusal the client is asked again this much later: its queue drains by whole batches, so
 /// asking more often takes CPU time and gains nothing.
@@ -139,6 +142,14 @@ impl<'s, O: Outlet> Sender<'s, O> {
         if at_us != NEVER && !self.pacer.is_stopped() {
             self.pacer.stop(at_us.max(self.last_reading_us + 1));
         }
+    }
+
+    /// Takes over what somebody who is lost had to send, and says from when on: never before what was
+    /// already looked at, because what was counted as due is not counted again.
+    pub(crate) fn take_over(&mut self, share: Share) -> u64 {
+        let from_us = share.from_us.max(self.last_reading_us.saturating_add(1));
+        self.pacer.take_over(Share { from_us, ..share });
+        from_us
     }
 
     /// Whether nothing more will be sent: nothing is due any more and no transaction is open, or the

@@ -279,6 +279,12 @@ pub struct AgentResult {
     pub start_late_us: Option<u64>,
     /// When it was lost, if it was, on the run's clock.
     pub lost_at_us: Option<u64>,
+    /// End of the last interval that it reported, if it was lost.
+    #[serde(default)]
+    pub last_report_us: Option<u64>,
+    /// From when on others sent what it had to send, if it was lost and they did.
+    #[serde(default)]
+    pub taken_over_at_us: Option<u64>,
 }
 
 /// A phase of the timeline, as it was.

@@ -219,6 +219,8 @@ pub enum OnAgentLoss {
     Abort,
     /// The others go on; the verdict says that the case was degraded.
     Continue,
+    /// The same, and the others also send what the lost agent's producers had to send.
+    Respread,
 }
 
 /// How long each step of a case may take.

@@ -2,7 +2,10 @@
 //! out.
 
 use super::case::Building;
-use crate::load::scenario::{Producer, through::Through};
+use crate::{
+    load::scenario::{Producer, through::Through},
+    plan::OnAgentLoss,
+};
 use mallard_protocol::workload::{
     ConsumerSpec, Matching, Partitioning, PayloadSpec, ProducerSpec, StampPlace, ThroughSource,
     ThroughSpec,
@@ -58,6 +61,12 @@ impl Building<'_> {
         if sources.iter().any(|p| p.schedule.has_closed_loop()) {
             let help = "give the load a rate, or write `match: header`";
             let message = "with `rate: max` no record is due at a time, which a field does not say";
+            self.reader.error(at, message, help);
+        }
+        if scenario.on_agent_loss == OnAgentLoss::Respread {
+            let help = "write `match: header`, or `on_agent_loss: continue`";
+            let message = "with `on_agent_loss: respread` a producer may come to send records of others, \
+                           and a field does not say when those were due";
             self.reader.error(at, message, help);
         }
         let out_of_order = |p: &&ProducerSpec| match &p.partitioning {

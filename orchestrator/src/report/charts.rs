@@ -28,7 +28,8 @@ pub struct ChartData {
     pub end: u64,
     /// Phases.
     pub phases: Vec<PhaseBand>,
-    /// Stretches to be marked: `gap`, `thin` (agents missing), `fail` (a window that failed).
+    /// Stretches to be marked: `gap`, `thin` (agents missing), `fail` (a window that failed), `share`
+    /// (a lost agent's share of the load before others took it over).
     pub bands: Vec<Band>,
     /// Moments to be marked.
     pub marks: Vec<Mark>,
@@ -62,7 +63,7 @@ pub struct PhaseBand {
 /// A stretch of time that says something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Band {
-    /// `gap`, `thin`, `fail`, `cut`.
+    /// `gap`, `thin`, `fail`, `cut`, `share`.
     pub kind: &'static str,
     /// Start.
     pub from: u64,
@@ -264,6 +265,12 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
         let text = format!("{whom} went on without the controller; nothing is missing for it");
         Band { kind: "cut", from: cut.from_us / 1000, to: until_us / 1000, text }
     }));
+    let agents = case.result.iter().flat_map(|result| &result.agents);
+    bands.extend(agents.filter_map(|agent| {
+        let (from_us, until_us) = (agent.last_report_us?, agent.taken_over_at_us?);
+        let text = format!("what {} had to send was sent by nobody, or not told of", agent.name);
+        Some(Band { kind: "share", from: from_us / 1000, to: until_us / 1000, text })
+    }));
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     for expectation in expectations.filter(|expectation| !expectation.passed) {
         if let Some((from, to)) = expectation.first_failing_window_us {
@@ -275,12 +282,16 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
 }
 
 fn marks(case: &CaseArchive) -> Vec<Mark> {
-    let agents = case.result.iter().flat_map(|result| &result.agents);
-    let lost = agents.filter_map(|agent| {
+    let agents = || case.result.iter().flat_map(|result| &result.agents);
+    let lost = agents().filter_map(|agent| {
         let at = agent.lost_at_us? / 1000;
         Some(Mark { at, text: format!("agent {} was lost", agent.name) })
     });
-    lost.collect()
+    let taken_over = agents().filter_map(|agent| {
+        let at = agent.taken_over_at_us? / 1000;
+        Some(Mark { at, text: format!("others took over what {} had to send", agent.name) })
+    });
+    lost.chain(taken_over).collect()
 }
 
 /// Limits on what the charts draw: of the whole, not of one producer or partition.

@@ -13,6 +13,7 @@ use super::{
     clocks::Clocks,
     drain::DrainWatch,
     io::{AgentIndex, Effect, Input},
+    respread::Handover,
 };
 use crate::{
     archive::model::{Cut, TimeSpent},
@@ -99,6 +100,8 @@ pub(super) struct Agent {
     pub(super) log_done: bool,
     pub(super) start_late_us: Option<u64>,
     pub(super) lost_at_us: Option<u64>,
+    /// It was given up because no channel could be opened, and may be well.
+    pub(super) unreachable: bool,
     pub(super) intervals: u64,
     /// What became of the process that ran the load, where this one has taken its place: it only hands
     /// in what that one left.
@@ -142,6 +145,8 @@ pub struct Case {
     pub(super) clocks: Clocks,
     /// Stretches of the load without a channel to an agent.
     pub(super) cuts: Vec<Cut>,
+    /// What became of the load of lost agents.
+    pub(super) handovers: Vec<Handover>,
     pub(super) next_request: u32,
     pub(super) cluster: ClusterFacts,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
@@ -194,6 +199,7 @@ impl Case {
             questions: BTreeMap::new(),
             clocks: Clocks::default(),
             cuts: Vec::new(),
+            handovers: Vec::new(),
             next_request: 1,
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),

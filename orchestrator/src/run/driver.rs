@@ -56,7 +56,8 @@ struct Driver<'a, 'b> {
     case: Case,
     folder: CaseFolder,
     bridges: Vec<Arc<dyn Bridge>>,
-    links: Vec<Link>,
+    /// None to an agent that an earlier controller has lost.
+    links: Vec<Option<Link>>,
     inputs: mpsc::UnboundedSender<Input>,
     /// Starts containers, and watches those of brokers.
     raising: JoinSet<()>,
@@ -106,7 +107,8 @@ pub async fn resume_case(
     let case = Case::resume(plan.clone(), context.clone(), now_us, checkpoint);
     let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
     let whole_bytes = driver.replay()?;
-    driver.case.note_absence();
+    let inherited = driver.case.note_absence();
+    driver.perform(inherited);
     driver.keep_intervals(&whole_bytes)?;
     driver.conclude(heard).await
 }
@@ -260,7 +262,7 @@ impl Driver<'_, '_> {
                 Effect::Raise => self.raise(),
                 Effect::Connect => self.connect(),
                 Effect::Send { agent, message } => {
-                    if let Some(link) = self.links.get(agent) {
+                    if let Some(Some(link)) = self.links.get(agent) {
                         link.send(message);
                     }
                 }
@@ -308,7 +310,8 @@ impl Driver<'_, '_> {
             let resume_at = self.case.resume_at(agent);
             let silence = self.case.channel_silence();
             let (bridge, inputs) = (Arc::clone(bridge), self.inputs.clone());
-            self.links.push(Link::open(agent, bridge, resume_at, silence, inputs));
+            let open = || Link::open(agent, bridge, resume_at, silence, inputs);
+            self.links.push((!self.case.is_gone(agent)).then(open));
         }
     }
 

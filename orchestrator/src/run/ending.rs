@@ -238,11 +238,12 @@ impl Case {
     }
 
     fn facts(&self) -> CaseFacts {
-        let agents = self.agents.iter().map(|agent| AgentFacts {
+        let agents = self.agents.iter().enumerate().map(|(at, agent)| AgentFacts {
             host: agent.host.clone(),
             start_late_us: agent.start_late_us,
             client_queue: agent.finished,
             lost: agent.gone.clone(),
+            handover: self.handovers.iter().find(|handover| handover.lost == at).cloned(),
         });
         let brokers = self.cluster.brokers.iter();
         CaseFacts {

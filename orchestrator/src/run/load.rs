@@ -175,6 +175,7 @@ impl Case {
             let silent_us = self.now_us.saturating_sub(known.heard_us);
             if !known.connected && silent_us > limit {
                 let seconds = silent_us as f64 / 1e6;
+                self.agents[agent].unreachable = true;
                 self.on_gone(agent, format!("no channel to it for {seconds:.1} s"));
             }
         }
@@ -211,13 +212,17 @@ impl Case {
             self.drain.forget(assignment);
         }
         match self.cannot_do_without(agent) {
-            None if agent == self.observer => self.hand_over_observing(),
-            None => {}
-            Some(why) if self.plan.on_agent_loss == OnAgentLoss::Continue => {
+            None => {
+                if agent == self.observer {
+                    self.hand_over_observing();
+                }
+                self.respread(agent, &cause);
+            }
+            Some(_) if self.plan.on_agent_loss == OnAgentLoss::Abort => self.give_up(),
+            Some(why) => {
                 let text = format!("{name} was lost, and the case cannot go on: {why}");
                 self.fail(Trouble::Harness { text });
             }
-            Some(_) => self.give_up(),
         }
     }
 

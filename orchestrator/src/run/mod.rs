@@ -11,6 +11,7 @@ pub mod driver;
 mod ending;
 pub mod io;
 mod load;
+pub mod respread;
 pub mod resume;
 mod setup;
 pub mod signals;

@@ -13,6 +13,7 @@ use super::{
     case::{Agent, Case, CaseContext, Stage, micros},
     clocks::{Clocks, Offset},
     io::{AgentIndex, Effect},
+    respread::Handover,
 };
 use crate::{
     archive::model::Cut,
@@ -62,6 +63,9 @@ pub struct Checkpoint {
     pub clocks: BTreeMap<String, Offset>,
     /// Where each agent runs, in the plan's order.
     pub agents: Vec<Option<HostFacts>>,
+    /// What became of the load of agents that were lost.
+    #[serde(default)]
+    pub handovers: Vec<Handover>,
 }
 
 impl Case {
@@ -80,6 +84,7 @@ impl Case {
             start_offsets: self.start_offsets.clone(),
             clocks: self.clocks.settled(),
             agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
+            handovers: self.handovers.clone(),
         }
     }
 
@@ -117,6 +122,7 @@ impl Case {
         // Where they ran, for those that are never heard again.
         case.agents = checkpoint.agents.iter().map(|host| known(host.as_ref())).collect();
         case.agents.resize_with(case.plan.agents.len(), Agent::default);
+        case.handovers.clone_from(&checkpoint.handovers);
         case.assign();
         case.collector.start_offsets(&checkpoint.start_offsets);
         let now_in = case.plan.timeline.phase_at(case.run_clock_us().unwrap_or(0));
@@ -126,11 +132,19 @@ impl Case {
 
     /// Notes the stretch in which nobody ran the case: from the last archived report on. Comes after
     /// [`Case::replay`].
-    pub fn note_absence(&mut self) {
+    pub fn note_absence(&mut self) -> Vec<Effect> {
+        self.inherit_handovers();
         let agents = (0..self.agents.len()).map(measure::AgentIndex);
         let known_us = agents.map(|agent| self.collector.progress_us(agent)).max().unwrap_or(0);
         let until_us = self.run_clock_us().unwrap_or(known_us).max(known_us);
         self.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether an earlier controller has lost an agent for good: its load has moved to others.
+    #[must_use]
+    pub fn is_gone(&self, agent: AgentIndex) -> bool {
+        self.agents[agent].gone.is_some()
     }
 
     /// Takes in a report that stands in the archive. Nobody is told of it again.
@@ -165,9 +179,10 @@ impl Case {
     /// What an agent says of itself while the load runs, or should.
     pub(super) fn look_at_state(&mut self, agent: AgentIndex, state: AgentState) {
         match state {
-            AgentState::Running | AgentState::Finished => {}
+            AgentState::Running | AgentState::Finished => self.repeat_takeovers(agent),
             AgentState::Prepared if self.run_clock_us().unwrap_or(0) < LATEST_START_US => {
                 self.send_start(agent);
+                self.repeat_takeovers(agent);
             }
             AgentState::Prepared => {
                 self.inherit(agent, "it never heard of the common start");

@@ -324,6 +324,52 @@ fn by_policy_the_others_go_on_without_a_lost_agent() {
 }
 
 #[test]
+fn what_a_lost_agent_had_to_send_is_written_down_told_and_told_again() {
+    let mut world = World::new(|plan| plan.on_agent_loss = OnAgentLoss::Respread);
+    world.start();
+    world.run_until(4 * SECOND, prompt);
+    world.silent.push(1);
+    world.feed(Input::AgentGone { agent: 1, cause: "killed".into() });
+    let order = |effect: &Effect| match effect {
+        Effect::Send { agent: 0, message: ToAgent::TakeOver { order: 0, shares } } => {
+            Some(shares.clone())
+        }
+        _ => None,
+    };
+    let mut latest_first = world.seen.iter().rev();
+    let checkpoint = latest_first.find_map(|effect| match effect {
+        Effect::Checkpoint(checkpoint) => Some(checkpoint.clone()),
+        _ => None,
+    });
+    let checkpoint = checkpoint.unwrap();
+    let taken = checkpoint.handovers[0].taken.clone();
+    assert!(!taken.is_empty());
+    let told = world.seen.iter().find_map(order).unwrap();
+    assert_eq!(told, taken);
+    let written = world.seen.iter().rposition(|e| matches!(e, Effect::Checkpoint(_)));
+    assert!(written < world.place(|effect| order(effect).is_some()));
+    for (_, share) in &taken {
+        assert!(share.from_us.is_multiple_of(SECOND) && share.from_us > 4 * SECOND, "{share:?}");
+    }
+    let orders = |effects: &[Effect]| effects.iter().filter(|e| order(e).is_some()).count();
+    world.feed(Input::Channel { agent: 0, up: false });
+    world.feed(Input::Channel { agent: 0, up: true });
+    assert_eq!(orders(&world.seen), 2, "the first one may have been lost");
+
+    let context = world.case.context.clone();
+    let mut next = Case::resume(world.plan.clone(), context, world.now_us, &checkpoint);
+    let _ = next.begin();
+    let _ = next.note_absence();
+    assert!(next.is_gone(1) && !next.is_gone(0));
+    let host = HostFacts { boot_id: "this boot".into(), ..HostFacts::default() };
+    let (protocol_version, build_id, host) = (1, String::new(), Box::new(host));
+    let state = AgentState::Running;
+    let message = Box::new(FromAgent::Hello { protocol_version, build_id, host, state });
+    let effects = next.handle(world.now_us, Input::Message { agent: 0, message });
+    assert_eq!(orders(&effects), 1, "and so may an order of the controller that died");
+}
+
+#[test]
 fn another_agent_reads_end_offsets_when_the_one_that_did_is_lost() {
     let mut world = World::new(|plan| plan.on_agent_loss = OnAgentLoss::Continue);
     world.start();

@@ -177,7 +177,7 @@ impl Kind {
             }
             Self::AgentLost => {
                 "look at the agent's log and the host's kernel log (memory killer, power, network); \
-                 `on_agent_loss: continue` lets the others go on"
+                 `on_agent_loss: continue` lets the others go on, and `respread` has them send its share"
             }
             Self::AgentFailed => "the agent's log in the run's folder says more",
             Self::TopicFailed => {

@@ -1,6 +1,6 @@
 //! What a run knows of a case beside its measurements.
 
-use crate::{archive::model::Cut, calibrate::AgentLoad};
+use crate::{archive::model::Cut, calibrate::AgentLoad, run::respread::Handover};
 use mallard_protocol::{
     interval::PartitionOffset,
     message::{AgentFailure, HostFacts},
@@ -54,6 +54,8 @@ pub struct AgentFacts {
     pub client_queue: Option<u64>,
     /// Why it was lost, if it was.
     pub lost: Option<String>,
+    /// What became of its load, if others took it over.
+    pub handover: Option<Handover>,
 }
 
 /// Something that went wrong outside the measurement.

@@ -26,7 +26,7 @@ pub use facts::{AgentFacts, CaseFacts, Trouble};
 pub use result::{Judgement, judge, summary, summary_of};
 
 use crate::archive::model::Verdict;
-use crate::plan::OnAgentLoss;
+use crate::{measure::units::count, plan::OnAgentLoss, run::respread::Handover};
 use checks::{Case, us};
 use mallard_protocol::message::FailureKind;
 
@@ -60,10 +60,13 @@ fn troubles(case: &Case) -> Vec<Doubt> {
         let text = format!("{name} was lost{at}: {cause}");
         doubts.push(match case.plan.on_agent_loss {
             OnAgentLoss::Abort => Doubt::reason(Kind::AgentLost, Verdict::Error, text),
-            OnAgentLoss::Continue => Doubt::warning(
-                Kind::Degraded,
-                format!("{text}; the others went on, and what follows is theirs"),
-            ),
+            OnAgentLoss::Continue | OnAgentLoss::Respread => {
+                let after = match &agent.handover {
+                    Some(handover) => share_moved(case, handover),
+                    None => "the others went on, and what follows is theirs".to_owned(),
+                };
+                Doubt::warning(Kind::Degraded, format!("{text}; {after}"))
+            }
         });
     }
     if let Some(by) = &case.facts.interrupted_by {
@@ -71,6 +74,27 @@ fn troubles(case: &Case) -> Vec<Doubt> {
         doubts.push(Doubt::reason(Kind::Interrupted, Verdict::Interrupted, text));
     }
     doubts
+}
+
+/// What became of a lost agent's share of the load.
+fn share_moved(case: &Case, handover: &Handover) -> String {
+    let (from, heirs) = (us(handover.from_us), handover.heirs(case.plan).join(", "));
+    let reported_us = case.measured.agents.get(handover.lost).map_or(0, |agent| agent.progress_us);
+    let records = handover.records_between(case.plan, reported_us);
+    let without = handover.without_heirs(case.plan).join(", ");
+    let nobodys = match without.as_str() {
+        "" => String::new(),
+        _ => format!("nobody was left to send what was its part of {without}; "),
+    };
+    let moved = match heirs.as_str() {
+        "" => String::new(),
+        _ => format!("from {from} on, {heirs} sent what it had to send; "),
+    };
+    let (records, reported) = (count(records), us(reported_us));
+    format!(
+        "{nobodys}{moved}{records} records that were its to send between its last report at {reported} \
+         and {from} are in nobody's accounts: they were not sent, or not told of"
+    )
 }
 
 fn trouble(trouble: &Trouble) -> Doubt {

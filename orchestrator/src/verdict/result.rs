@@ -250,8 +250,11 @@ fn phases(plan: &CasePlan, facts: &CaseFacts) -> Vec<PhaseResult> {
 fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentResult> {
     let none = super::AgentFacts::default();
     let agents = plan.agents.iter().zip(&measured.agents).enumerate();
-    let agents =
-        agents.map(|(at, (agent, AgentMeasured { whole, memory_start_bytes, lost_at_us, .. }))| {
+    let agents = agents.map(
+        |(
+            at,
+            (agent, AgentMeasured { whole, memory_start_bytes, lost_at_us, progress_us, .. }),
+        )| {
             let known = facts.agents.get(at).unwrap_or(&none);
             let producers = agent.producers.iter().map(|spec| spec.name.clone());
             let consumers = agent.consumers.iter().map(|spec| spec.name.clone());
@@ -267,9 +270,18 @@ fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentR
                     .and_then(crate::measure::resources::ResourceTally::cpu_cores_mean),
                 start_late_us: known.start_late_us,
                 lost_at_us: *lost_at_us,
+                last_report_us: lost_at_us.map(|_| *progress_us),
+                taken_over_at_us: taken_over_at_us(known),
             }
-        });
+        },
+    );
     agents.collect()
+}
+
+/// When others took over, if there were any who did.
+fn taken_over_at_us(agent: &super::AgentFacts) -> Option<u64> {
+    let handover = agent.handover.as_ref().filter(|handover| !handover.taken.is_empty());
+    handover.map(|handover| handover.from_us)
 }
 
 fn host_facts(host: &HostFacts) -> BTreeMap<String, String> {

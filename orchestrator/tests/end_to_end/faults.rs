@@ -1,5 +1,6 @@
 //! What goes wrong in real life, done on purpose; then the archive is read.
 
+use crate::resume::wait_for_intervals;
 use crate::world::{
     PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady,
 };
@@ -94,6 +95,109 @@ fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded()
     let lag = std::fs::read_to_string(run.cases()[0].join("lag.csv")).expect("lag");
     let last = lag.lines().last().and_then(|row| row.split(',').next()?.parse::<u64>().ok());
     assert!(last.is_some_and(|at_us| at_us > 8_000_000), "lag ends with the agent:\n{lag}");
+}
+
+#[test]
+fn with_on_agent_loss_respread_the_rate_recovers_and_every_record_is_accounted_for() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    let scenario = three_producers_and_a_reader("14s", "expect: [records.lost == 0]");
+    let bootstrap = kafka.bootstrap();
+    let cluster = format!("kafka: {{bootstrap: \"{bootstrap}\"}}\nhosts: {READER_AND_TWO}\n");
+    let sandbox = sandbox(&scenario, &cluster);
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait_for_intervals(&run, 4);
+    process::send(agent(&run, "local-2"), Signal::KILL);
+    let outcome = running.wait(PATIENCE);
+    assert!(
+        outcome.stdout.contains("local-1, local-3 send what local-2 had"),
+        "{}",
+        outcome.stdout
+    );
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    assert_eq!(result["expectations"][0]["passed"], true, "{:#}", result["expectations"]);
+    let lost = &result["agents"][1];
+    let (reported_us, taken_us) = (&lost["last_report_us"], &lost["taken_over_at_us"]);
+    let (reported_us, taken_us) =
+        (reported_us.as_u64().unwrap_or(0), taken_us.as_u64().unwrap_or(0));
+    assert!(0 < reported_us && reported_us < taken_us, "{lost:#}");
+    // A third of the rate belonged to the lost agent: 100 records a second, 100 of them in a second.
+    let nobodys = (taken_us - reported_us) / 10_000;
+    let scheduled = count(&result, "accounts_whole/scheduled");
+    assert_eq!(scheduled + nobodys, 15 * 300, "{lost:#}");
+    assert!(outcome.stdout.contains("degraded"), "{}", outcome.stdout);
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains(&format!("{nobodys} records that were its to send")), "{warnings}");
+    assert_rate_from(&run, taken_us, 300);
+    let page = std::fs::read_to_string(run.path("report.html")).expect("a page");
+    assert!(page.contains("what local-2 had to send was sent by nobody"), "the gap is marked");
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+/// The reader's agent, and two more.
+const READER_AND_TWO: &str = "[{local: {labels: [reader]}}, {local: {agents: 2}}]";
+
+/// A producer on each of three agents, and a consumer on one that is not lost: what a consumer has
+/// received since its last report is lost to the count with it.
+fn three_producers_and_a_reader(hold: &str, more: &str) -> String {
+    let scenario = steady("300/s", hold, &format!("on_agent_loss: respread\n{more}"))
+        .replace("instances: 2, payload", "instances: 3, payload")
+        .replace("group: billing, instances: 2}", "group: billing, instances: 1, on: [reader]}");
+    assert!(scenario.contains("on: [reader]"), "{scenario}");
+    scenario
+}
+
+/// From a moment on, every whole interval of the load has so many records due.
+fn assert_rate_from(run: &Run, from_us: u64, per_s: u64) {
+    let series = std::fs::read_to_string(run.cases()[0].join("series.csv")).expect("series");
+    let mut lines = series.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    let column = |name: &str| header.iter().position(|known| *known == name).expect(name);
+    let (start, end, phase) = (column("start_us"), column("end_us"), column("phase"));
+    let scheduled = column("scheduled");
+    let number = |cell: &str| cell.parse::<u64>().expect("a number");
+    let mut rows = 0;
+    for row in lines.filter(|row| number(row[start]) >= from_us && row[phase] == "hold") {
+        let due = number(row[scheduled]) * 1_000_000 / (number(row[end]) - number(row[start]));
+        assert_eq!(due, per_s, "{series}");
+        rows += 1;
+    }
+    assert!(rows >= 5, "the load goes on for a while: {series}");
+}
+
+#[test]
+fn a_controller_that_takes_over_knows_whose_load_has_moved_and_moves_it_once() {
+    let scenario = three_producers_and_a_reader("16s", "");
+    let cluster = format!("kafka: embedded\nhosts: {READER_AND_TWO}\nlease: 30s\n");
+    let sandbox = sandbox(&scenario, &cluster);
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait_for_intervals(&run, 3);
+    process::send(agent(&run, "local-3"), Signal::KILL);
+    running.wait_for_output("send what local-3 had to send", PATIENCE);
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+    let outcome = sandbox.mallard(["resume", "latest"]);
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    let lost = &result["agents"][2];
+    let (reported_us, taken_us) = (&lost["last_report_us"], &lost["taken_over_at_us"]);
+    let nobodys = taken_us.as_u64().zip(reported_us.as_u64()).map(|(taken, told)| taken - told);
+    let per_s = 300 * instances_of(lost, "shop") / 3;
+    let nobodys = nobodys.expect("both are known") * per_s / 1_000_000;
+    assert_eq!(count(&result, "accounts_whole/scheduled") + nobodys, 17 * 300, "{lost:#}");
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+fn instances_of(agent: &serde_json::Value, workload: &str) -> u64 {
+    let names = agent["instances"].as_array().expect("instances").iter();
+    names.filter(|name| name.as_str().is_some_and(|name| name.starts_with(workload))).count() as u64
 }
 
 #[test]

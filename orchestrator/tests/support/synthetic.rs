@@ -223,6 +223,8 @@ impl Case {
             cpu_cores_mean: Some(0.42),
             start_late_us: Some(38),
             lost_at_us: None,
+            last_report_us: None,
+            taken_over_at_us: None,
         });
         CaseResult {
             schema_version: SCHEMA_VERSION,

@@ -121,8 +121,13 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let bounds = fields.optional("bounds", doc, choose::of_scenario());
     let on_agent_loss = fields.default(
         "on_agent_loss",
-        "What happens when an agent is lost: the case ends as an error, or the others go on.",
-        words([("abort", OnAgentLoss::Abort), ("continue", OnAgentLoss::Continue)]),
+        "What happens when an agent is lost: the case ends as an error, the others go on, or they go \
+         on and also send what its producers had to send.",
+        words([
+            ("abort", OnAgentLoss::Abort),
+            ("continue", OnAgentLoss::Continue),
+            ("respread", OnAgentLoss::Respread),
+        ]),
         "abort",
         OnAgentLoss::Abort,
     );

@@ -1,0 +1,261 @@
+//! What a lost agent's producers had to send moves to the others, by `on_agent_loss: respread`.
+//!
+//! An instance sends a share of its producer's schedule: every *n*-th record. When its agent is lost, each
+//! of its shares is dealt out, from a moment on that is told to everybody, to the instances of the same
+//! producer that are left: record by record in turn, so that the parts add up to the share exactly. They
+//! send these records among their own, under their own names and sequence numbers. So every record of the
+//! schedule belongs to one instance at any time, and nothing can count twice.
+//!
+//! Invariants: who is to send what is written down before anybody is told of it; an order has a number, and
+//! an agent carries it out once; records that were due between the last report of the lost agent and the
+//! moment at which others take over are in nobody's accounts, and the verdict says how many these are.
+
+use super::{
+    case::{Case, Stage},
+    io::{AgentIndex, Effect},
+};
+use crate::{
+    events::RunEvent,
+    measure::{self, workload_of},
+    plan::{AgentPlan, CasePlan, OnAgentLoss},
+};
+use mallard_protocol::{
+    INTERVAL_US,
+    ids::InstanceId,
+    message::ToAgent,
+    schedule::{Cursor, Share},
+    workload::ProducerSpec,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// From the moment an agent is lost to the moment at which others take over, at least: an order is with
+/// the agents by then, and the lost one's process has been killed.
+const LEAD_US: u64 = 500_000;
+
+/// The same, of an agent that is merely out of reach. It notices that it is alone when nothing has come for
+/// ten seconds, and only from then on does it count its lease; until that is over, it sends.
+const LEAD_UNREACHABLE_US: u64 = 12_000_000;
+
+/// What became of the load of a lost agent's producers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The lost agent.
+    pub lost: AgentIndex,
+    /// Why it was lost.
+    pub cause: String,
+    /// When that was noticed, on the run's clock.
+    pub lost_at_us: u64,
+    /// From when on others send what its producers had to send.
+    pub from_us: u64,
+    /// What its producers sent until then.
+    pub given: Vec<(InstanceId, Share)>,
+    /// Who sends it instead.
+    pub taken: Vec<(InstanceId, Share)>,
+}
+
+impl Handover {
+    /// Records that were due after the last report of the lost agent and before others took over. It may
+    /// have sent some of them, and nobody else did.
+    #[must_use]
+    pub fn records_between(&self, plan: &CasePlan, reported_us: u64) -> u64 {
+        let given = self.given.iter().filter_map(|(id, share)| Some((producer(plan, *id)?, share)));
+        let due = given.map(|(spec, share)| {
+            let cursor = Cursor::over(&spec.schedule, *share);
+            cursor.due_before(self.from_us).saturating_sub(cursor.due_before(reported_us))
+        });
+        due.sum()
+    }
+
+    /// Names of the agents that took something over.
+    #[must_use]
+    pub fn heirs(&self, plan: &CasePlan) -> Vec<String> {
+        let has_some = |agent: &&AgentPlan| {
+            let mut own = agent.producers.iter();
+            own.any(|spec| self.taken.iter().any(|(id, _)| *id == spec.instance))
+        };
+        plan.agents.iter().filter(has_some).map(|agent| agent.name.clone()).collect()
+    }
+
+    /// Producers of which nobody was left to take anything over, by their names in the scenario.
+    #[must_use]
+    pub fn without_heirs(&self, plan: &CasePlan) -> Vec<String> {
+        let names = |of: &[(InstanceId, Share)]| -> std::collections::BTreeSet<String> {
+            let specs = of.iter().filter_map(|(id, _)| producer(plan, *id));
+            specs.map(|spec| workload_of(&spec.name).to_owned()).collect()
+        };
+        names(&self.given).difference(&names(&self.taken)).cloned().collect()
+    }
+}
+
+fn producer(plan: &CasePlan, instance: InstanceId) -> Option<&ProducerSpec> {
+    let mut producers = plan.agents.iter().flat_map(|agent| &agent.producers);
+    producers.find(|spec| spec.instance == instance)
+}
+
+/// Deals shares out to so many heirs: each heir gets as much as every other one, in as few parts as
+/// possible. Shares of one length go together, because their parts are equal.
+fn deal(shares: &[Share], heirs: u64, from_us: u64) -> Vec<(u64, Share)> {
+    let mut by_length: BTreeMap<u64, Vec<Share>> = BTreeMap::new();
+    for share in shares {
+        by_length.entry(share.stride).or_default().push(*share);
+    }
+    let mut dealt = Vec::new();
+    let mut next = 0;
+    for alike in by_length.values().filter(|_| heirs > 0) {
+        let parts = heirs / greatest_common_divisor(alike.len() as u64, heirs);
+        for (share, part) in alike.iter().flat_map(|share| (0..parts).map(move |p| (share, p))) {
+            dealt.extend(share.part(part, parts, from_us).map(|part| (next % heirs, part)));
+            next += 1;
+        }
+    }
+    dealt
+}
+
+fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+impl Case {
+    /// Has the agents that are left send what a lost one had to send.
+    pub(super) fn respread(&mut self, lost: AgentIndex, cause: &str) {
+        let Some(lost_at_us) = self.run_clock_us() else { return };
+        let is_over = self.stage != Stage::Running || self.load_stopped_us.is_some();
+        if self.plan.on_agent_loss != OnAgentLoss::Respread || is_over {
+            return;
+        }
+        let lead_us = if self.agents[lost].unreachable { LEAD_UNREACHABLE_US } else { LEAD_US };
+        // On a boundary of intervals, where charts show it best.
+        let from_us = (lost_at_us + lead_us).next_multiple_of(INTERVAL_US);
+        let given = self.shares_of(lost);
+        if given.is_empty() || from_us >= self.plan.timeline.load_end_us() {
+            return;
+        }
+        let taken = self.heirs_of(&given, from_us);
+        let cause = cause.to_owned();
+        let handover = Handover { lost, cause, lost_at_us, from_us, given, taken };
+        self.tell_of(&handover);
+        self.handovers.push(handover);
+        self.effects.push(Effect::Checkpoint(Box::new(self.checkpoint())));
+        for agent in self.living() {
+            self.order_takeover(agent, self.handovers.len() - 1);
+        }
+    }
+
+    /// What an agent's producers send by now: what the plan says, and what they took over.
+    fn shares_of(&self, agent: AgentIndex) -> Vec<(InstanceId, Share)> {
+        let producers = self.plan.agents[agent].producers.iter();
+        let own = producers.map(|p| (p.instance, Share::of_instance(p.stride, p.offset)));
+        let mut shares: Vec<_> = own.collect();
+        let taken = self.handovers.iter().flat_map(|handover| &handover.taken);
+        let is_mine = |id: InstanceId| {
+            self.plan.agents[agent].producers.iter().any(|spec| spec.instance == id)
+        };
+        shares.extend(taken.filter(|(id, _)| is_mine(*id)).copied());
+        shares
+    }
+
+    /// Who takes over what, of the producers whose instances lose these shares.
+    fn heirs_of(&self, given: &[(InstanceId, Share)], from_us: u64) -> Vec<(InstanceId, Share)> {
+        let mut by_workload: BTreeMap<&str, Vec<Share>> = BTreeMap::new();
+        for (instance, share) in given {
+            if let Some(name) = self.plan.instance_name(*instance) {
+                by_workload.entry(workload_of(name)).or_default().push(*share);
+            }
+        }
+        let mut taken = Vec::new();
+        for (workload, shares) in by_workload {
+            let heirs = self.instances_left(workload);
+            for (heir, share) in deal(&shares, heirs.len() as u64, from_us) {
+                let heir = usize::try_from(heir).ok().and_then(|heir| heirs.get(heir));
+                taken.extend(heir.map(|heir| (*heir, share)));
+            }
+        }
+        taken
+    }
+
+    /// Instances of a producer on agents that can be told something.
+    fn instances_left(&self, workload: &str) -> Vec<InstanceId> {
+        let reachable = self.living().into_iter().filter(|agent| self.agents[*agent].connected);
+        let producers = reachable.flat_map(|agent| &self.plan.agents[agent].producers);
+        let of_workload = producers.filter(|spec| workload_of(&spec.name) == workload);
+        of_workload.map(|spec| spec.instance).collect()
+    }
+
+    fn tell_of(&mut self, handover: &Handover) {
+        let seconds = handover.from_us / INTERVAL_US;
+        let name = &self.plan.agents[handover.lost].name;
+        let text = match handover.heirs(&self.plan).as_slice() {
+            [] => format!("nobody is left who could send what {name} had to send"),
+            heirs => {
+                let heirs = heirs.join(", ");
+                format!("from {seconds} s of the load on, {heirs} send what {name} had to send")
+            }
+        };
+        let level = "warning".to_owned();
+        self.emit(RunEvent::Note { level, source: name.clone(), text });
+    }
+
+    /// Tells an agent what it takes over by a handover.
+    fn order_takeover(&mut self, agent: AgentIndex, number: usize) {
+        let producers = &self.plan.agents[agent].producers;
+        let is_mine = |id: InstanceId| producers.iter().any(|spec| spec.instance == id);
+        let taken = self.handovers[number].taken.iter();
+        let shares: Vec<_> = taken.filter(|(id, _)| is_mine(*id)).copied().collect();
+        if let (false, Ok(order)) = (shares.is_empty(), u32::try_from(number)) {
+            self.send(agent, ToAgent::TakeOver { order, shares });
+        }
+    }
+
+    /// Tells an agent again what it takes over: the order may have been lost with its channel, or with an
+    /// earlier controller.
+    pub(super) fn repeat_takeovers(&mut self, agent: AgentIndex) {
+        for number in 0..self.handovers.len() {
+            self.order_takeover(agent, number);
+        }
+    }
+
+    /// Takes over from an earlier controller what became of lost agents. Comes after the replay of what
+    /// they had reported.
+    pub(super) fn inherit_handovers(&mut self) {
+        for handover in self.handovers.clone() {
+            let known = &mut self.agents[handover.lost];
+            known.gone = Some(handover.cause);
+            known.lost_at_us = Some(handover.lost_at_us);
+            let lost = measure::AgentIndex(handover.lost);
+            let merged = self.collector.agent_lost(lost, handover.lost_at_us);
+            self.store(merged);
+            if let Some(assignment) = self.assignments.get(handover.lost) {
+                self.drain.forget(assignment);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_heir_gets_as_much_as_every_other_one(lost in 1_u32..30, heirs in 1_u64..30) {
+            let shares: Vec<_> = (0..lost).map(|offset| Share::of_instance(lost, offset)).collect();
+            let dealt = deal(&shares, heirs, 7);
+            let longest = dealt.iter().map(|(_, share)| share.stride).max().unwrap_or(1);
+            let of = |heir: u64| -> u64 {
+                let mine = dealt.iter().filter(|(to, _)| *to == heir);
+                mine.map(|(_, share)| longest / share.stride).sum()
+            };
+            for heir in 0..heirs {
+                prop_assert_eq!(of(heir), of(0));
+            }
+            prop_assert!(dealt.iter().all(|(_, share)| share.from_us == 7));
+        }
+    }
+
+    #[test]
+    fn without_heirs_nothing_is_dealt_out() {
+        assert!(deal(&[Share::of_instance(1, 0)], 0, 0).is_empty());
+    }
+}
