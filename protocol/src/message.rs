@@ -64,6 +64,15 @@ pub enum ToAgent {
         /// Producer instances of this agent, with records of their own schedule.
         shares: Vec<(InstanceId, Share)>,
     },
+    /// Tells what the run has made on the brokers: if the lease ends this agent, it deletes that.
+    TidyUp {
+        /// Connection properties.
+        connection: ClientProperties,
+        /// Topics, by name on the broker.
+        topics: Vec<String>,
+        /// Consumer groups.
+        groups: Vec<String>,
+    },
     /// Ends the schedule now: nothing more is due. Records that are out are still waited for.
     StopLoad,
     /// Intervals before this one are safe with the orchestrator.

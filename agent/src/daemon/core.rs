@@ -5,6 +5,7 @@
 //! lease runs; once the end has begun, nothing but the end happens, within [`ENDING`].
 
 use super::{
+    abandoned::Made,
     driver::Command,
     lifecycle::{Lifecycle, Step},
     peer::{Peer, PeerId, Word},
@@ -76,6 +77,9 @@ pub(super) enum End {
 }
 
 struct Ending {
+    began: Instant,
+    /// The lease is over: nobody came.
+    is_abandoned: bool,
     until: Instant,
     engine_gone: bool,
     drained_until: Option<Instant>,
@@ -96,6 +100,8 @@ pub(super) struct Core {
     alone_since: Instant,
     next_heartbeat: Instant,
     ending: Option<Ending>,
+    /// What the run has made on the brokers, if this agent is to delete it when nobody comes.
+    made: Option<Made>,
 }
 
 impl Core {
@@ -122,7 +128,15 @@ impl Core {
             alone_since: now,
             next_heartbeat: now,
             ending: None,
+            made: None,
         }
+    }
+
+    /// What is to be deleted because nobody came, and when every other agent has ended as well: all of
+    /// them were left alone when this one was, or notice it by the silence.
+    pub(super) fn to_tidy_up(&self) -> Option<(&Made, Instant)> {
+        let ending = self.ending.as_ref().filter(|ending| ending.is_abandoned)?;
+        Some((self.made.as_ref()?, ending.began + SILENCE + ENDING))
     }
 
     /// What the case has come to.
@@ -159,7 +173,7 @@ impl Core {
                     ending.engine_gone = true;
                 }
             }
-            Event::Signal(name) => self.begin_end(&format!("{name} asks for the end")),
+            Event::Signal(name) => self.begin_end(&format!("{name} asks for the end"), false),
             Event::Panicked(text) => {
                 let failure = AgentFailure { kind: FailureKind::Other, text };
                 self.pass_on(FromAgent::Failed(failure), 0);
@@ -257,6 +271,9 @@ impl Core {
                 logfile::info("takes over looking at end offsets and groups");
                 // Without an engine there is nothing to observe, and the life cycle says so elsewhere.
                 let _ = self.engine.send(Command::Observe(topics, groups));
+            }
+            ToAgent::TidyUp { connection, topics, groups } => {
+                self.made = Some(Made { connection, topics, groups });
             }
             order => self.carry_out(order),
         }
@@ -392,7 +409,7 @@ impl Core {
             return self.look_at_the_end(now);
         }
         if self.charge.is_none() && now.duration_since(self.alone_since) >= self.lease {
-            self.begin_end(&format!("nobody came back within {:?}", self.lease));
+            self.begin_end(&format!("nobody came back within {:?}", self.lease), true);
         }
         None
     }
@@ -412,7 +429,7 @@ impl Core {
         self.shared.ring();
     }
 
-    fn begin_end(&mut self, why: &str) {
+    fn begin_end(&mut self, why: &str, is_abandoned: bool) {
         if self.ending.is_some() {
             return;
         }
@@ -420,8 +437,10 @@ impl Core {
         let text = format!("this agent ends: {why}");
         self.say(&FromAgent::Note { level: Level::Warning, instance: None, text });
         let has_engine = self.lifecycle.has_engine();
-        let until = Instant::now() + ENDING;
-        self.ending = Some(Ending { until, engine_gone: !has_engine, drained_until: None });
+        let began = Instant::now();
+        let (until, engine_gone) = (began + ENDING, !has_engine);
+        let ending = Ending { began, is_abandoned, until, engine_gone, drained_until: None };
+        self.ending = Some(ending);
         if has_engine {
             let _ = self.engine.send(Command::StopLoad);
             let step = self.lifecycle.finish(FLUSHING);

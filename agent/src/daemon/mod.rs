@@ -5,6 +5,7 @@
 //! connection has one that reads and one that writes; one waits for signals; one drives the engine, one
 //! takes what the engine says; each question to Kafka has one while it is answered.
 
+mod abandoned;
 mod core;
 mod driver;
 mod lifecycle;
@@ -56,7 +57,7 @@ const MOST_EVENTS: usize = 1024;
 pub fn serve(options: &Options, ready: impl FnOnce(Started)) -> io::Result<()> {
     let here = Path::new(".");
     sys::leave_session()?;
-    let Some(_ownership) = folder::own(here)? else {
+    let Some(ownership) = folder::own(here)? else {
         ready(Started::RanAlready { pid: folder::pid(here) });
         return Ok(());
     };
@@ -78,7 +79,15 @@ pub fn serve(options: &Options, ready: impl FnOnce(Started)) -> io::Result<()> {
     let lease = Duration::from_secs(options.lease_s);
     let mut core = Core::new(lease, Arc::clone(&shared), events, engine, last_words());
     let end = core.run(&happening);
-    leave(end, &core)
+    let folder = std::env::current_dir()?;
+    leave(end, &core)?;
+    if let Some((made, until)) = core.to_tidy_up() {
+        // Whoever comes for what was measured finds a folder that is free.
+        drop(ownership);
+        abandoned::tidy_up(made, (&folder, end == End::KeepFolder), until, &happening);
+    }
+    // Whatever threads are still there end with the process, and with it their clients and sockets.
+    sys::exit_now(exit_code::OK)
 }
 
 fn listen() -> io::Result<UnixListener> {
@@ -172,6 +181,5 @@ fn leave(end: End, core: &Core) -> io::Result<()> {
             folder::release(Path::new("."));
         }
     }
-    // Whatever threads are still there end with the process, and with it their clients and sockets.
-    sys::exit_now(exit_code::OK)
+    Ok(())
 }

@@ -167,6 +167,8 @@ pub struct Case {
     pub(super) load_started_at: Option<Timestamp>,
     /// The agent that reads end offsets.
     pub(super) observer: AgentIndex,
+    /// The agent that deletes topics if this controller dies and nobody takes over.
+    pub(super) trustee: Option<AgentIndex>,
     pub(super) stops: u32,
     /// When the present stage was entered, on this machine's monotonic clock.
     entered_us: u64,
@@ -218,6 +220,7 @@ impl Case {
             started_at: crate::clock::now_rfc3339(),
             load_started_at: None,
             observer: plan.observer(),
+            trustee: None,
             stops: 0,
             entered_us: now_us,
             spent: TimeSpent::default(),

@@ -45,6 +45,9 @@ impl Case {
             let assignment = Box::new(assignment.clone());
             self.send(agent, ToAgent::Prepare(assignment));
         }
+        if self.trustee == Some(agent) {
+            self.entrust(agent);
+        }
         self.repeat_takeovers(agent);
         if self.load_stopped_us.is_some() {
             self.send(agent, ToAgent::StopLoad);

@@ -3,6 +3,7 @@
 use super::{
     case::{Asked, Case, Stage, micros},
     io::{Effect, Judged, Totals},
+    tidy::HURRIED_DELETE,
 };
 use crate::{
     events::RunEvent,
@@ -11,23 +12,14 @@ use crate::{
     plan::KafkaPlan,
     verdict::{self, AgentFacts, CaseFacts, Trouble},
 };
-use mallard_protocol::{
-    message::{Question, ToAgent},
-    workload::Membership,
-};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use mallard_protocol::message::ToAgent;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How long agents may take to flush and close.
 pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// An agent's log comes home up to this size; of a longer one, head and tail.
 pub(super) const LOG_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
-
-/// How long deleting topics may take when somebody asked twice to stop.
-const HURRIED_DELETE: Duration = Duration::from_secs(4);
 
 impl Case {
     /// The case cannot go on: says why, and goes towards the end from wherever it is.
@@ -116,44 +108,6 @@ impl Case {
         self.effects.push(Effect::Judged(Box::new(Judged { judgement, totals })));
     }
 
-    fn delete(&mut self) {
-        let within = if self.stops >= 2 { HURRIED_DELETE } else { self.plan.deadlines.teardown };
-        self.enter(Stage::Deleting, within);
-        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
-        if !self.topics_made || self.context.keep || embedded {
-            return;
-        }
-        let Some(admin) = self.admin() else {
-            let topics: Vec<_> = self.created_topics();
-            let cause = "no agent is left that could delete it".to_owned();
-            let left = topics.into_iter().map(|topic| (format!("topic {topic}"), cause.clone()));
-            return self.on_left_behind(left.collect());
-        };
-        self.step("deleting topics".to_owned());
-        let question = Question::Delete {
-            connection: self.connection(admin),
-            topics: self.created_topics(),
-            groups: self.created_groups(),
-            within_ms: micros(within) / 1_000,
-        };
-        self.ask(admin, Asked::Delete, question);
-    }
-
-    pub(super) fn while_deleting(&mut self) {
-        let waiting = self.is_asking(|asked| asked == Asked::Delete);
-        if waiting && self.now_us < self.deadline_us {
-            return;
-        }
-        if waiting {
-            let cause = "the broker did not answer in time".to_owned();
-            let left =
-                self.created_topics().into_iter().map(|t| (format!("topic {t}"), cause.clone()));
-            self.on_left_behind(left.collect());
-        }
-        self.enter(Stage::Exiting, Duration::from_secs(3));
-        self.send_all(&ToAgent::Exit { keep_folder: false });
-    }
-
     pub(super) fn while_exiting(&mut self) {
         let late = self.now_us >= self.deadline_us;
         if self.linked && !self.living().is_empty() && !late {
@@ -216,25 +170,6 @@ impl Case {
             Asked::Cluster(asked) | Asked::Clock(asked) => *asked != agent,
             _ => true,
         });
-    }
-
-    fn created_topics(&self) -> Vec<String> {
-        let created = self.plan.topics.iter().filter(|topic| !topic.existing);
-        created.map(|topic| topic.name.clone()).collect()
-    }
-
-    /// Groups that carry the run id, and so are nobody else's.
-    fn created_groups(&self) -> Vec<String> {
-        let consumers = self.plan.agents.iter().flat_map(|agent| &agent.consumers);
-        let groups: BTreeSet<_> = consumers
-            .filter_map(|consumer| match &consumer.membership {
-                Membership::Group(group) if group.contains(&self.context.run_id) => {
-                    Some(group.clone())
-                }
-                _ => None,
-            })
-            .collect();
-        groups.into_iter().collect()
     }
 
     fn facts(&self) -> CaseFacts {

@@ -216,6 +216,7 @@ impl Case {
                 if agent == self.observer {
                     self.hand_over_observing();
                 }
+                self.entrust_another(agent);
                 self.respread(agent, &cause);
             }
             Some(_) if self.plan.on_agent_loss == OnAgentLoss::Abort => self.give_up(),

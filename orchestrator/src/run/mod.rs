@@ -15,6 +15,7 @@ pub mod respread;
 pub mod resume;
 mod setup;
 pub mod signals;
+mod tidy;
 
 #[cfg(test)]
 mod tests;

@@ -174,6 +174,9 @@ impl Case {
             let seconds = self.plan.deadlines.connect.as_secs();
             self.on_gone(agent, format!("it did not answer within {seconds} s"));
         }
+        if let Some(admin) = self.admin() {
+            self.entrust(admin);
+        }
     }
 
     /// What an agent says of itself while the load runs, or should.

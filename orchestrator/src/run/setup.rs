@@ -145,6 +145,8 @@ impl Case {
             let names: Vec<_> = created.iter().map(|topic| topic.alias.as_str()).collect();
             self.step(format!("creating topic{} {}", plural(names.len()), names.join(", ")));
             self.topics_made = true;
+            // Before there is anything to delete: a controller that dies in between leaves nothing.
+            self.entrust(admin);
             let connection = self.connection(admin);
             let question = Question::CreateTopics { connection, topics: created, within_ms };
             self.ask(admin, Asked::CreateTopics, question);

@@ -121,6 +121,32 @@ fn after_the_lease_what_the_agents_kept_is_collected_and_judged() {
 }
 
 #[test]
+fn after_the_lease_topics_are_deleted_and_what_was_measured_is_still_collected() {
+    testkit::require!(kafka);
+    let kafka = testkit::kafka::shared(3);
+    let cluster = crate::world::cluster_file(kafka, 2, "lease: 2s");
+    let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster);
+    let run = killed(&sandbox, &[]);
+    let topics = || -> Vec<String> {
+        let all = kafka.list_topics().into_iter();
+        all.filter(|topic| topic.contains(&run.id())).collect()
+    };
+    assert_eq!(topics().len(), 1, "the topic is there while agents are");
+    // The last one to go is the one that deletes.
+    run.wait_for_no_orphans(PATIENCE * 2);
+    assert_eq!(topics(), Vec::<String>::new());
+    let outcome = sandbox.mallard(["resume", "latest"]);
+    outcome.assert_code(3);
+    let result = run.only_result();
+    assert!(codes(&result).contains(&"abandoned".to_owned()), "{}", outcome.stdout);
+    assert_accounts_add_up(&result);
+    assert!(count(&result, "accounts_whole/acked") > 500, "{result:#}");
+    assert_eq!(count(&result, "accounts_whole/failed"), 0, "the load had ended before: {result:#}");
+    assert_no_hole(&run.cases()[0]);
+    run.wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
 fn what_a_killed_agent_left_on_disk_is_taken_in_and_nothing_counts_twice() {
     let scenario = steady("200/s", "60s", "on_agent_loss: continue");
     let sandbox = sandbox(&scenario, &embedded("30s"));
