@@ -129,9 +129,12 @@ fn next(input: &mut BufReader<File>) -> Option<(IntervalReport, u64)> {
     let mut prefix = [0; 4];
     input.read_exact(&mut prefix).ok()?;
     let length = u32::from_be_bytes(prefix);
+    if length as usize > MAX_FRAME_BYTES {
+        return None;
+    }
     let mut body = Vec::new();
     let read = input.take(u64::from(length)).read_to_end(&mut body).ok()?;
-    if read != length as usize || read > MAX_FRAME_BYTES {
+    if read != length as usize {
         return None;
     }
     Some((frame::decode(&body).ok()?, 4 + u64::from(length)))
