@@ -3,9 +3,10 @@
 use super::{
     ArchiveError,
     csv::{self, PartitionLine, Table},
-    file::{self, Appender},
+    file,
     hlog::{self, Latencies, LogWriter},
     intervals::{self, IntervalLog, IntervalReader},
+    log::LogFile,
     model::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
     redact::Redactor,
     run_folder::write_json,
@@ -131,18 +132,16 @@ impl CaseFolder {
         Ok(())
     }
 
-    /// Starts `agents/<agent>/agent.log`.
+    /// Starts `agents/<agent>/agent.log.gz`.
     ///
     /// # Errors
     ///
     /// When it is there already, or cannot be written.
-    pub fn agent_log(&self, agent: &str) -> Result<AgentLog, ArchiveError> {
+    pub fn agent_log(&self, agent: &str) -> Result<LogFile, ArchiveError> {
         file::check_name(agent)?;
         let folder = self.path.join("agents").join(agent);
         fs::create_dir_all(&folder).map_err(|source| ArchiveError::write(&folder, source))?;
-        // A controller that died while logs came home has left a part of this one.
-        let file = Appender::reopen(folder.join("agent.log"), 0)?;
-        Ok(AgentLog { file, redactor: self.redactor.clone(), open_line: Vec::new() })
+        LogFile::create(folder.join("agent.log.gz"), self.redactor.clone())
     }
 
     /// Starts `agents/<agent>/intervals`, or goes on with it after so many bytes.
@@ -182,7 +181,7 @@ impl CaseFolder {
         write_json(&self.path.join(CHECKPOINT), checkpoint)
     }
 
-    /// Writes the log of a broker that ran for this case: `brokers/<broker>.log`. Secrets are masked.
+    /// Writes the log of a broker that ran for this case: `brokers/<broker>.log.gz`. Secrets are masked.
     ///
     /// # Errors
     ///
@@ -191,11 +190,8 @@ impl CaseFolder {
         file::check_name(broker)?;
         let folder = self.path.join("brokers");
         fs::create_dir_all(&folder).map_err(|source| ArchiveError::write(&folder, source))?;
-        let mut kept = AgentLog {
-            file: Appender::create(folder.join(format!("{broker}.log")))?,
-            redactor: self.redactor.clone(),
-            open_line: Vec::new(),
-        };
+        let path = folder.join(format!("{broker}.log.gz"));
+        let mut kept = LogFile::create(path, self.redactor.clone())?;
         kept.append(log)?;
         kept.finish()
     }
@@ -273,44 +269,4 @@ pub fn read_checkpoint<T: DeserializeOwned>(case: &Path) -> Option<T> {
 
 fn interval_path(case: &Path, agent: &str) -> PathBuf {
     case.join("agents").join(agent).join(intervals::FILE)
-}
-
-/// An agent's log, as it comes in pieces.
-#[derive(Debug)]
-pub struct AgentLog {
-    file: Appender,
-    redactor: Redactor,
-    /// The last piece's unfinished line: a secret may be cut in two there.
-    open_line: Vec<u8>,
-}
-
-impl AgentLog {
-    /// Appends a piece, which may end anywhere. Secrets are masked.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub fn append(&mut self, piece: &[u8]) -> Result<(), ArchiveError> {
-        let end = piece.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let (whole, open) = piece.split_at(end);
-        if !whole.is_empty() {
-            self.open_line.extend_from_slice(whole);
-            let lines = std::mem::take(&mut self.open_line);
-            self.file.append(&self.redactor.bytes(&lines))?;
-        }
-        self.open_line.extend_from_slice(open);
-        Ok(())
-    }
-
-    /// Writes the last line, if it has no end yet, and makes the log durable.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub fn finish(mut self) -> Result<(), ArchiveError> {
-        if !self.open_line.is_empty() {
-            self.append(b"\n")?;
-        }
-        self.file.sync()
-    }
 }

@@ -17,7 +17,8 @@
 //!     totals.hlog            the same tags, one line each: the measured phases as a whole
 //!     scenario.yaml  cluster.yaml
 //!     checkpoint.json        what a controller that takes over has to know; gone once judged
-//!     agents/<agent>/agent.log
+//!     agents/<agent>/agent.log.gz
+//!     brokers/<broker>.log.gz    of brokers in containers
 //!     agents/<agent>/intervals   every report of the agent as it came: what the rest is made of
 //! ```
 //!
@@ -33,18 +34,20 @@ mod inflate;
 pub mod intervals;
 pub mod journal;
 mod lock;
+mod log;
 pub mod model;
 pub mod read;
 mod redact;
 mod run_folder;
 mod thin_out;
 
-pub use case_folder::{AgentLog, CaseFolder, read_checkpoint};
+pub use case_folder::{CaseFolder, read_checkpoint};
 pub use error::ArchiveError;
 pub use file::write_whole;
 pub use hlog::Latencies;
 pub use intervals::{IntervalLog, IntervalReader};
 pub use lock::{Holder, Lock, holder};
+pub use log::{LogFile, head_and_tail};
 pub use run_folder::{RunFolder, new_id};
 
 #[cfg(test)]

@@ -74,8 +74,9 @@ fn what_is_written_is_read_back() {
     let expected = histogram(&[0, 1, 1_000, 2_047, 2_048, 5_000_001]);
     assert_eq!(cells(&lines[0].histogram), cells(&expected));
     assert_eq!(lines[0].histogram.max(), Some(5_000_001));
-    let agent_log = fs::read(case.path().join("agents/local-1/agent.log")).unwrap();
-    assert_eq!(agent_log, b"first ***\nlast\n");
+    let agent_log = fs::File::open(case.path().join("agents/local-1/agent.log.gz")).unwrap();
+    let agent_log = std::io::read_to_string(flate2::read::GzDecoder::new(agent_log)).unwrap();
+    assert_eq!(agent_log, "first ***\nlast\n");
 }
 
 #[test]

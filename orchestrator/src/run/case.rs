@@ -281,6 +281,12 @@ impl Case {
         std::mem::take(&mut self.effects)
     }
 
+    /// Whether an agent has ever spoken: then it has a log.
+    #[must_use]
+    pub fn has_greeted(&self, agent: AgentIndex) -> bool {
+        self.agents[agent].host.is_some()
+    }
+
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_done(&self) -> bool {

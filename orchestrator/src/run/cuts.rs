@@ -62,7 +62,7 @@ impl Case {
                 self.send(agent, ToAgent::Finish { within_ms });
             }
             Stage::Collecting if !self.agents[agent].log_done => {
-                self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES });
+                self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES as u64 });
             }
             Stage::Exiting => self.send(agent, ToAgent::Exit { keep_folder: false }),
             _ => {}

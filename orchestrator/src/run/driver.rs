@@ -2,13 +2,15 @@
 
 use super::{
     case::{Case, CaseContext},
+    ending::LOG_LIMIT_BYTES,
     io::{AgentIndex, Effect, Input, Judged},
     resume::Checkpoint,
     signals::Stops,
 };
 use crate::{
     archive::{
-        AgentLog, ArchiveError, CaseFolder, IntervalLog, IntervalReader, Latencies, RunFolder,
+        ArchiveError, CaseFolder, IntervalLog, IntervalReader, Latencies, LogFile, RunFolder,
+        head_and_tail,
     },
     clock,
     events::RunEvent,
@@ -63,7 +65,7 @@ struct Driver<'a, 'b> {
     raising: JoinSet<()>,
     kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
     intervals: Vec<IntervalLog>,
-    logs: Vec<Option<AgentLog>>,
+    logs: Vec<Option<LogFile>>,
     logged: Vec<bool>,
     names: Vec<String>,
     judgement: Option<Judgement>,
@@ -413,12 +415,25 @@ impl Driver<'_, '_> {
             if let Ok((agent, Ok(Some(log)))) = buried
                 && !self.logged[agent]
             {
-                self.store_log(agent, &log);
+                self.store_log(agent, &head_and_tail(&log, LOG_LIMIT_BYTES));
             }
         }
+        self.tell_of_missing_logs();
         for log in self.logs.iter_mut().filter_map(Option::take) {
             // The results are safe; a log's last line is not worth an error.
             let _ = log.finish();
+        }
+    }
+
+    /// A host that does not answer costs its agents' logs, and nothing else.
+    fn tell_of_missing_logs(&mut self) {
+        for agent in (0..self.names.len()).filter(|agent| !self.logged[*agent]).collect::<Vec<_>>()
+        {
+            if self.case.has_greeted(agent) {
+                let (level, source) = ("warning".to_owned(), self.names[agent].clone());
+                let text = "its log did not come home: its host did not answer in time".to_owned();
+                self.emit(RunEvent::Note { level, source, text });
+            }
         }
     }
 
@@ -427,6 +442,7 @@ impl Driver<'_, '_> {
         let KafkaPlan::Containers(kafka) = self.case.plan.kafka.clone() else { return };
         let logs = timeout(BURIAL, self.around.yard.broker_logs(&kafka)).await.unwrap_or_default();
         for (broker, log) in logs {
+            let log = head_and_tail(&log, LOG_LIMIT_BYTES);
             let stored = self.folder.broker_log(&broker, &log);
             self.noting(stored);
         }

@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// An agent's log comes home up to this size; of a longer one, head and tail.
-pub(super) const LOG_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const LOG_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 impl Case {
     /// The case cannot go on: says why, and goes towards the end from wherever it is.
@@ -81,7 +81,7 @@ impl Case {
         self.enter(Stage::Collecting, self.plan.deadlines.collect);
         for agent in self.living() {
             if self.agents[agent].connected {
-                self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES });
+                self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES as u64 });
             } else {
                 self.agents[agent].log_done = true;
             }

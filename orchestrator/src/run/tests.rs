@@ -32,6 +32,8 @@ struct World {
     silent: Vec<usize>,
     /// Agents that were told to finish and have not said that they did.
     finishing: Vec<usize>,
+    /// Agents that do not send their log.
+    keeps_log: Vec<usize>,
     /// How `DescribeCluster` is answered.
     cluster: Result<ClusterFacts, AgentFailure>,
     plan: CasePlan,
@@ -56,6 +58,7 @@ impl World {
             seen: Vec::new(),
             silent: Vec::new(),
             finishing: Vec::new(),
+            keeps_log: Vec::new(),
             cluster,
             plan,
         };
@@ -122,6 +125,7 @@ impl World {
             ToAgent::Start { .. } => self.say(agent, FromAgent::Started { late_by_us: 10 }),
             // An agent that finishes sends its last interval first.
             ToAgent::Finish { .. } => self.finishing.push(agent),
+            ToAgent::SendLog { .. } if self.keeps_log.contains(&agent) => {}
             ToAgent::SendLog { .. } => {
                 self.say(agent, FromAgent::Log { bytes: Vec::new(), last: true });
             }
@@ -247,6 +251,20 @@ fn results_are_judged_before_anything_is_torn_down() {
         "{:?}",
         world.reason_codes()
     );
+}
+
+#[test]
+fn a_host_that_does_not_send_its_log_costs_its_log_and_not_the_results() {
+    let mut world = World::new(|_| {});
+    world.keeps_log.push(1);
+    world.start();
+    world.run_until(u64::MAX, prompt);
+    world.pass(60 * SECOND);
+    assert!(world.case.is_done());
+    assert_eq!(world.judged().judgement.result.verdict, Verdict::Pass);
+    let logs =
+        world.seen.iter().filter(|effect| matches!(effect, Effect::StoreLog { agent: 0, .. }));
+    assert_eq!(logs.count(), 1, "the other's is there");
 }
 
 #[test]

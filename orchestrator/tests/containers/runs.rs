@@ -27,12 +27,13 @@ fn agents_in_containers_and_on_this_machine_share_a_kafka_in_containers() {
         .collect();
     assert_eq!(names, ["container-1", "container-2", "local-3"]);
     for broker in 1..=3 {
-        let log = run.cases()[0].join(format!("brokers/broker-{broker}.log"));
-        let log = std::fs::read_to_string(log).expect("a broker's log");
+        let log = run.cases()[0].join(format!("brokers/broker-{broker}.log.gz"));
+        let log = flate2::read::GzDecoder::new(std::fs::File::open(log).expect("a broker's log"));
+        let log = std::io::read_to_string(log).expect("it can be unpacked");
         assert!(log.contains("num.network.threads = 2") && log.contains("Kafka Server started"));
     }
     for agent in names {
-        assert!(run.cases()[0].join(format!("agents/{agent}/agent.log")).exists(), "{agent}");
+        assert!(run.cases()[0].join(format!("agents/{agent}/agent.log.gz")).exists(), "{agent}");
     }
     assert_nothing_left(engine, &run);
 }

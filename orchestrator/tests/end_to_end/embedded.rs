@@ -18,7 +18,10 @@ fn the_quickstart_passes_and_leaves_a_complete_archive() {
     for file in ["series.csv", "partitions.csv", "latency.hlog", "scenario.yaml", "cluster.yaml"] {
         assert!(run.cases()[0].join(file).is_file(), "{file} is missing");
     }
-    assert!(run.cases()[0].join("agents/local-1/agent.log").is_file());
+    let log = std::fs::File::open(run.cases()[0].join("agents/local-1/agent.log.gz"));
+    let log = flate2::read::GzDecoder::new(log.expect("the agent's log"));
+    let log = std::io::read_to_string(log).expect("it can be unpacked");
+    assert!(log.contains(&format!("agent local-1 of run {}", run.id())), "{log}");
     assert!(sandbox.path("results/index.html").is_file());
     let result = run.only_result();
     assert_accounts_add_up(&result);
