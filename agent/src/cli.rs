@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    connect, daemon,
+    brokers, connect, daemon,
     daemon::{Options, Started},
     exit_code, folder, host, properties, sys,
 };
@@ -16,7 +16,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Largest request of `properties` in bytes.
+/// Largest request on stdin in bytes.
 const REQUEST_CAP_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Makes load on this host for `mallard`.
@@ -82,6 +82,13 @@ enum Task {
         after_help = "Example:\n  echo '{\"clients\": [{\"kind\": \"producer\", \"name\": \"gateway\", \"properties\": [[\"linger.msx\", \"5\"]]}]}' | mallard-agent properties"
     )]
     Properties,
+    /// List or delete topics and consumer groups, for `mallard clean`
+    ///
+    /// Reads JSON on stdin: {"connection": [["key", "value"], …], "within_ms": 10000, "delete":
+    /// {"topics": […], "groups": […]}}, and writes JSON to stdout. Without "delete" it is {"found":
+    /// {"topics": […], "groups": […]}} with all there are, else {"left": [["name", "cause"], …]} with
+    /// those that could not be deleted; where no broker answers, {"failed": "cause"}, with exit code 0.
+    Brokers,
     /// Print build id, protocol version, and librdkafka's version and features
     Version,
 }
@@ -137,6 +144,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Task::Kill(kill) => end(&kill.dir),
         Task::Hold => hold(),
         Task::Properties => check_properties(),
+        Task::Brokers => ask_brokers(),
         Task::Version => version(),
     };
     result.unwrap_or_else(|failure| complain(&failure)).into()
@@ -188,10 +196,19 @@ fn converse(arguments: &Connect) -> anyhow::Result<u8> {
 }
 
 fn check_properties() -> anyhow::Result<u8> {
+    let report = properties::check(&request()?).context("understand the request on stdin")?;
+    print(&report)
+}
+
+fn ask_brokers() -> anyhow::Result<u8> {
+    let report = brokers::answer(&request()?).context("understand the request on stdin")?;
+    print(&report)
+}
+
+fn request() -> anyhow::Result<String> {
     let mut request = String::new();
     io::stdin().take(REQUEST_CAP_BYTES).read_to_string(&mut request).context("read stdin")?;
-    let report = properties::check(&request).context("understand the request on stdin")?;
-    print(&report)
+    Ok(request)
 }
 
 fn version() -> anyhow::Result<u8> {

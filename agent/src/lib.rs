@@ -14,6 +14,7 @@
 
 pub mod admin;
 pub mod broker;
+pub mod brokers;
 pub mod cli;
 pub mod connect;
 pub mod daemon;

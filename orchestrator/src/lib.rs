@@ -5,6 +5,7 @@ pub mod agent_binary;
 pub mod archive;
 pub mod bounds;
 pub mod calibrate;
+pub mod clean;
 pub mod cli;
 pub mod clock;
 pub mod diagnosis;

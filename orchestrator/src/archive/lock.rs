@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-const FILE: &str = "lock";
+/// Name of the file in a run's folder.
+pub const FILE: &str = "lock";
 
 /// The process that has a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ pub use error::ArchiveError;
 pub use file::write_whole;
 pub use hlog::Latencies;
 pub use intervals::{IntervalLog, IntervalReader};
-pub use lock::{Holder, Lock, holder};
+pub use lock::{FILE as LOCK, Holder, Lock, holder};
 pub use log::{LogFile, head_and_tail};
 pub use run_folder::{RunFolder, new_id};
 

@@ -28,6 +28,7 @@ Examples:
   mallard run scenarios/soak.yaml --detach                  a soak that needs no terminal
   mallard status                                            how far it is
   mallard resume latest                                     take over a run whose mallard died
+  mallard clean cluster.yaml --dry-run                      what dead runs have left
   mallard generate health --payloads 10000 --out data.ndjson
   mallard report latest                                     the pages again, from the archive
 
@@ -43,6 +44,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Show how far runs are; touch nothing
     Status(StatusArgs),
+    /// Find what runs have left, and remove what dead ones have left
+    Clean(CleanArgs),
     /// List cases by name, as --only takes them
     List(PlanArgs),
     /// Find every mistake in scenario and cluster files; touch nothing
@@ -155,6 +158,34 @@ pub struct StatusArgs {
     /// Go on showing what happens until the run is over
     #[arg(long, short)]
     pub follow: bool,
+}
+
+/// `mallard clean`.
+///
+/// Looks at this machine (folders of agents), at the container engine (containers, networks) and at the brokers of
+/// the cluster file (topics, consumer groups), shows what is there by run, and removes what is left of dead runs:
+/// those that no `mallard` runs, and none of whose agents works. What a living run has stays, and so do topics
+/// of runs that this archive knows nothing about, and topics that a run was told to keep, unless `--run` names them.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Where Kafka is [default: cluster.yaml here, else no brokers]
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<PathBuf>,
+    /// Only what this run has left, also where nothing else is known of it
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Show what there is, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove without asking
+    #[arg(long, short, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// The archive, which tells which runs are over
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// The agent's program, which talks to the brokers [default: mallard-agent beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
 }
 
 /// `mallard validate`.

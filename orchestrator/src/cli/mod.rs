@@ -2,6 +2,7 @@
 
 pub mod args;
 mod calibrate;
+mod clean;
 mod detach;
 pub mod files;
 pub mod generate;
@@ -82,6 +83,7 @@ fn dispatch(cli: Cli) -> Outcome {
             crate::measure::metrics::table()
         }),
         Command::Report(args) => report::report(&args),
+        Command::Clean(args) => clean::clean(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Intervals(args) => intervals::intervals(&args),
         Command::Generate(args) => generate::generate(&args),

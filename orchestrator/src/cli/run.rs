@@ -15,6 +15,7 @@ use crate::{
         model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict},
     },
     calibrate::{self, Store},
+    clean::{local, runs::Runs},
     clock,
     events::RunEvent,
     exit_code,
@@ -64,10 +65,23 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
+    let warnings = warnings + &warning_of_leftovers(&args.results);
     let folder = RunFolder::create(&args.results, &plan.name, Some(&run_id));
     let mut outcome = begin(folder, plan, order, Style::choose(args.quiet));
     outcome.stderr.insert_str(0, &warnings);
     outcome
+}
+
+/// A line about what dead runs have left on this machine, if they have.
+fn warning_of_leftovers(results: &std::path::Path) -> String {
+    let dead = local::dead_runs(&Runs::look(results));
+    match dead.as_slice() {
+        [] => String::new(),
+        dead => format!(
+            "warning: dead runs have left agents' folders on this machine: {}; see `mallard clean`\n",
+            dead.join(", ")
+        ),
+    }
 }
 
 /// Runs what is left of a plan, in a folder that is new or was opened again.

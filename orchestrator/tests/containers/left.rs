@@ -44,14 +44,38 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     let environment = engine.docker(&["inspect", "--format", "{{.Config.Env}}", &container]);
     assert!(environment.contains("GREETING=hello"), "{environment}");
 
+    let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
+    assert!(cleaned.stdout.contains("stays: it lives"), "{cleaned}");
+    assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
+
     let agents = || engine.docker(&["top", &container]).contains("daemon");
     wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
     assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
+    let shown = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--dry-run"]);
+    assert!(shown.stdout.contains("is dead") && shown.stdout.contains(&container), "{shown}");
     sandbox.file("s.yaml", steady("1s", 1)).file("c.yaml", quick(""));
     let outcome = sandbox.mallard(RUN);
     assert!(outcome.stdout.contains("removed 2 leftovers of dead runs"), "{outcome}");
     assert_nothing_left(engine, &killed);
     assert_nothing_left(engine, &sandbox.latest_run());
+}
+
+#[test]
+fn what_a_killed_run_leaves_can_be_cleaned_up_by_hand() {
+    testkit::require!(docker, kafka);
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick("")));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let killed = sandbox.latest_run();
+    running.signal(Signal::KILL);
+    let _ended = running.wait(PATIENCE);
+    let container = format!("mallard-{}-container-1", killed.id());
+    let agents = || engine.docker(&["top", &container]).contains("daemon");
+    wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
+    let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
+    cleaned.assert_code(0);
+    assert!(cleaned.stdout.contains("removed 2 of 2"), "{cleaned}");
+    assert_nothing_left(engine, &killed);
 }
 
 #[test]

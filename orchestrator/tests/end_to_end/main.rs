@@ -2,6 +2,7 @@
 //! asked whether Mallard's figures are true.
 
 mod calibrate;
+mod clean;
 mod clocks;
 mod cuts;
 mod embedded;

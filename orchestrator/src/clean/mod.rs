@@ -1,0 +1,111 @@
+//! What dead runs have left on hosts, in the engine and on the brokers: found by run id, shown, removed.
+//!
+//! A run is over when its folder in the archive says so. It lives while a process holds the lock in that
+//! folder, or an agent of it works, here or in its containers: agents go on alone for their lease, and until
+//! then the run may be taken over. Only what a dead run has left is removed. Of a run that this machine
+//! knows nothing about, as of topics that somebody else's run has made, nothing is assumed: it is left alone
+//! unless it is named.
+
+pub mod brokers;
+pub mod engine;
+pub mod local;
+pub mod runs;
+
+use runs::{Fate, Runs};
+use std::collections::BTreeMap;
+
+/// Where something was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// This machine.
+    Here,
+    /// The container engine.
+    Engine,
+    /// The brokers of the cluster file.
+    Brokers,
+}
+
+impl Place {
+    /// The place, in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Here => "this machine",
+            Self::Engine => "the engine",
+            Self::Brokers => "the brokers",
+        }
+    }
+}
+
+/// What was left.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// The folder of an agent.
+    Folder,
+    /// A container.
+    Container,
+    /// A network of the engine.
+    Network,
+    /// A topic.
+    Topic,
+    /// A consumer group.
+    Group,
+}
+
+impl Sort {
+    /// What it is, in a word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Folder => "agent's folder",
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Topic => "topic",
+            Self::Group => "consumer group",
+        }
+    }
+}
+
+/// Something that a run has left, or still uses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leftover {
+    /// The run.
+    pub run_id: String,
+    /// Where it is.
+    pub place: Place,
+    /// What it is.
+    pub sort: Sort,
+    /// Its name there.
+    pub name: String,
+    /// What one should know before it is removed; empty if there is nothing.
+    pub note: String,
+}
+
+/// Everything of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfRun {
+    /// The run's id.
+    pub run_id: String,
+    /// Whether it is dead, and how that is known.
+    pub fate: Fate,
+    /// What there is of it.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Puts what was found together by run, and says of each run whether it is dead. `named` is a run that was
+/// asked for by name: it counts as dead where nothing is known of it, and what it was to leave goes, too.
+#[must_use]
+pub fn by_run(found: Vec<Leftover>, runs: &Runs, named: Option<&str>) -> Vec<OfRun> {
+    let mut all: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
+    for leftover in found {
+        if named.is_none_or(|named| named == leftover.run_id) {
+            all.entry(leftover.run_id.clone()).or_default().push(leftover);
+        }
+    }
+    let of_run = |(run_id, mut leftovers): (String, Vec<Leftover>)| {
+        leftovers.sort();
+        let fate = runs.fate(&run_id, &leftovers, named.is_some());
+        OfRun { run_id, fate, leftovers }
+    };
+    all.into_iter().map(of_run).collect()
+}

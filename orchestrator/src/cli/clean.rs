@@ -1,0 +1,209 @@
+//! `mallard clean`: finds what runs have left, shows it, and removes what dead ones have left.
+
+use super::{Outcome, args::CleanArgs, files, run::error_text};
+use crate::{
+    agent_binary,
+    clean::{
+        self, Leftover, OfRun, Place,
+        brokers::Brokers,
+        local,
+        runs::{Fate, Runs},
+    },
+    exit_code,
+    link::container::{Engine, Problem},
+    load::cluster::Cluster,
+    plan::{HostPlan, KafkaPlan},
+};
+use mallard_protocol::workload::ClientProperties;
+use std::{
+    fmt::Write as _,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+/// Finds, shows, asks, removes.
+pub(super) fn clean(args: &CleanArgs) -> Outcome {
+    let cluster = match files::cluster(args.cluster.as_deref()) {
+        Ok(cluster) => cluster,
+        Err(mistakes) => return files::refused(&mistakes),
+    };
+    let agent = match agent_binary::find(args.agent.as_deref()) {
+        Ok(agent) => agent,
+        Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(Cleaning { args, cluster, agent }.clean()),
+        Err(cause) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
+    }
+}
+
+struct Cleaning<'a> {
+    args: &'a CleanArgs,
+    cluster: Cluster,
+    agent: PathBuf,
+}
+
+/// What was found, and what could not be looked at.
+struct Found {
+    runs: Vec<OfRun>,
+    problems: Vec<String>,
+}
+
+impl Cleaning<'_> {
+    async fn clean(&self) -> Outcome {
+        let engine = self.engine().await;
+        let found = self.find(engine.as_ref()).await;
+        let mut outcome = Outcome::ok(shown(&found));
+        if !found.problems.is_empty() {
+            outcome.code = exit_code::ERROR;
+        }
+        let dead: Vec<_> = found.runs.iter().filter(|run| is_dead(run)).collect();
+        let things: usize = dead.iter().map(|run| run.leftovers.len()).sum();
+        if things == 0 || self.args.dry_run {
+            return outcome;
+        }
+        if !self.args.yes {
+            // Shown before the question, and not once more at the end.
+            let _ = io::stdout().write_all(std::mem::take(&mut outcome.stdout).as_bytes());
+            match asked(things, dead.len()) {
+                Some(true) => {}
+                Some(false) => return outcome,
+                None => {
+                    let text =
+                        "error: nothing was removed: there is no terminal to ask at; say `--yes`\n";
+                    return Outcome::failed(exit_code::USAGE, text.to_owned());
+                }
+            }
+        }
+        let left = self.remove(engine.as_ref(), &dead).await;
+        let _ =
+            writeln!(outcome.stdout, "removed {} of {things}", things.saturating_sub(left.len()));
+        for (what, cause) in &left {
+            let _ = writeln!(outcome.stderr, "error: {what} is left: {cause}");
+            outcome.code = exit_code::ERROR;
+        }
+        outcome
+    }
+
+    /// The engine, if one is there or has to be.
+    async fn engine(&self) -> Option<Result<Engine, Problem>> {
+        let contained = |kind: &HostPlan| matches!(kind, HostPlan::Container(_));
+        let is_needed = matches!(self.cluster.kafka, KafkaPlan::Containers(_))
+            || self.cluster.hosts.iter().any(|host| contained(&host.kind));
+        match Engine::connect().await {
+            Err(_) if !is_needed => None,
+            engine => Some(engine),
+        }
+    }
+
+    async fn find(&self, engine: Option<&Result<Engine, Problem>>) -> Found {
+        let mut runs = Runs::look(&self.args.results);
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        let mut note = |found: Result<Vec<Leftover>, String>| match found {
+            Ok(found) => all.extend(found),
+            Err(cause) => problems.push(cause),
+        };
+        match engine {
+            Some(Ok(engine)) => {
+                let found = clean::engine::find(engine, &mut runs).await;
+                note(found.map_err(|problem| problem.to_string()));
+            }
+            Some(Err(problem)) => note(Err(problem.to_string())),
+            None => {}
+        }
+        note(local::find(&runs).map_err(|cause| format!("folders of agents: {cause}")));
+        if let Some(brokers) = self.brokers() {
+            let mut known = runs.archived();
+            known.extend(self.args.run.clone());
+            note(brokers.find(&known).map_err(|cause| format!("the brokers: {cause}")));
+        }
+        Found { runs: clean::by_run(all, &runs, self.args.run.as_deref()), problems }
+    }
+
+    fn brokers(&self) -> Option<Brokers<'_>> {
+        let connection: &ClientProperties = match &self.cluster.kafka {
+            KafkaPlan::External { connection } => connection,
+            // They go with their run.
+            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => return None,
+        };
+        Some(Brokers { agent: &self.agent, connection, within: self.cluster.deadlines.topics })
+    }
+
+    /// Removes what dead runs have left, and returns what is still there, with the cause.
+    async fn remove(
+        &self,
+        engine: Option<&Result<Engine, Problem>>,
+        dead: &[&OfRun],
+    ) -> Vec<(String, String)> {
+        // Looked at again: somebody may have taken a run over while the question stood.
+        let runs = Runs::look(&self.args.results);
+        let all = dead.iter().flat_map(|run| run.leftovers.clone()).collect();
+        let still = clean::by_run(all, &runs, self.args.run.as_deref());
+        let (dead, alive): (Vec<_>, Vec<_>) = still.into_iter().partition(is_dead);
+        let mut left: Vec<_> = alive
+            .into_iter()
+            .map(|run| (format!("run {}", run.run_id), "it was taken over meanwhile".to_owned()))
+            .collect();
+        let at = |place: Place| -> Vec<Leftover> {
+            let all = dead.iter().flat_map(|run| &run.leftovers);
+            all.filter(|leftover| leftover.place == place).cloned().collect()
+        };
+        for folder in at(Place::Here) {
+            let removed = local::remove(&folder);
+            left.extend(removed.err().map(|cause| (folder.name.clone(), cause.to_string())));
+        }
+        if let (Some(Ok(engine)), contained @ [_, ..]) = (engine, at(Place::Engine).as_slice()) {
+            left.extend(clean::engine::remove(engine, contained).await);
+        }
+        if let (Some(brokers), names @ [_, ..]) = (self.brokers(), at(Place::Brokers).as_slice()) {
+            left.extend(brokers.remove(names));
+        }
+        left
+    }
+}
+
+fn is_dead(run: &OfRun) -> bool {
+    matches!(run.fate, Fate::Dead(_))
+}
+
+/// What was found, run by run.
+fn shown(found: &Found) -> String {
+    let mut text = String::new();
+    for run in &found.runs {
+        let _ = match &run.fate {
+            Fate::Dead(why) => writeln!(text, "{} is dead: {why}", run.run_id),
+            Fate::Stays(why) => writeln!(text, "{} stays: {why}", run.run_id),
+        };
+        for leftover in &run.leftovers {
+            let (place, sort) = (leftover.place.as_str(), leftover.sort.as_str());
+            let _ = write!(text, "  {place:<12}  {sort:<14}  {}", leftover.name);
+            match leftover.note.as_str() {
+                "" => text.push('\n'),
+                note => {
+                    let _ = writeln!(text, "  ({note})");
+                }
+            }
+        }
+    }
+    if found.runs.is_empty() {
+        text.push_str("nothing is left of any run\n");
+    }
+    for problem in &found.problems {
+        let _ = writeln!(text, "could not be looked at: {problem}");
+    }
+    text
+}
+
+/// Asks whether to remove all that; `None` if there is nobody to ask.
+fn asked(things: usize, runs: usize) -> Option<bool> {
+    if !io::stdin().is_terminal() {
+        return None;
+    }
+    let of = if runs == 1 { "1 dead run".to_owned() } else { format!("{runs} dead runs") };
+    let _ = write!(io::stdout(), "remove {things} leftovers of {of}? [y/N] ");
+    let _ = io::stdout().flush();
+    let mut answer = String::new();
+    let _ = io::stdin().lock().read_line(&mut answer);
+    Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,67 @@
+//! What dead runs leave is found and removed; what living ones have stays.
+
+use crate::{
+    resume::wait_for_intervals,
+    world::{PATIENCE, RUN, sandbox, steady},
+};
+use testkit::{
+    mallard::{Run, Sandbox},
+    process::{self, Running, Signal},
+};
+
+/// A run whose controller and agents are all killed on the spot.
+fn dead(sandbox: &Sandbox) -> Run {
+    let mut running: Running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait_for_intervals(&run, 2);
+    running.signal(Signal::KILL);
+    let _ended = running.wait(PATIENCE);
+    run.processes().iter().for_each(|process| process::send(process.pid, Signal::KILL));
+    run.wait_for_no_orphans(PATIENCE);
+    run
+}
+
+fn folders(sandbox: &Sandbox, run: &Run) -> usize {
+    let folder = sandbox.home().join(".cache/mallard/runs").join(run.id());
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+#[test]
+fn folders_of_dead_runs_go_and_those_of_living_ones_stay() {
+    let embedded = "kafka: embedded\nhosts: [{local: {agents: 2}}]\n";
+    let sandbox = sandbox(&steady("200/s", "60s", ""), embedded);
+    let dead = dead(&sandbox);
+    assert_eq!(folders(&sandbox, &dead), 2);
+    sandbox.file("s.yaml", steady("200/s", "12s", ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let living = sandbox.latest_run();
+
+    let shown = sandbox.mallard(["clean", "c.yaml", "--dry-run"]);
+    shown.assert_code(0);
+    let line = |run: &Run, is: &str| format!("{} {is}", run.id());
+    assert!(shown.stdout.contains(&line(&dead, "is dead")), "{}", shown.stdout);
+    assert!(shown.stdout.contains(&line(&living, "stays: it lives")), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("mallard resume"),
+        "there is something to lose: {}",
+        shown.stdout
+    );
+    let unasked = sandbox.mallard(["clean", "c.yaml"]);
+    unasked.assert_code(2);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    assert_eq!(folders(&sandbox, &dead), 2, "nobody has said yes");
+
+    sandbox.mallard(["clean", "c.yaml", "--run", &dead.id(), "--yes"]).assert_code(0);
+    assert_eq!((folders(&sandbox, &dead), folders(&sandbox, &living)), (0, 2));
+    let again = sandbox.mallard(["clean", "c.yaml", "--yes"]);
+    again.assert_code(0);
+    assert!(!again.stdout.contains("removed"), "{}", again.stdout);
+    assert_eq!(folders(&sandbox, &living), 2);
+    let outcome = running.wait(PATIENCE);
+    living.assert_went_well(&outcome);
+    assert!(outcome.stderr.contains("dead runs have left"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&dead.id()), "{}", outcome.stderr);
+    living.wait_for_no_orphans(PATIENCE);
+}
