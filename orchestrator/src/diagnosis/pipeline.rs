@@ -1,13 +1,17 @@
 //! Which stage of a pipeline takes its time.
 //!
 //! It is said where that time limits: where the pipeline's threads have little left to give, where it is
-//! behind, or where it is fed from memory, so that nothing else can limit it.
+//! behind while its own queue is long, or where it is fed from memory, so that nothing else can limit it.
 
 use super::{Facts, Group, Pipeline, Sink, rules::diagnosis};
 use crate::{archive::model::Diagnosis, measure::units::human};
 
 /// Share of the time in which threads are at work from which on they have little left to give.
 const BUSY: f64 = 0.7;
+
+/// A pipeline that is behind is the reason for it if its own queue once held so many seconds of load:
+/// else records came late to it.
+const QUEUED_S: f64 = 0.5;
 
 /// The stages, in their order; each has metrics of its own.
 const STAGES: [&str; 4] = ["decode", "validate", "flatten", "write"];
@@ -19,7 +23,10 @@ pub(super) fn stage(facts: &Facts, group: &Group) -> Option<Diagnosis> {
     let whole_us = metric("pipeline.payload.mean").filter(|us| *us > 0.0)?;
     let rate = metric("pipeline.messages.rate")?;
     let busy = (rate * whole_us / 1e6 / f64::from(pipeline.threads.max(1))).min(1.0);
-    if !pipeline.from_memory && busy < BUSY && !group.is_behind(facts) {
+    // A burst keeps threads busy for less than the whole time; then what they had not done yet was waiting.
+    let queued_s = metric("consume.queue.max").zip(facts.acked_per_s(group));
+    let held_up = queued_s.is_some_and(|(queue, per_s)| queue >= per_s * QUEUED_S);
+    if !pipeline.from_memory && busy < BUSY && !(held_up && group.is_behind(facts)) {
         return None;
     }
     let times = STAGES.iter().filter_map(|stage| {

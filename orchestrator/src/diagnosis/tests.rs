@@ -149,6 +149,10 @@ fn threads_that_have_time_left_limit_nothing() {
 fn a_pipeline_that_is_behind_is_told_with_the_stage_that_takes_its_time() {
     let mut facts = writing(500.0);
     facts.groups[0].metrics.insert("consume.lag.max".into(), 9_000.0);
+    // Its queue is short: records come late to it, whatever it does with them.
+    facts.groups[0].metrics.insert("consume.queue.max".into(), 400.0);
+    only(&facts, "consumer_limits");
+    facts.groups[0].metrics.insert("consume.queue.max".into(), 4_000.0);
     let codes: Vec<_> = interpret(&facts).diagnoses.into_iter().map(|d| d.code).collect();
     assert_eq!(codes, ["consumer_limits", "pipeline_stage"]);
 }
