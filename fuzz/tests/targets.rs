@@ -29,10 +29,10 @@ fn frames<M: Serialize>(messages: &[M]) -> Vec<Vec<u8>> {
     messages.iter().map(|message| frame::encode(message).unwrap()).collect()
 }
 
-/// Says how much was tried: a target that tries nothing finds nothing.
+/// A target that tries nothing finds nothing.
 fn report(tried: u64, made_sense: u64) {
-    println!("{tried} inputs, of which {made_sense} still made sense");
-    assert!(tried > 0 && made_sense > 0 && made_sense < tried * 64);
+    let some = made_sense > 0 && made_sense < tried * 64;
+    assert!(some, "{tried} inputs, of which {made_sense} still made sense");
 }
 
 #[test]
@@ -120,6 +120,9 @@ fn running_case(plan: &mallard::plan::CasePlan) -> Case {
     case
 }
 
+/// Who speaks, which message it is, what happens to it, and how long after the one before it comes.
+type Said = (usize, Index, Vec<Edit>, u64);
+
 #[test]
 fn a_controller_bears_whatever_its_agents_may_come_to_say() {
     let plan = seeds::case();
@@ -132,36 +135,32 @@ fn a_controller_bears_whatever_its_agents_may_come_to_say() {
     let one = (0_usize..2, any::<Index>(), edits(), 0_u64..2_000_000);
     let inputs = (any::<bool>(), prop::collection::vec(one, 1..24));
     let heard = std::cell::Cell::new(0);
-    let tried =
-        for_a_while(&inputs, |(runs, words): (bool, Vec<(usize, Index, Vec<Edit>, u64)>)| {
-            let mut case = running_case(&plan);
-            if !runs {
-                case = Case::new(plan.clone(), case_context(), 0);
-                let _ = case.begin();
-            }
-            let mut now_us = 2_200_000;
-            let mut judged = 0;
-            for (agent, of, edits, later_us) in words {
-                now_us += later_us;
-                let body = damaged(of.get::<Vec<u8>>(&said[agent]), &edits);
-                let Ok(message) = frame::decode::<FromAgent>(&body) else { continue };
-                heard.set(heard.get() + 1);
-                let effects =
-                    case.handle(now_us, Input::Message { agent, message: Box::new(message) });
-                judged +=
-                    effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
-            }
-            // However it went, it comes to its end, and to one judgement.
-            for _ in 0..400 {
-                now_us += 1_000_000;
-                let effects = case.handle(now_us, Input::Tick);
-                judged +=
-                    effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
-            }
-            prop_assert!(case.is_done());
-            prop_assert_eq!(judged, 1);
-            Ok(())
-        });
+    let tried = for_a_while(&inputs, |(runs, words): (bool, Vec<Said>)| {
+        let mut case = running_case(&plan);
+        if !runs {
+            case = Case::new(plan.clone(), case_context(), 0);
+            let _ = case.begin();
+        }
+        let mut now_us = 2_200_000;
+        let mut judged = 0;
+        for (agent, of, edits, later_us) in words {
+            now_us += later_us;
+            let body = damaged(of.get::<Vec<u8>>(&said[agent]), &edits);
+            let Ok(message) = frame::decode::<FromAgent>(&body) else { continue };
+            heard.set(heard.get() + 1);
+            let effects = case.handle(now_us, Input::Message { agent, message: Box::new(message) });
+            judged += effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
+        }
+        // However it went, it comes to its end, and to one judgement.
+        for _ in 0..400 {
+            now_us += 1_000_000;
+            let effects = case.handle(now_us, Input::Tick);
+            judged += effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
+        }
+        prop_assert!(case.is_done());
+        prop_assert_eq!(judged, 1);
+        Ok(())
+    });
     report(tried, heard.get());
 }
 
