@@ -9,7 +9,6 @@ use testkit::{paths, process};
 const WITHIN: Duration = Duration::from_secs(10 * 60);
 
 #[test]
-#[ignore = "builds the peers and takes a minute: cargo test --release -p bench -- --ignored"]
 fn a_short_bench_gives_a_figure_in_every_cell() {
     testkit::require!(kafka, go, memory_file_system);
     let _alone = testkit::quiet::alone();
