@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -89,6 +89,18 @@ enum Task {
     /// {"topics": […], "groups": […]}} with all there are, else {"left": [["name", "cause"], …]} with
     /// those that could not be deleted; where no broker answers, {"failed": "cause"}, with exit code 0.
     Brokers,
+    /// Tell what this host is, and which brokers it reaches, for `mallard check`
+    ///
+    /// Reads JSON on stdin: {"connection": [["bootstrap.servers", "broker-1:9092"], …], "within_ms": 5000},
+    /// and writes JSON to stdout. Brokers that cannot be reached are an answer, not a failure.
+    #[command(
+        after_help = "Example:\n  echo '{\"connection\": [], \"within_ms\": 1000}' | mallard-agent host --runs ~/.cache/mallard/runs"
+    )]
+    Host {
+        /// The folder in which agents have theirs
+        #[arg(long, value_name = "DIR")]
+        runs: PathBuf,
+    },
     /// Print build id, protocol version, and librdkafka's version and features
     Version,
 }
@@ -145,6 +157,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Task::Hold => hold(),
         Task::Properties => check_properties(),
         Task::Brokers => ask_brokers(),
+        Task::Host { runs } => tell_host(&runs),
         Task::Version => version(),
     };
     result.unwrap_or_else(|failure| complain(&failure)).into()
@@ -203,6 +216,12 @@ fn check_properties() -> anyhow::Result<u8> {
 fn ask_brokers() -> anyhow::Result<u8> {
     let report = brokers::answer(&request()?).context("understand the request on stdin")?;
     print(&report)
+}
+
+fn tell_host(runs: &Path) -> anyhow::Result<u8> {
+    let question = serde_json::from_str(&request()?).context("understand the question on stdin")?;
+    let facts = host::preflight::answer(&question, runs);
+    print(&serde_json::to_string(&facts).context("write JSON")?)
 }
 
 fn request() -> anyhow::Result<String> {

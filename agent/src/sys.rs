@@ -64,6 +64,17 @@ pub(crate) fn raise_file_limit() -> u64 {
     limit.rlim_cur
 }
 
+/// Whether somebody keeps this machine's clock right, as the kernel knows it: NTP daemons tell it. `None`
+/// if it does not say.
+pub(crate) fn clock_synchronised() -> Option<bool> {
+    // SAFETY: an all-zero timex asks and changes nothing; the pointer is to a live one.
+    let (state, clock) = unsafe {
+        let mut clock: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut clock), clock)
+    };
+    (state >= 0).then_some(clock.status & libc::STA_UNSYNC == 0)
+}
+
 /// Takes a lock on a file that lasts until the file is closed, which the kernel does for the dead.
 /// `false` if somebody else has it.
 pub(crate) fn try_lock(file: &File) -> io::Result<bool> {

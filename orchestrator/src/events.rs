@@ -29,6 +29,30 @@ pub enum RunEvent {
         /// The run's folder.
         folder: String,
     },
+    /// A host is ready for agents: it can be reached, and the agent's program starts there.
+    HostReady {
+        /// The host's name in the cluster file.
+        host: String,
+        /// Bytes that were sent to it; 0 where the program was there already.
+        copied_bytes: u64,
+        /// How long it took, in microseconds.
+        took_us: u64,
+        /// Hosts that are ready now.
+        ready: usize,
+        /// Hosts of the run.
+        of: usize,
+    },
+    /// A host cannot be used.
+    HostProblem {
+        /// The host's name in the cluster file.
+        host: String,
+        /// The step that failed: `connect`, `inspect`, `deploy`, `start`.
+        phase: String,
+        /// Why.
+        cause: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// A case begins.
     CaseStarted {
         /// Its name.

@@ -23,6 +23,7 @@ pub mod interval;
 pub mod mark;
 pub mod message;
 pub mod pipeline;
+pub mod preflight;
 pub mod schedule;
 pub mod stamp;
 pub mod workload;

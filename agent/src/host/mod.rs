@@ -1,6 +1,7 @@
 //! What the machine is, and what is used of it. Linux only, as the agents are.
 
 mod facts;
+pub mod preflight;
 mod resources;
 
 pub use facts::{facts, librdkafka_version};

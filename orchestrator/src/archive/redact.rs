@@ -56,7 +56,9 @@ impl Redactor {
         }
         match &mut event.event {
             RunEvent::Step { text, .. } | RunEvent::Note { text, .. } => self.mend(text),
-            RunEvent::AgentLost { cause, .. } | RunEvent::LeftBehind { cause, .. } => {
+            RunEvent::AgentLost { cause, .. }
+            | RunEvent::LeftBehind { cause, .. }
+            | RunEvent::HostProblem { cause, .. } => {
                 self.mend(cause);
             }
             RunEvent::CaseFinished { sentence, reasons, diagnoses, .. } => {

@@ -30,9 +30,7 @@ pub fn host_key(agent: &AgentPlan) -> String {
     if agent.host == HostPlan::Local {
         return host_name();
     }
-    // `load-1.2` is the second agent of `load-1`.
-    let number = agent.name.rsplit_once('.').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit()));
-    number.map_or(&*agent.name, |(host, _)| host).to_owned()
+    agent.host_name.clone()
 }
 
 fn host_name() -> String {

@@ -1,5 +1,6 @@
 //! The arguments, with the help that teaches them.
 
+use crate::deploy::AgentOption;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ Examples:
   mallard resume latest                                     take over a run whose mallard died
   mallard clean cluster.yaml --dry-run                      what dead runs have left
   mallard generate health --payloads 10000 --out data.ndjson
+  mallard check lab.yaml                                    whether the hosts are fit for a run
   mallard report latest                                     the pages again, from the archive
 
 Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
@@ -50,6 +52,15 @@ pub enum Command {
     List(PlanArgs),
     /// Find every mistake in scenario and cluster files; touch nothing
     Validate(ValidateArgs),
+    /// Check whether the hosts of a cluster file are fit for a run
+    ///
+    /// Logs in to every host at once, brings the agent's program there, and prints what each one is: its
+    /// cores, memory, free disk, file limit, clock and frequency governor, which brokers it reaches and
+    /// how fast, and what dead runs have left on it. The exit code is 3 if something would spoil a run.
+    #[command(
+        after_help = "Examples:\n  mallard check lab.yaml\n  mallard check lab.yaml --agent aarch64=target/aarch64/mallard-agent"
+    )]
+    Check(CheckArgs),
     /// Show who runs what where, how long, and how many bytes
     Plan(PlanArgs),
     /// List every metric that an expectation may name, with unit, meaning and formula
@@ -124,9 +135,10 @@ pub struct RunArgs {
     /// Is in the background already: given by `--detach` to the process that it starts
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub detached: bool,
-    /// The agent's program [default: mallard-agent beside this program]
+    /// The agent's program [default: mallard-agent beside this program]; for hosts of another
+    /// architecture: ARCHITECTURE=PATH, such as aarch64=PATH; may be repeated
     #[arg(long, value_name = "PATH")]
-    pub agent: Option<PathBuf>,
+    pub agent: Vec<AgentOption>,
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
@@ -199,6 +211,18 @@ pub struct ValidateArgs {
     pub agent: Option<PathBuf>,
 }
 
+/// `mallard check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The cluster file [default: cluster.yaml here]
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: Option<PathBuf>,
+    /// The agent's program [default: mallard-agent beside this program]; for hosts of another
+    /// architecture: ARCHITECTURE=PATH, such as aarch64=PATH; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub agent: Vec<AgentOption>,
+}
+
 /// `mallard metrics`.
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
@@ -236,7 +260,7 @@ pub struct CalibrateArgs {
     pub seconds: u32,
     /// The agent's program [default: mallard-agent beside this program]
     #[arg(long, value_name = "PATH")]
-    pub agent: Option<PathBuf>,
+    pub agent: Vec<AgentOption>,
 }
 
 /// `mallard intervals`.

@@ -8,9 +8,10 @@ use super::{
     run,
 };
 use crate::{
-    agent_binary, archive,
+    archive,
     archive::{RunFolder, read::RunArchive},
     calibrate::{self, Calibration, Figures, Measure, Store, StoreError},
+    deploy::Programs,
     exit_code,
     terminal::Style,
 };
@@ -48,11 +49,11 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
         agent: args.agent.clone(),
         templates: None,
     };
-    let agent = match agent_binary::find(args.agent.as_deref()) {
-        Ok(agent) => agent,
+    let programs = match Programs::find(&args.agent) {
+        Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, run::error_text(&cause)),
     };
-    let order = match Order::new(&run_args, &agent, &plan) {
+    let order = match Order::new(&run_args, &programs, &plan) {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, run::error_text(&cause)),
     };

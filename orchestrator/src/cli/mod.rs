@@ -2,12 +2,14 @@
 
 pub mod args;
 mod calibrate;
+mod check;
 mod clean;
 mod detach;
 pub mod files;
 pub mod generate;
 mod intervals;
 pub mod list;
+mod make_ready;
 mod order;
 pub mod plan;
 mod progress;
@@ -76,6 +78,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Status(args) => status::status(&args),
         Command::List(args) => list::list(&args),
         Command::Validate(args) => validate::validate(&args),
+        Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Metrics(args) => Outcome::ok(if args.json {
             crate::measure::metrics::json()

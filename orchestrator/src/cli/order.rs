@@ -1,13 +1,18 @@
 //! `order.json`: what was asked for, so that `mallard resume` can ask for it again.
 
 use super::args::{PlanArgs, RunArgs};
-use crate::{archive::model::SCHEMA_VERSION, clock, plan::Plan};
+use crate::{
+    archive::model::SCHEMA_VERSION,
+    clock,
+    deploy::{AgentOption, Programs},
+    plan::Plan,
+};
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// A run as it was asked for. No secrets: those stand in files and in the environment, and are taken
@@ -26,8 +31,8 @@ pub(super) struct Order {
     pub(super) plan: PlanArgs,
     /// Leave created topics and groups on the broker.
     pub(super) keep: bool,
-    /// The agent's program.
-    pub(super) agent: PathBuf,
+    /// The agent's programs, by absolute path.
+    pub(super) agents: Vec<AgentOption>,
     /// Templates to use instead of those built in.
     pub(super) templates: Option<PathBuf>,
     /// What the plan came to: see [`fingerprint`].
@@ -42,7 +47,7 @@ impl Order {
     /// # Errors
     ///
     /// When the current folder, or the agent's program, is gone.
-    pub(super) fn new(args: &RunArgs, agent: &Path, plan: &Plan) -> io::Result<Self> {
+    pub(super) fn new(args: &RunArgs, programs: &Programs, plan: &Plan) -> io::Result<Self> {
         Ok(Self {
             schema_version: SCHEMA_VERSION,
             build_id: BUILD_ID.to_owned(),
@@ -50,7 +55,7 @@ impl Order {
             folder: std::env::current_dir()?,
             plan: args.plan.clone(),
             keep: args.keep,
-            agent: std::path::absolute(agent)?,
+            agents: programs.options()?,
             templates: args.templates.clone(),
             fingerprint: fingerprint(plan),
             command_line: std::env::args().collect(),

@@ -3,13 +3,14 @@
 use super::{
     Outcome,
     args::RunArgs,
+    make_ready::{HOST_UNUSABLE, make_ready},
     order::Order,
     progress::{self, Judged, Progress},
     properties::refused_properties,
 };
 use crate::{
     across::{self, CaseOutcome},
-    agent_binary, archive,
+    archive,
     archive::{
         RunFolder,
         model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict},
@@ -17,8 +18,10 @@ use crate::{
     calibrate::{self, Store},
     clean::{local, runs::Runs},
     clock,
+    deploy::Programs,
     events::RunEvent,
     exit_code,
+    hosts::Hosts,
     link::container::Yard,
     plan::{CasePlan, Plan},
     report::{self, templates::Templates},
@@ -43,8 +46,8 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     if args.detached {
         super::detach::leave_session();
     }
-    let agent = match agent_binary::find(args.agent.as_deref()) {
-        Ok(agent) => agent,
+    let programs = match Programs::find(&args.agent) {
+        Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
     let run_id = run_id(args);
@@ -53,7 +56,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
     };
-    match refused_properties(&plan, &agent) {
+    match refused_properties(&plan, programs.own()) {
         Ok(refused) if refused.is_empty() => {}
         Ok(refused) => return super::files::refused(&refused),
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
@@ -61,7 +64,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     if args.detach {
         return super::detach::detach(args, &run_id, &warnings);
     }
-    let order = match Order::new(args, &agent, &plan) {
+    let order = match Order::new(args, &programs, &plan) {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
@@ -129,17 +132,27 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         folder: folder.path().display().to_string(),
     };
     let _ = audience.tell(&mut folder, event);
+    let programs = match Programs::find(&order.agents) {
+        Ok(programs) => Arc::new(programs),
+        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
+    };
+    let hosts = match Hosts::of(&plan, &programs) {
+        Ok(hosts) => hosts,
+        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
+    };
     let yard = Arc::new(Yard::new(folder.id()));
     let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
     let name = plan.name.clone();
     let mut around = Surroundings {
         run: &mut folder,
-        agent_binary: &order.agent,
+        agent_binary: programs.own(),
+        hosts: &hosts,
         yard: Arc::clone(&yard),
         audience: &mut audience,
         stops,
     };
     let ended = run_cases(plan, &order, &mut around).await;
+    hosts.close().await;
     if needs_engine {
         clear(&yard, &mut folder, &mut audience).await;
     }
@@ -149,10 +162,19 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
 
 async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> Ended {
     let mut ended = Ended::default();
-    let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(not_run).collect();
-    let calibrations = calibrations();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
+    if let Some(case) = plan.cases.first() {
+        let unusable = make_ready(case, around).await;
+        // A load that goes on is not given up for a host that does not answer: what its agents measured
+        // until then is here, and the others go on.
+        let goes_on = progress.iter().any(|case| matches!(case, Progress::Running(_)));
+        if !unusable.is_empty() && !goes_on {
+            return Ended { reasons: unusable, ..ended };
+        }
+    }
+    let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(not_run).collect();
+    let calibrations = calibrations();
     for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
         if let Progress::Judged(case) = progress {
             outcomes[index] = case.outcome.clone();
@@ -289,10 +311,16 @@ impl Ended {
                 remedy: "see the cases side by side; each has its own verdict".to_owned(),
             }
         }));
-        let broke = self.reasons.iter().any(|reason| reason.code == "archive_failed");
+        let broken = ["archive_failed", HOST_UNUSABLE];
+        let broke = self.reasons.iter().any(|reason| broken.contains(&&*reason.code));
         let across = self.across.iter().filter(|across| !across.passed).map(|_| Verdict::Fail);
         let worst = verdict::worst(self.cases.iter().map(|case| case.verdict).chain(across));
-        let verdict = if broke || self.cases.is_empty() { Verdict::Error } else { worst };
+        let verdict = match self.cases.is_empty() {
+            _ if broke => Verdict::Error,
+            true if self.skipped > 0 => Verdict::Interrupted,
+            true => Verdict::Error,
+            false => worst,
+        };
         RunResult {
             schema_version: SCHEMA_VERSION,
             run_id: run_id.to_owned(),
@@ -312,6 +340,11 @@ impl Ended {
 
     /// The run in one sentence: the only case's, or how many of them ended how.
     fn sentence(&self, verdict: Verdict) -> String {
+        let unusable = self.reasons.iter().filter(|reason| reason.code == HOST_UNUSABLE).count();
+        if unusable > 0 {
+            let hosts = if unusable == 1 { "host" } else { "hosts" };
+            return format!("error: {unusable} {hosts} cannot be used, so nothing was started");
+        }
         if let [only] = self.cases.as_slice() {
             return only.sentence.clone();
         }

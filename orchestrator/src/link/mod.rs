@@ -11,6 +11,7 @@ use conversation::Conversation;
 pub(crate) use conversation::how_to_match;
 pub mod container;
 pub mod local;
+pub mod ssh;
 
 use crate::run::io::{AgentIndex, Input};
 use mallard_protocol::message::ToAgent;

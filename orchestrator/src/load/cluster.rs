@@ -1,6 +1,8 @@
 //! Cluster files: where Kafka is, and where agents may run.
 
 mod containers;
+mod ranges;
+mod ssh;
 
 use super::{
     Diagnostic, Environment,
@@ -22,7 +24,7 @@ use crate::{
 };
 use mallard_protocol::workload::ClientProperties;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 /// Most agents on one host, and brokers in one agent.
 const AGENT_LIMIT: u64 = 64;
@@ -62,6 +64,8 @@ pub struct Cluster {
 pub struct Host {
     /// What it is.
     pub kind: HostPlan,
+    /// Its name, where the file gives it one.
+    pub name: Option<String>,
     /// How many agents run on it.
     pub agents: u32,
     /// Its labels.
@@ -89,8 +93,12 @@ pub fn from_source(
     let mut secrets = Vec::new();
     substitute_environment(&mut root, environment, &mut secrets, &mut reader);
     Values::default().substitute(&mut root, &mut reader);
-    let raw = shape().read(&root, &mut reader);
-    raw.iter().for_each(|raw| refuse_far_embedded(raw, &mut reader));
+    let mut raw = shape().read(&root, &mut reader);
+    if let Some(raw) = &mut raw {
+        refuse_far_embedded(raw, &mut reader);
+        refuse_twins(&raw.hosts, &mut reader);
+        raw.resolve_paths(source.path.parent().unwrap_or(Path::new("")));
+    }
     let sound = !reader.has_errors();
     let Some(raw) = raw.filter(|_| sound) else {
         tidy(&mut reader.diagnostics);
@@ -127,6 +135,35 @@ fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
     }
 }
 
+/// Hosts of one name, and agents of one name, could not be told apart in reports.
+fn refuse_twins(hosts: &[Host], reader: &mut Reader) {
+    let mut names = BTreeSet::new();
+    for (host, name) in hosts.iter().filter_map(|host| Some((host, host.name.as_deref()?))) {
+        if is_of_mallard(name) {
+            let message = format!("`{name}` is what Mallard calls a host without a name");
+            reader.error(&host.at, message, "take a name such as `load-1`");
+        }
+        let agents: Vec<String> = match host.agents {
+            1 => vec![name.to_owned()],
+            several => (1..=several).map(|number| format!("{name}.{number}")).collect(),
+        };
+        // Its own name is taken, too, where its agents are numbered.
+        let taken = agents.into_iter().chain((host.agents > 1).then(|| name.to_owned()));
+        let twins: Vec<String> = taken.filter(|name| !names.insert(name.clone())).collect();
+        if let Some(twin) = twins.first() {
+            let message = format!("another host or agent is named `{twin}` already");
+            reader.error(&host.at, message, "for several agents on a host say `agents`");
+        }
+    }
+}
+
+/// Names that this machine, containers and their agents are given: `local`, `local-2`, `container-1`.
+fn is_of_mallard(name: &str) -> bool {
+    let numbered = |kind| name.strip_prefix(kind).and_then(|rest: &str| rest.strip_prefix('-'));
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name == "local" || ["local", "container"].into_iter().filter_map(numbered).any(is_number)
+}
+
 /// Values of properties that must never be written anywhere.
 pub fn secret_values(properties: &[Property]) -> impl Iterator<Item = String> {
     let secret = |property: &&Property| is_secret_key(&property.key.value);
@@ -143,6 +180,18 @@ struct Raw {
     lease: Option<Duration>,
     deadlines: Deadlines,
     bounds: Option<Written>,
+    ssh_config: Option<String>,
+}
+
+impl Raw {
+    /// Paths of the file are meant from its folder.
+    fn resolve_paths(&mut self, folder: &Path) {
+        for host in &mut self.hosts {
+            if let HostPlan::Ssh(plan) = &mut host.kind {
+                ssh::resolve(plan, folder, self.ssh_config.as_deref());
+            }
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -183,6 +232,8 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
     let kafka = fields.required("kafka", doc, either(embedded_word(), Kind));
     let hosts = fields.required("hosts", "Where agents may run.", list_of_some(host()));
     let hosts = hosts.map(|entries| entries.into_iter().flatten().collect());
+    let doc = "The configuration of ssh, instead of `~/.ssh/config`.";
+    let ssh_config = fields.optional("ssh_config", doc, text());
     let lease = fields.optional(
         "lease",
         "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",
@@ -204,6 +255,7 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
         lease: lease?,
         deadlines: deadlines?,
         bounds: bounds?,
+        ssh_config: ssh_config?,
     })
 }
 
@@ -304,7 +356,7 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
 fn host() -> impl Shape<Value = Vec<Host>> {
     tagged("a host")
         .variant("local", "This machine.", record("a local host", local))
-        .later("ssh", "hosts over ssh")
+        .variant("ssh", "Hosts over ssh.", record("a host over ssh", ssh::hosts))
         .variant(
             "container",
             "Containers of a Docker or Podman engine.",
@@ -319,7 +371,7 @@ fn local(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
     let labels = fields.default("labels", doc, list(name(64)), json!([]), Vec::new());
     let at = fields.at();
     let agents = u32::try_from(agents?).unwrap_or(1);
-    Some(vec![Host { kind: HostPlan::Local, agents, labels: labels?, at }])
+    Some(vec![Host { kind: HostPlan::Local, name: None, agents, labels: labels?, at }])
 }
 
 fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
@@ -329,7 +381,10 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     };
     let doc = "Starting containers, and pulling their images where the engine lacks them.";
     let containers = one("containers", doc, default.containers);
-    let connect = one("connect", "Starting an agent and hearing from it.", default.connect);
+    let doc = "Reaching a host; starting an agent and hearing from it.";
+    let connect = one("connect", doc, default.connect);
+    let doc = "Bringing the agent's program to a host.";
+    let deploy = one("deploy", doc, default.deploy);
     let topics = one("topics", "Reaching a broker and creating topics.", default.topics);
     let ready = one("ready", "Every consumer assigned and every probe seen.", default.ready);
     let silence =
@@ -339,6 +394,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     Some(Deadlines {
         containers: containers?,
         connect: connect?,
+        deploy: deploy?,
         topics: topics?,
         ready: ready?,
         agent_silence: silence?,

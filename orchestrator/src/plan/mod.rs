@@ -190,7 +190,7 @@ pub struct AgentPlan {
     pub name: String,
     /// The host it runs on.
     pub host: HostPlan,
-    /// The host's name, unique in its case but for this machine's: `container-1`.
+    /// The host's name, unique in its case but for this machine's: `load-1`, `container-1`.
     pub host_name: String,
     /// Labels of its host.
     pub labels: Vec<String>,
@@ -209,6 +209,25 @@ pub enum HostPlan {
     Local,
     /// A container of an engine.
     Container(ContainerPlan),
+    /// A host that is reached by ssh.
+    Ssh(SshPlan),
+}
+
+/// How a host is reached by ssh. What is `None` is for ssh's own configuration to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshPlan {
+    /// Its address or its name for ssh.
+    pub host: String,
+    /// The user to log in as.
+    pub user: Option<String>,
+    /// The port of its sshd.
+    pub port: Option<u16>,
+    /// The private key to log in with.
+    pub identity: Option<PathBuf>,
+    /// The folder on it for programs and runs; `None` for `mallard` below the user's cache folder.
+    pub cache: Option<String>,
+    /// The configuration of ssh, instead of the user's.
+    pub config: Option<PathBuf>,
 }
 
 /// What happens when an agent is lost.
@@ -228,8 +247,10 @@ pub enum OnAgentLoss {
 pub struct Deadlines {
     /// Starting containers, pulling their images included.
     pub containers: Duration,
-    /// Starting an agent and hearing its Hello.
+    /// Reaching a host; starting an agent and hearing its Hello.
     pub connect: Duration,
+    /// Bringing the agent's program to a host.
+    pub deploy: Duration,
     /// Reaching a broker, and creating topics.
     pub topics: Duration,
     /// Every consumer assigned, every probe seen.
@@ -248,6 +269,7 @@ impl Default for Deadlines {
         Self {
             containers: seconds(180),
             connect: seconds(10),
+            deploy: seconds(120),
             topics: seconds(10),
             ready: seconds(30),
             agent_silence: seconds(4),

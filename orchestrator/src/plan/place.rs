@@ -27,9 +27,10 @@ impl Placement {
         let mut hosts = Vec::new();
         let mut containers = 0;
         for (index, host) in cluster.hosts.iter().enumerate() {
-            let host_name = match host.kind {
-                HostPlan::Local => "local".to_owned(),
-                HostPlan::Container(_) => {
+            let host_name = match (&host.name, &host.kind) {
+                (Some(name), _) => name.clone(),
+                (None, HostPlan::Local | HostPlan::Ssh(_)) => "local".to_owned(),
+                (None, HostPlan::Container(_)) => {
                     containers += 1;
                     format!("container-{containers}")
                 }
@@ -39,7 +40,7 @@ impl Placement {
                 let name = match host.kind {
                     HostPlan::Local => format!("local-{}", agents.len() + 1),
                     _ if host.agents == 1 => host_name.clone(),
-                    HostPlan::Container(_) => format!("{host_name}.{number}"),
+                    HostPlan::Container(_) | HostPlan::Ssh(_) => format!("{host_name}.{number}"),
                 };
                 agents.push(AgentPlan {
                     name,

@@ -257,6 +257,7 @@ fn host_text(agent: &AgentPlan) -> String {
     let host = match &agent.host {
         HostPlan::Local => "this machine".to_owned(),
         HostPlan::Container(container) => format!("a container of {}", container.image),
+        HostPlan::Ssh(_) => format!("{} by ssh", agent.host_name),
     };
     match agent.labels.is_empty() {
         true => host,
@@ -441,22 +442,22 @@ fn replicas(case: &CasePlan) -> &'static str {
 }
 
 /// A table with columns as wide as their widest cell.
-struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(head: &[&str]) -> Self {
+    pub(crate) fn new(head: &[&str]) -> Self {
         let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
         let blank = head.iter().all(String::is_empty);
         Self { rows: if blank { Vec::new() } else { vec![head] } }
     }
 
-    fn row<const N: usize>(&mut self, cells: [&str; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
         self.rows.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));

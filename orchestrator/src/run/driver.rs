@@ -14,10 +14,10 @@ use crate::{
     },
     clock,
     events::RunEvent,
+    hosts::{Hosts, Seat},
     link::{
         Bridge, Link,
         container::{ContainerAgent, Yard},
-        local::{self, LocalAgent},
     },
     measure::MergedInterval,
     plan::{AgentPlan, CasePlan, HostPlan, KafkaPlan},
@@ -44,6 +44,8 @@ pub struct Surroundings<'a> {
     pub run: &'a mut RunFolder,
     /// The agent's program.
     pub agent_binary: &'a Path,
+    /// The hosts, ready for agents.
+    pub hosts: &'a Hosts,
     /// What the run has in a container engine.
     pub yard: Arc<Yard>,
     /// Whom events are told.
@@ -198,27 +200,25 @@ fn bridges(
     context: &CaseContext,
     around: &Surroundings<'_>,
 ) -> Vec<Arc<dyn Bridge>> {
-    let runs = local::runs_folder().join(&context.run_id);
-    let bridge = |agent: &AgentPlan| -> Arc<dyn Bridge> {
-        let folder = format!("{}-{}", context.index, agent.name);
+    let bridge = |agent: &AgentPlan| -> Option<Arc<dyn Bridge>> {
+        let seat = Seat {
+            run_id: context.run_id.clone(),
+            case: context.index,
+            agent: agent.name.clone(),
+            lease: plan.lease,
+        };
         match agent.host {
-            HostPlan::Container(_) => Arc::new(ContainerAgent {
+            HostPlan::Container(_) => Some(Arc::new(ContainerAgent {
                 yard: Arc::clone(&around.yard),
                 host: agent.host_name.clone(),
                 name: agent.name.clone(),
-                folder,
+                folder: format!("{}-{}", context.index, agent.name),
                 lease: plan.lease,
-            }),
-            HostPlan::Local => Arc::new(LocalAgent {
-                binary: around.agent_binary.to_owned(),
-                folder: runs.join(folder),
-                name: agent.name.clone(),
-                run_id: context.run_id.clone(),
-                lease: plan.lease,
-            }),
+            })),
+            HostPlan::Local | HostPlan::Ssh(_) => around.hosts.bridge(agent, seat),
         }
     };
-    plan.agents.iter().map(bridge).collect()
+    plan.agents.iter().filter_map(bridge).collect()
 }
 
 impl Driver<'_, '_> {

@@ -116,6 +116,9 @@ impl Narrator for Live {
             RunEvent::CaseStarted { case, index, planned_us, phases } => {
                 self.begin_case(case, *index, *planned_us, phases);
             }
+            RunEvent::HostReady { ready, of, .. } => {
+                self.bar.set_message(format!("  {ready} of {of} hosts ready"));
+            }
             RunEvent::Step { text, .. } => self.bar.set_message(format!("  {text}")),
             RunEvent::AgentConnected { .. } => self.agents += 1,
             RunEvent::AgentLost { .. } => self.lost += 1,

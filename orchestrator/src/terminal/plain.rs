@@ -58,6 +58,16 @@ impl Plain {
             RunEvent::CaseResumed { at_us, .. } => {
                 writeln!(out, "  taken over {} into the load", words::duration(*at_us))
             }
+            RunEvent::HostReady { host, copied_bytes, took_us, ready, of } if *copied_bytes > 0 => {
+                let (bytes, took) = (words::bytes(*copied_bytes), words::latency(*took_us));
+                writeln!(
+                    out,
+                    "{host}: agent copied, {bytes} in {took} ({ready} of {of} hosts ready)"
+                )
+            }
+            RunEvent::HostReady { ready, of, .. } if ready == of && *of > 1 => {
+                writeln!(out, "{of} hosts ready")
+            }
             RunEvent::Step { text, .. } => writeln!(out, "  {text}"),
             RunEvent::LoadStarted { .. } => writeln!(out, "  load starts"),
             RunEvent::Interval(row) => self.figures(row, out),
@@ -76,6 +86,10 @@ pub(super) fn tell_outcome(
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     match event {
+        RunEvent::HostProblem { host, phase, cause, remedy } => {
+            writeln!(out, "{}: {phase}: {cause}", paint.bold(host))?;
+            writeln!(out, "    {}", paint.dim(remedy))
+        }
         RunEvent::AgentLost { agent, cause, .. } => {
             writeln!(out, "  agent {agent} is lost: {cause}")
         }

@@ -24,6 +24,12 @@ pub fn duration(us: u64) -> String {
     }
 }
 
+/// Bytes as `3.9 MiB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    units::human(bytes as f64, "bytes")
+}
+
 /// A rate as `4,998/s`: whole numbers from a hundred on, so that a live view does not flicker.
 #[must_use]
 pub fn rate(per_s: f64) -> String {

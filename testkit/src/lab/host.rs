@@ -24,8 +24,7 @@ hostname "$1"
 ip link set lo up
 mount -t tmpfs -o mode=755 homes /home
 mkdir "/home/$5"
-mount -t tmpfs -o "mode=700,$4" home "/home/$5"
-chown "$5:$5" "/home/$5" 2>/dev/null || chown 2000:2000 "/home/$5"
+mount -t tmpfs -o "mode=700,uid=2000,gid=2000,$4" home "/home/$5"
 mount -t tmpfs -o mode=700 root /root
 mount -t tmpfs -o mode=1777 var-tmp /var/tmp
 for file in hosts resolv.conf passwd group shadow nsswitch.conf; do
@@ -43,6 +42,7 @@ pub struct HostOptions {
     home: Vec<String>,
     environment: Vec<(String, String)>,
     clock: Option<(f64, f64)>,
+    monotonic_ahead_s: Option<i64>,
     own_boot_id: bool,
 }
 
@@ -66,6 +66,15 @@ impl HostOptions {
     #[must_use]
     pub fn clock(mut self, ahead_s: f64, drift_ppm: f64) -> Self {
         self.clock = Some((ahead_s, drift_ppm));
+        self.own_boot_id = true;
+        self
+    }
+
+    /// Its monotonic clock is so many whole seconds ahead of this machine's, in a time namespace of its
+    /// own, as if it had been switched on earlier. It also gets a boot id of its own.
+    #[must_use]
+    pub fn monotonic_clock(mut self, ahead_s: i64) -> Self {
+        self.monotonic_ahead_s = Some(ahead_s);
         self.own_boot_id = true;
         self
     }
@@ -109,6 +118,10 @@ impl Host {
         }
         let texts = [folder.display().to_string(), lab.display().to_string(), home];
         let mut command = vec!["unshare", "--net", "--mount", "--propagation", "private", "--uts"];
+        let ahead_s = options.monotonic_ahead_s.map(|seconds| seconds.to_string());
+        if let Some(seconds) = &ahead_s {
+            command.extend(["--time", "--monotonic", seconds]);
+        }
         command.extend(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", BOOT]);
         command.extend(["host", &name, &texts[0], &texts[1], &texts[2], USER]);
         let system = Guarded::start(&command, &folder.join("sshd.log"), None);

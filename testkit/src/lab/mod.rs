@@ -120,6 +120,13 @@ impl Lab {
         self.switch.gateway()
     }
 
+    /// Plugs the network namespace of another process into the lab's network, such as that of a
+    /// container engine. Returns its address there; a lab has room for one such guest.
+    #[must_use]
+    pub fn admit(&self, pid: u32) -> Ipv4Addr {
+        self.switch.admit(pid)
+    }
+
     /// Starts Kafka on this machine's address in the lab: every host and this process reach it there.
     ///
     /// # Panics

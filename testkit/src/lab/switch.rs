@@ -17,6 +17,9 @@ const LABS: u32 = 250;
 /// The last byte of this machine's address in a lab.
 const GATEWAY: u8 = 254;
 
+/// The last byte of the address of a guest in a lab.
+const GUEST: u8 = 253;
+
 #[derive(Debug)]
 pub(super) struct Switch {
     namespace: Guarded,
@@ -53,6 +56,23 @@ impl Switch {
 
     pub(super) fn address_of(&self, number: usize) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.lab, u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
+    /// Plugs the network namespace of another process in. The kernel removes the wire with the lab.
+    pub(super) fn admit(&self, pid: u32) -> Ipv4Addr {
+        let (address, interface) = (self.address_of(GUEST.into()), self.interface());
+        must_in_network_of(
+            self.pid(),
+            &format!(
+                "ip link add guest type veth peer name {interface} netns {pid}; \
+                 ip link set guest master br0 up"
+            ),
+        );
+        must_in_network_of(
+            pid,
+            &format!("ip addr add {address}/24 dev {interface}; ip link set {interface} up"),
+        );
+        address
     }
 
     fn interface(&self) -> String {

@@ -273,7 +273,7 @@ impl Yard {
 fn container_hosts(plan: &CasePlan) -> BTreeMap<&str, &ContainerPlan> {
     let hosts = plan.agents.iter().filter_map(|agent| match &agent.host {
         HostPlan::Container(container) => Some((agent.host_name.as_str(), container)),
-        HostPlan::Local => None,
+        HostPlan::Local | HostPlan::Ssh(_) => None,
     });
     hosts.collect()
 }

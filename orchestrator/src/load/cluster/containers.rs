@@ -66,6 +66,7 @@ pub(super) fn hosts(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
         env: env?,
     };
     let host = Host {
+        name: None,
         kind: HostPlan::Container(container),
         agents: u32::try_from(agents?).unwrap_or(1),
         labels: labels?,

@@ -56,6 +56,20 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
                 crate::report::format::duration(*at_us)
             ),
         )),
+        RunEvent::HostReady { host, copied_bytes, took_us, .. } => {
+            let took = crate::report::format::duration(*took_us);
+            let copied = match copied_bytes {
+                0 => "the agent's program was there".to_owned(),
+                bytes => format!(
+                    "{} of the agent's program copied",
+                    crate::terminal::words::bytes(*bytes)
+                ),
+            };
+            Some(("info", host, format!("ready after {took}; {copied}")))
+        }
+        RunEvent::HostProblem { host, phase, cause, .. } => {
+            Some(("error", host, format!("{phase}: {cause}")))
+        }
         RunEvent::AgentConnected { agent, host, pid } => {
             Some(("info", agent, format!("connected from {host}, process {pid}")))
         }

@@ -1,0 +1,219 @@
+//! The hosts of a run: made ready all at once before the first case, and let go of after the last.
+//!
+//! A [`Host`] is a place for agents; one kind of host is one implementation. What it gives a case is a
+//! [`Bridge`] for each of its agents, by which that one agent is started, spoken with, ended by force and
+//! buried. A kind that needs nothing to be ready, as this machine, says so by doing nothing.
+
+mod local;
+mod problem;
+
+pub use local::runs_folder;
+pub use problem::{Phase, Problem};
+
+use crate::{
+    deploy::Programs,
+    events::RunEvent,
+    link::{Bridge, ssh},
+    plan::{AgentPlan, Deadlines, HostPlan, Plan},
+};
+use mallard_protocol::preflight::Facts;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Where one agent of one case sits on its host.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// The run.
+    pub run_id: String,
+    /// The case's place among the run's cases, from 0.
+    pub case: usize,
+    /// The agent's name.
+    pub agent: String,
+    /// How long it goes on alone.
+    pub lease: Duration,
+}
+
+impl Seat {
+    /// The agent's folder, below a host's folder of runs.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{}/{}-{}", self.run_id, self.case, self.agent)
+    }
+}
+
+/// A place for agents.
+#[async_trait::async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// Whether it is this machine.
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    /// Makes it ready: it can be reached, and the agent's program is there and starts.
+    ///
+    /// # Errors
+    /// What keeps it from being used.
+    async fn prepare(&self, deadlines: &Deadlines) -> Result<Ready, Problem>;
+
+    /// What the host is, and what can be reached from it: has its agent's program answer a
+    /// [`preflight::Question`](mallard_protocol::preflight::Question) in JSON. It must be ready.
+    ///
+    /// # Errors
+    /// What keeps it from telling.
+    async fn inspect(&self, question: &[u8], within: Duration) -> Result<Facts, Problem>;
+
+    /// The way to an agent on it.
+    fn bridge(&self, seat: Seat) -> Arc<dyn Bridge>;
+
+    /// Lets go of it. Agents that live on are not harmed.
+    async fn close(&self);
+}
+
+/// How a host came to be ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Bytes that were sent to it; 0 where the agent's program was there already.
+    pub copied_bytes: u64,
+}
+
+/// The hosts of a run, by name.
+#[derive(Clone)]
+pub struct Hosts {
+    hosts: BTreeMap<String, Arc<dyn Host>>,
+}
+
+impl std::fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.hosts.keys()).finish()
+    }
+}
+
+impl Hosts {
+    /// The hosts of a plan. Nothing is touched yet.
+    ///
+    /// # Errors
+    /// The private folder for the connections cannot be made.
+    pub fn of(plan: &Plan, programs: &Arc<Programs>) -> std::io::Result<Self> {
+        let agents = plan.cases.iter().flat_map(|case| &case.agents);
+        Self::new(agents.map(|agent| (&*agent.host_name, &agent.host)), programs)
+    }
+
+    /// Hosts by name and kind; those that are named twice are one.
+    ///
+    /// # Errors
+    /// The private folder for the connections cannot be made.
+    pub fn new<'a>(
+        all: impl Iterator<Item = (&'a str, &'a HostPlan)>,
+        programs: &Arc<Programs>,
+    ) -> std::io::Result<Self> {
+        let mut hosts: BTreeMap<String, Arc<dyn Host>> = BTreeMap::new();
+        let mut desk = None;
+        for (name, plan) in all {
+            if hosts.contains_key(name) {
+                continue;
+            }
+            let host: Arc<dyn Host> = match plan {
+                // Made anew for each case, by the engine: see `link::container::Yard`.
+                HostPlan::Container(_) => continue,
+                HostPlan::Local => Arc::new(local::ThisMachine::new(programs.own().to_owned())),
+                HostPlan::Ssh(plan) => {
+                    let desk = match &desk {
+                        Some(desk) => Arc::clone(desk),
+                        None => Arc::clone(
+                            desk.insert(Arc::new(ssh::Desk::open(plan.config.as_deref())?)),
+                        ),
+                    };
+                    Arc::new(ssh::SshHost::new(name, plan, desk, Arc::clone(programs)))
+                }
+            };
+            hosts.insert(name.to_owned(), host);
+        }
+        Ok(Self { hosts })
+    }
+
+    /// Makes all hosts ready at once, and tells of each one.
+    ///
+    /// # Errors
+    /// The problems of all hosts that have one, by name of host.
+    pub async fn prepare(
+        &self,
+        deadlines: &Deadlines,
+        tell: &mpsc::UnboundedSender<RunEvent>,
+    ) -> Result<(), Vec<Problem>> {
+        let mut making = JoinSet::new();
+        for (name, host) in &self.hosts {
+            let (name, host, deadlines) = (name.clone(), Arc::clone(host), *deadlines);
+            let began = Instant::now();
+            making.spawn(async move { (name, host.prepare(&deadlines).await, began.elapsed()) });
+        }
+        let (mut ready, mut problems) = (0, Vec::new());
+        while let Some(made) = making.join_next().await {
+            let Ok((host, outcome, took)) = made else { continue };
+            let event = match outcome {
+                Ok(Ready { copied_bytes }) => {
+                    ready += 1;
+                    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                    RunEvent::HostReady { host, copied_bytes, took_us, ready, of: self.hosts.len() }
+                }
+                Err(problem) => {
+                    problems.push(problem.clone());
+                    problem.into()
+                }
+            };
+            // This machine is always ready, which is not worth a word; and nobody listens any more when
+            // the run is over.
+            if !self.are_local() {
+                let _ = tell.send(event);
+            }
+        }
+        problems.sort_by(|a, b| a.host.cmp(&b.host));
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// These hosts but for some. They share their connections.
+    #[must_use]
+    pub fn without(&self, names: &[String]) -> Self {
+        let mut hosts = self.hosts.clone();
+        hosts.retain(|name, _| !names.contains(name));
+        Self { hosts }
+    }
+
+    /// Whether all of them are this machine.
+    #[must_use]
+    pub fn are_local(&self) -> bool {
+        self.hosts.values().all(|host| host.is_local())
+    }
+
+    /// Asks all hosts what they are, at once.
+    pub async fn inspect(
+        &self,
+        question: &[u8],
+        within: Duration,
+    ) -> BTreeMap<String, Result<Facts, Problem>> {
+        let mut asking = JoinSet::new();
+        for (name, host) in &self.hosts {
+            let (name, host, question) = (name.clone(), Arc::clone(host), question.to_vec());
+            asking.spawn(async move { (name, host.inspect(&question, within).await) });
+        }
+        asking.join_all().await.into_iter().collect()
+    }
+
+    /// The way to an agent; `None` if its host is not among these.
+    #[must_use]
+    pub fn bridge(&self, agent: &AgentPlan, seat: Seat) -> Option<Arc<dyn Bridge>> {
+        self.hosts.get(&agent.host_name).map(|host| host.bridge(seat))
+    }
+
+    /// Lets go of all hosts at once.
+    pub async fn close(&self) {
+        let mut closing = JoinSet::new();
+        for host in self.hosts.values().map(Arc::clone) {
+            closing.spawn(async move { host.close().await });
+        }
+        closing.join_all().await;
+    }
+}

@@ -1,0 +1,172 @@
+//! Whether hosts are fit for a run: what spoils a result before it is made, and what casts doubt on it.
+//!
+//! Pure: it judges what hosts have told of themselves ([`Facts`]).
+
+pub mod table;
+
+use crate::measure::units;
+use mallard_protocol::preflight::Facts;
+use std::collections::BTreeSet;
+
+/// Free disk that logs and spools of a run need in any case.
+const LEAST_DISK_BYTES: u64 = 256 << 20;
+
+/// Files that an agent needs in any case: a client has a socket for each broker, and some more.
+const LEAST_FILES: u64 = 1_024;
+
+/// Clock sources that are read without asking the kernel, so that taking the time costs nothing.
+const QUICK_CLOCKS: [&str; 5] =
+    ["tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "s390-tod"];
+
+/// What was found about a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The host's name in the cluster file.
+    pub host: String,
+    /// How bad it is.
+    pub weight: Weight,
+    /// What.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The result may be worse than it need be, or harder to read.
+    Doubtful,
+    /// There will be no result, or a wrong one.
+    Spoils,
+}
+
+/// What is to be said of hosts, worst first.
+#[must_use]
+pub fn findings<'a>(hosts: impl Iterator<Item = (&'a str, &'a Facts)> + Clone) -> Vec<Finding> {
+    let kernels: BTreeSet<&str> = hosts.clone().map(|(_, facts)| &*facts.host.boot_id).collect();
+    let mut found: Vec<Finding> =
+        hosts.flat_map(|(host, facts)| of_host(host, facts, kernels.len() > 1)).collect();
+    found.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.host.cmp(&b.host)));
+    found
+}
+
+fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |weight, text: String, remedy: &str| {
+        let remedy = remedy.to_owned();
+        found.push(Finding { host: host.to_owned(), weight, text, remedy });
+    };
+    use Weight::{Doubtful, Spoils};
+    if let Some(problem) = &facts.cluster_problem {
+        let remedy =
+            "look at `kafka` of the cluster file, and at packet filters between host and brokers";
+        say(Spoils, format!("the brokers do not answer it: {problem}"), remedy);
+    }
+    for broker in &facts.brokers {
+        if let Err(cause) = &broker.connect_us {
+            let remedy = "brokers give clients the addresses of `advertised.listeners`, which every host must reach";
+            say(Spoils, format!("it does not reach {}: {cause}", broker.address), remedy);
+        }
+    }
+    if facts.free_disk_bytes < LEAST_DISK_BYTES {
+        let free = units::human(facts.free_disk_bytes as f64, "bytes");
+        let remedy = "make room, or name another folder with `cache` of the host";
+        say(Spoils, format!("only {free} of disk are free for logs and spools"), remedy);
+    }
+    if facts.open_files < LEAST_FILES {
+        let text = format!("an agent may open {} files only", facts.open_files);
+        say(Spoils, text, "raise `nofile` in /etc/security/limits.conf (docs/hosts.md)");
+    }
+    if several_kernels && facts.clock_synchronised == Some(false) {
+        let remedy = "start chrony or systemd-timesyncd; mallard measures and corrects offsets, and steps of the clock hurt least with one of them";
+        say(Doubtful, "nobody keeps its clock right".to_owned(), remedy);
+    }
+    if !QUICK_CLOCKS.contains(&&*facts.clock_source) && !facts.clock_source.is_empty() {
+        let text = format!("its clock source is {}, which is slow to read", facts.clock_source);
+        say(Doubtful, text, "boot with `clocksource=tsc` if the hardware's is sound");
+    }
+    if let Some(slow) = facts.governors.iter().find(|governor| *governor != "performance") {
+        let text = format!("its cores change their frequency (governor {slow})");
+        say(Doubtful, text, "`cpupower frequency-set -g performance`");
+    }
+    let dead: Vec<&str> =
+        facts.leftovers.iter().filter(|left| !left.alive).map(|left| &*left.run_id).collect();
+    if !dead.is_empty() {
+        let text = format!("dead runs have left something: {}", dead.join(", "));
+        say(Doubtful, text, "remove their folders below `runs` of its cache folder");
+    }
+    let living = facts.leftovers.iter().filter(|left| left.alive).count();
+    if living > 0 {
+        let text = format!("{living} other run(s) have agents on it now");
+        say(Doubtful, text, "wait for their end: runs on one host disturb each other");
+    }
+    found
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use mallard_protocol::{
+        message::HostFacts,
+        preflight::{BrokerReach, Leftover},
+    };
+
+    /// A host that nothing can be said against.
+    pub(crate) fn sound() -> Facts {
+        Facts {
+            host: HostFacts {
+                hostname: "load-1".to_owned(),
+                boot_id: "a".to_owned(),
+                architecture: "x86_64".to_owned(),
+                kernel: "6.1.0-18-amd64".to_owned(),
+                cores: 16,
+                memory_bytes: 64 << 30,
+                ..HostFacts::default()
+            },
+            free_disk_bytes: 200 << 30,
+            open_files: 1_048_576,
+            clock_source: "tsc".to_owned(),
+            clock_synchronised: Some(true),
+            governors: vec!["performance".to_owned()],
+            brokers: vec![BrokerReach { address: "broker-1:9092".to_owned(), connect_us: Ok(412) }],
+            cluster_problem: None,
+            leftovers: Vec::new(),
+        }
+    }
+
+    fn texts(facts: &Facts) -> Vec<(Weight, String)> {
+        let other =
+            Facts { host: HostFacts { boot_id: "b".to_owned(), ..sound().host }, ..sound() };
+        let hosts = [("load-1", facts), ("load-2", &other)];
+        findings(hosts.into_iter()).into_iter().map(|found| (found.weight, found.text)).collect()
+    }
+
+    #[test]
+    fn a_sound_host_gives_no_findings() {
+        assert_eq!(texts(&sound()), []);
+    }
+
+    #[test]
+    fn what_spoils_comes_before_what_is_doubtful() {
+        let facts = Facts {
+            free_disk_bytes: 1 << 20,
+            open_files: 256,
+            clock_source: "hpet".to_owned(),
+            clock_synchronised: Some(false),
+            governors: vec!["powersave".to_owned()],
+            brokers: vec![BrokerReach {
+                address: "broker-2:9092".to_owned(),
+                connect_us: Err("Connection refused".to_owned()),
+            }],
+            cluster_problem: Some("nobody answers".to_owned()),
+            leftovers: vec![
+                Leftover { run_id: "old".to_owned(), alive: false },
+                Leftover { run_id: "now".to_owned(), alive: true },
+            ],
+            ..sound()
+        };
+        let told = texts(&facts);
+        let spoiling = told.iter().take_while(|(weight, _)| *weight == Weight::Spoils).count();
+        assert_eq!((spoiling, told.len()), (4, 9), "{told:#?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Hosts whose clocks are not the controller's, behind wires that are slower one way than the other.
+
+use crate::world::{self, PATIENCE, RUN};
+use testkit::{
+    lab::{HostOptions, Lab, Slowness},
+    mallard::Run,
+};
+
+/// How far the hosts' monotonic clocks are ahead, in seconds.
+const AHEAD_S: [i64; 3] = [0, 7_200, 86_400];
+
+#[test]
+fn clocks_of_hosts_are_found_within_the_error_that_is_told_and_hosts_start_together() {
+    testkit::require!(netns, sshd, kafka, slow_wires);
+    let options = AHEAD_S.map(|ahead_s| {
+        // Nothing may go by the time of day, so that is wrong as well.
+        HostOptions::default().clock(12.5, 100.0).monotonic_clock(ahead_s)
+    });
+    let lab = Lab::start_with(&options);
+    lab.host(3).slow(Slowness { out_ms: 12.0, back_ms: 2.0, loss: 0.0 });
+    let kafka = lab.kafka(1);
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), "  - ssh: {name: 'load-[1-3]'}");
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    // What the common start was told by; it goes when the case is judged.
+    let case = Run::at(run.cases()[0].clone());
+    let checkpoint = case.json("checkpoint.json");
+    let outcome = running.wait(PATIENCE);
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
+    world::assert_complete(&result, 800);
+
+    let agents = result["agents"].as_array().unwrap();
+    let (mut largest, mut told) = (0, 0);
+    for (agent, ahead_s) in agents.iter().zip(AHEAD_S) {
+        let found = &checkpoint["clocks"][agent["host"]["boot_id"].as_str().unwrap()];
+        let ahead_us = found["ahead_us"].as_i64().unwrap_or_else(|| panic!("{checkpoint:#}"));
+        let error_us = found["error_us"].as_i64().unwrap();
+        let wrong_us = (ahead_us - ahead_s * 1_000_000).abs();
+        println!("{}: wrong by {wrong_us} µs, ± {error_us} µs told", agent["name"]);
+        assert!(wrong_us <= error_us, "{agent:#}: wrong by {wrong_us} µs: {found}");
+        (largest, told) = (wrong_us.max(largest), error_us.max(told));
+    }
+    // Half of what is lost by going out slowly and coming back fast.
+    assert!(largest > 3_000, "the wires were not slow: wrong by {largest} µs only");
+    let uncertainty = result["metrics"]["end_to_end.p95"]["uncertainty"].as_f64().unwrap();
+    assert!(uncertainty >= told as f64, "{uncertainty} µs, and a clock is known to {told} µs");
+    world::print_figures("clocks hours apart", &run);
+    world::assert_nothing_left(&lab, &sandbox);
+}

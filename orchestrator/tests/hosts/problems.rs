@@ -1,0 +1,101 @@
+//! What keeps a host from being used is told with its phase, cause and remedy, for all hosts together.
+
+use crate::world::{self, NO_KAFKA, RUN};
+use serde_json::Value;
+use std::fs;
+use testkit::{
+    lab::{HostOptions, Lab},
+    mallard::Sandbox,
+};
+
+/// Runs, and returns phase, cause and remedy of each host's problem, after looking that all of them are
+/// on the terminal and in `run.json`.
+#[track_caller]
+fn problems(sandbox: &Sandbox) -> Vec<(String, String, String)> {
+    let outcome = sandbox.mallard(RUN);
+    outcome.assert_code(3);
+    let run = sandbox.latest_run();
+    assert!(run.cases().is_empty(), "a case was begun\n{outcome}");
+    let result = run.json("run.json");
+    let reasons = result["reasons"].as_array().unwrap();
+    let mut all = Vec::new();
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+    let mut events = world::events(&run, "host_problem");
+    events.sort_by_key(|event| text(event, "host"));
+    for event in &events {
+        let (cause, remedy) = (text(event, "cause"), text(event, "remedy"));
+        assert!(outcome.stdout.contains(&cause) && outcome.stdout.contains(&remedy), "{outcome}");
+        let in_result = |reason: &Value| reason["text"].as_str().unwrap().contains(&cause);
+        assert!(reasons.iter().any(in_result), "{result:#}");
+        all.push((text(event, "phase"), cause, remedy));
+    }
+    all
+}
+
+#[track_caller]
+fn assert_told(problem: &(String, String, String), phase: &str, cause: &str, remedy: &str) {
+    let fits = problem.0 == phase && problem.1.contains(cause) && problem.2.contains(remedy);
+    assert!(fits, "expected {phase}, {cause:?}, {remedy:?}, got {problem:#?}");
+}
+
+#[test]
+fn every_way_not_to_get_in_is_told_and_all_at_once() {
+    testkit::require!(netns, sshd);
+    let lab = Lab::start(5);
+    lab.host(3).cut();
+    // The second host's key is another one than it was; the first host's was never seen.
+    let known = fs::read_to_string(lab.known_hosts()).unwrap();
+    let of = |number: usize| format!("{} ", lab.host(number).address());
+    let line = |number: usize| known.lines().find(|line| line.starts_with(&of(number))).unwrap();
+    let changed = line(1).replace(&of(1), &of(2));
+    let others: Vec<&str> = [3, 4, 5].map(line).to_vec();
+    fs::write(lab.known_hosts(), format!("{changed}\n{}\n", others.join("\n"))).unwrap();
+    let hosts = "  - ssh: {name: a-new, host: load-1}\n  - ssh: {name: b-changed, host: load-2}\n  \
+                 - ssh: {name: c-cut, host: load-3}\n  - ssh: {name: d-refused, host: load-4, port: 2222}\n  \
+                 - ssh: {name: e-stranger, host: load-5, user: stranger}\n  \
+                 - ssh: {name: f-nowhere, host: nowhere.invalid}\ndeadlines: {connect: 4s}";
+    let sandbox = world::sandbox(&lab, NO_KAFKA, hosts);
+    let told = problems(&sandbox);
+    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_told(&told[0], "connect", "is not known here", "ssh-keygen -lf");
+    assert_told(&told[1], "connect", "another host key", "ssh-keygen -R");
+    assert_told(&told[2], "connect", "cannot be reached", "packet filter");
+    assert_told(&told[3], "connect", "nothing takes connections", "`port`");
+    assert_told(&told[4], "connect", "lets nobody in", "authorized_keys");
+    assert_told(&told[5], "connect", "not known", "`host`");
+}
+
+#[test]
+fn every_way_not_to_get_the_agent_there_is_told() {
+    testkit::require!(netns, sshd);
+    let mut options: Vec<HostOptions> = vec![
+        HostOptions::default().home("size=512k"),
+        HostOptions::default().home("noexec"),
+        HostOptions::default().home("ro"),
+    ];
+    // Hosts that say of themselves what this machine's tools would not.
+    let fakes = tempfile::Builder::new().prefix("mallard-test-fakes-").tempdir().unwrap();
+    let fake = |host: &str, tool: &str, says: &str| {
+        let folder = fakes.path().join(host);
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(tool);
+        fs::write(&file, format!("#!/bin/sh\n{says}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&file, mode).unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        HostOptions::default().variable("PATH", &path)
+    };
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(fakes.path(), readable).unwrap();
+    options.push(fake("arm", "uname", "case $1 in -m) echo aarch64;; *) echo Linux;; esac"));
+    options.push(fake("old", "getconf", "echo glibc 2.2"));
+    let lab = Lab::start_with(&options);
+    let sandbox = world::sandbox(&lab, NO_KAFKA, "  - ssh: {name: 'load-[1-5]'}");
+    let told = problems(&sandbox);
+    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_told(&told[0], "deploy", "is full", "make room");
+    assert_told(&told[1], "start", "may not be executed", "noexec");
+    assert_told(&told[2], "deploy", "cannot be made", "`cache`");
+    assert_told(&told[3], "inspect", "it is aarch64", "--agent aarch64=PATH");
+    assert_told(&told[4], "inspect", "its C library is 2.2", "scripts/portable-agent");
+}
