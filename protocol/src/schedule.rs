@@ -518,8 +518,8 @@ mod tests {
             prop_assert_eq!(timeline.phase_at(at_us), timeline.phase_at(cut - 1));
             let opened = timeline.last_cut_us(at_us);
             prop_assert!(opened <= at_us && timeline.next_cut_us(opened) == cut);
-            let is_grid = |cut: u64| cut % crate::INTERVAL_US == 0 || [2_500_000, 7_200_000].contains(&cut);
-            prop_assert!(is_grid(cut) || (7_200_000..9_000_000).contains(&cut) && cut % HASTY_US == 0);
+            let is_grid = |cut: u64| cut.is_multiple_of(crate::INTERVAL_US) || [2_500_000, 7_200_000].contains(&cut);
+            prop_assert!(is_grid(cut) || (7_200_000..9_000_000).contains(&cut) && cut.is_multiple_of(HASTY_US));
         }
     }
 }
