@@ -257,10 +257,12 @@ impl Intake {
                 return None;
             }
         }
-        if !started && !self.reads_again {
-            return None;
-        }
         if !started {
+            // Other agents may have heard of the start sooner, and what they have sent is of the load.
+            let is_ours = stamp.is_some_and(|stamp| stamp.run == self.run);
+            if !(self.reads_again || is_ours) {
+                return None;
+            }
             let (_, last) =
                 self.counts.early.entry(place).or_insert((record.offset(), record.offset()));
             *last = record.offset();

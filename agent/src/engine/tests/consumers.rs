@@ -174,12 +174,28 @@ fn a_run_that_starts_at_its_start_sees_nothing_older() {
     assert_eq!(rig.consumer_totals(), ConsumerTotals { received: 500, foreign: 0, in_work: 0 });
 }
 
+#[test]
+fn what_others_of_this_run_sent_before_a_late_start_is_read_after_it() {
+    let mut rig = Rig::new(assignment(SECOND, Vec::new(), vec![consumer(StartFrom::RunStart)]));
+    fill_by(&rig.broker, 77, 1_000);
+    // The consumer polls all the time, and has seen them long before it is told to start.
+    std::thread::sleep(Duration::from_millis(500));
+    rig.start();
+    rig.until_interval(|r| r.consumers[0].totals.received == 1_000);
+    rig.finish(Duration::from_secs(5));
+    assert_eq!(rig.consumer_totals(), ConsumerTotals { received: 1_000, foreign: 0, in_work: 0 });
+}
+
 /// Leaves records of another run in the topic.
 fn fill(broker: &Broker, records: u64) {
+    fill_by(broker, 1, records);
+}
+
+fn fill_by(broker: &Broker, run: u32, records: u64) {
     let load_us = SECOND / 10;
     let per_s = records as f64 * 10.0;
     let mut other = assignment(load_us, vec![producer(rate(load_us, per_s))], Vec::new());
-    other.run = 1;
+    other.run = run;
     let (engine, said) = prepare(broker, other);
     let mut engine = engine.unwrap();
     engine.start(monotonic_us());
