@@ -1,13 +1,15 @@
 //! What dead runs have left on hosts, in the engine and on the brokers: found by run id, shown, removed.
 //!
 //! A run is over when its folder in the archive says so. It lives while a process holds the lock in that
-//! folder, or an agent of it works, here or in its containers: agents go on alone for their lease, and until
-//! then the run may be taken over. Only what a dead run has left is removed. Of a run that this machine
+//! folder, or an agent of it works, here, on a host over ssh or in its containers: agents go on alone for their lease, and until
+//! then the run may be taken over. Only what a dead run has left is removed. Of a run whose agents may be on hosts that
+//! were not looked at, and of one that this machine
 //! knows nothing about, as of topics that somebody else's run has made, nothing is assumed: it is left alone
 //! unless it is named.
 
 pub mod brokers;
 pub mod engine;
+pub mod hosts;
 pub mod local;
 pub mod runs;
 
@@ -19,6 +21,8 @@ use std::collections::BTreeMap;
 pub enum Place {
     /// This machine.
     Here,
+    /// A host over ssh, which a leftover is named by.
+    Hosts,
     /// The container engine.
     Engine,
     /// The brokers of the cluster file.
@@ -31,6 +35,7 @@ impl Place {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Here => "this machine",
+            Self::Hosts => "over ssh",
             Self::Engine => "the engine",
             Self::Brokers => "the brokers",
         }

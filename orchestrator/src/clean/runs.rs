@@ -25,6 +25,8 @@ pub struct Runs {
     results: PathBuf,
     /// Runs that live, with who works for them.
     living: BTreeMap<String, String>,
+    /// Hosts over ssh on which every agent that works is known.
+    looked_at: BTreeSet<String>,
 }
 
 /// What a run's order says, as far as it matters here.
@@ -32,18 +34,25 @@ pub struct Runs {
 struct Order {
     #[serde(default)]
     keep: bool,
+    #[serde(default)]
+    ssh_hosts: BTreeSet<String>,
 }
 
 impl Runs {
     /// Looks at this machine's processes, and at the archive in a folder.
     #[must_use]
     pub fn look(results: &Path) -> Self {
-        Self { results: results.to_owned(), living: living() }
+        Self { results: results.to_owned(), living: living(), looked_at: BTreeSet::new() }
     }
 
     /// Notes that a run lives, by what its containers show.
     pub fn lives(&mut self, run_id: &str, why: &str) {
         self.living.entry(run_id.to_owned()).or_insert_with(|| why.to_owned());
+    }
+
+    /// Notes that it is known of a host which runs have agents on it.
+    pub fn looked_at(&mut self, host: &str) {
+        self.looked_at.insert(host.to_owned());
     }
 
     /// Ids of the runs in the archive.
@@ -64,11 +73,9 @@ impl Runs {
         let folder = self.results.join(run_id);
         let is_known = read::is_run(&folder);
         let only_brokers = leftovers.iter().all(|leftover| leftover.place == Place::Brokers);
-        if is_known && !is_named && only_brokers {
-            let order: Order = read::order(&folder).unwrap_or_default();
-            if order.keep {
-                return Fate::Stays("it was told to keep them (`--keep`)".to_owned());
-            }
+        let order: Order = read::order(&folder).unwrap_or_default();
+        if is_known && !is_named && only_brokers && order.keep {
+            return Fate::Stays("it was told to keep them (`--keep`)".to_owned());
         }
         if folder.join("run.json").is_file() {
             return Fate::Dead("it is over".to_owned());
@@ -76,6 +83,9 @@ impl Runs {
         if !is_known && only_brokers && !is_named {
             let results = self.results.display();
             return Fate::Stays(format!("{results} knows no such run, which may live elsewhere"));
+        }
+        if let Some(host) = order.ssh_hosts.difference(&self.looked_at).next() {
+            return Fate::Stays(format!("an agent may work on {host}, which was not looked at"));
         }
         Fate::Dead("its mallard has ended, and none of its agents works".to_owned())
     }
@@ -140,6 +150,23 @@ mod tests {
         assert!(matches!(fate(true), Fate::Stays(why) if why.contains("runs it")));
         drop(held);
         assert!(matches!(fate(false), Fate::Dead(_)));
+    }
+
+    #[test]
+    fn a_run_may_live_on_hosts_that_were_not_looked_at() {
+        let results = tempfile::tempdir().unwrap();
+        drop(crate::archive::RunFolder::create(results.path(), "x", Some("a-run")).unwrap());
+        let order = r#"{"ssh_hosts": ["load-1", "load-2"]}"#;
+        fs::write(results.path().join("a-run/order.json"), order).unwrap();
+        let mut runs = Runs::look(results.path());
+        runs.looked_at("load-1");
+        assert!(
+            matches!(runs.fate("a-run", &[], true), Fate::Stays(why) if why.contains("load-2"))
+        );
+        runs.looked_at("load-2");
+        assert!(matches!(runs.fate("a-run", &[], false), Fate::Dead(_)));
+        runs.lives("a-run", "an agent works on load-2");
+        assert!(matches!(runs.fate("a-run", &[], false), Fate::Stays(_)));
     }
 
     #[test]

@@ -195,9 +195,10 @@ pub struct CleanArgs {
     /// The archive, which tells which runs are over
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
-    /// The agent's program, which talks to the brokers [default: mallard-agent beside this program]
+    /// The agent's program, which talks to the brokers and looks at hosts [default: mallard-agent beside
+    /// this program]; for hosts of another architecture: ARCHITECTURE=PATH; may be repeated
     #[arg(long, value_name = "PATH")]
-    pub agent: Option<PathBuf>,
+    pub agent: Vec<AgentOption>,
 }
 
 /// `mallard validate`.

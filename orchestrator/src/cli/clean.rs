@@ -2,14 +2,15 @@
 
 use super::{Outcome, args::CleanArgs, files, run::error_text};
 use crate::{
-    agent_binary,
     clean::{
         self, Leftover, OfRun, Place,
         brokers::Brokers,
         local,
         runs::{Fate, Runs},
     },
+    deploy::Programs,
     exit_code,
+    hosts::Hosts,
     link::container::{Engine, Problem},
     load::cluster::Cluster,
     plan::{HostPlan, KafkaPlan},
@@ -18,7 +19,7 @@ use mallard_protocol::workload::ClientProperties;
 use std::{
     fmt::Write as _,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
+    sync::Arc,
 };
 
 /// Finds, shows, asks, removes.
@@ -27,13 +28,22 @@ pub(super) fn clean(args: &CleanArgs) -> Outcome {
         Ok(cluster) => cluster,
         Err(mistakes) => return files::refused(&mistakes),
     };
-    let agent = match agent_binary::find(args.agent.as_deref()) {
-        Ok(agent) => agent,
+    let programs = match Programs::find(&args.agent) {
+        Ok(programs) => Arc::new(programs),
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(Cleaning { args, cluster, agent }.clean()),
+        Ok(runtime) => runtime.block_on(async {
+            let over_ssh = cluster.hosts.iter().filter_map(|host| {
+                let name = host.name.as_deref()?;
+                matches!(host.kind, HostPlan::Ssh(_)).then_some((name, &host.kind))
+            });
+            match Hosts::new(over_ssh, &programs) {
+                Ok(hosts) => Cleaning { args, cluster, programs, hosts }.clean().await,
+                Err(cause) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
+            }
+        }),
         Err(cause) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
     }
 }
@@ -41,7 +51,9 @@ pub(super) fn clean(args: &CleanArgs) -> Outcome {
 struct Cleaning<'a> {
     args: &'a CleanArgs,
     cluster: Cluster,
-    agent: PathBuf,
+    programs: Arc<Programs>,
+    /// Hosts over ssh: this machine and the engine are looked at as they are.
+    hosts: Hosts,
 }
 
 /// What was found, and what could not be looked at.
@@ -52,6 +64,12 @@ struct Found {
 
 impl Cleaning<'_> {
     async fn clean(&self) -> Outcome {
+        let outcome = self.look_and_remove().await;
+        self.hosts.close().await;
+        outcome
+    }
+
+    async fn look_and_remove(&self) -> Outcome {
         let engine = self.engine().await;
         let found = self.find(engine.as_ref()).await;
         let mut outcome = Outcome::ok(shown(&found));
@@ -99,7 +117,10 @@ impl Cleaning<'_> {
 
     async fn find(&self, engine: Option<&Result<Engine, Problem>>) -> Found {
         let mut runs = Runs::look(&self.args.results);
-        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        // First what tells which runs live.
+        let (mut all, problems) =
+            clean::hosts::find(&self.hosts, &self.cluster.deadlines, &mut runs).await;
+        let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let mut note = |found: Result<Vec<Leftover>, String>| match found {
             Ok(found) => all.extend(found),
             Err(cause) => problems.push(cause),
@@ -127,7 +148,11 @@ impl Cleaning<'_> {
             // They go with their run.
             KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => return None,
         };
-        Some(Brokers { agent: &self.agent, connection, within: self.cluster.deadlines.topics })
+        Some(Brokers {
+            agent: self.programs.own(),
+            connection,
+            within: self.cluster.deadlines.topics,
+        })
     }
 
     /// Removes what dead runs have left, and returns what is still there, with the cause.
@@ -137,7 +162,8 @@ impl Cleaning<'_> {
         dead: &[&OfRun],
     ) -> Vec<(String, String)> {
         // Looked at again: somebody may have taken a run over while the question stood.
-        let runs = Runs::look(&self.args.results);
+        let mut runs = Runs::look(&self.args.results);
+        let _ = clean::hosts::find(&self.hosts, &self.cluster.deadlines, &mut runs).await;
         let all = dead.iter().flat_map(|run| run.leftovers.clone()).collect();
         let still = clean::by_run(all, &runs, self.args.run.as_deref());
         let (dead, alive): (Vec<_>, Vec<_>) = still.into_iter().partition(is_dead);
@@ -153,6 +179,7 @@ impl Cleaning<'_> {
             let removed = local::remove(&folder);
             left.extend(removed.err().map(|cause| (folder.name.clone(), cause.to_string())));
         }
+        left.extend(clean::hosts::remove(&self.hosts, &at(Place::Hosts)).await);
         if let (Some(Ok(engine)), contained @ [_, ..]) = (engine, at(Place::Engine).as_slice()) {
             left.extend(clean::engine::remove(engine, contained).await);
         }

@@ -5,11 +5,12 @@ use crate::{
     archive::model::SCHEMA_VERSION,
     clock,
     deploy::{AgentOption, Programs},
-    plan::Plan,
+    plan::{HostPlan, Plan},
 };
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::PathBuf,
@@ -31,6 +32,8 @@ pub(super) struct Order {
     pub(super) plan: PlanArgs,
     /// Leave created topics and groups on the broker.
     pub(super) keep: bool,
+    /// Hosts over ssh on which it has agents.
+    pub(super) ssh_hosts: BTreeSet<String>,
     /// The agent's programs, by absolute path.
     pub(super) agents: Vec<AgentOption>,
     /// Templates to use instead of those built in.
@@ -55,12 +58,19 @@ impl Order {
             folder: std::env::current_dir()?,
             plan: args.plan.clone(),
             keep: args.keep,
+            ssh_hosts: ssh_hosts(plan),
             agents: programs.options()?,
             templates: args.templates.clone(),
             fingerprint: fingerprint(plan),
             command_line: std::env::args().collect(),
         })
     }
+}
+
+fn ssh_hosts(plan: &Plan) -> BTreeSet<String> {
+    let agents = plan.cases.iter().flat_map(|case| &case.agents);
+    let over_ssh = agents.filter(|agent| matches!(agent.host, HostPlan::Ssh(_)));
+    over_ssh.map(|agent| agent.host_name.clone()).collect()
 }
 
 /// Tells a plan from another one: a run goes on only as what it began as. The hash is the same for the

@@ -57,6 +57,16 @@ impl Host for ThisMachine {
         serde_json::from_slice(&said.stdout).map_err(|_| problem(complaint()))
     }
 
+    async fn sweep(&self, run_id: &str) -> Result<(), Problem> {
+        match std::fs::remove_dir_all(runs_folder().join(run_id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let remedy = "remove it by hand";
+                Err(Problem::new("this machine", Phase::Inspect, error.to_string(), remedy))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn bridge(&self, seat: Seat) -> Arc<dyn Bridge> {
         Arc::new(LocalAgent {
             binary: self.program.clone(),

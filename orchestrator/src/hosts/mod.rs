@@ -66,6 +66,12 @@ pub trait Host: Send + Sync + 'static {
     /// What keeps it from telling.
     async fn inspect(&self, question: &[u8], within: Duration) -> Result<Facts, Problem>;
 
+    /// Removes the folder that a dead run has left on it. It must be ready.
+    ///
+    /// # Errors
+    /// It is still there.
+    async fn sweep(&self, run_id: &str) -> Result<(), Problem>;
+
     /// The way to an agent on it.
     fn bridge(&self, seat: Seat) -> Arc<dyn Bridge>;
 
@@ -200,6 +206,17 @@ impl Hosts {
             asking.spawn(async move { (name, host.inspect(&question, within).await) });
         }
         asking.join_all().await.into_iter().collect()
+    }
+
+    /// Removes what a dead run has left on a host; nothing where the host is not among these.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub async fn sweep(&self, host: &str, run_id: &str) -> Result<(), Problem> {
+        match self.hosts.get(host) {
+            Some(host) => host.sweep(run_id).await,
+            None => Ok(()),
+        }
     }
 
     /// The way to an agent; `None` if its host is not among these.

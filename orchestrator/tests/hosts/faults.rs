@@ -151,3 +151,39 @@ fn with_on_agent_loss_continue_the_other_hosts_go_on_without_the_one_that_lost_p
     let acked = world::account(&result, "acked");
     assert!(acked >= 15 * 200 * 2 / 3, "{acked}: {result:#}");
 }
+
+#[test]
+fn what_a_dead_run_has_left_on_hosts_and_brokers_is_removed_and_a_living_one_is_let_alone() {
+    testkit::require!(netns, sshd, kafka);
+    let lab = Lab::start(2);
+    let kafka = lab.kafka(1);
+    let hosts = "  - ssh: {name: 'load-[1-2]'}\nlease: 60s";
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
+    // Without consumers, whose groups would have members for as long as their sessions last.
+    let scenario = "name: left\ntopics:\n  orders: {partitions: 2, replication: 1}\nload:\n  - hold: {rate: 50/s, for: 60s}\n\
+                    producers:\n  shop: {topic: orders, instances: 2, payload: {size: 100B}}\n";
+    sandbox.file("s.yaml", scenario);
+    let (running, run) = begun(&sandbox);
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+
+    // Its agents work on, and so it may be taken over.
+    let clean = |how: &str| sandbox.mallard(["clean", "c.yaml", "--run", &run.id(), how]);
+    let alive = clean("--yes").expect_code(0);
+    assert!(alive.stdout.contains("stays: it lives: an agent works on load-"), "{alive}");
+    assert!(!alive.stdout.contains("removed"), "{alive}");
+
+    run.processes().into_iter().for_each(|agent| process::send(agent.pid, Signal::KILL));
+    let shown = wait::until("the end of its agents", PATIENCE, || {
+        let shown = clean("--dry-run").expect_code(0);
+        shown.stdout.contains("is dead").then_some(shown)
+    });
+    for what in ["over ssh      agent's folder  load-1", "the brokers   topic           orders-"] {
+        assert!(shown.stdout.contains(what), "no {what:?}: {shown}");
+    }
+    let removed = clean("--yes").expect_code(0);
+    assert!(removed.stdout.contains("removed 3 of 3"), "{removed}");
+    let nothing = clean("--dry-run").expect_code(0);
+    assert!(nothing.stdout.contains("nothing is left of any run"), "{nothing}");
+    world::assert_nothing_left(&lab, &sandbox);
+}

@@ -164,6 +164,19 @@ impl Host for SshHost {
         serde_json::from_str(&said.stdout).map_err(|_| problem(said.stderr.trim().to_owned()))
     }
 
+    async fn sweep(&self, run_id: &str) -> Result<(), Problem> {
+        let problem =
+            |cause: String| Problem::new(&self.name, Phase::Inspect, cause, "remove it by hand");
+        let place = self.place.get().ok_or_else(|| problem("it is not ready".to_owned()))?;
+        let folder = format!("{}/runs/{run_id}", place.cache);
+        let said = self.sessions.run("rm -rf -- \"$1\"", &[&folder], None, SOON).await;
+        let said = said.map_err(problem)?;
+        match said.code {
+            Some(0) => Ok(()),
+            _ => Err(problem(said.stderr.trim().to_owned())),
+        }
+    }
+
     fn bridge(&self, seat: Seat) -> Arc<dyn Bridge> {
         let connection = self.number_of(&seat.agent) / session::CHANNELS;
         Arc::new(agent::SshAgent {

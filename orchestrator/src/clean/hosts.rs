@@ -1,0 +1,64 @@
+//! Folders of agents on hosts over ssh.
+
+use super::{Leftover, Place, Sort, runs::Runs};
+use crate::{
+    hosts::{Hosts, Problem},
+    plan::Deadlines,
+};
+use mallard_protocol::preflight::Question;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a host may take to say what is on it.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Finds what runs have on hosts, and tells which of them live by it. Hosts are made ready for that; those
+/// that could not be looked at come back as problems, and a run that may have an agent there is no longer
+/// taken for dead.
+pub async fn find(
+    hosts: &Hosts,
+    deadlines: &Deadlines,
+    runs: &mut Runs,
+) -> (Vec<Leftover>, Vec<Problem>) {
+    // Nobody watches: everything is said at the end.
+    let (unheard, _) = mpsc::unbounded_channel();
+    let mut problems = hosts.prepare(deadlines, &unheard).await.err().unwrap_or_default();
+    let unfit: Vec<String> = problems.iter().map(|problem| problem.host.clone()).collect();
+    let question = serde_json::to_vec(&Question::default()).unwrap_or_default();
+    let mut found = Vec::new();
+    for (host, answer) in hosts.without(&unfit).inspect(&question, ANSWER).await {
+        let facts = match answer {
+            Ok(facts) => facts,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        runs.looked_at(&host);
+        for left in facts.leftovers {
+            if left.alive {
+                runs.lives(&left.run_id, &format!("an agent works on {host}"));
+            }
+            found.push(Leftover {
+                run_id: left.run_id,
+                place: Place::Hosts,
+                sort: Sort::Folder,
+                name: host.clone(),
+                note: String::new(),
+            });
+        }
+    }
+    (found, problems)
+}
+
+/// Removes folders, and returns what could not be removed, with the cause.
+pub async fn remove(hosts: &Hosts, leftovers: &[Leftover]) -> Vec<(String, String)> {
+    let mut left = Vec::new();
+    for leftover in leftovers {
+        if let Err(problem) = hosts.sweep(&leftover.name, &leftover.run_id).await {
+            let what = format!("the folder of {} on {}", leftover.run_id, leftover.name);
+            left.push((what, problem.to_string()));
+        }
+    }
+    left
+}
