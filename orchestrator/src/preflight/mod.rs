@@ -93,7 +93,7 @@ fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
         facts.leftovers.iter().filter(|left| !left.alive).map(|left| &*left.run_id).collect();
     if !dead.is_empty() {
         let text = format!("dead runs have left something: {}", dead.join(", "));
-        say(Doubtful, text, "remove their folders below `runs` of its cache folder");
+        say(Doubtful, text, "`mallard clean` with this cluster file removes it");
     }
     let living = facts.leftovers.iter().filter(|left| left.alive).count();
     if living > 0 {
