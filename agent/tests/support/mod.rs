@@ -230,7 +230,10 @@ impl Talk {
     pub(crate) fn start_load(&mut self) {
         self.say(&ToAgent::Prepare(Box::new(nothing_to_do())));
         self.hear_until("Prepared", |m| matches!(m, FromAgent::Prepared).then_some(()));
-        self.say(&ToAgent::Start { at_clock_us: 1 });
+        // Ten minutes ago, so that there are intervals at once; and not since the machine was switched
+        // on, which may be months.
+        let at_clock_us = mallard_agent::engine::monotonic_us().saturating_sub(600_000_000).max(1);
+        self.say(&ToAgent::Start { at_clock_us });
         self.hear_until("Started", |m| matches!(m, FromAgent::Started { .. }).then_some(()));
     }
 
