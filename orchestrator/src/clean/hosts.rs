@@ -1,32 +1,19 @@
 //! Folders of agents on hosts over ssh.
 
 use super::{Leftover, Place, Sort, runs::Runs};
-use crate::{
-    hosts::{Hosts, Problem},
-    plan::Deadlines,
-};
+use crate::hosts::{Hosts, Problem};
 use mallard_protocol::preflight::Question;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// How long a host may take to say what is on it.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Finds what runs have on hosts, and tells which of them live by it. Hosts are made ready for that; those
-/// that could not be looked at come back as problems, and a run that may have an agent there is no longer
-/// taken for dead.
-pub async fn find(
-    hosts: &Hosts,
-    deadlines: &Deadlines,
-    runs: &mut Runs,
-) -> (Vec<Leftover>, Vec<Problem>) {
-    // Nobody watches: everything is said at the end.
-    let (unheard, _) = mpsc::unbounded_channel();
-    let mut problems = hosts.prepare(deadlines, &unheard).await.err().unwrap_or_default();
-    let unfit: Vec<String> = problems.iter().map(|problem| problem.host.clone()).collect();
+/// Finds what runs have on hosts that are ready, and tells which of them live by it. Hosts that do not answer
+/// come back as problems, and a run that may have an agent there is no longer taken for dead.
+pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem>) {
     let question = serde_json::to_vec(&Question::default()).unwrap_or_default();
-    let mut found = Vec::new();
-    for (host, answer) in hosts.without(&unfit).inspect(&question, ANSWER).await {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for (host, answer) in hosts.inspect(&question, ANSWER).await {
         let facts = match answer {
             Ok(facts) => facts,
             Err(problem) => {

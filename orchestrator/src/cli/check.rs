@@ -15,7 +15,6 @@ use crate::{
 };
 use mallard_protocol::preflight::Question;
 use std::{io, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
 
 /// What an answer takes beside looking for brokers.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -53,13 +52,10 @@ async fn ask(cluster: &Cluster, programs: &Arc<Programs>) -> io::Result<Answers>
     let named =
         cluster.hosts.iter().map(|host| (host.name.as_deref().unwrap_or("local"), &host.kind));
     let hosts = Hosts::new(named, programs)?;
-    // Progress is for runs: a check says everything at its end.
-    let (unheard, _) = mpsc::unbounded_channel();
-    let problems = hosts.prepare(&cluster.deadlines, &unheard).await.err().unwrap_or_default();
-    let unfit: Vec<String> = problems.iter().map(|problem| problem.host.clone()).collect();
+    let (fit, problems) = hosts.fit(&cluster.deadlines).await;
     let within = cluster.deadlines.topics;
     let question = serde_json::to_vec(&question(&cluster.kafka, &cluster.deadlines))?;
-    let mut answers = hosts.without(&unfit).inspect(&question, within + ANSWER).await;
+    let mut answers = fit.inspect(&question, within + ANSWER).await;
     hosts.close().await;
     answers.extend(problems.into_iter().map(|problem| (problem.host.clone(), Err(problem))));
     Ok(answers)

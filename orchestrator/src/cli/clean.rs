@@ -10,8 +10,8 @@ use crate::{
     },
     deploy::Programs,
     exit_code,
-    hosts::Hosts,
-    link::container::{Engine, Problem},
+    hosts::{Hosts, Problem},
+    link::container::{self, Engine},
     load::cluster::Cluster,
     plan::{HostPlan, KafkaPlan},
 };
@@ -40,7 +40,12 @@ pub(super) fn clean(args: &CleanArgs) -> Outcome {
                 matches!(host.kind, HostPlan::Ssh(_)).then_some((name, &host.kind))
             });
             match Hosts::new(over_ssh, &programs) {
-                Ok(hosts) => Cleaning { args, cluster, programs, hosts }.clean().await,
+                Ok(all) => {
+                    let (hosts, unfit) = all.fit(&cluster.deadlines).await;
+                    let outcome = Cleaning { args, cluster, programs, hosts, unfit }.clean().await;
+                    all.close().await;
+                    outcome
+                }
                 Err(cause) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
             }
         }),
@@ -52,8 +57,10 @@ struct Cleaning<'a> {
     args: &'a CleanArgs,
     cluster: Cluster,
     programs: Arc<Programs>,
-    /// Hosts over ssh: this machine and the engine are looked at as they are.
+    /// Hosts over ssh that are ready: this machine and the engine are looked at as they are.
     hosts: Hosts,
+    /// Why others are not.
+    unfit: Vec<Problem>,
 }
 
 /// What was found, and what could not be looked at.
@@ -64,12 +71,6 @@ struct Found {
 
 impl Cleaning<'_> {
     async fn clean(&self) -> Outcome {
-        let outcome = self.look_and_remove().await;
-        self.hosts.close().await;
-        outcome
-    }
-
-    async fn look_and_remove(&self) -> Outcome {
         let engine = self.engine().await;
         let found = self.find(engine.as_ref()).await;
         let mut outcome = Outcome::ok(shown(&found));
@@ -105,7 +106,7 @@ impl Cleaning<'_> {
     }
 
     /// The engine, if one is there or has to be.
-    async fn engine(&self) -> Option<Result<Engine, Problem>> {
+    async fn engine(&self) -> Option<Result<Engine, container::Problem>> {
         let contained = |kind: &HostPlan| matches!(kind, HostPlan::Container(_));
         let is_needed = matches!(self.cluster.kafka, KafkaPlan::Containers(_))
             || self.cluster.hosts.iter().any(|host| contained(&host.kind));
@@ -115,12 +116,12 @@ impl Cleaning<'_> {
         }
     }
 
-    async fn find(&self, engine: Option<&Result<Engine, Problem>>) -> Found {
+    async fn find(&self, engine: Option<&Result<Engine, container::Problem>>) -> Found {
         let mut runs = Runs::look(&self.args.results);
         // First what tells which runs live.
-        let (mut all, problems) =
-            clean::hosts::find(&self.hosts, &self.cluster.deadlines, &mut runs).await;
-        let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let (mut all, silent) = clean::hosts::find(&self.hosts, &mut runs).await;
+        let mut problems: Vec<String> =
+            self.unfit.iter().chain(&silent).map(ToString::to_string).collect();
         let mut note = |found: Result<Vec<Leftover>, String>| match found {
             Ok(found) => all.extend(found),
             Err(cause) => problems.push(cause),
@@ -158,12 +159,12 @@ impl Cleaning<'_> {
     /// Removes what dead runs have left, and returns what is still there, with the cause.
     async fn remove(
         &self,
-        engine: Option<&Result<Engine, Problem>>,
+        engine: Option<&Result<Engine, container::Problem>>,
         dead: &[&OfRun],
     ) -> Vec<(String, String)> {
         // Looked at again: somebody may have taken a run over while the question stood.
         let mut runs = Runs::look(&self.args.results);
-        let _ = clean::hosts::find(&self.hosts, &self.cluster.deadlines, &mut runs).await;
+        let _ = clean::hosts::find(&self.hosts, &mut runs).await;
         let all = dead.iter().flat_map(|run| run.leftovers.clone()).collect();
         let still = clean::by_run(all, &runs, self.args.run.as_deref());
         let (dead, alive): (Vec<_>, Vec<_>) = still.into_iter().partition(is_dead);

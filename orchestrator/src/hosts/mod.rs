@@ -180,12 +180,14 @@ impl Hosts {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// These hosts but for some. They share their connections.
-    #[must_use]
-    pub fn without(&self, names: &[String]) -> Self {
+    /// Makes ready what can be made ready, for somebody who says everything at the end: the hosts that are,
+    /// and the problems of the others. Both share their connections, which [`Hosts::close`] of all closes.
+    pub async fn fit(&self, deadlines: &Deadlines) -> (Self, Vec<Problem>) {
+        let (unheard, _) = mpsc::unbounded_channel();
+        let problems = self.prepare(deadlines, &unheard).await.err().unwrap_or_default();
         let mut hosts = self.hosts.clone();
-        hosts.retain(|name, _| !names.contains(name));
-        Self { hosts }
+        hosts.retain(|name, _| problems.iter().all(|problem| problem.host != *name));
+        (Self { hosts }, problems)
     }
 
     /// Whether all of them are this machine.
