@@ -208,6 +208,13 @@ impl Sandbox {
     }
 }
 
+/// Codes of a result's reasons and warnings.
+#[must_use]
+pub fn codes(result: &Value) -> Vec<&str> {
+    let all = ["reasons", "warnings"].into_iter().filter_map(|list| result[list].as_array());
+    all.flatten().filter_map(|reason| reason["code"].as_str()).collect()
+}
+
 /// Reasons that a busy machine gives: tests share two cores with brokers and each other, and Mallard
 /// rightly refuses to vouch for figures taken so. What tests look at does not depend on them.
 const OF_A_BUSY_MACHINE: [&str; 5] = [
@@ -287,6 +294,26 @@ impl Run {
         let cases = self.cases();
         let [case] = cases.as_slice() else { panic!("not one case but {cases:?}") };
         Run::at(case.clone()).json("result.json")
+    }
+
+    /// The series of each of its cases begins with the load, and every interval follows the one before.
+    ///
+    /// # Panics
+    ///
+    /// When there is a hole, or no interval at all: the message shows the series.
+    #[track_caller]
+    pub fn assert_no_hole(&self) {
+        for case in self.cases() {
+            let series = Run::at(case).text("series.csv");
+            let mut until_us = 0;
+            for row in series.lines().skip(1) {
+                let mut times = row.split(',').map(|cell| cell.parse::<u64>().expect("a time"));
+                let (start_us, end_us) = (times.next(), times.next());
+                assert_eq!(start_us, Some(until_us), "there is a hole: {series}");
+                until_us = end_us.expect("an end");
+            }
+            assert!(until_us > 0, "there are intervals: {series}");
+        }
     }
 
     /// The run went well: it passed, or is invalid for nothing but the noise of this machine.

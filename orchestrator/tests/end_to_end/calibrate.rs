@@ -44,6 +44,7 @@ fn a_ceiling_is_found_and_kept_and_plans_and_runs_beyond_it_are_doubted() {
 
     let outcome = sandbox.mallard(["run", "wild.yaml", "--cluster", "c.yaml"]);
     outcome.assert_code(4);
-    let codes = codes(&sandbox.latest_run().only_result());
-    assert!(codes.contains(&"ceiling_reached".to_owned()), "{codes:?}");
+    let result = sandbox.latest_run().only_result();
+    let codes = codes(&result);
+    assert!(codes.contains(&"ceiling_reached"), "{codes:?}");
 }

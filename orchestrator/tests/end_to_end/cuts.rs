@@ -1,7 +1,7 @@
 //! Channels are cut while the load runs; then the archive is read.
 
 use crate::{
-    resume::{assert_no_hole, assert_nothing_is_lost, wait_for_intervals},
+    resume::{assert_nothing_is_lost, wait_for_intervals},
     world::{PATIENCE, RUN, codes, sandbox, steady},
 };
 use testkit::{
@@ -32,8 +32,8 @@ fn cut(signal: Signal) {
     run.assert_went_well(&running.wait(PATIENCE));
     let result = run.only_result();
     assert_nothing_is_lost(&result, 12 * 200);
-    assert_no_hole(&run.cases()[0]);
-    assert!(codes(&result).contains(&"channel_cut".to_owned()), "{:?}", codes(&result));
+    run.assert_no_hole();
+    assert!(codes(&result).contains(&"channel_cut"), "{:?}", codes(&result));
     assert!(!result["cuts"].as_array().expect("cuts").is_empty());
     run.wait_for_no_orphans(PATIENCE);
 }

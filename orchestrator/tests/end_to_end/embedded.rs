@@ -147,7 +147,7 @@ fn closed_loop_says_so_and_has_no_slip() {
     let result = sandbox.latest_run().only_result();
     assert_eq!(result["closed_loop"], true, "{}", outcome.stdout);
     assert_accounts_add_up(&result);
-    assert!(!codes(&result).contains(&"accounts_do_not_add_up".to_owned()));
+    assert!(!codes(&result).contains(&"accounts_do_not_add_up"));
 }
 
 /// A scenario of 4 s at 200/s, the first of them a warm-up.

@@ -69,7 +69,7 @@ fn agent_fault(signal: Signal) {
     assert!(hurt.elapsed() < Duration::from_secs(6), "noticed after {:?}", hurt.elapsed());
     running.wait(PATIENCE).assert_code(3);
     let result = run.only_result();
-    assert!(codes(&result).contains(&"agent_lost".to_owned()), "{:?}", codes(&result));
+    assert!(codes(&result).contains(&"agent_lost"), "{:?}", codes(&result));
     assert!(count(&result, "accounts_whole/acked") > 300, "{result:#}");
     assert!(run.path("report.html").is_file());
     run.wait_for_no_orphans(PATIENCE);
@@ -89,7 +89,7 @@ fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded()
     process::send(agent(&run, "local-1"), Signal::KILL);
     let outcome = running.wait(PATIENCE);
     let result = run.only_result();
-    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    assert!(codes(&result).contains(&"degraded"), "{}", outcome.stdout);
     let rows = std::fs::read_to_string(run.cases()[0].join("series.csv")).expect("series");
     assert!(rows.lines().count() > 9, "the load went on:\n{rows}");
     let lag = std::fs::read_to_string(run.cases()[0].join("lag.csv")).expect("lag");
@@ -118,7 +118,7 @@ fn with_on_agent_loss_respread_the_rate_recovers_and_every_record_is_accounted_f
     );
     let result = run.only_result();
     assert_accounts_add_up(&result);
-    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    assert!(codes(&result).contains(&"degraded"), "{}", outcome.stdout);
     assert_eq!(result["expectations"][0]["passed"], true, "{:#}", result["expectations"]);
     let lost = &result["agents"][1];
     let (reported_us, taken_us) = (&lost["last_report_us"], &lost["taken_over_at_us"]);
@@ -185,7 +185,7 @@ fn a_controller_that_takes_over_knows_whose_load_has_moved_and_moves_it_once() {
     let outcome = sandbox.mallard(["resume", "latest"]);
     let result = run.only_result();
     assert_accounts_add_up(&result);
-    assert!(codes(&result).contains(&"degraded".to_owned()), "{}", outcome.stdout);
+    assert!(codes(&result).contains(&"degraded"), "{}", outcome.stdout);
     let lost = &result["agents"][2];
     let (reported_us, taken_us) = (&lost["last_report_us"], &lost["taken_over_at_us"]);
     let nobodys = taken_us.as_u64().zip(reported_us.as_u64()).map(|(taken, told)| taken - told);

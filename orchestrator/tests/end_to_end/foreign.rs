@@ -77,7 +77,7 @@ fn lag_and_commits_of_a_foreign_group_are_those_of_kafkas_own_tool() {
 
     // What is not there is said, and an expectation about it fails.
     assert!(outcome.stdout.contains("consumer group nobody does not exist"), "{outcome}");
-    assert!(codes(&result).contains(&"observed_group_missing".to_owned()), "{:?}", codes(&result));
+    assert!(codes(&result).contains(&"observed_group_missing"), "{:?}", codes(&result));
     let judged = result["expectations"].as_array().cloned().unwrap_or_default();
     let passed: Vec<_> = judged.iter().map(|e| e["passed"].as_bool()).collect();
     assert_eq!(passed, [Some(true), Some(true), Some(false)], "{judged:#?}");

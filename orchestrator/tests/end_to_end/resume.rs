@@ -31,23 +31,6 @@ pub(crate) fn wait_for_intervals(run: &Run, count: usize) {
     });
 }
 
-/// Every interval follows the one before.
-pub(crate) fn assert_no_hole(case: &std::path::Path) {
-    let series = std::fs::read_to_string(case.join("series.csv")).expect("series");
-    let times: Vec<(u64, u64)> = series
-        .lines()
-        .skip(1)
-        .map(|row| {
-            let mut times = row.split(',').map(|cell| cell.parse().expect("a time"));
-            (times.next().expect("a start"), times.next().expect("an end"))
-        })
-        .collect();
-    assert_eq!(times.first().map(|first| first.0), Some(0), "{series}");
-    for pair in times.windows(2) {
-        assert_eq!(pair[0].1, pair[1].0, "there is a hole: {series}");
-    }
-}
-
 pub(crate) fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
     assert_accounts_add_up(result);
     for account in ["scheduled", "sent", "acked", "received"] {
@@ -70,7 +53,7 @@ fn a_run_whose_controller_was_killed_is_taken_over_and_ends_as_if_nothing_had_ha
     assert!(status.stdout.contains("runs (process"), "{}", status.stdout);
     run.assert_went_well(&resumed.wait(PATIENCE));
     assert_nothing_is_lost(&run.only_result(), 13 * 200);
-    assert_no_hole(&run.cases()[0]);
+    run.assert_no_hole();
     let page = std::fs::read_to_string(run.path("report.html")).expect("a page");
     assert!(page.contains("another one has taken over"), "the page says so");
     let again = sandbox.mallard(["resume", "latest"]);
@@ -98,8 +81,8 @@ fn cases_that_were_judged_stay_and_those_that_are_left_are_run() {
     for case in run.cases() {
         let text = std::fs::read_to_string(case.join("result.json")).expect("a result");
         assert_nothing_is_lost(&serde_json::from_str(&text).expect("JSON"), 1_000);
-        assert_no_hole(&case);
     }
+    run.assert_no_hole();
     run.wait_for_no_orphans(PATIENCE);
 }
 
@@ -111,10 +94,10 @@ fn after_the_lease_what_the_agents_kept_is_collected_and_judged() {
     let outcome = sandbox.mallard(["resume", "latest"]);
     outcome.assert_code(3);
     let result = run.only_result();
-    assert!(codes(&result).contains(&"abandoned".to_owned()), "{}", outcome.stdout);
+    assert!(codes(&result).contains(&"abandoned"), "{}", outcome.stdout);
     assert_accounts_add_up(&result);
     assert!(count(&result, "accounts_whole/acked") > 500, "{result:#}");
-    assert_no_hole(&run.cases()[0]);
+    run.assert_no_hole();
     run.wait_for_no_orphans(PATIENCE);
     let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
     assert!(!left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");
@@ -138,11 +121,11 @@ fn after_the_lease_topics_are_deleted_and_what_was_measured_is_still_collected()
     let outcome = sandbox.mallard(["resume", "latest"]);
     outcome.assert_code(3);
     let result = run.only_result();
-    assert!(codes(&result).contains(&"abandoned".to_owned()), "{}", outcome.stdout);
+    assert!(codes(&result).contains(&"abandoned"), "{}", outcome.stdout);
     assert_accounts_add_up(&result);
     assert!(count(&result, "accounts_whole/acked") > 500, "{result:#}");
     assert_eq!(count(&result, "accounts_whole/failed"), 0, "the load had ended before: {result:#}");
-    assert_no_hole(&run.cases()[0]);
+    run.assert_no_hole();
     run.wait_for_no_orphans(PATIENCE);
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::time::Duration;
+pub(crate) use testkit::mallard::codes;
 use testkit::{kafka::KafkaCluster, mallard::Sandbox};
 
 /// Long enough for anything these tests run, short enough for a person to wait.
@@ -59,10 +60,4 @@ pub(crate) fn assert_accounts_add_up(result: &Value) {
         assert_eq!(of("scheduled"), of("sent") + of("not_sent"), "{accounts}: {result:#}");
         assert_eq!(of("sent"), of("acked") + of("failed") + of("outstanding"), "{accounts}");
     }
-}
-
-/// Codes of reasons and warnings.
-pub(crate) fn codes(result: &Value) -> Vec<String> {
-    let all = ["reasons", "warnings"].into_iter().filter_map(|list| result[list].as_array());
-    all.flatten().filter_map(|reason| reason["code"].as_str().map(str::to_owned)).collect()
 }

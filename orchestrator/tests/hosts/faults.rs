@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{fs, time::Instant};
 use testkit::{
     lab::Lab,
-    mallard::{Run, Sandbox},
+    mallard::{Run, Sandbox, codes},
     process::{self, Running, Signal},
     wait,
 };
@@ -19,28 +19,6 @@ fn begun(sandbox: &Sandbox) -> (Running, Run) {
         (world::events(&run, "interval").len() >= 3).then_some(())
     });
     (running, run)
-}
-
-/// Every interval follows the one before, from the load's start on.
-#[track_caller]
-fn assert_no_hole(run: &Run) {
-    let series = fs::read_to_string(run.cases()[0].join("series.csv")).unwrap();
-    let times = series.lines().skip(1).map(|row| {
-        let mut cells = row.split(',').map(|cell| cell.parse::<u64>().unwrap());
-        (cells.next().unwrap(), cells.next().unwrap())
-    });
-    let mut until_us = 0;
-    for (start_us, end_us) in times {
-        assert_eq!(start_us, until_us, "there is a hole: {series}");
-        until_us = end_us;
-    }
-    assert!(until_us > 0, "there are intervals: {series}");
-}
-
-/// The codes of a result's reasons and warnings.
-fn codes(result: &Value) -> Vec<&str> {
-    let all = ["reasons", "warnings"].into_iter().filter_map(|list| result[list].as_array());
-    all.flatten().filter_map(|reason| reason["code"].as_str()).collect()
 }
 
 #[test]
@@ -60,7 +38,7 @@ fn a_run_whose_controller_was_killed_is_taken_over_from_hosts_with_a_complete_ar
     assert!(resumed.stdout.contains("taken over"), "{resumed}");
     run.assert_went_well(&resumed);
     world::assert_complete(&run.only_result(), 11 * 200);
-    assert_no_hole(&run);
+    run.assert_no_hole();
     world::assert_nothing_left(&lab, &sandbox);
 }
 
@@ -93,7 +71,7 @@ fn when_the_wire_to_a_host_is_cut_load_goes_on_and_the_archive_is_whole() {
     run.assert_went_well(&outcome);
     let result = run.only_result();
     world::assert_complete(&result, 17 * 200);
-    assert_no_hole(&run);
+    run.assert_no_hole();
     assert!(codes(&result).contains(&"channel_cut"), "{result:#}");
     let cuts = result["cuts"].as_array().unwrap();
     assert!(!cuts.is_empty() && cuts.iter().all(|cut| cut["agent"] == "load-2"), "{cuts:#?}");
@@ -125,7 +103,7 @@ fn without_power(more: &str) -> Value {
     assert_eq!(told.len(), 1, "{outcome}");
     assert!(told[0]["cause"].as_str().unwrap().contains("interval"), "{told:?}");
     assert!(run.path("report.html").is_file());
-    assert_no_hole(&run);
+    run.assert_no_hole();
     for agent in ["load-1", "load-2"] {
         let log = run.cases()[0].join(format!("agents/{agent}/agent.log"));
         assert!(log.is_file() || log.with_extension("log.gz").is_file(), "no log of {agent}");
