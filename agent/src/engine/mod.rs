@@ -1,6 +1,7 @@
 //! The load engine: producers and consumers that are paced, measured and accounted for.
 //!
-//! Every instance has a client and two threads of its own. Threads do not talk to each other while the
+//! Every instance has a client and two threads of its own, and one more for ending transactions, if it
+//! has any. Threads do not talk to each other while the
 //! load runs: each cuts its intervals by its own clock reading at boundaries that follow from the
 //! timeline, and hands its part to the reporter, which puts intervals together. See [`clock`] for who
 //! tells whom what, [`sender`] for pacing, [`reporter`] for the accounts.
@@ -41,6 +42,7 @@ mod template;
 mod through;
 mod topics;
 mod transactions;
+mod transactor;
 mod work;
 
 #[cfg(test)]

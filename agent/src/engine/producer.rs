@@ -12,6 +12,7 @@ use super::{
     parts::Part,
     sender::{HeldUp, Offer, Outlet, Sender},
     stats, sys,
+    transactor::{Ending, Transactor},
 };
 use crate::librdkafka::{
     Arguments, Client, Code, Event, Message, Outbox, Producer, Queue, TransactionError,
@@ -70,7 +71,7 @@ pub(crate) struct Gate {
     outbox: Outbox,
     arguments: Arguments,
     headers: Option<Headers>,
-    transactional: bool,
+    transactor: Option<Transactor>,
 }
 
 /// What records carry beside key and value.
@@ -103,6 +104,7 @@ impl Gate {
         run: u32,
         control: &Arc<Control>,
         flow: &Arc<Flow>,
+        transactor: Option<Transactor>,
     ) -> Self {
         let stamp = (spec.stamp == StampPlace::Header).then(|| {
             let stamp = Stamp { run, instance: spec.instance, sequence: 0, due_us: 0 };
@@ -129,7 +131,14 @@ impl Gate {
             outbox: Outbox::default(),
             arguments: Arguments::default(),
             headers,
-            transactional: spec.transactions.is_some(),
+            transactor,
+        }
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<(), TransactionError> {
+        match &mut self.transactor {
+            Some(transactor) => transactor.end(ending),
+            None => Err(TransactionError::Fatal("it has no transactions".to_owned())),
         }
     }
 
@@ -141,7 +150,7 @@ impl Gate {
         refused: &mut Vec<(usize, Code)>,
     ) -> Offer {
         let mut wall = None;
-        let transactional = self.transactional;
+        let transactional = self.transactor.is_some();
         let taken = self.producer.send_batch(
             &mut self.outbox,
             arenas,
@@ -190,7 +199,7 @@ impl Gate {
             );
             match outcome {
                 Ok(()) => offer.taken += 1,
-                Err(code) => match held_up(code, self.transactional) {
+                Err(code) => match held_up(code, self.transactor.is_some()) {
                     None => refused.push((index, code)),
                     wall => return Offer { held_up: wall, ..offer },
                 },
@@ -252,11 +261,11 @@ impl Outlet for Gate {
     }
 
     fn commit(&mut self) -> Result<(), TransactionError> {
-        self.client.commit_transaction(CALL_MS)
+        self.end(Ending::Commit)
     }
 
     fn abort(&mut self) -> Result<(), TransactionError> {
-        self.client.abort_transaction(CALL_MS)
+        self.end(Ending::Abort)
     }
 }
 
@@ -275,9 +284,9 @@ impl Sending<'_> {
     pub(crate) fn run(mut self, ready: mpsc::Sender<Result<(), TransactionError>>) {
         sys::sleep_precisely();
         let gate = &self.sender.outlet;
-        let outcome = match gate.transactional {
-            true => gate.client.init_transactions(INIT_TRANSACTIONS_MS),
-            false => Ok(()),
+        let outcome = match gate.transactor {
+            Some(_) => gate.client.init_transactions(INIT_TRANSACTIONS_MS),
+            None => Ok(()),
         };
         let _ = ready.send(outcome);
         // Preparing is over when no thread holds the other end any more.

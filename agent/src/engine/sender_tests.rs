@@ -229,6 +229,13 @@ fn transactional(
     (spec, outcomes.into())
 }
 
+/// Every millisecond up to the end of the first interval.
+fn settle_over_time(sender: &mut Sender<'_, Client>, parts: &mut Vec<SentPart>) {
+    for now_us in (0..=700_000).step_by(1_000) {
+        settle(sender, now_us, parts);
+    }
+}
+
 #[test]
 fn a_commit_that_takes_long_holds_records_up_and_explains_it() {
     let (spec, outcomes) =
@@ -273,6 +280,34 @@ fn a_transaction_that_cannot_be_committed_is_aborted_and_counted_as_failed() {
     assert_eq!(&sender.outlet.calls[..3], ["begin", "commit", "abort"]);
     assert_eq!(parts[0].transactions.failed, 1);
     assert_eq!(sender.take_death(), None);
+}
+
+#[test]
+fn a_commit_that_the_client_takes_for_out_of_step_is_called_again_but_not_for_ever() {
+    let out = || Err(TransactionError::OutOfStep("not valid in state BeginCommit".into()));
+    let (spec, outcomes) = transactional(vec![out(), Ok(())], 0.0);
+    let mut patient = sender(&spec, usize::MAX);
+    patient.outlet.outcomes = outcomes;
+    let mut parts = Vec::new();
+    settle_over_time(&mut patient, &mut parts);
+    assert_eq!(&patient.outlet.calls[..4], ["begin", "commit", "commit", "begin"]);
+    let done = &parts[0].transactions;
+    assert!(done.committed > 1 && done.failed == 0, "{done:?}");
+
+    let mut hopeless = sender(&spec, usize::MAX);
+    hopeless.outlet.outcomes = (0..1_000).map(|_| out()).collect();
+    settle_over_time(&mut hopeless, &mut Vec::new());
+    assert_eq!(hopeless.take_death().as_deref(), Some("not valid in state BeginCommit"));
+}
+
+#[test]
+fn few_transactions_have_the_share_of_aborts_that_was_asked_for() {
+    let (spec, _) = transactional(Vec::new(), 0.1);
+    let mut sender = sender(&spec, usize::MAX);
+    let mut parts = Vec::new();
+    settle_over_time(&mut sender, &mut parts);
+    let done = &parts[0].transactions;
+    assert_eq!((done.committed, done.aborted), (9, 1), "a hundred records, ten a transaction");
 }
 
 #[test]

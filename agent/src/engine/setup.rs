@@ -17,6 +17,7 @@ use super::{
     sender::Sender,
     through::Through,
     topics::{Place, Topics},
+    transactor::Transactor,
     work::{Bench, Worker},
 };
 use crate::{
@@ -109,8 +110,17 @@ impl Engine {
             parts: self.parts.clone(),
             notes: Notes::new(self.sink.clone(), spec.instance, &spec.name),
         };
+        let transactor = match &spec.transactions {
+            None => None,
+            Some(_) => {
+                let (transactor, body) = Transactor::new(Arc::clone(&client));
+                // It may be waiting for a broker: nobody waits for it.
+                drop(spawn(&format!("ends {}", spec.name), &self.sink, body)?);
+                Some(transactor)
+            }
+        };
         // Tried here, where a failure can still be told; the thread makes its own.
-        let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow);
+        let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow, transactor);
         let make = Making { partitions: topic.partitions, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =
@@ -520,9 +530,9 @@ fn impossible(name: &str, reason: &str) -> AgentFailure {
 fn transactions_failed(error: &TransactionError) -> AgentFailure {
     let (kind, reason) = match error {
         TransactionError::NotYet => (FailureKind::TimedOut, "no answer from the coordinator"),
-        TransactionError::MustAbort(reason) | TransactionError::Fatal(reason) => {
-            (FailureKind::Other, reason.as_str())
-        }
+        TransactionError::MustAbort(reason)
+        | TransactionError::Fatal(reason)
+        | TransactionError::OutOfStep(reason) => (FailureKind::Other, reason.as_str()),
     };
     AgentFailure { kind, text: format!("transactions cannot be initialised: {reason}") }
 }

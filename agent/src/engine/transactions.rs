@@ -4,21 +4,25 @@
 //! intervals are cut in time. Until it is over no record is sent; that time is explained slip, like
 //! that behind a full queue.
 
-use super::{
-    clock::NEVER,
-    random::{Random, happens, random},
-    sender::Outlet,
-};
+use super::{clock::NEVER, random::random, sender::Outlet};
 use crate::librdkafka::TransactionError;
 use mallard_protocol::{interval::Transactions, workload::TransactionSpec};
+use rand::RngExt;
 
 /// Time between two looks at whether the reports of an aborted transaction have all come.
 const SETTLE_US: u64 = 1_000;
 
+/// Calls in a row that the client may say are not for its state. One more call is enough, as a rule.
+const MOST_OUT_OF_STEP: u32 = 100;
+
 /// A producer's transactions.
 pub(crate) struct TransactionLoop {
     spec: TransactionSpec,
-    random: Random,
+    /// The part of an abort on purpose that is due: a transaction that makes it whole is aborted, so
+    /// that few transactions have the share that was asked for, too. Where it begins differs from
+    /// producer to producer.
+    abort_due: f64,
+    out_of_step: u32,
     state: State,
     ended: Transactions,
 }
@@ -70,7 +74,8 @@ impl TransactionLoop {
     pub(crate) fn new(spec: &TransactionSpec, seed: u64) -> Self {
         Self {
             spec: spec.clone(),
-            random: random(seed, 5),
+            abort_due: random(seed, 5).random(),
+            out_of_step: 0,
             state: State::None,
             ended: Transactions::default(),
         }
@@ -148,16 +153,21 @@ impl TransactionLoop {
     fn begin(&mut self, outlet: &mut impl Outlet, now_us: u64) -> Turn {
         match outlet.begin() {
             Ok(()) => {
-                let abort = happens(&mut self.random, self.spec.abort_share);
+                self.abort_due += self.spec.abort_share;
+                let abort = self.abort_due >= 1.0;
+                self.abort_due -= f64::from(u8::from(abort));
+                self.out_of_step = 0;
                 let acked_before = outlet.acked();
                 let open = Open { since_us: now_us, records: 0, acked_before, abort };
                 self.state = State::Open(open);
                 Turn::Send(usize::try_from(self.room(open)).unwrap_or(usize::MAX))
             }
             Err(TransactionError::NotYet) => Turn::Wait(now_us + SETTLE_US),
-            Err(TransactionError::MustAbort(reason) | TransactionError::Fatal(reason)) => {
-                self.die(reason)
-            }
+            Err(
+                TransactionError::MustAbort(reason)
+                | TransactionError::Fatal(reason)
+                | TransactionError::OutOfStep(reason),
+            ) => self.die(reason),
         }
     }
 
@@ -171,6 +181,7 @@ impl TransactionLoop {
                 Turn::Wait(now_us)
             }
             Err(TransactionError::NotYet) => Turn::Wait(now_us),
+            Err(TransactionError::OutOfStep(reason)) => self.again(reason, now_us),
             Err(TransactionError::MustAbort(_)) => {
                 self.enter(outlet, State::Aborting { open, failed: true }, now_us)
             }
@@ -182,6 +193,7 @@ impl TransactionLoop {
         match outlet.abort() {
             Ok(()) => self.enter(outlet, State::Settling { open, failed }, now_us),
             Err(TransactionError::NotYet | TransactionError::MustAbort(_)) => Turn::Wait(now_us),
+            Err(TransactionError::OutOfStep(reason)) => self.again(reason, now_us),
             Err(TransactionError::Fatal(reason)) => self.die(reason),
         }
     }
@@ -201,6 +213,15 @@ impl TransactionLoop {
     fn enter(&mut self, outlet: &mut impl Outlet, state: State, now_us: u64) -> Turn {
         self.state = state;
         self.turn(outlet, now_us, false)
+    }
+
+    /// Lets the same call be made again, unless that never helps.
+    fn again(&mut self, reason: String, now_us: u64) -> Turn {
+        self.out_of_step += 1;
+        if self.out_of_step > MOST_OUT_OF_STEP {
+            return self.die(reason);
+        }
+        Turn::Wait(now_us + SETTLE_US)
     }
 
     fn die(&mut self, reason: String) -> Turn {

@@ -25,6 +25,10 @@ unsafe impl Sync for Client {}
 pub(crate) enum TransactionError {
     /// It goes on in the background: the same call picks it up again.
     NotYet,
+    /// The client says that its state is another one. Nothing was done. A commit or an abort that is
+    /// called again before the client has looked at an earlier call may take that call's answer for
+    /// its own and go a step too far: the next call puts it right.
+    OutOfStep(String),
     /// The transaction must be aborted; the producer can go on after that.
     MustAbort(String),
     /// The producer can do nothing more.
@@ -128,8 +132,9 @@ fn outcome(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
         return Ok(());
     }
     // SAFETY: not null, owned by us, freed once, and not used after that.
-    let (reason, fatal, abort, retriable) = unsafe {
+    let (code, reason, fatal, abort, retriable) = unsafe {
         let facts = (
+            Code(rd::rd_kafka_error_code(error)),
             format!(
                 "{} ({})",
                 text(rd::rd_kafka_error_string(error)),
@@ -146,7 +151,7 @@ fn outcome(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
         (true, _, _) => TransactionError::Fatal(reason),
         (_, true, _) => TransactionError::MustAbort(reason),
         (_, _, true) => TransactionError::NotYet,
-        // Neither of the three is a call in the wrong state: nothing that trying again would heal.
+        _ if code == Code::STATE => TransactionError::OutOfStep(reason),
         _ => TransactionError::Fatal(reason),
     })
 }

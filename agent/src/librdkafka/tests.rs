@@ -297,7 +297,7 @@ fn a_transaction_that_cannot_be_says_why() {
     let config = config(&broker, &[("transactional.id", "memory"), ("linger.ms", "0")]);
     let producer = Producer::new(config, TOPIC).unwrap();
     let (client, queue) = (producer.client(), producer.client().main_queue());
-    assert!(matches!(client.begin_transaction(), Err(TransactionError::Fatal(_))));
+    assert!(matches!(client.begin_transaction(), Err(TransactionError::OutOfStep(_))));
     client.init_transactions(60_000).unwrap();
     client.begin_transaction().unwrap();
     let messages: Vec<_> = (0..10).map(|at| message(at, 4, 0)).collect();
