@@ -4,9 +4,11 @@ use crate::{
     resume::wait_for_intervals,
     world::{PATIENCE, RUN, sandbox, steady},
 };
+use std::{fs, path::PathBuf};
 use testkit::{
     mallard::{Run, Sandbox},
     process::{self, Running, Signal},
+    wait,
 };
 
 /// A run whose controller and agents are all killed on the spot.
@@ -17,14 +19,26 @@ fn dead(sandbox: &Sandbox) -> Run {
     wait_for_intervals(&run, 2);
     running.signal(Signal::KILL);
     let _ended = running.wait(PATIENCE);
+    // What was measured before this is in the archive, and off the agents' disks.
+    wait::until("both agents keep what nobody collects", PATIENCE, || {
+        let agents = agents_folder(sandbox, &run);
+        let kept = |agent: &str| {
+            let spool = fs::read_dir(agents.join(agent).join("spool")).into_iter().flatten();
+            spool.flatten().any(|file| file.metadata().is_ok_and(|it| it.len() > 0))
+        };
+        (kept("0-local-1") && kept("0-local-2")).then_some(())
+    });
     run.processes().iter().for_each(|process| process::send(process.pid, Signal::KILL));
     run.wait_for_no_orphans(PATIENCE);
     run
 }
 
+fn agents_folder(sandbox: &Sandbox, run: &Run) -> PathBuf {
+    sandbox.home().join(".cache/mallard/runs").join(run.id())
+}
+
 fn folders(sandbox: &Sandbox, run: &Run) -> usize {
-    let folder = sandbox.home().join(".cache/mallard/runs").join(run.id());
-    std::fs::read_dir(folder).map_or(0, Iterator::count)
+    fs::read_dir(agents_folder(sandbox, run)).map_or(0, Iterator::count)
 }
 
 #[test]
