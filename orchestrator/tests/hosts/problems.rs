@@ -2,7 +2,11 @@
 
 use crate::world::{self, NO_KAFKA, RUN};
 use serde_json::Value;
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+use tempfile::TempDir;
 use testkit::{
     lab::{HostOptions, Lab},
     mallard::Sandbox,
@@ -36,6 +40,28 @@ fn problems(sandbox: &Sandbox) -> Vec<(String, String, String)> {
 fn assert_told(problem: &(String, String, String), phase: &str, cause: &str, remedy: &str) {
     let fits = problem.0 == phase && problem.1.contains(cause) && problem.2.contains(remedy);
     assert!(fits, "expected {phase}, {cause:?}, {remedy:?}, got {problem:#?}");
+}
+
+/// Hosts whose tools do what this machine's would not.
+struct Fakes(TempDir);
+
+impl Fakes {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("mallard-test-fakes-").tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        Self(folder)
+    }
+
+    /// A host on which this tool is a shell script; no two have the same one.
+    fn host(&self, tool: &str, script: &str) -> HostOptions {
+        let folder = self.0.path().join(format!("with-{tool}"));
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join(tool);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        HostOptions::default().variable("PATH", &path)
+    }
 }
 
 #[test]
@@ -73,22 +99,9 @@ fn every_way_not_to_get_the_agent_there_is_told() {
         HostOptions::default().home("noexec"),
         HostOptions::default().home("ro"),
     ];
-    // Hosts that say of themselves what this machine's tools would not.
-    let fakes = tempfile::Builder::new().prefix("mallard-test-fakes-").tempdir().unwrap();
-    let fake = |host: &str, tool: &str, says: &str| {
-        let folder = fakes.path().join(host);
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join(tool);
-        fs::write(&file, format!("#!/bin/sh\n{says}\n")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(&file, mode).unwrap();
-        let path = format!("{}:/usr/bin:/bin", folder.display());
-        HostOptions::default().variable("PATH", &path)
-    };
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(fakes.path(), readable).unwrap();
-    options.push(fake("arm", "uname", "case $1 in -m) echo aarch64;; *) echo Linux;; esac"));
-    options.push(fake("old", "getconf", "echo glibc 2.2"));
+    let fakes = Fakes::new();
+    options.push(fakes.host("uname", "case $1 in -m) echo aarch64;; *) echo Linux;; esac"));
+    options.push(fakes.host("getconf", "echo glibc 2.2"));
     let lab = Lab::start_with(&options);
     let sandbox = world::sandbox(&lab, NO_KAFKA, "  - ssh: {name: 'load-[1-5]'}");
     let told = problems(&sandbox);
@@ -98,4 +111,30 @@ fn every_way_not_to_get_the_agent_there_is_told() {
     assert_told(&told[2], "deploy", "cannot be made", "`cache`");
     assert_told(&told[3], "inspect", "it is aarch64", "--agent aarch64=PATH");
     assert_told(&told[4], "inspect", "its C library is 2.2", "scripts/portable-agent");
+}
+
+#[test]
+fn hosts_that_hang_are_told_with_what_they_hung_in_and_how_far_it_was() {
+    testkit::require!(netns, sshd);
+    let fakes = Fakes::new();
+    let forever = "exec sleep 600";
+    // One takes no byte of the program, one takes it all and never says that it is whole; one does not even
+    // say what it is.
+    let options = ["gzip", "sha256sum", "getconf"].map(|tool| fakes.host(tool, forever)).to_vec();
+    let lab = Lab::start_with(&options);
+    let hosts = "  - ssh: {name: 'load-[1-3]'}\ndeadlines: {connect: 10s, deploy: 5s}";
+    let told = problems(&world::sandbox(&lab, NO_KAFKA, hosts));
+    assert_eq!(told.len(), 3, "{told:#?}");
+    for hung in &told[..2] {
+        assert_told(hung, "deploy", "not done after 5 s", "`deadlines: {deploy: …}`");
+    }
+    let figures = |problem: &(String, String, String)| -> Vec<u64> {
+        let digits = problem.1.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        digits.map(|digits| digits.parse().unwrap()).collect()
+    };
+    let [_, some, whole] = figures(&told[0])[..] else { panic!("{told:#?}") };
+    assert!(some < whole, "a pipe and a channel's window were filled: {told:#?}");
+    let [_, all, whole] = figures(&told[1])[..] else { panic!("{told:#?}") };
+    assert_eq!(all, whole, "{told:#?}");
+    assert_told(&told[2], "inspect", "not done after 10 s", "`sh -c`");
 }

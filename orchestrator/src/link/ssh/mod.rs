@@ -72,7 +72,7 @@ impl SshHost {
         })
     }
 
-    async fn probe(&self) -> Result<Probe, Problem> {
+    async fn probe(&self, within: Duration) -> Result<Probe, Problem> {
         let problem = |cause: String| {
             let remedy =
                 "its login shell must be able to run `sh -c`, without asking or printing at length";
@@ -81,7 +81,7 @@ impl SshHost {
         let contents = self.programs.contents();
         let mut args = vec![self.plan.cache.as_deref().unwrap_or_default()];
         args.extend(contents.iter().map(String::as_str));
-        let said = self.sessions.run(deploy::PROBE, &args, None, SOON).await.map_err(problem)?;
+        let said = self.sessions.run(deploy::PROBE, &args, None, within).await.map_err(problem)?;
         Probe::parse(&said.stdout).ok_or_else(|| {
             let words = if said.stderr.trim().is_empty() { &said.stdout } else { &said.stderr };
             let words: String = words.trim().chars().take(300).collect();
@@ -138,7 +138,7 @@ impl SshHost {
 impl Host for SshHost {
     async fn prepare(&self, deadlines: &Deadlines) -> Result<Ready, Problem> {
         self.sessions.get(0, deadlines.connect).await?;
-        let probe = self.probe().await?;
+        let probe = self.probe(deadlines.connect).await?;
         let (place, copied_bytes) = self.put(&probe, deadlines.deploy).await?;
         self.try_out(&place).await?;
         if copied_bytes > 0 {

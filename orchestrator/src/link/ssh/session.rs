@@ -7,7 +7,13 @@ use crate::{
 };
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use std::{
-    collections::BTreeMap, num::NonZeroUsize, process::Stdio as LocalStdio, sync::Arc,
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    process::Stdio as LocalStdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -26,6 +32,9 @@ const IDLE_S: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
 /// Agents that share a connection. sshd allows ten channels in one (MaxSessions): each agent may have two
 /// for a moment, before sshd has seen the end of one that broke, and scripts need some over the first.
 pub(super) const CHANNELS: usize = 4;
+
+/// What is given to a script's stdin at a time.
+const PIECE: usize = 64 * 1024;
 
 /// What of a script's words is kept.
 const WORDS: u64 = 1 << 20;
@@ -115,6 +124,7 @@ impl Sessions {
         command.arg("-c").arg(script).arg("mallard").args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let error = |error: openssh::Error| words::brief(&error);
+        let (whole, taken) = (input.as_ref().map_or(0, |input| input.len()), AtomicUsize::new(0));
         let running = async {
             let mut child = command.spawn().await.map_err(error)?;
             let (mut stdin, stdout, stderr) =
@@ -122,8 +132,13 @@ impl Sessions {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let feed = async {
                 if let (Some(stdin), Some(input)) = (&mut stdin, input) {
-                    // A script that ends early says why by its code.
-                    let _ = stdin.write_all(&input).await;
+                    for piece in input.chunks(PIECE) {
+                        // A script that ends early says why by its code.
+                        if stdin.write_all(piece).await.is_err() {
+                            break;
+                        }
+                        taken.fetch_add(piece.len(), Ordering::Relaxed);
+                    }
                 }
                 drop(stdin.take());
             };
@@ -148,7 +163,15 @@ impl Sessions {
             let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
             Ok(Said { code, stdout: text(out), stderr: text(err) })
         };
-        let late = || format!("not done after {} s", within.as_secs());
+        let late = || {
+            let seconds = within.as_secs();
+            match taken.load(Ordering::Relaxed) {
+                _ if whole == 0 => format!("not done after {seconds} s"),
+                taken => format!(
+                    "not done after {seconds} s, with {taken} of {whole} bytes on their way"
+                ),
+            }
+        };
         timeout(within, running).await.map_err(|_| late())?
     }
 
