@@ -95,9 +95,19 @@ impl Broker {
         gone.with_context(|| format!("topic {topic} not deleted within {DELETE_WITHIN:?}"))
     }
 
+    /// Whether a topic is there.
+    pub(crate) fn has_topic(&self, topic: &str) -> bool {
+        !self.partition_folders(topic).is_empty()
+    }
+
     /// Records that were ever written to a topic, as the broker's end offsets say.
     pub(crate) fn written(&self, topic: &str) -> Result<u64> {
         self.admin.written((&self.address, topic))
+    }
+
+    /// Lets a client's consumers fetch only so many bytes a second; without a number, all they like.
+    pub(crate) fn hold_back(&self, client_id: &str, bytes_per_s: Option<u32>) -> Result<()> {
+        self.admin.hold_back(&self.address, client_id, bytes_per_s)
     }
 
     /// Waits until records arrive in any topic that is measured.

@@ -12,7 +12,8 @@ on it, and prints how they compare. Writes target/bench/bench.md and target/benc
   --rounds N     rounds to measure after a round that only warms up (default 5)
   --seconds N    how long each measurement at full speed lasts, about (default 10); paced ones last
                  twice as long, and at least 20 s
-  --only NAMES   only these experiments: produce-100, produce-1k, consume-100, paced, paced-200k, stall
+  --only NAMES   only these experiments: produce-100, produce-1k, consume-100,
+                 consume-stamped, paced, paced-200k, stall
   --peers-only   leaves Mallard out, to look at the peers and at the machine
   --short        one round of a second or two each, to see that everything works; not for figures
   --help         this text
@@ -27,6 +28,8 @@ pub(crate) enum Name {
     Produce1k,
     /// Consuming records of 100 B at full speed.
     Consume100,
+    /// Consuming a backlog of stamped records.
+    ConsumeStamped,
     /// Producing 20,000 records a second.
     Paced,
     /// Producing 200,000 records a second.
@@ -37,10 +40,11 @@ pub(crate) enum Name {
 
 impl Name {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Produce100,
         Self::Produce1k,
         Self::Consume100,
+        Self::ConsumeStamped,
         Self::Paced,
         Self::Paced200k,
         Self::Stall,
@@ -52,6 +56,7 @@ impl Name {
             Self::Produce100 => "produce-100",
             Self::Produce1k => "produce-1k",
             Self::Consume100 => "consume-100",
+            Self::ConsumeStamped => "consume-stamped",
             Self::Paced => "paced",
             Self::Paced200k => "paced-200k",
             Self::Stall => "stall",

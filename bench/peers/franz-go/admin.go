@@ -92,3 +92,25 @@ func written(ctx context.Context, client *kgo.Client, o order) (outcome, error) 
 	}
 	return done, nil
 }
+
+// Sets or removes the quota of a client's consumers.
+func holdBack(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
+	entity := kmsg.NewAlterClientQuotasRequestEntryEntity()
+	entity.Type, entity.Name = "client-id", kmsg.StringPtr(o.clientID)
+	quota := kmsg.NewAlterClientQuotasRequestEntryOp()
+	quota.Key, quota.Value, quota.Remove = "consumer_byte_rate", o.bytesPerSecond, o.bytesPerSecond == 0
+	entry := kmsg.NewAlterClientQuotasRequestEntry()
+	entry.Entity, entry.Ops = append(entry.Entity, entity), append(entry.Ops, quota)
+	request := kmsg.NewPtrAlterClientQuotasRequest()
+	request.Entries = append(request.Entries, entry)
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return outcome{}, err
+	}
+	for _, entry := range answer.Entries {
+		if err := kerr.ErrorForCode(entry.ErrorCode); err != nil {
+			return outcome{}, fmt.Errorf("client %s: %w", o.clientID, err)
+		}
+	}
+	return outcome{}, nil
+}

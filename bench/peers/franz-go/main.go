@@ -27,6 +27,8 @@ type order struct {
 	valueBytes           int
 	maxBuffered          int
 	linger               time.Duration
+	clientID             string
+	bytesPerSecond       float64
 }
 
 // What was done, as it is printed.
@@ -42,17 +44,20 @@ func main() {
 	flag.StringVar(&o.broker, "broker", "", "address of a broker")
 	flag.StringVar(&o.topic, "topic", "", "topic")
 	flag.StringVar(&o.group, "group", "", "consumer group; without it all partitions are read directly")
-	flag.StringVar(&o.do, "do", "produce", "produce, consume, or of a topic: create, remove, written")
+	flag.StringVar(&o.do, "do", "produce", "produce, consume, or of a topic: create, remove, written; of a client: hold-back")
 	flag.IntVar(&o.partitions, "partitions", 0, "partitions of a topic")
 	flag.BoolVar(&o.keep, "keep", false, "create a topic that keeps all of its records")
 	flag.Int64Var(&o.records, "records", 0, "records after which to end")
 	flag.IntVar(&o.valueBytes, "value-bytes", 100, "bytes of each value")
 	flag.IntVar(&o.maxBuffered, "max-buffered", 1_000_000, "records that may wait in the client")
 	flag.DurationVar(&o.linger, "linger", 5*time.Millisecond, "how long a batch waits for more records")
+	flag.StringVar(&o.clientID, "client-id", "", "client whose consumers are held back")
+	flag.Float64Var(&o.bytesPerSecond, "bytes-per-second", 0, "what they may fetch; without it as much as they like")
 	flag.Parse()
 
 	works := map[string]func(context.Context, order) (outcome, error){
 		"produce": produce, "consume": consume, "create": asking(create), "remove": asking(remove), "written": asking(written),
+		"hold-back": asking(holdBack),
 	}
 	work := works[o.do]
 	if work == nil {

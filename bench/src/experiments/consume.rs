@@ -1,6 +1,12 @@
 //! Consuming a topic that is already full, from its beginning, as fast as it goes.
+//!
+//! There are two of it. In one everybody reads the same records, which are nobody's. In the other Mallard
+//! reads records that it has sent itself, and measures the end-to-end latency of each: it sends as fast as it
+//! can while a quota holds its reader back, and then the quota goes.
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 
 use super::tools::{FRANZ_GO, JAVA_CONSUMER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
@@ -16,18 +22,36 @@ const VALUE_BYTES: u32 = 100;
 /// What fits into memory with room to spare: 24 million records take 2.6 GB.
 const MOST_RECORDS: u64 = 24_000_000;
 
+/// The reader of the scenario, as the broker knows it.
+const READER: &str = "reader-1";
+
+/// What it may fetch before its time: the probes that come before the load, and little more.
+const HELD_BACK_BYTES_PER_S: u32 = 20_000;
+
+/// How long the broker remembers what a client has fetched: eleven windows of a second.
+const QUOTA_MEMORY: Duration = Duration::from_secs(12);
+
 /// The experiment, with its topic filled.
-pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
+pub(super) fn experiment(name: Name, bench: &Bench) -> Result<Experiment> {
+    let stamped = name == Name::ConsumeStamped;
     let records = (2_500_000 * bench.options.seconds).min(MOST_RECORDS);
     let records = if bench.options.short { records / 5 } else { records };
     fill(bench, records)?;
     let all = move |scale: Scale| Scale { records, ..scale };
     Ok(Experiment {
-        name: Name::Consume100,
-        title: format!("Consuming at full speed, {VALUE_BYTES} B"),
+        name,
+        title: match stamped {
+            false => format!("Consuming at full speed, {VALUE_BYTES} B"),
+            true => format!(
+                "Consuming at full speed, {VALUE_BYTES} B, Mallard with the end-to-end latency of each record"
+            ),
+        },
         kind: Kind::Speed,
         contestants: vec![
-            Contestant::new(MALLARD, move |bench, scale| mallard(bench, all(scale))),
+            Contestant::new(MALLARD, move |bench, scale| match stamped {
+                false => mallard(bench, all(scale)),
+                true => mallard_stamped(bench, scale),
+            }),
             Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, all(scale))),
             Contestant::new(FRANZ_GO, move |bench, scale| franz_go(bench, all(scale))),
             Contestant::new(JAVA_CONSUMER, move |bench, scale| java(bench, all(scale))),
@@ -36,6 +60,9 @@ pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
 }
 
 fn fill(bench: &Bench, records: u64) -> Result<()> {
+    if bench.broker.has_topic(TOPIC) {
+        return Ok(());
+    }
     // Nothing of it may go before everybody has read it.
     bench.broker.create_topic(TOPIC, true)?;
     bench.rdkafka.produce(&Order {
@@ -68,11 +95,48 @@ fn mallard(bench: &Bench, scale: Scale) -> Result<Sample> {
     })
 }
 
+/// CPU time is that of sending and of receiving, over the records of both.
+fn mallard_stamped(bench: &Bench, scale: Scale) -> Result<Sample> {
+    std::thread::sleep(QUOTA_MEMORY);
+    bench.broker.hold_back(READER, Some(HELD_BACK_BYTES_PER_S))?;
+    let run = bench.mallard.start("consume-stamped", &[format!("hold={}s", scale.seconds)])?;
+    let released = bench.broker.wait_for_records(Duration::from_secs(60)).and_then(|_| {
+        std::thread::sleep(Duration::from_secs(scale.seconds + 1));
+        bench.broker.hold_back(READER, None)
+    });
+    let done = bench.mallard.finish(run)?;
+    released?;
+    let (records, seconds) =
+        full_intervals(&done.received()?).context("Mallard received nothing")?;
+    let (sent, received) = (done.whole_account("acked")?, done.whole_account("received")?);
+    ensure!(sent == received, "Mallard sent {sent} records and received {received}");
+    let measured = done.metric("end_to_end.p50")? / 1e6;
+    Ok(Sample {
+        tool: MALLARD,
+        records,
+        rate_per_s: to_real(records) / seconds,
+        value_bytes: VALUE_BYTES,
+        cpu_s: done.cpu_s,
+        cpu_records: sent + received,
+        broker_cpu_s: 0.0,
+        latencies: Vec::new(),
+        note: Some(format!(
+            "{received} records, half of them more than {measured:.1} s on their way; CPU time is that of sending and receiving"
+        )),
+    })
+}
+
+/// The part of full speed that is no more than what a quota lets through.
+const TRICKLE: f64 = 0.05;
+
 /// Records and seconds of the intervals in which records came all the time: those between the first
-/// and the last one with records, where there are any.
+/// and the last one with more than a trickle, where there are any.
 fn full_intervals(intervals: &[(u64, f64)]) -> Option<(u64, f64)> {
-    let first = intervals.iter().position(|(records, _)| *records > 0)?;
-    let last = intervals.iter().rposition(|(records, _)| *records > 0)?;
+    let rate = |(records, seconds): &(u64, f64)| to_real(*records) / seconds;
+    let fastest = intervals.iter().map(rate).fold(0.0, f64::max);
+    let busy = |interval| rate(interval) > TRICKLE * fastest;
+    let first = intervals.iter().position(busy)?;
+    let last = intervals.iter().rposition(busy)?;
     let inner = if last - first >= 2 { first + 1..last } else { first..last + 1 };
     let sum = |(records, seconds), (more, longer): &(u64, f64)| (records + more, seconds + longer);
     Some(intervals[inner].iter().fold((0, 0.0), sum))
@@ -111,6 +175,17 @@ mod tests {
 
     #[test]
     fn only_full_intervals_count() {
+        let intervals = [
+            (0, 1.0),
+            (9, 1.0),
+            (0, 1.0),
+            (300, 1.0),
+            (1000, 1.0),
+            (240, 0.2),
+            (500, 1.0),
+            (0, 1.0),
+        ];
+        assert_eq!(full_intervals(&intervals), Some((1240, 1.2)));
         let intervals = [(0, 1.0), (3, 1.0), (10, 1.0), (12, 1.0), (5, 1.0), (0, 1.0)];
         assert_eq!(full_intervals(&intervals), Some((22, 2.0)));
         assert_eq!(full_intervals(&[(0, 1.0), (3, 1.0)]), Some((3, 1.0)));

@@ -111,7 +111,7 @@ impl Experiment {
         let mut experiment = match name {
             Name::Produce100 => produce::experiment(name, 100),
             Name::Produce1k => produce::experiment(name, 1024),
-            Name::Consume100 => consume::experiment(bench)?,
+            Name::Consume100 | Name::ConsumeStamped => consume::experiment(name, bench)?,
             Name::Paced => paced::experiment(name, 20_000, &bench.options),
             Name::Paced200k => paced::experiment(name, 200_000, &bench.options),
             Name::Stall => stall::experiment(bench)?,

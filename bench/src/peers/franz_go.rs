@@ -87,6 +87,19 @@ impl FranzGo {
         outcome["records"].as_u64().with_context(|| format!("no number in\n{answer}"))
     }
 
+    /// Lets a client's consumers fetch only so many bytes a second; without a number, all they like.
+    pub(crate) fn hold_back(
+        &self,
+        broker: &str,
+        client_id: &str,
+        bytes_per_s: Option<u32>,
+    ) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(["-broker", broker, "-do", "hold-back", "-client-id", client_id]);
+        command.args(["-bytes-per-second", &bytes_per_s.unwrap_or(0).to_string()]);
+        succeeded(process::run(&mut command, ANSWER_WITHIN)).map(|_| ())
+    }
+
     fn about(&self, (broker, topic): Topic<'_>, what: &str) -> Command {
         let mut command = self.command(broker, topic, 0);
         command.args(["-do", what, "-partitions", &PARTITIONS.to_string()]);
