@@ -116,7 +116,7 @@ impl Case {
             self.tell_phases(at_us);
         }
         let late = self.now_us >= self.deadline_us;
-        let over = self.drain.is_over() && self.collector.came_through();
+        let over = self.all_told() && self.drain.is_over() && self.collector.came_through();
         if over {
             self.drained_at_us = self.run_clock_us();
         }
@@ -125,6 +125,14 @@ impl Case {
         if over || late || self.all_finished() {
             self.read_end_offsets();
         }
+    }
+
+    /// Whether every agent that lives has told of all of its load. Before that, accounts in which nothing
+    /// is missing only say that the last seconds are not in them.
+    fn all_told(&self) -> bool {
+        let end_us = self.load_stopped_us.unwrap_or_else(|| self.plan.timeline.load_end_us());
+        let living = self.living().into_iter().map(measure::AgentIndex);
+        living.map(|agent| self.collector.progress_us(agent)).all(|told_us| told_us >= end_us)
     }
 
     /// Whether every agent that lives has flushed and closed its clients.

@@ -254,6 +254,29 @@ fn results_are_judged_before_anything_is_torn_down() {
 }
 
 #[test]
+fn a_drain_is_not_over_before_every_agent_has_told_of_its_last_second() {
+    let mut world = World::new(|_| {});
+    world.start();
+    let load_end_us = world.plan.timeline.load_end_us();
+    // All that was told of arrived at once: nothing is missing in these accounts.
+    world.run_until(load_end_us - 1, prompt);
+    world.seen.clear();
+    world.pass(3 * SECOND);
+    let asked = |world: &World| {
+        world.told(|message| {
+            let ends = |q: &Question| matches!(q, Question::EndOffsets { .. });
+            matches!(message, ToAgent::Ask { question, .. } if ends(question))
+        })
+    };
+    let drains = |effect: &Effect| {
+        let Effect::Emit(RunEvent::PhaseStarted { phase, .. }) = effect else { return false };
+        phase == "drain"
+    };
+    assert!(world.place(drains).is_some());
+    assert!(!asked(&world) && !world.told(|m| matches!(m, ToAgent::Finish { .. })));
+}
+
+#[test]
 fn a_host_that_does_not_send_its_log_costs_its_log_and_not_the_results() {
     let mut world = World::new(|_| {});
     world.keeps_log.push(1);
