@@ -14,7 +14,11 @@ use std::{
     os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::mpsc::{Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -171,7 +175,9 @@ fn bridge(Opened { socket, first }: Opened) -> io::Result<u8> {
     let (ended, ends) = channel();
     let (inbound, outbound) = (socket.try_clone()?, socket.try_clone()?);
     let watched = socket.as_fd().try_clone_to_owned()?;
-    spawn("stdin", &ended, move || carry_in(outbound))?;
+    let said_all = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&said_all);
+    spawn("stdin", &ended, move || carry_in(outbound, &told))?;
     spawn("stdout", &ended, move || carry_out(&first, inbound))?;
     spawn("hangup", &ended, move || {
         sys::wait_for_hangup(&watched);
@@ -181,6 +187,8 @@ fn bridge(Opened { socket, first }: Opened) -> io::Result<u8> {
     let code = match first {
         Ended::Input => exit_code::OK,
         Ended::Output => exit_code::FAILURE,
+        // The agent may hang up on our end before we hear of that end ourselves.
+        Ended::Agent | Ended::Hangup if said_all.load(Ordering::Acquire) => exit_code::OK,
         Ended::Agent | Ended::Hangup => exit_code::CLOSED_BY_AGENT,
     };
     if matches!(first, Ended::Input | Ended::Hangup) {
@@ -211,9 +219,10 @@ fn spawn(
     thread.map(drop)
 }
 
-fn carry_in(mut socket: UnixStream) -> Ended {
+fn carry_in(mut socket: UnixStream, said_all: &AtomicBool) -> Ended {
     let mut stdin = io::stdin().lock();
     let end = pump(&mut stdin, &mut socket);
+    said_all.store(matches!(end, Pumped::SourceEnded), Ordering::Release);
     // The agent sees the end; what it still has to say can come.
     let _ = socket.shutdown(Shutdown::Write);
     match end {
