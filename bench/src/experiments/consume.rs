@@ -52,9 +52,9 @@ pub(super) fn experiment(name: Name, bench: &Bench) -> Result<Experiment> {
                 false => mallard(bench, all(scale)),
                 true => mallard_stamped(bench, scale),
             }),
-            Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, all(scale))),
-            Contestant::new(FRANZ_GO, move |bench, scale| franz_go(bench, all(scale))),
-            Contestant::new(JAVA_CONSUMER, move |bench, scale| java(bench, all(scale))),
+            Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, name, all(scale))),
+            Contestant::new(FRANZ_GO, move |bench, scale| franz_go(bench, name, all(scale))),
+            Contestant::new(JAVA_CONSUMER, move |bench, scale| java(bench, name, all(scale))),
         ],
     })
 }
@@ -142,26 +142,26 @@ fn full_intervals(intervals: &[(u64, f64)]) -> Option<(u64, f64)> {
     Some(intervals[inner].iter().fold((0, 0.0), sum))
 }
 
-fn rdkafka(bench: &Bench, scale: Scale) -> Result<Sample> {
-    let (address, group) = (bench.broker.address(), group(scale));
+fn rdkafka(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
+    let (address, group) = (bench.broker.address(), group(name, scale));
     let done = bench.rdkafka.consume(address, TOPIC, &group, scale.records)?;
     Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
 }
 
-fn franz_go(bench: &Bench, scale: Scale) -> Result<Sample> {
-    let (address, group) = (bench.broker.address(), group(scale));
+fn franz_go(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
+    let (address, group) = (bench.broker.address(), group(name, scale));
     let done = bench.franz_go.consume(address, TOPIC, &group, scale.records)?;
     Ok(Sample::of_peer(FRANZ_GO, VALUE_BYTES, done))
 }
 
-fn java(bench: &Bench, scale: Scale) -> Result<Sample> {
-    let done = java::consume(bench.broker.address(), TOPIC, &group(scale), scale.records)?;
+fn java(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
+    let done = java::consume(bench.broker.address(), TOPIC, &group(name, scale), scale.records)?;
     Ok(Sample::of_peer(JAVA_CONSUMER, VALUE_BYTES, done))
 }
 
 /// A group that has read nothing yet.
-fn group(scale: Scale) -> String {
-    format!("bench-{}", scale.turn)
+fn group(name: Name, scale: Scale) -> String {
+    format!("{}-{}", name.as_str(), scale.turn)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of records stay far below 2^53")]
