@@ -134,7 +134,7 @@ fn a_violated_bound_is_told_everywhere_with_value_limit_and_margin() {
     sandbox.shipped("scenarios");
     let bounds = std::fs::read_to_string(sandbox.path("scenarios/producer/ci_bounds.json"))
         .expect("the shipped bounds")
-        .replace("\"min_throughput_msg_per_sec\": 500.0", "\"min_throughput_msg_per_sec\": 1e6");
+        .replace("\"min_throughput_msg_per_sec\": 500.0", "\"min_throughput_msg_per_sec\": 1e9");
     sandbox.file("strict.json", bounds);
     sandbox.set("BENCHMARK_BOUNDS_CONFIG", "strict.json");
     let one = ["run", "scenarios/producer", "--only", "producer.basic"];
@@ -145,23 +145,23 @@ fn a_violated_bound_is_told_everywhere_with_value_limit_and_margin() {
     // A busy machine may make the measurement invalid on top of it.
     assert!(matches!(outcome.code(), Some(1 | 4)), "{}", outcome.stdout);
     let failed = result["expectations"].as_array().into_iter().flatten();
-    let failed = failed.filter(|e| e["text"] == "min_throughput_msg_per_sec: 1e6");
+    let failed = failed.filter(|e| e["text"] == "min_throughput_msg_per_sec: 1e9");
     let failed: Vec<_> = failed.collect();
     assert_eq!(failed.len(), 1, "{:#}", result["expectations"]);
     assert_eq!(failed[0]["passed"], false);
-    assert_eq!(failed[0]["limit"], 1e6);
+    assert_eq!(failed[0]["limit"], 1e9);
     assert_eq!((&failed[0]["source"], &failed[0]["line"]), (&"strict.json".into(), &3.into()));
     let margin = failed[0]["margin"].as_f64().expect("a margin") * 100.0;
     assert!(margin < 0.0, "{margin}");
     let margin = format!("margin {margin:+.1} %");
     for (place, text) in [("terminal", &outcome.stdout), ("JUnit", &run.text("junit.xml"))] {
-        assert!(text.contains("min_throughput_msg_per_sec: 1e6"), "{place}: {text}");
-        assert!(text.contains("limit 1,000,000/s"), "{place}: {text}");
+        assert!(text.contains("min_throughput_msg_per_sec: 1e9"), "{place}: {text}");
+        assert!(text.contains("limit 1,000,000,000/s"), "{place}: {text}");
         assert!(text.contains(&margin), "{place}: no {margin} in {text}");
     }
     // A slash is escaped in the page.
     let page = run.text("report.html").replace("&#x2f;", "/");
-    for words in ["min_throughput_msg_per_sec: 1e6", "strict.json, line 3", "1,000,000/s"] {
+    for words in ["min_throughput_msg_per_sec: 1e9", "strict.json, line 3", "1,000,000,000/s"] {
         assert!(page.contains(words), "the page has no {words}");
     }
 }
