@@ -87,3 +87,43 @@ fn a_killed_run_leaves_no_connection_behind() {
     let left = std::fs::read_dir(sandbox.temporary()).unwrap().count();
     assert_eq!(left, 0);
 }
+
+/// What is open in a process and its helpers at a moment.
+#[derive(Debug, Default)]
+struct Open {
+    connections: usize,
+    files: usize,
+}
+
+#[test]
+fn fifty_hosts_are_made_ready_at_once_by_a_bounded_number_of_processes_and_files() {
+    const HOSTS: usize = 50;
+    testkit::require!(netns, sshd);
+    let lab = Lab::start(HOSTS);
+    // They all share the cores of one machine here.
+    let hosts =
+        format!("  - ssh: {{name: 'load-[1-{HOSTS}]'}}\ndeadlines: {{connect: 1m, deploy: 4m}}");
+    let sandbox = world::sandbox(&lab, NO_KAFKA, &hosts);
+    let folder = sandbox.temporary().display().to_string();
+    for what in ["cold", "warm"] {
+        let began = std::time::Instant::now();
+        let mut check = sandbox.spawn(["check", "c.yaml"]);
+        let files = format!("/proc/{}/fd", check.pid());
+        let mut most = Open::default();
+        while check.is_running() {
+            let files = std::fs::read_dir(&files).map_or(0, Iterator::count);
+            most.files = most.files.max(files);
+            most.connections = most.connections.max(process::with_command_line(&folder).len());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let outcome = check.wait(SOON);
+        println!("{what}: {HOSTS} hosts checked in {:.1?}, at most {most:?}", began.elapsed());
+        // No broker is there: everything else is.
+        outcome.assert_code(3);
+        let ready = |line: &&str| line.starts_with("load-") && line.contains(" yes ");
+        assert_eq!(outcome.stdout.lines().filter(ready).count(), HOSTS, "{outcome}");
+        // A master for each host, and at most eight more that log in at the moment.
+        assert!((HOSTS..=HOSTS + 8).contains(&most.connections), "{most:?}");
+        assert!(most.files < 12 * HOSTS, "{most:?}");
+    }
+}
