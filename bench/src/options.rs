@@ -13,7 +13,7 @@ on it, and prints how they compare. Writes target/bench/bench.md and target/benc
   --seconds N    how long each measurement at full speed lasts, about (default 10); paced ones last
                  twice as long, and at least 20 s
   --only NAMES   only these experiments: produce-100, produce-1k, consume-100,
-                 consume-stamped, paced, paced-200k, stall
+                 consume-stamped, paced, paced-200k, stall, stall-100
   --peers-only   leaves Mallard out, to look at the peers and at the machine
   --short        one round of a second or two each, to see that everything works; not for figures
   --help         this text
@@ -34,13 +34,15 @@ pub(crate) enum Name {
     Paced,
     /// Producing 200,000 records a second.
     Paced200k,
-    /// A broker that is stopped for a while.
+    /// A broker that is stopped for a while, behind a small buffer.
     Stall,
+    /// The same behind the client's default buffer, records of 100 B.
+    Stall100,
 }
 
 impl Name {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Produce100,
         Self::Produce1k,
         Self::Consume100,
@@ -48,6 +50,7 @@ impl Name {
         Self::Paced,
         Self::Paced200k,
         Self::Stall,
+        Self::Stall100,
     ];
 
     /// As it is written on the command line.
@@ -60,6 +63,7 @@ impl Name {
             Self::Paced => "paced",
             Self::Paced200k => "paced-200k",
             Self::Stall => "stall",
+            Self::Stall100 => "stall-100",
         }
     }
 }

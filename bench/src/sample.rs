@@ -67,7 +67,6 @@ impl Sample {
         done: &mallard::Done,
         note: Option<String>,
     ) -> Result<Self> {
-        let notes: Vec<String> = note.into_iter().chain(done.doubt()).collect();
         Ok(Self {
             tool: MALLARD,
             records: done.account("acked")?,
@@ -77,8 +76,31 @@ impl Sample {
             cpu_records: done.whole_account("acked")?,
             broker_cpu_s: 0.0,
             latencies: vec![done.latency("response"), done.latency("service")],
-            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            note: with_doubt(note, done),
         })
+    }
+
+    /// What Mallard did as a consumer: `full` are the records and seconds that its rate is about,
+    /// `cpu_records` those that its CPU time was spent on.
+    pub(crate) fn of_consumer(
+        value_bytes: u32,
+        done: &mallard::Done,
+        full: (u64, f64),
+        cpu_records: u64,
+        note: Option<String>,
+    ) -> Self {
+        let (records, seconds) = full;
+        Self {
+            tool: MALLARD,
+            records,
+            rate_per_s: to_real(records) / seconds,
+            value_bytes,
+            cpu_s: done.cpu_s,
+            cpu_records,
+            broker_cpu_s: 0.0,
+            latencies: Vec::new(),
+            note: with_doubt(note, done),
+        }
     }
 
     /// CPU seconds of the tool for a million records.
@@ -97,7 +119,18 @@ impl Sample {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of records stay far below 2^53")]
+/// A note, and beside it what Mallard itself doubts.
+fn with_doubt(note: Option<String>, done: &mallard::Done) -> Option<String> {
+    let notes: Vec<String> = note.into_iter().chain(done.doubt()).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
 fn per_million(cpu_s: f64, records: u64) -> f64 {
-    cpu_s / (records as f64 / 1e6)
+    cpu_s / (to_real(records) / 1e6)
+}
+
+/// A count of records as a real number.
+#[expect(clippy::cast_precision_loss, reason = "counts of records stay far below 2^53")]
+pub(crate) fn to_real(records: u64) -> f64 {
+    records as f64
 }

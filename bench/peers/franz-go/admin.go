@@ -21,6 +21,14 @@ func asking(ask func(context.Context, *kgo.Client, order) (outcome, error)) func
 	}
 }
 
+// What a broker's answer says of one of the things that it was asked about, if it refused.
+func refusal(code int16, about string) error {
+	if err := kerr.ErrorForCode(code); err != nil {
+		return fmt.Errorf("%s: %w", about, err)
+	}
+	return nil
+}
+
 // What the bench asks of the broker between two measurements. Kafka's own tools do the same, and take a JVM's start
 // for each question.
 
@@ -40,8 +48,8 @@ func create(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
 		return outcome{}, err
 	}
 	for _, topic := range answer.Topics {
-		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
-			return outcome{}, fmt.Errorf("topic %s: %w", topic.Topic, err)
+		if err := refusal(topic.ErrorCode, "topic "+topic.Topic); err != nil {
+			return outcome{}, err
 		}
 	}
 	return outcome{}, nil
@@ -58,8 +66,8 @@ func remove(ctx context.Context, client *kgo.Client, o order) (outcome, error) {
 		return outcome{}, err
 	}
 	for _, topic := range answer.Topics {
-		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
-			return outcome{}, fmt.Errorf("topic %s: %w", o.topic, err)
+		if err := refusal(topic.ErrorCode, "topic "+o.topic); err != nil {
+			return outcome{}, err
 		}
 	}
 	return outcome{}, nil
@@ -84,8 +92,8 @@ func written(ctx context.Context, client *kgo.Client, o order) (outcome, error) 
 	var done outcome
 	for _, topic := range answer.Topics {
 		for _, partition := range topic.Partitions {
-			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
-				return outcome{}, fmt.Errorf("%s/%d: %w", topic.Topic, partition.Partition, err)
+			if err := refusal(partition.ErrorCode, fmt.Sprintf("%s/%d", topic.Topic, partition.Partition)); err != nil {
+				return outcome{}, err
 			}
 			done.Records += partition.Offset
 		}
@@ -108,8 +116,8 @@ func holdBack(ctx context.Context, client *kgo.Client, o order) (outcome, error)
 		return outcome{}, err
 	}
 	for _, entry := range answer.Entries {
-		if err := kerr.ErrorForCode(entry.ErrorCode); err != nil {
-			return outcome{}, fmt.Errorf("client %s: %w", o.clientID, err)
+		if err := refusal(entry.ErrorCode, "client "+o.clientID); err != nil {
+			return outcome{}, err
 		}
 	}
 	return outcome{}, nil

@@ -12,7 +12,7 @@ use super::tools::{FRANZ_GO, JAVA_CONSUMER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
 use crate::options::Name;
 use crate::peers::{Order, java};
-use crate::sample::Sample;
+use crate::sample::{Sample, to_real};
 
 /// The topic, as the scenario names it.
 const TOPIC: &str = "bench-consume";
@@ -81,18 +81,8 @@ fn mallard(bench: &Bench, scale: Scale) -> Result<Sample> {
     let done = bench.mallard.run("consume-100", &[format!("hold={}s", scale.seconds)])?;
     let intervals = done.received()?;
     let all: u64 = intervals.iter().map(|(records, _)| records).sum();
-    let (records, seconds) = full_intervals(&intervals).context("Mallard received nothing")?;
-    Ok(Sample {
-        tool: MALLARD,
-        records,
-        rate_per_s: to_real(records) / seconds,
-        value_bytes: VALUE_BYTES,
-        cpu_s: done.cpu_s,
-        cpu_records: all,
-        broker_cpu_s: 0.0,
-        latencies: Vec::new(),
-        note: done.doubt(),
-    })
+    let full = Full::of(&intervals).context("Mallard received nothing")?;
+    Ok(Sample::of_consumer(VALUE_BYTES, &done, full.inner, all, full.note()))
 }
 
 /// CPU time is that of sending and of receiving, over the records of both.
@@ -106,40 +96,63 @@ fn mallard_stamped(bench: &Bench, scale: Scale) -> Result<Sample> {
     });
     let done = bench.mallard.finish(run)?;
     released?;
-    let (records, seconds) =
-        full_intervals(&done.received()?).context("Mallard received nothing")?;
+    let full = Full::of(&done.received()?).context("Mallard received nothing")?;
     let (sent, received) = (done.whole_account("acked")?, done.whole_account("received")?);
     ensure!(sent == received, "Mallard sent {sent} records and received {received}");
     let measured = done.metric("end_to_end.p50")? / 1e6;
-    Ok(Sample {
-        tool: MALLARD,
-        records,
-        rate_per_s: to_real(records) / seconds,
-        value_bytes: VALUE_BYTES,
-        cpu_s: done.cpu_s,
-        cpu_records: sent + received,
-        broker_cpu_s: 0.0,
-        latencies: Vec::new(),
-        note: Some(format!(
-            "{received} records, half of them more than {measured:.1} s on their way; CPU time is that of sending and receiving"
-        )),
-    })
+    let mut note = format!(
+        "{received} records, half of them more than {measured:.1} s on their way; CPU time is that of sending and receiving"
+    );
+    if let Some(bounds) = full.note() {
+        note = format!("{note}; {bounds}");
+    }
+    Ok(Sample::of_consumer(VALUE_BYTES, &done, full.inner, sent + received, Some(note)))
 }
 
 /// The part of full speed that is no more than what a quota lets through.
 const TRICKLE: f64 = 0.05;
 
-/// Records and seconds of the intervals in which records came all the time: those between the first
-/// and the last one with more than a trickle, where there are any.
-fn full_intervals(intervals: &[(u64, f64)]) -> Option<(u64, f64)> {
-    let rate = |(records, seconds): &(u64, f64)| to_real(*records) / seconds;
-    let fastest = intervals.iter().map(rate).fold(0.0, f64::max);
-    let busy = |interval| rate(interval) > TRICKLE * fastest;
-    let first = intervals.iter().position(busy)?;
-    let last = intervals.iter().rposition(busy)?;
-    let inner = if last - first >= 2 { first + 1..last } else { first..last + 1 };
-    let sum = |(records, seconds), (more, longer): &(u64, f64)| (records + more, seconds + longer);
-    Some(intervals[inner].iter().fold((0, 0.0), sum))
+/// What Mallard received while it read. Its intervals do not say when in them the first record came and the
+/// last one: other tools count from the one to the other, so that what is not known is bounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Full {
+    /// Records and seconds of the intervals in which records came all the time: those between the first
+    /// and the last one with more than a trickle, where there are any.
+    inner: (u64, f64),
+    /// The same with the first and the last one.
+    outer: (u64, f64),
+}
+
+impl Full {
+    fn of(intervals: &[(u64, f64)]) -> Option<Self> {
+        let rate = |(records, seconds): &(u64, f64)| to_real(*records) / seconds;
+        let fastest = intervals.iter().map(rate).fold(0.0, f64::max);
+        let busy = |interval| rate(interval) > TRICKLE * fastest;
+        let first = intervals.iter().position(busy)?;
+        let last = intervals.iter().rposition(busy)?;
+        let inner = if last - first >= 2 { first + 1..last } else { first..last + 1 };
+        let all = |intervals: &[(u64, f64)]| -> (u64, f64) {
+            let records = intervals.iter().map(|(records, _)| records).sum();
+            (records, intervals.iter().map(|(_, seconds)| seconds).sum())
+        };
+        Some(Self { inner: all(&intervals[inner]), outer: all(&intervals[first..=last]) })
+    }
+
+    /// The rate from the first record to the last, as other tools count it: no less and no more than this.
+    /// None where no interval lies between both.
+    fn bounds_per_s(self) -> Option<(f64, f64)> {
+        let records = to_real(self.outer.0);
+        let bounds = (records / self.outer.1, records / self.inner.1);
+        (self.inner.1 < self.outer.1).then_some(bounds)
+    }
+
+    fn note(self) -> Option<String> {
+        let (least, most) = self.bounds_per_s()?;
+        let (least, most) = (least / 1e6, most / 1e6);
+        Some(format!(
+            "without the seconds in which reading began and ended; with them, as peers count, between {least:.2} and {most:.2} million records a second"
+        ))
+    }
 }
 
 fn rdkafka(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
@@ -164,11 +177,6 @@ fn group(name: Name, scale: Scale) -> String {
     format!("{}-{}", name.as_str(), scale.turn)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of records stay far below 2^53")]
-fn to_real(records: u64) -> f64 {
-    records as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,10 +193,20 @@ mod tests {
             (500, 1.0),
             (0, 1.0),
         ];
-        assert_eq!(full_intervals(&intervals), Some((1240, 1.2)));
+        let inner = |intervals: &[(u64, f64)]| Full::of(intervals).map(|full| full.inner);
+        assert_eq!(inner(&intervals), Some((1240, 1.2)));
         let intervals = [(0, 1.0), (3, 1.0), (10, 1.0), (12, 1.0), (5, 1.0), (0, 1.0)];
-        assert_eq!(full_intervals(&intervals), Some((22, 2.0)));
-        assert_eq!(full_intervals(&[(0, 1.0), (3, 1.0)]), Some((3, 1.0)));
-        assert_eq!(full_intervals(&[(0, 1.0)]), None);
+        assert_eq!(inner(&intervals), Some((22, 2.0)));
+        assert_eq!(inner(&[(0, 1.0), (3, 1.0)]), Some((3, 1.0)));
+        assert_eq!(inner(&[(0, 1.0)]), None);
+    }
+
+    #[test]
+    fn the_rate_from_the_first_record_to_the_last_is_bounded() {
+        // Between 2 s and 4 s for 36 records.
+        let full = Full::of(&[(0, 1.0), (4, 1.0), (10, 1.0), (12, 1.0), (10, 1.0)]).unwrap();
+        assert_eq!(full.bounds_per_s(), Some((9.0, 18.0)));
+        assert!(full.note().unwrap().contains("between 0.00 and 0.00 million"));
+        assert_eq!(Full::of(&[(7, 1.0), (9, 1.0)]).unwrap().bounds_per_s(), None);
     }
 }

@@ -114,7 +114,7 @@ impl Experiment {
             Name::Consume100 | Name::ConsumeStamped => consume::experiment(name, bench)?,
             Name::Paced => paced::experiment(name, 20_000, &bench.options),
             Name::Paced200k => paced::experiment(name, 200_000, &bench.options),
-            Name::Stall => stall::experiment(bench)?,
+            Name::Stall | Name::Stall100 => stall::experiment(name, bench)?,
         };
         if bench.options.peers_only {
             experiment.contestants.retain(|contestant| contestant.tool != tools::MALLARD);

@@ -1,7 +1,9 @@
 //! A broker that stands still in the middle of a steady load: what is true, and who says so.
 //!
-//! The client's buffer is small, 2 MiB, so that it fills within a tenth of a second and the rest of the
-//! standstill reaches the tool itself. A tool that then stops its own clock reports a good latency.
+//! There are two of it. In one the client's buffer is small, 2 MiB, so that it fills within a tenth of a
+//! second and the rest of the standstill reaches the tool itself. A tool that then stops its own clock
+//! reports a good latency. In the other, records are small and the buffer is what clients have by default,
+//! which takes all that is due or nearly so.
 
 use std::time::Duration;
 
@@ -15,7 +17,34 @@ use crate::peers::{Order, java};
 use crate::sample::Sample;
 
 const RATE_PER_S: u64 = 20_000;
-const VALUE_BYTES: u32 = 1024;
+
+/// What is sent, and through which buffer.
+#[derive(Clone, Copy)]
+struct Variant {
+    /// Mallard's scenario.
+    scenario: &'static str,
+    value_bytes: u32,
+    buffer: &'static str,
+    rdkafka: &'static [&'static str],
+    java: &'static [&'static str],
+}
+
+const NARROW: Variant = Variant {
+    scenario: "stall",
+    value_bytes: 1024,
+    buffer: "client buffer 2 MiB",
+    rdkafka: &["queue.buffering.max.kbytes=2048"],
+    java: &["buffer.memory=2097152"],
+};
+
+const WIDE: Variant = Variant {
+    scenario: "stall-100",
+    value_bytes: 100,
+    buffer: "each client's default buffer",
+    // As librdkafka has it; its program has another default.
+    rdkafka: &["queue.buffering.max.messages=100000"],
+    java: &[],
+};
 
 /// When what happens, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +58,8 @@ const FULL: Course = Course { load: 20, stop_after: 7, stopped: 5 };
 const SHORT: Course = Course { load: 3, stop_after: 1, stopped: 1 };
 
 /// The experiment, with the capacity of broker and client measured for the arithmetic.
-pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
+pub(super) fn experiment(name: Name, bench: &Bench) -> Result<Experiment> {
+    let of = if name == Name::Stall { NARROW } else { WIDE };
     let course = if bench.options.short { SHORT } else { FULL };
     let scaled = move |scale: Scale| Scale {
         seconds: u64::from(course.load),
@@ -37,82 +67,89 @@ pub(super) fn experiment(bench: &Bench) -> Result<Experiment> {
         ..scale
     };
     let title = format!(
-        "A broker that stands still for {} s of {} s at {RATE_PER_S} records a second, {VALUE_BYTES} B, client \
-         buffer 2 MiB",
-        course.stopped, course.load
+        "A broker that stands still for {} s of {} s at {RATE_PER_S} records a second, {} B, {}",
+        course.stopped, course.load, of.value_bytes, of.buffer
     );
     let standstill = Standstill {
         rate_per_s: 20_000.0,
-        capacity_per_s: capacity_per_s(bench)?,
+        capacity_per_s: capacity_per_s(bench, of)?,
         stopped_s: f64::from(course.stopped),
         load_s: f64::from(course.load),
     };
     Ok(Experiment {
-        name: Name::Stall,
+        name,
         title,
         kind: Kind::Stall(standstill),
         contestants: vec![
-            Contestant::new(MALLARD, move |bench, scale| mallard(bench, scaled(scale), course)),
-            Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, scaled(scale), course)),
-            Contestant::new(JAVA_PRODUCER, move |bench, scale| java(bench, scaled(scale), course)),
+            Contestant::new(MALLARD, move |bench, scale| mallard(bench, of, scaled(scale), course)),
+            Contestant::new(RDKAFKA, move |bench, scale| rdkafka(bench, of, scaled(scale), course)),
+            Contestant::new(JAVA_PRODUCER, move |bench, scale| {
+                java(bench, of, scaled(scale), course)
+            }),
         ],
     })
 }
 
 /// How fast librdkafka sends to this broker out of a buffer of this size. A peer measures it, so that
 /// Mallard is not compared with itself.
-fn capacity_per_s(bench: &Bench) -> Result<f64> {
+fn capacity_per_s(bench: &Bench, of: Variant) -> Result<f64> {
     let records = if bench.options.short { 100_000 } else { 1_000_000 };
     let scale = Scale { seconds: 0, records, turn: usize::MAX };
-    let order = |topic: &str| rdkafka_produce(bench, topic, records, None);
+    let order = |topic: &str| rdkafka_produce(bench, of, topic, records, None);
     Ok(bench.on_fresh_topic(scale, order)?.rate_per_s)
 }
 
-fn mallard(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
+fn mallard(bench: &Bench, of: Variant, scale: Scale, course: Course) -> Result<Sample> {
     let settings = [format!("hold={}s", scale.seconds)];
     let (done, stopped) = with_standstill(bench, course, || {
-        bench.mallard.finish(bench.mallard.start("stall", &settings)?)
+        bench.mallard.finish(bench.mallard.start(of.scenario, &settings)?)
     })?;
     let scheduled = done.account("scheduled")?;
     let note = format!("{scheduled} records scheduled, {} late; {stopped}", done.account("late")?);
-    Sample::of_producer(VALUE_BYTES, &done, Some(note))
+    Sample::of_producer(of.value_bytes, &done, Some(note))
 }
 
-fn rdkafka(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
+fn rdkafka(bench: &Bench, of: Variant, scale: Scale, course: Course) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let work = || rdkafka_produce(bench, topic, scale.records, Some(RATE_PER_S));
+        let work = || rdkafka_produce(bench, of, topic, scale.records, Some(RATE_PER_S));
         let (sample, stopped) = with_standstill(bench, course, work)?;
         Ok(Sample { note: Some(stopped), ..sample })
     })
 }
 
-fn rdkafka_produce(bench: &Bench, topic: &str, records: u64, rate: Option<u64>) -> Result<Sample> {
+fn rdkafka_produce(
+    bench: &Bench,
+    of: Variant,
+    topic: &str,
+    records: u64,
+    rate: Option<u64>,
+) -> Result<Sample> {
     let done = bench.rdkafka.produce(&Order {
         broker: bench.broker.address(),
         topic,
         records,
-        value_bytes: VALUE_BYTES,
+        value_bytes: of.value_bytes,
         rate_per_s: rate,
-        client: &["queue.buffering.max.kbytes=2048"],
+        client: of.rdkafka,
         latencies: true,
     })?;
-    Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
+    Ok(Sample::of_peer(RDKAFKA, of.value_bytes, done))
 }
 
-fn java(bench: &Bench, scale: Scale, course: Course) -> Result<Sample> {
+fn java(bench: &Bench, of: Variant, scale: Scale, course: Course) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let (done, stopped) = with_standstill(bench, course, || {
             java::produce(&Order {
                 broker: bench.broker.address(),
                 topic,
                 records: scale.records,
-                value_bytes: VALUE_BYTES,
+                value_bytes: of.value_bytes,
                 rate_per_s: Some(RATE_PER_S),
-                client: &["buffer.memory=2097152"],
+                client: of.java,
                 latencies: true,
             })
         })?;
-        Ok(Sample { note: Some(stopped), ..Sample::of_peer(JAVA_PRODUCER, VALUE_BYTES, done) })
+        Ok(Sample { note: Some(stopped), ..Sample::of_peer(JAVA_PRODUCER, of.value_bytes, done) })
     })
 }
 
