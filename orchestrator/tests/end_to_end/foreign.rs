@@ -1,14 +1,15 @@
 //! Systems that Mallard does not start: their groups are watched, with Kafka's own tools as foreigners
 //! and as witnesses, and a Flink job is measured through.
 
-use crate::world::{PATIENCE, RUN, cluster_file, codes, metric, sandbox};
+use crate::world::{PATIENCE, RUN, cluster_file, codes, metric, sandbox, steady};
 use serde_json::Value;
 use std::{process::Command, time::Duration};
 use testkit::{
     java,
     kafka::{self, Isolation, KafkaCluster},
+    mallard::Run,
     paths,
-    process::{self, Running, Signal},
+    process::{self, Finished, Running, Signal},
     wait,
 };
 
@@ -118,6 +119,28 @@ fn a_rebalance_of_a_foreign_group_is_counted() {
     kafka.delete_topic("shared-out");
 }
 
+#[test]
+fn what_a_rebalance_of_its_own_group_takes_is_measured() {
+    testkit::require!(kafka);
+    let kafka = kafka::shared(3);
+    let sandbox = sandbox(&steady("200/s", "20s", ""), &cluster_file(kafka, 1, ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let run = sandbox.latest_run();
+    let of_run = |names: Vec<String>| names.into_iter().find(|name| name.contains(&run.id()));
+    let topic = of_run(kafka.list_topics()).expect("a topic of the run");
+    let group = of_run(kafka.list_groups()).expect("a group of the run");
+    let intruder = console_consumer(kafka, &topic, &group);
+    let _ = running.wait(PATIENCE + Duration::from_secs(30));
+    let result = run.only_result();
+    // The two members make room for a third; what that one reads is not received by them.
+    assert!(metric(&result, "consume.rebalances") >= 1.0, "{result:#}");
+    let longest_us = metric(&result, "consume.rebalance_time.max");
+    assert!((1.0..20e6).contains(&longest_us), "{longest_us} µs");
+    intruder.signal(Signal::TERM);
+    let _ = intruder.wait(PATIENCE);
+}
+
 /// The Flink job of `examples/flink`, once its tasks run.
 fn flink_job(kafka: &KafkaCluster, from: &str, to: &str, more: &[&str]) -> Running {
     let folder = paths::flink();
@@ -135,59 +158,107 @@ fn flink_job(kafka: &KafkaCluster, from: &str, to: &str, more: &[&str]) -> Runni
     job
 }
 
-/// Runs the shipped scenario through the Flink job, which treats headers in one way or the other.
-fn measure_through_flink(name: &str, headers: &str, matched_by: &str) {
+/// What a run through the Flink job left.
+struct Passage<'a> {
+    kafka: &'a KafkaCluster,
+    from: String,
+    to: String,
+    group: String,
+    outcome: Finished,
+    run: Run,
+    result: Value,
+}
+
+/// Runs the shipped scenario through the Flink job, with what both are told besides, and has a look at
+/// what it left.
+fn through_flink(name: &str, job: &[&str], set: &[&str], look: impl FnOnce(&Passage<'_>)) {
     let kafka = kafka::shared(3);
     let (from, to) = (format!("raw-{name}"), format!("rows-{name}"));
     for topic in [&from, &to] {
         kafka.create_topic(topic, 3, 1, &[]);
     }
     let group = format!("flink-{name}");
-    let more = ["--group", &group, "--headers", headers, "--checkpoint-ms", "500"];
-    let job = flink_job(kafka, &from, &to, &more);
+    let job = flink_job(
+        kafka,
+        &from,
+        &to,
+        &[&["--group", &group, "--checkpoint-ms", "500"][..], job].concat(),
+    );
     let shipped = paths::workspace().join("examples/flink/through.yaml");
     let scenario = std::fs::read_to_string(shipped).expect("the example is there");
     let scenario = scenario
         .replace("health-data-raw", &from)
         .replace("health-data-rows", &to)
+        .replace("within: 30s", "within: 12s")
         .replace("flink-job", &group);
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
-    let set = ["--set", "hold=6s", "--set", "rate=100/s", "--set", matched_by];
-    let outcome = sandbox.mallard([&RUN[..], &set].concat());
+    let set: Vec<_> = set.iter().flat_map(|one| ["--set", *one]).collect();
+    let outcome = sandbox.mallard([&RUN[..], &["--set", "rate=100/s"], &set].concat());
     let run = sandbox.latest_run();
     let result = run.only_result();
-
-    // 11 s at 100/s, five samples each: every payload came out, whole, and none twice.
-    assert_eq!(metric(&result, "through.inputs"), 1_100.0);
-    assert_eq!(metric(&result, "through.matched"), 1_100.0, "{outcome}");
-    for none in ["lost", "incomplete", "duplicates", "unmatched"] {
-        assert_eq!(metric(&result, &format!("through.{none}")), 0.0, "{none}: {outcome}");
-    }
-    assert_eq!(metric(&result, "through.outputs"), 5_500.0);
-    assert_eq!(kafka.consume_count(&to, Isolation::ReadUncommitted), 5_500);
-    assert_eq!(kafka.end_offsets(&from).values().sum::<i64>(), 1_100, "no probe went in");
-    assert_eq!(lag_by_kafkas_own_tool(kafka, &group), 0);
-    assert_eq!(of_group(&result, &group, "observe.lag.end"), Some(0.0));
-    // Flink assigns partitions by itself: its group commits, and has no members.
-    assert_eq!(of_group(&result, &group, "observe.members.max"), Some(0.0));
-    assert!(metric(&result, "end_to_end.p50") > 0.0);
-    run.assert_went_well(&outcome);
+    let passage = Passage { kafka, from, to, group, outcome, run, result };
+    look(&passage);
 
     job.signal(Signal::TERM);
     let _ = job.wait(PATIENCE);
-    for topic in [&from, &to] {
+    for topic in [&passage.from, &passage.to] {
         kafka.delete_topic(topic);
     }
+}
+
+/// 11 s at 100/s, five samples each: every payload came out, whole, and none twice.
+fn all_is_well(passage: &Passage<'_>) {
+    let Passage { kafka, from, to, group, outcome, run, result } = passage;
+    assert_eq!(metric(result, "through.inputs"), 1_100.0);
+    assert_eq!(metric(result, "through.matched"), 1_100.0, "{outcome}");
+    for none in ["lost", "incomplete", "duplicates", "unmatched"] {
+        assert_eq!(metric(result, &format!("through.{none}")), 0.0, "{none}: {outcome}");
+    }
+    assert_eq!(metric(result, "through.outputs"), 5_500.0);
+    assert_eq!(kafka.consume_count(to, Isolation::ReadUncommitted), 5_500);
+    assert_eq!(kafka.end_offsets(from).values().sum::<i64>(), 1_100, "no probe went in");
+    assert_eq!(lag_by_kafkas_own_tool(kafka, group), 0);
+    assert_eq!(of_group(result, group, "observe.lag.end"), Some(0.0));
+    // Flink assigns partitions by itself: its group commits, and has no members.
+    assert_eq!(of_group(result, group, "observe.members.max"), Some(0.0));
+    assert!(metric(result, "end_to_end.p50") > 0.0);
+    run.assert_went_well(outcome);
 }
 
 #[test]
 fn every_payload_comes_out_of_a_flink_job_once_by_its_header() {
     testkit::require!(kafka, flink);
-    measure_through_flink("kept", "keep", "match=header");
+    through_flink("kept", &["--headers", "keep"], &["hold=6s", "match=header"], all_is_well);
 }
 
 #[test]
 fn where_a_pipeline_drops_headers_a_field_tells_the_same() {
     testkit::require!(kafka, flink);
-    measure_through_flink("dropped", "drop", "match={field: sample_id}");
+    let set = ["hold=6s", "match={field: sample_id}"];
+    through_flink("dropped", &["--headers", "drop"], &set, all_is_well);
+}
+
+#[test]
+fn what_a_flink_job_loses_halves_and_doubles_is_counted_to_the_record() {
+    testkit::require!(kafka, flink);
+    let bad = ["--headers", "keep", "--delay-ms", "5", "--spoil-every", "20"];
+    through_flink("bad", &bad, &["hold=3s", "match=header"], |passage| {
+        let Passage { outcome, result, .. } = passage;
+        // 8 s at 100/s; of every 20 payloads one is lost, one lacks a row, one comes out twice.
+        let expected = [
+            ("inputs", 800.0),
+            ("lost", 40.0),
+            ("matched", 760.0),
+            ("incomplete", 40.0),
+            ("duplicates", 40.0 * 5.0),
+            ("outputs", 800.0 * 5.0 - 40.0 * 5.0 - 40.0 + 40.0 * 5.0),
+            ("unmatched", 0.0),
+        ];
+        for (name, count) in expected {
+            assert_eq!(metric(result, &format!("through.{name}")), count, "{name}: {outcome}");
+        }
+        let median_us = metric(result, "end_to_end.p50");
+        assert!(median_us >= 5_000.0, "the job takes 5 ms for a payload: {median_us} µs");
+        outcome.assert_code(1);
+    });
 }

@@ -116,6 +116,10 @@ fn rebalances_keep_what_was_counted(strategy: &str) {
     let (gained, lost): (u32, u32) =
         rebalances.iter().fold((0, 0), |(g, l), r| (g + r.gained, l + r.lost));
     assert!(gained == lost && lost > 0, "{rebalances:?}");
+    // Partitions were away for a while, and are back within the run.
+    let end_us = rig.intervals.last().unwrap().end_us;
+    assert!(rebalances.iter().any(|r| r.duration_us > 0), "{rebalances:?}");
+    assert!(rebalances.iter().all(|r| r.at_us + r.duration_us <= end_us), "{rebalances:?}");
 }
 
 #[test]

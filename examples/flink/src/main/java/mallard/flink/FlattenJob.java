@@ -1,6 +1,7 @@
 package mallard.flink;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -27,8 +28,13 @@ import org.apache.kafka.common.header.Header;
  * Reads health payloads from one topic and writes one row a sample to another.
  *
  * <p>Arguments: {@code --bootstrap HOST:PORT --from TOPIC --to TOPIC [--group flink-job] [--parallelism 1]
- * [--checkpoint-ms 1000] [--headers keep|drop]}. It runs in a mini cluster inside of this JVM until it is
- * ended. Offsets are committed with every checkpoint, which is where its group's lag comes from.
+ * [--checkpoint-ms 1000] [--headers keep|drop] [--delay-ms 0] [--spoil-every 0]}. It runs in a mini cluster
+ * inside of this JVM until it is ended. Offsets are committed with every checkpoint, which is where its
+ * group's lag comes from.
+ *
+ * <p>To show what a measurement finds, it can be a bad job: each payload takes {@code --delay-ms}, and of
+ * every {@code --spoil-every} payloads the first is lost, the second loses its last row, and the third is
+ * written twice. That is exact with a parallelism of 1.
  */
 public final class FlattenJob {
     /** The header that tells Mallard which record this was. */
@@ -70,7 +76,10 @@ public final class FlattenJob {
             .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
             .build();
         environment.fromSource(source, WatermarkStrategy.noWatermarks(), "payloads")
-            .flatMap(new Flatten()).returns(RECORD).name("flatten")
+            .flatMap(new Flatten(
+                Long.parseLong(options.getOrDefault("delay-ms", "0")),
+                Long.parseLong(options.getOrDefault("spoil-every", "0"))))
+            .returns(RECORD).name("flatten")
             .sinkTo(sink).name("rows");
         environment.execute("flatten health payloads");
     }
@@ -115,7 +124,15 @@ public final class FlattenJob {
     /** Makes rows of a payload; they keep its key and its stamp. */
     private static final class Flatten
             extends RichFlatMapFunction<Tuple3<byte[], byte[], byte[]>, Tuple3<byte[], byte[], byte[]>> {
+        private final long delayMs;
+        private final long spoilEvery;
         private transient Rows rows;
+        private transient long seen;
+
+        Flatten(long delayMs, long spoilEvery) {
+            this.delayMs = delayMs;
+            this.spoilEvery = spoilEvery;
+        }
 
         @Override
         public void open(OpenContext context) {
@@ -123,9 +140,25 @@ public final class FlattenJob {
         }
 
         @Override
-        public void flatMap(Tuple3<byte[], byte[], byte[]> record, Collector<Tuple3<byte[], byte[], byte[]>> out) {
-            for (byte[] row : rows.of(record.f1)) {
-                out.collect(Tuple3.of(record.f0, row, record.f2));
+        public void flatMap(Tuple3<byte[], byte[], byte[]> record, Collector<Tuple3<byte[], byte[], byte[]>> out)
+                throws InterruptedException {
+            Thread.sleep(delayMs);
+            List<byte[]> whole = rows.of(record.f1);
+            // Which of its kind this payload is; beyond the third all are well.
+            long kind = spoilEvery == 0 ? spoilEvery - 1 : seen++ % spoilEvery;
+            if (kind == 0 || whole.isEmpty()) {
+                return;
+            }
+            write(kind == 1 ? whole.subList(0, whole.size() - 1) : whole, record, out);
+            if (kind == 2) {
+                write(whole, record, out);
+            }
+        }
+
+        private static void write(
+                List<byte[]> rows, Tuple3<byte[], byte[], byte[]> of, Collector<Tuple3<byte[], byte[], byte[]>> out) {
+            for (byte[] row : rows) {
+                out.collect(Tuple3.of(of.f0, row, of.f2));
             }
         }
     }
