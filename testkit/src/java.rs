@@ -110,6 +110,22 @@ pub fn run_source<A: AsRef<OsStr>>(name: &str, source: &str, args: &[A]) -> Fini
     try_source(name, source, args).expect_code(0)
 }
 
+/// Has the JDK's `keytool` do something with a key store.
+///
+/// # Panics
+///
+/// When it is not there, or fails.
+#[track_caller]
+pub(crate) fn keytool(store: &Path, password: &str, words: &[&str]) {
+    let java = launcher().and_then(|java| java.canonicalize().ok());
+    let keytool = java.map(|java| java.with_file_name("keytool"));
+    let keytool =
+        keytool.unwrap_or_else(|| panic!("no java: the test lacks its testkit::require!"));
+    let mut command = Command::new(keytool);
+    command.args(words).args(["-storetype", "PKCS12", "-storepass", password, "-keystore"]);
+    process::run(command.arg(store), WITHIN).assert_code(0);
+}
+
 /// Compiles and runs one file of Java source; how it ends is for the caller to judge.
 ///
 /// # Panics

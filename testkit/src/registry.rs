@@ -3,11 +3,15 @@
 //!
 //! <https://docs.confluent.io/platform/current/schema-registry/develop/api.html#post--subjects-(string-%20subject)-versions>
 
+use crate::java;
+use native_tls::{Identity, TlsAcceptor};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -41,10 +45,61 @@ pub struct Manner {
     pub authorization: Option<String>,
 }
 
+/// A certificate for 127.0.0.1 that nobody has signed but itself.
+#[derive(Debug)]
+pub struct Certificate {
+    folder: tempfile::TempDir,
+}
+
+/// It guards nothing.
+const STORE_PASSWORD: &str = "changeit";
+
+impl Certificate {
+    /// Makes one, with Java's own tool.
+    ///
+    /// # Panics
+    ///
+    /// When there is no `keytool`, or when it fails.
+    #[track_caller]
+    #[must_use]
+    pub fn make() -> Self {
+        let folder = tempfile::tempdir();
+        let folder = folder.unwrap_or_else(|error| panic!("failed to make a folder: {error}"));
+        let made = Self { folder };
+        let (store, pem) = (made.store(), made.pem());
+        let words =
+            ["-genkeypair", "-alias", "registry", "-keyalg", "EC", "-groupname", "secp256r1"];
+        let name = ["-dname", "CN=registry", "-ext", "SAN=IP:127.0.0.1", "-validity", "30"];
+        java::keytool(&store, STORE_PASSWORD, &[&words[..], &name[..]].concat());
+        let pem = pem.to_string_lossy();
+        let words = ["-exportcert", "-rfc", "-alias", "registry", "-file", &*pem];
+        java::keytool(&store, STORE_PASSWORD, &words);
+        made
+    }
+
+    /// The certificate alone: who trusts this file trusts the registry.
+    #[must_use]
+    pub fn pem(&self) -> PathBuf {
+        self.folder.path().join("registry.pem")
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("registry.p12")
+    }
+
+    #[track_caller]
+    fn acceptor(&self) -> TlsAcceptor {
+        let store = fs::read(self.store()).unwrap_or_else(|error| panic!("no key: {error}"));
+        let acceptor = Identity::from_pkcs12(&store, STORE_PASSWORD).and_then(TlsAcceptor::new);
+        acceptor.unwrap_or_else(|error| panic!("a key that is none: {error}"))
+    }
+}
+
 /// A registry on a port of the loopback, until it is dropped.
 #[derive(Debug)]
 pub struct SchemaRegistry {
     address: SocketAddr,
+    scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -58,6 +113,20 @@ impl SchemaRegistry {
     /// When no port is free.
     #[must_use]
     pub fn start(manner: Manner) -> Self {
+        Self::listen(manner, None)
+    }
+
+    /// Starts one behind TLS.
+    ///
+    /// # Panics
+    ///
+    /// When no port is free.
+    #[must_use]
+    pub fn start_behind(certificate: &Certificate, manner: Manner) -> Self {
+        Self::listen(manner, Some(certificate.acceptor()))
+    }
+
+    fn listen(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = listener.unwrap_or_else(|error| panic!("no port is free: {error}"));
         let address = listener.local_addr();
@@ -65,22 +134,32 @@ impl SchemaRegistry {
         let requests = Arc::<Mutex<Vec<Request>>>::default();
         let is_over = Arc::<AtomicBool>::default();
         let (noted, over) = (Arc::clone(&requests), Arc::clone(&is_over));
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::Acquire) {
                     break;
                 }
                 // A client that goes away in the middle is its own affair.
-                let _ = stream.and_then(|stream| serve(&stream, &manner, &noted));
+                let _ = stream.and_then(|stream| {
+                    stream.set_read_timeout(Some(REQUEST_WITHIN))?;
+                    match &tls {
+                        None => serve(stream, &manner, &noted),
+                        Some(tls) => {
+                            let stream = tls.accept(stream).map_err(io::Error::other)?;
+                            serve(stream, &manner, &noted)
+                        }
+                    }
+                });
             }
         });
-        Self { address, requests, is_over, thread: Some(thread) }
+        Self { address, scheme, requests, is_over, thread: Some(thread) }
     }
 
     /// Its address: `http://127.0.0.1:41234`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What it was asked so far.
@@ -101,8 +180,11 @@ impl Drop for SchemaRegistry {
     }
 }
 
-fn serve(stream: &TcpStream, manner: &Manner, noted: &Mutex<Vec<Request>>) -> io::Result<()> {
-    stream.set_read_timeout(Some(REQUEST_WITHIN))?;
+fn serve<S: Read + Write>(
+    stream: S,
+    manner: &Manner,
+    noted: &Mutex<Vec<Request>>,
+) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -122,12 +204,14 @@ fn serve(stream: &TcpStream, manner: &Manner, noted: &Mutex<Vec<Request>>) -> io
     let (status, answer) = answer(&request, manner);
     noted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     let answer = answer.to_string();
+    let stream = reader.get_mut();
     write!(
-        &mut &*stream,
+        stream,
         "HTTP/1.1 {status}\r\nContent-Type: application/vnd.schemaregistry.v1+json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{answer}",
         answer.len()
-    )
+    )?;
+    stream.flush()
 }
 
 fn answer(request: &Request, manner: &Manner) -> (&'static str, Value) {

@@ -9,7 +9,7 @@ use testkit::{
     kafka::{self, Isolation, Record},
     mallard::Sandbox,
     process::Finished,
-    registry::{Manner, SchemaRegistry},
+    registry::{Certificate, Manner, SchemaRegistry},
 };
 
 /// Payloads of a run.
@@ -145,6 +145,30 @@ fn a_registry_that_is_not_there_is_told_with_the_systems_reason() {
     drop(listener);
     let (_sandbox, _, text) = reason(&url);
     assert!(text.contains("Connection refused"), "{text}");
+}
+
+#[test]
+fn a_registry_behind_tls_is_asked_only_if_its_certificate_is_trusted() {
+    testkit::require!(java);
+    let certificate = Certificate::make();
+    let manner = || Manner { ids: [("raw-value".to_owned(), 9)].into(), ..Manner::default() };
+
+    let trusted = SchemaRegistry::start_behind(&certificate, manner());
+    assert!(trusted.url().starts_with("https://"));
+    let format = format!("{{registry: \"{}\"}}", trusted.url());
+    let embedded = "kafka: embedded\nhosts: [local: {}]\n";
+    let mut sandbox = sandbox(&scenario(&format, &format), embedded);
+    sandbox.set("SSL_CERT_FILE", certificate.pem().to_string_lossy());
+    let outcome = sandbox.mallard(RUN);
+    let run = sandbox.latest_run();
+    run.assert_went_well(&outcome);
+    assert_eq!(metric(&run.only_result(), "pipeline.messages") as u64, PAYLOADS);
+    assert_eq!(metric(&run.only_result(), "pipeline.rejected"), 0.0);
+
+    let unknown = SchemaRegistry::start_behind(&certificate, manner());
+    let (_sandbox, _, text) = reason(&unknown.url());
+    assert!(text.contains("certificate verify failed"), "{text}");
+    assert!(unknown.requests().is_empty(), "nothing was told to somebody unknown");
 }
 
 #[test]
