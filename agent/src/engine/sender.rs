@@ -209,7 +209,9 @@ impl<'s, O: Outlet> Sender<'s, O> {
             self.held = false;
             return self.pacer.wake_us(now_us).min(deadline);
         }
-        self.offer(now_us, limit).min(deadline)
+        // Read again, once for all of them: what it took to make them is slip, and no service.
+        let sent_us = self.outlet.now_us().max(now_us);
+        self.offer(sent_us, limit).min(deadline)
     }
 
     /// Prepares the records that are due, if none are prepared.
@@ -217,7 +219,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
         let closed_loop = self.pacer.is_closed_loop(now_us);
         if self.batch.closed_loop && !self.batch.is_empty() {
             if closed_loop {
-                // They are due when they are sent, which is now.
+                // They are due when there is room for them, which is now.
                 self.maker.stamp_again(&mut self.batch.messages[self.batch.next..], now_us);
                 return;
             }

@@ -156,6 +156,20 @@ fn what_is_due_goes_out_with_its_due_time_and_slip() {
 }
 
 #[test]
+fn what_it_takes_to_make_records_is_slip_and_no_service() {
+    let spec = spec(rate(1_000.0), 1_000_000);
+    let mut sender = sender(&spec, usize::MAX);
+    let mut parts = Vec::new();
+    // The turn begins at 2.3 ms; the records are made by 2.9 ms.
+    sender.outlet.now_us = 2_900;
+    sender.turn(2_300, &mut |part| parts.push(part));
+    let sent: Vec<_> = sender.outlet.taken.iter().map(|(m, _, at)| (m.due_us, *at)).collect();
+    assert_eq!(sent, [(0, 2_900), (1_000, 2_900), (2_000, 2_900)]);
+    settle(&mut sender, 700_000, &mut parts);
+    assert_eq!(parts[0].slices[0].unexplained_slip.max(), Some(2_900));
+}
+
+#[test]
 fn a_full_queue_keeps_records_waiting_and_their_slip_is_explained() {
     let spec = spec(rate(1_000.0), 2_000_000);
     let mut sender = sender(&spec, 10);
@@ -199,7 +213,7 @@ fn a_closed_loop_that_ends_leaves_no_hole_in_its_sequence() {
     let mut sequences: Vec<_> = taken.iter().map(|(_, stamp, _)| stamp.sequence).collect();
     sequences.sort_unstable();
     assert!(sequences.iter().copied().eq(0..153));
-    // In a closed loop a record is due when it is sent.
+    // In a closed loop a record is due when there is room for it.
     assert!(taken[..150].iter().all(|(m, stamp, at)| stamp.due_us == *at && m.due_us == *at));
     settle(&mut sender, 700_000, &mut parts);
     // Seven more are due by then, and go out after the interval's end.

@@ -53,6 +53,64 @@ fn an_injected_round_trip_shows_in_the_response_times() {
     assert!(responses.value_at_quantile(0.5).unwrap() < 215_000, "{responses:?}");
 }
 
+/// What 2,000 records wait in microseconds, one due every millisecond, of which a request takes 100 and
+/// the next request begins when the one before is answered; sorted.
+fn waits_us(round_trip_us: u64) -> Vec<u64> {
+    let first_is_full_us = 99_000;
+    let answered_us = |i: u64| first_is_full_us + (i / 100 + 1) * round_trip_us;
+    let mut waits: Vec<_> = (0..2_000).map(|i| answered_us(i) - i * 1_000).collect();
+    waits.sort_unstable();
+    waits
+}
+
+#[test]
+fn responses_under_backpressure_are_those_of_arithmetic() {
+    let (load_us, round_trip_us) = (2 * SECOND, 250_000);
+    let mut spec = producer(rate(load_us, 1_000.0));
+    // The client has room for a fifth of a second: most of what waits, waits where the client never sees
+    // it.
+    spec.client = [
+        ("batch.num.messages", "100"),
+        ("linger.ms", "900"),
+        ("max.in.flight", "1"),
+        ("queue.buffering.max.messages", "200"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    let broker = MockCluster::new(1).unwrap();
+    broker.create_topic(TOPIC, 1, 1).unwrap();
+    let mut assignment = assignment(load_us, vec![spec], Vec::new());
+    assignment.topics[0].partitions = 1;
+    let mut rig = Rig::on(broker, assignment);
+    // Only requests that carry records are to take that long: the client asks for its topic now.
+    std::thread::sleep(Duration::from_millis(500));
+    rig.broker.broker_round_trip_time(1, Duration::from_micros(round_trip_us)).unwrap();
+    rig.start();
+    rig.until_interval(|r| r.producers[0].totals.acked == 2_000);
+    rig.finish(Duration::from_secs(5));
+
+    let responses = rig.merged(0, |report, take| {
+        for slice in report.producers.iter().flat_map(|p| &p.slices) {
+            slice.partitions.iter().for_each(|p| take(slice.phase, &p.response));
+        }
+    });
+    assert_eq!(responses.count(), 2_000, "no record is forgotten");
+    let longest_us = responses.max().unwrap();
+    let exact_us = *waits_us(round_trip_us).last().unwrap();
+    assert!(longest_us * 100 >= exact_us * 98, "{longest_us} µs, by arithmetic {exact_us}");
+    // This machine adds a moment to each of 20 requests. With what it added, all else is exact.
+    let added_us = longest_us.saturating_sub(exact_us) / 20;
+    assert!(added_us < round_trip_us / 4, "{added_us} µs were added to each round trip");
+    let waits = waits_us(round_trip_us + added_us);
+    for (quantile, rank) in [(0.25, 500), (0.5, 1_000), (0.9, 1_800), (0.99, 1_980)] {
+        let (measured, exact) = (responses.value_at_quantile(quantile).unwrap(), waits[rank - 1]);
+        assert!(
+            measured.abs_diff(exact) * 100 <= exact * 2,
+            "the {quantile} quantile is {measured} µs, by arithmetic {exact}"
+        );
+    }
+}
+
 #[test]
 fn a_full_queue_makes_records_late_and_loses_none() {
     let load_us = 2 * SECOND;
