@@ -446,8 +446,12 @@ impl Intake {
     fn close(&mut self) -> Option<JoinHandle<()>> {
         lock(&self.membership).is_closing = true;
         let (consumer, control) = (Arc::clone(&self.consumer), Arc::clone(&self.control));
+        let membership = Arc::clone(&self.membership);
         let closing = move || {
-            let _ = consumer.close();
+            if let Err(code) = consumer.close() {
+                let text = "it could not leave its group".to_owned();
+                lock(&membership).notes.tell(&Incident { code, fatal: false, text });
+            }
             control.settle();
         };
         std::thread::Builder::new().name("close".to_owned()).spawn(closing).ok()
