@@ -7,6 +7,8 @@
 //! it, by a borrow.
 
 mod groups;
+#[cfg(test)]
+mod tests;
 
 use super::{Deadline, client::Quiet};
 pub(super) use groups::{GroupFound, committed_offsets, describe_groups};

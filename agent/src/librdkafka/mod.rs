@@ -5,7 +5,9 @@
 //! what the C library can do. Here records go out by `rd_kafka_produce_batch`, delivery reports come
 //! back a batch at a time as events, and records are fetched by `rd_kafka_consume_batch_queue`.
 //!
-//! `unsafe` lives here, and in `engine::sys` for the clock. What this module promises to safe code:
+//! The load engine's `unsafe` lives here, and in `engine::sys` for the clock. Elsewhere in the agent there
+//! is some for calls that the crate rdkafka lacks (`admin::native`, one in `broker`) and that the standard
+//! library lacks (`sys`). What this module promises to safe code:
 //!
 //! - Handles own what they point at and free it once; a queue keeps its client alive.
 //! - librdkafka's handles may be used from any thread, so they are `Send` and `Sync`.
