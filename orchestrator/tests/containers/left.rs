@@ -1,11 +1,39 @@
 //! However a run ends, nothing of it is left in the engine; at the latest, the next run sees to that.
 
 use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
-use testkit::{docker::LIBC, process::Signal, wait};
+use testkit::{
+    docker::{Engine, LIBC},
+    mallard::{Run, Sandbox},
+    process::Signal,
+    wait,
+};
 
 /// One container with two agents and a broker inside: the quickest there is.
 fn quick(more: &str) -> String {
     format!("kafka: embedded\nhosts:\n  - container: {{image: '{LIBC}', agents: 2{more}}}\n{SLOW}")
+}
+
+/// A run whose orchestrator was killed under load, with `more` said of its container.
+fn killed(more: &str) -> (&'static Engine, Sandbox, Run) {
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick(more)));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("hold", PATIENCE);
+    let killed = sandbox.latest_run();
+    running.signal(Signal::KILL);
+    let _ended = running.wait(PATIENCE);
+    (engine, sandbox, killed)
+}
+
+/// The container of a run that has one.
+fn container_of(run: &Run) -> String {
+    format!("mallard-{}-container-1", run.id())
+}
+
+/// Agents that nobody asks anything end by themselves.
+fn wait_for_the_lease(engine: &Engine, run: &Run) {
+    let container = container_of(run);
+    let agents = || engine.docker(&["top", &container]).contains("daemon");
+    wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
 }
 
 #[test]
@@ -28,15 +56,9 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     testkit::require!(docker, kafka);
     let more =
         ", cpus: 0.5, memory: 512MiB, volumes: ['/usr/share:/data:ro'], env: {GREETING: hello}";
-    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick(more)));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("hold", PATIENCE);
-    let killed = sandbox.latest_run();
-    running.signal(Signal::KILL);
-    let _ended = running.wait(PATIENCE);
-
+    let (engine, sandbox, killed) = killed(more);
     // Its agents still work: a run beside it leaves it alone.
-    let container = format!("mallard-{}-container-1", killed.id());
+    let container = container_of(&killed);
     let config = engine.docker(&["inspect", "--format", "{{json .HostConfig}}", &container]);
     assert!(config.contains("\"NanoCpus\":500000000"), "{config}");
     assert!(config.contains("\"Memory\":536870912"), "{config}");
@@ -48,8 +70,7 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     assert!(cleaned.stdout.contains("stays: it lives"), "{cleaned}");
     assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
 
-    let agents = || engine.docker(&["top", &container]).contains("daemon");
-    wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
+    wait_for_the_lease(engine, &killed);
     assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
     let shown = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--dry-run"]);
     assert!(shown.stdout.contains("is dead") && shown.stdout.contains(&container), "{shown}");
@@ -63,15 +84,8 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
 #[test]
 fn what_a_killed_run_leaves_can_be_cleaned_up_by_hand() {
     testkit::require!(docker, kafka);
-    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick("")));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("hold", PATIENCE);
-    let killed = sandbox.latest_run();
-    running.signal(Signal::KILL);
-    let _ended = running.wait(PATIENCE);
-    let container = format!("mallard-{}-container-1", killed.id());
-    let agents = || engine.docker(&["top", &container]).contains("daemon");
-    wait::until("the lease to end the agents", PATIENCE, || (!agents()).then_some(()));
+    let (engine, sandbox, killed) = killed("");
+    wait_for_the_lease(engine, &killed);
     let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
     cleaned.assert_code(0);
     assert!(cleaned.stdout.contains("removed 2 of 2"), "{cleaned}");
