@@ -189,6 +189,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_sample_is_dropped_alone() {
+        let nested = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+        let (arrays, objects) = (nested("[", "]"), nested("{\"a\":", "}").replace(":}", ":0}"));
+        let inside = format!("{{\"id\": {arrays}, \"metadata\": {objects}}}");
+        let flat = ["null", "true", "7", "-7", "0.5", "\"id\"", "\"\\n\"", "[]", "[1, {}]", "{}"];
+        for odd in flat.into_iter().chain([&*arrays, &*objects, &*inside]) {
+            let json = format!(
+                r#"{{"deviceId": "d", "userId": "u", "timestamp": "2025-11-15T10:00:00Z", "samples": [{odd}, {}]}}"#,
+                sample("{}")
+            );
+            let decoded = Decoding::Json.decode(json.as_bytes()).unwrap();
+            let mut validator = Validator::new(true);
+            let checked = validator.validate(&decoded).unwrap();
+            let told: Vec<_> = checked.samples.iter().map(|s| s.err().map(Reason::name)).collect();
+            assert_eq!(told, [Some("no-sample-id"), None], "{}", &odd[..odd.len().min(20)]);
+        }
+    }
+
+    #[test]
     fn the_rules_of_payloads() {
         let verdict = |json: &str| {
             let decoded = Decoding::Json.decode(json.as_bytes()).unwrap();

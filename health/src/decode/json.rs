@@ -58,6 +58,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Sample<'a> {
     }
 }
 
+/// Takes whatever stands in the place of a sample. What is no object has nothing that a sample needs, so
+/// validation drops it, and it alone.
 struct SampleVisitor;
 
 impl<'de> Visitor<'de> for SampleVisitor {
@@ -65,6 +67,36 @@ impl<'de> Visitor<'de> for SampleVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a sample")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(DecodedSample::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        // Skipped without recursion, however deep they are.
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(DecodedSample::default())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

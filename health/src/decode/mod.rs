@@ -1,7 +1,8 @@
 //! Payloads read from bytes, with texts borrowed from them.
 //!
-//! Decoding asks for as little as possible: a field that is missing or of another type is `None`, and
-//! whether that is bad is for [`crate::validate`] to say. Only what is no payload at all is an error.
+//! Decoding asks for as little as possible: a field that is missing or of another type is `None`, a sample
+//! that is no object has none of its fields, and whether that is bad is for [`crate::validate`] to say. Only
+//! what is no payload at all is an error.
 
 mod avro;
 mod json;
