@@ -329,9 +329,11 @@ fn latency_is_that_of_the_whole_way_where_it_is_known() {
 #[test]
 fn memory_is_judged_by_its_slope_and_not_in_a_moment() {
     let mut facts = calm();
-    let memory = [("agent.memory.start", 100e6), ("agent.memory.slope", 60e6)];
-    with(&mut facts, &memory);
-    assert_eq!(tier(&facts, "memory"), None);
+    with(&mut facts, &[("agent.memory.start", 100e6)]);
+    let told = interpret(&facts).tiers.into_iter().find(|tier| tier.indicator == "memory");
+    let told = told.expect("an indicator");
+    assert!(told.tier.is_none() && told.text.starts_with("less than 5 min"), "{}", told.text);
+    with(&mut facts, &[("agent.memory.slope", 60e6)]);
     facts.measured_us = 600_000_000;
     // The same lag is more of the load when the load is spread over more time.
     facts.groups.clear();

@@ -7,7 +7,7 @@
 use super::Facts;
 use crate::{
     archive::model::{Tier, TierResult},
-    measure::units::human,
+    measure::{resources::MEMORY_SLOPE_SPAN_US, units::human},
 };
 
 /// Above this many records a second, throughput is good.
@@ -22,8 +22,6 @@ const LATENCY_GOOD_US: f64 = 100_000.0;
 /// Above this one, it is poor.
 const LATENCY_POOR_US: f64 = 500_000.0;
 
-/// Memory is judged from this time on: before it, buffers that fill look like growth.
-const MEMORY_TIME_US: u64 = 60_000_000;
 /// Growth over the measured phases as a share of the memory at the start: below it, memory is stable.
 const MEMORY_GOOD: f64 = 0.05;
 /// Above it, memory grows.
@@ -89,11 +87,13 @@ fn latency(facts: &Facts) -> Option<TierResult> {
 /// The tier of memory, by its slope.
 pub(super) fn memory(facts: &Facts) -> Option<TierResult> {
     let start = facts.metric("agent.memory.start").filter(|bytes| *bytes > 0.0)?;
-    let slope = facts.metric("agent.memory.slope")?;
-    if facts.measured_us < MEMORY_TIME_US {
-        let text = "less than a minute was measured, in which buffers that fill look like growth";
-        return Some(result("memory", None, text.to_owned()));
-    }
+    let Some(slope) = facts.metric("agent.memory.slope") else {
+        let text = format!(
+            "less than {} min was measured, in which buffers that fill look like growth",
+            MEMORY_SLOPE_SPAN_US / 60_000_000
+        );
+        return Some(result("memory", None, text));
+    };
     #[expect(clippy::cast_precision_loss, reason = "a load lasts at most 40 days")]
     let hours = facts.measured_us as f64 / 3.6e9;
     let growth = slope * hours / start;
