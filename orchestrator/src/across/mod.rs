@@ -17,9 +17,9 @@ mod tests;
 use crate::{expect::Comparison, measure::metrics::Metric};
 use std::path::PathBuf;
 
-pub use judge::{CaseOutcome, judge};
+pub use judge::{CaseOutcome, Cores, Duty, judge};
 pub(crate) use pairs::{Candidate, pairs};
-pub(crate) use parse::{Axis, parse};
+pub(crate) use parse::{Axis, check_produced, parse};
 
 /// An expectation across cases.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use super::{Across, Side};
 use crate::{
     expect::{
-        ParseError,
-        parse::{parse_comparison, parse_metric},
+        ParseError, Vocabulary,
+        parse::{check_needs, parse_comparison, parse_metric},
         tokens::{Token, Tokens},
     },
     load::nearest::suggest,
@@ -83,6 +83,16 @@ pub(crate) fn parse(text: &str, axes: &[Axis]) -> Result<Across, ParseError> {
         right,
         source,
     })
+}
+
+/// Checks that a case can produce the metric of an expectation.
+///
+/// # Errors
+///
+/// Why it cannot, with the metric's place.
+pub(crate) fn check_produced(text: &str, vocabulary: &Vocabulary) -> Result<(), ParseError> {
+    let (metric, span) = parse_metric(&mut Tokens::new(text))?;
+    check_needs(metric, &span, vocabulary)
 }
 
 /// Values of an axis that the left side judges.

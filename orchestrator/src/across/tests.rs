@@ -1,5 +1,10 @@
 use super::*;
-use crate::archive::model::{AcrossResult, MetricValue, Tier};
+use crate::{
+    archive::model::{AcrossResult, AgentResult, MetricValue, Tier},
+    expect::Vocabulary,
+    measure::simulate::Shape,
+    plan::{ContainerPlan, HostPlan, Limits},
+};
 use std::collections::BTreeMap;
 
 fn axes() -> Vec<Axis> {
@@ -78,6 +83,17 @@ fn sides_that_do_not_belong_together_are_refused() {
     }
 }
 
+#[test]
+fn a_metric_that_a_case_cannot_produce_is_refused_with_the_reason() {
+    let text = "end_to_end.p95 at codec=zstd <= 1.5 of that at codec=none";
+    let sending = Vocabulary { producers: vec!["shop".into()], ..Vocabulary::default() };
+    let wrong = check_produced(text, &sending).unwrap_err();
+    assert!(wrong.message.ends_with("it has no consumers"), "{}", wrong.message);
+    assert_eq!(&text[wrong.span], "end_to_end.p95");
+    let both = Vocabulary { consumers: vec!["flink".into()], has_end_to_end: true, ..sending };
+    assert_eq!(check_produced(text, &both), Ok(()));
+}
+
 /// Cases over codec and size, one for each combination, and their outcomes with these rates.
 fn outcomes(rates: &[(&str, &str, Option<f64>)]) -> Vec<CaseOutcome> {
     let outcome = |(codec, size, rate): &(&str, &str, Option<f64>)| CaseOutcome {
@@ -90,7 +106,7 @@ fn outcomes(rates: &[(&str, &str, Option<f64>)]) -> Vec<CaseOutcome> {
             let value = MetricValue { value: Some(rate), unit: "per_s".into(), uncertainty: None };
             BTreeMap::from([("produce.acked.rate".to_owned(), value)])
         }),
-        cores: Some(2.0),
+        ..CaseOutcome::default()
     };
     rates.iter().map(outcome).collect()
 }
@@ -168,7 +184,7 @@ fn repeated_cases_are_held_against_their_own_round() {
 fn scaled(parallelism: &str, rate: f64, cores: f64) -> CaseOutcome {
     let mut case = outcomes(&[("none", "1KiB", Some(rate))]).remove(0);
     case.parameters = BTreeMap::from([("parallelism".to_owned(), parallelism.to_owned())]);
-    case.cores = Some(cores);
+    case.cores.sending = Some(cores);
     case
 }
 
@@ -186,4 +202,101 @@ fn scaling_is_linear_up_to_the_cores_there_are() {
     let few = of(170.0, 2.0);
     assert_eq!((few.passed, few.limit), (true, Some(160.0)));
     assert!(few.sentence.contains("times 2 for parallelism (2 cores)"), "{}", few.sentence);
+}
+
+/// An agent: what it is there for, and what it tells of its host.
+fn agent(
+    (host, has_quota): (&str, bool),
+    (sends, receives): (bool, bool),
+    (kernel, cores): (&str, u32),
+) -> (Duty, AgentResult) {
+    let facts = [("boot_id", kernel.to_owned()), ("cores", cores.to_string())];
+    let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let result = AgentResult { host: facts.collect(), ..AgentResult::default() };
+    (Duty { host: host.to_owned(), has_quota, sends, receives }, result)
+}
+
+fn cores<const N: usize>(agents: [(Duty, AgentResult); N]) -> Cores {
+    let (duties, results): (Vec<_>, Vec<_>) = agents.into_iter().unzip();
+    Cores::new(&duties, &results)
+}
+
+#[test]
+fn cores_are_those_of_the_hosts_that_do_the_work() {
+    let (sends, receives, both) = ((true, false), (false, true), (true, true));
+    let apart = cores([
+        agent(("load-1", false), sends, ("a", 4)),
+        agent(("load-2", false), sends, ("b", 4)),
+        agent(("sink", false), receives, ("c", 2)),
+    ]);
+    let expected = Cores { sending: Some(8.0), receiving: Some(2.0), all: Some(10.0) };
+    assert_eq!(apart, expected);
+    let together = cores([
+        agent(("local", false), both, ("a", 16)),
+        agent(("local", false), both, ("a", 16)),
+        agent(("idle", false), (false, false), ("b", 64)),
+    ]);
+    assert_eq!((together.receiving, together.all), (Some(16.0), Some(80.0)));
+    assert_eq!(cores([]), Cores::default());
+}
+
+#[test]
+fn containers_with_quotas_have_cores_of_their_own_on_one_kernel() {
+    let container = |host, has_quota, cores| agent((host, has_quota), (false, true), ("a", cores));
+    let two = [container("container-1", true, 2), container("container-2", true, 2)];
+    assert_eq!(cores(two).receiving, Some(4.0));
+    let one = [container("container-1", true, 2), container("container-1", true, 2)];
+    assert_eq!(cores(one).receiving, Some(2.0), "two agents of one container");
+    let beside = [container("container-1", true, 2), container("container-2", false, 16)];
+    assert_eq!(cores(beside).receiving, Some(16.0), "the quota is a part of these");
+}
+
+#[test]
+fn a_plan_says_what_its_agents_are_there_for() {
+    let mut case = Shape { agents: 2, ..Shape::default() }.plan();
+    case.agents[0].consumers.clear();
+    case.agents[1].producers.clear();
+    case.agents[1].host_name = "container-1".to_owned();
+    case.agents[1].host = HostPlan::Container(ContainerPlan {
+        image: "debian:12-slim".to_owned(),
+        network: None,
+        limits: Limits { nano_cpus: Some(2_000_000_000), memory_bytes: None },
+        volumes: Vec::new(),
+        env: Vec::new(),
+    });
+    let duty = |host: &str, has_quota, sends, receives| Duty {
+        host: host.to_owned(),
+        has_quota,
+        sends,
+        receives,
+    };
+    let expected = [duty("local", false, true, false), duty("container-1", true, false, true)];
+    assert_eq!(CaseOutcome::planned(&case).duties, expected);
+}
+
+#[test]
+fn a_scaling_is_limited_by_the_cores_behind_its_metric() {
+    let outcome = |parallelism: &str, cores: Cores| CaseOutcome {
+        name: format!("x@parallelism={parallelism}"),
+        parameters: BTreeMap::from([("parallelism".to_owned(), parallelism.to_owned())]),
+        cores,
+        ..CaseOutcome::default()
+    };
+    let cores = Cores { sending: Some(8.0), receiving: Some(2.0), all: Some(10.0) };
+    let limits = |metric: &str| {
+        let text = format!("{metric} at parallelism=16 >= 100% of linear from parallelism=1");
+        let axes = [Axis { name: "parallelism".into(), values: vec!["1".into(), "16".into()] }];
+        let expectation = parse(&text, &axes).unwrap();
+        let mut cases = [outcome("1", cores), outcome("16", cores)];
+        for case in &mut cases {
+            let value = MetricValue { value: Some(1.0), unit: String::new(), uncertainty: None };
+            case.metrics = Some(BTreeMap::from([(metric.to_owned(), value)]));
+        }
+        judge(&[AcrossPlan { scenario: "x".into(), expectation, pairs: vec![(1, 0)] }], &cases)
+            .remove(0)
+            .limit
+    };
+    assert_eq!(limits("produce.acked.rate"), Some(8.0));
+    assert_eq!(limits("pipeline.samples.rate"), Some(2.0));
+    assert_eq!(limits("end_to_end.p95"), Some(10.0));
 }

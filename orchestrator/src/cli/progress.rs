@@ -1,9 +1,8 @@
 //! How far the cases of a run are, by what stands in its folder.
 
 use crate::{
-    across::CaseOutcome,
     archive::{
-        model::{CaseResult, CaseSummary},
+        model::{AgentResult, CaseResult, CaseSummary, MetricValue},
         read_checkpoint,
     },
     run::resume::Checkpoint,
@@ -30,8 +29,10 @@ pub(super) struct Judged {
     pub(super) summary: CaseSummary,
     /// Versions of what took part.
     pub(super) versions: BTreeMap<String, String>,
-    /// What expectations across cases look at.
-    pub(super) outcome: CaseOutcome,
+    /// Its metrics, for expectations across cases.
+    pub(super) metrics: BTreeMap<String, MetricValue>,
+    /// Its agents, for the same.
+    pub(super) agents: Vec<AgentResult>,
 }
 
 /// How far a case of a run is.
@@ -39,18 +40,19 @@ pub(super) fn of(run: &Path, case: &str) -> Progress {
     let folder = run.join("cases").join(case);
     let result = fs::read(folder.join("result.json")).ok();
     if let Some(result) = result.and_then(|text| serde_json::from_slice::<CaseResult>(&text).ok()) {
-        return Progress::Judged(Box::new(judged(&result)));
+        return Progress::Judged(Box::new(judged(result)));
     }
     read_checkpoint(&folder).map_or(Progress::New, Progress::Running)
 }
 
-fn judged(result: &CaseResult) -> Judged {
+fn judged(result: CaseResult) -> Judged {
     let sentence = match result.reasons.first() {
         Some(reason) => format!("{}: {}", result.verdict.as_str(), reason.text),
         None => result.verdict.as_str().to_owned(),
     };
-    let summary = verdict::summary_of(result, &sentence, duration_us(result));
-    Judged { summary, versions: result.versions.clone(), outcome: CaseOutcome::of(result) }
+    let summary = verdict::summary_of(&result, &sentence, duration_us(&result));
+    let CaseResult { versions, metrics, agents, .. } = result;
+    Judged { summary, versions, metrics, agents }
 }
 
 /// How long a case took, everything included, in microseconds.

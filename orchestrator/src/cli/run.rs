@@ -173,11 +173,11 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
             return Ended { reasons: unusable, ..ended };
         }
     }
-    let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(not_run).collect();
+    let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(CaseOutcome::planned).collect();
     let calibrations = calibrations();
     for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
         if let Progress::Judged(case) = progress {
-            outcomes[index] = case.outcome.clone();
+            outcomes[index].judged(case.metrics.clone(), &case.agents);
             ended.add_judged(*case);
             continue;
         }
@@ -198,7 +198,8 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
         };
         match judged {
             Ok(judgement) => {
-                outcomes[index] = CaseOutcome::of(&judgement.result);
+                let result = &judgement.result;
+                outcomes[index].judged(result.metrics.clone(), &result.agents);
                 ended.add(&judgement);
             }
             Err(cause) => {
@@ -224,12 +225,6 @@ async fn clear(yard: &Yard, folder: &mut RunFolder, audience: &mut Audience) {
     for (what, cause) in left {
         let _ = audience.tell(folder, RunEvent::LeftBehind { what, cause });
     }
-}
-
-/// What is known of a case that was not run.
-fn not_run(case: &CasePlan) -> CaseOutcome {
-    let parameters = case.parameters.clone();
-    CaseOutcome { name: case.name.clone(), parameters, metrics: None, cores: None }
 }
 
 /// Writes the run's result and pages, and says where they are.

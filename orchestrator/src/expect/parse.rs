@@ -276,7 +276,7 @@ fn window_length(token: &Token, scope: &Scope, vocabulary: &Vocabulary) -> Resul
     Ok(length_us)
 }
 
-fn check_needs(
+pub(crate) fn check_needs(
     metric: &Metric,
     span: &Range<usize>,
     vocabulary: &Vocabulary,

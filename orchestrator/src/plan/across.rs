@@ -1,8 +1,8 @@
 //! Expectations across cases: read once a scenario, and given the cases that they are about.
 
-use super::{CasePlan, matrix};
+use super::{CasePlan, case::vocabulary, matrix};
 use crate::{
-    across::{AcrossPlan, Axis, Candidate, pairs, parse},
+    across::{AcrossPlan, Axis, Candidate, check_produced, pairs, parse},
     load::{
         LoadedScenario,
         scenario::Scenario,
@@ -24,11 +24,20 @@ pub(super) fn across(
     let own: Vec<_> = own.collect();
     let mut plans = Vec::new();
     for written in &scenario.across {
-        match parse(&written.value, &axes) {
-            Ok(mut expectation) => {
+        let read = parse(&written.value, &axes).and_then(|expectation| {
+            let pairs = pairs(&expectation, &own);
+            // Only those that are compared: in others the metric may well be missing.
+            for index in pairs.iter().flat_map(|(left, right)| [*left, *right]) {
+                let CasePlan { topics, timeline, agents, .. } = &cases[index];
+                let vocabulary = vocabulary(scenario, topics, timeline, agents, scenario.broken);
+                check_produced(&written.value, &vocabulary)?;
+            }
+            Ok((expectation, pairs))
+        });
+        match read {
+            Ok((mut expectation, pairs)) => {
                 let file = written.at.source.path.clone();
                 expectation.source = (file, Some(written.at.line()));
-                let pairs = pairs(&expectation, &own);
                 if pairs.is_empty() && !own.is_empty() {
                     let help = "`--only` or `--set` leaves out cases that it compares";
                     reader.warn(&written.at, "this is not judged in this run", help);

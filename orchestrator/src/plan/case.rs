@@ -246,7 +246,7 @@ fn with_bounds(resolved: &Node, bounds: &Limits) -> Node {
 
 /// What expectations may mention. Where there are mistakes elsewhere (`broken`), what the case seems not
 /// to do may be for their sake.
-fn vocabulary(
+pub(super) fn vocabulary(
     scenario: &Scenario,
     topics: &[TopicSpec],
     timeline: &Timeline,
