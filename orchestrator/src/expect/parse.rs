@@ -206,6 +206,7 @@ fn example_of(metric: &Metric, slope: bool) -> &'static str {
         ("bytes", true) | ("bytes_per_hour", _) => "10MiB/h",
         ("bytes", false) => "600MiB",
         ("ratio", _) => "1%",
+        ("factor", _) => "1.5",
         ("cores", _) => "1.5",
         _ => "10",
     }

@@ -55,6 +55,9 @@ pub(super) struct Ledger {
     pub(super) produced: ProducerTotals,
     pub(super) consumed: ConsumerTotals,
     pub(super) client: Option<ClientStats>,
+    /// Bytes acknowledged in the intervals after these statistics. A client with many partitions does not
+    /// tell its statistics in every interval, and what it sent meanwhile belongs to all of them.
+    pub(super) acked_bytes_since_client: u64,
     /// Records in committed and in aborted transactions.
     pub(super) committed_records: u64,
     pub(super) aborted_records: u64,
@@ -88,6 +91,10 @@ impl Ledger {
         self.aborted_records += interval.transactions.aborted_records;
         if interval.client.is_some() {
             self.client.clone_from(&interval.client);
+            self.acked_bytes_since_client = 0;
+        } else {
+            let parts = interval.slices.iter().flat_map(|slice| &slice.partitions);
+            self.acked_bytes_since_client += parts.map(|part| part.acked_bytes).sum::<u64>();
         }
     }
 

@@ -335,9 +335,9 @@ impl Collector {
         interval: &mallard_protocol::interval::ProducerInterval,
     ) {
         let Some(instance) = self.roster.instance(interval.instance) else { return };
-        let before = self.ledgers[interval.instance.index()].client.as_ref();
+        let ledger = &self.ledgers[interval.instance.index()];
         let partitions = &mut self.partitions;
-        let sent = Sent::new(report, interval, before, instance, &self.roster, partitions);
+        let sent = Sent::new(report, interval, ledger, instance, &self.roster, partitions);
         if let Role::Producer { producer } = instance.role {
             for tally in [&mut self.whole, &mut self.producers[producer]] {
                 add_sent(tally, &sent, start_us, &self.roster);

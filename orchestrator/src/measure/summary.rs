@@ -2,13 +2,14 @@
 //! partition's histograms are touched once and not once a tally.
 
 use super::{
+    audit::Ledger,
     partitions::PartitionTable,
     roster::{AgentIndex, Instance, Role, Roster},
     tally::{Arrived, ClientTally, Due, PipelineTally, Receiving, Sending, add_codes},
 };
 use mallard_protocol::{
     ids::{PhaseId, TopicId},
-    interval::{ClientStats, ConsumerInterval, IntervalReport, ProducerInterval},
+    interval::{ConsumerInterval, IntervalReport, ProducerInterval},
 };
 
 /// Where a summary comes from.
@@ -43,11 +44,11 @@ pub(super) struct Received {
 }
 
 impl Sent {
-    /// Sums a producer's interval and feeds its partitions.
+    /// Sums a producer's interval and feeds its partitions. The ledger is as it was before.
     pub(super) fn new(
         report: &IntervalReport,
         interval: &ProducerInterval,
-        client_before: Option<&ClientStats>,
+        ledger: &Ledger,
         instance: &Instance,
         roster: &Roster,
         partitions: &mut PartitionTable,
@@ -83,8 +84,8 @@ impl Sent {
         }
         let mut client = ClientTally::default();
         if let Some(now) = &interval.client {
-            client.record(now, client_before);
-            client.acked_bytes = sending.acked_bytes;
+            client.record(now, ledger.client.as_ref());
+            client.acked_bytes = ledger.acked_bytes_since_client + sending.acked_bytes;
         }
         Self { origin, sending, client, dues }
     }

@@ -210,7 +210,7 @@ pub struct ClientTally {
     pub errors: u64,
     /// Bytes sent to brokers.
     pub wire_sent_bytes: u64,
-    /// Bytes acknowledged in the intervals that the wire's bytes belong to.
+    /// Bytes acknowledged from one client's statistics to its next: while the wire's bytes were sent.
     pub acked_bytes: u64,
 }
 

@@ -30,6 +30,7 @@ const PER: &[Suffix] = &[("/s", 1.0), ("/min", 1.0 / 60.0), ("/h", 1.0 / 3_600.0
 const PER_HOUR: &[Suffix] = &[("/h", 1.0), ("/min", 60.0), ("/s", 3_600.0)];
 const SHARE: &[Suffix] = &[("%", 0.01), ("", 1.0)];
 const PLAIN: &[Suffix] = &[("", 1.0)];
+const TIMES_AS_MUCH: &[Suffix] = &[("", 1.0), ("x", 1.0), ("×", 1.0)];
 const CORES: &[Suffix] = &[("", 1.0), ("cores", 1.0)];
 
 /// The unit of a metric's slope.
@@ -56,6 +57,7 @@ fn suffixes(unit: &str) -> Vec<(String, f64)> {
         "per_s" => owned(PER),
         "bytes_per_s" => product(BYTES, PER),
         "ratio" => owned(SHARE),
+        "factor" => owned(TIMES_AS_MUCH),
         "count" | "records" | "records_per_poll" => owned(PLAIN),
         "cores" => owned(CORES),
         _ => Vec::new(),
@@ -159,6 +161,7 @@ pub fn human(value: f64, unit: &str) -> String {
         "bytes_per_s" => format!("{}/s", binary(value)),
         "per_s" => format!("{}/s", digits(value)),
         "ratio" => format!("{} %", digits(value * 100.0)),
+        "factor" => format!("{} ×", digits(value)),
         "records" => {
             format!("{} {}", digits(value), if value == 1.0 { "record" } else { "records" })
         }
@@ -247,6 +250,8 @@ mod tests {
             ("60/min", "per_s", 1.0),
             ("1%", "ratio", 0.01),
             ("0.01", "ratio", 0.01),
+            ("1.5", "factor", 1.5),
+            ("1.5x", "factor", 1.5),
             ("99.9%", "ratio", 0.999),
             ("600MiB", "bytes", 629_145_600.0),
             ("50MB/s", "bytes_per_s", 5e7),
@@ -287,6 +292,7 @@ mod tests {
             (4_998.73, "per_s", "4,999/s"),
             (99.87, "per_s", "99.87/s"),
             (0.005, "ratio", "0.5 %"),
+            (2.5, "factor", "2.5 ×"),
             (629_145_600.0, "bytes", "600 MiB"),
             (1.0, "records", "1 record"),
             (1_234_567.0, "records", "1,234,567 records"),

@@ -44,6 +44,7 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
     ("acked", "acked", "records", "Records acknowledged in the measured phases", |p| n(p.acked)),
     ("bytes", "bytes", "bytes", "Key and value bytes acknowledged", |p| n(p.acked_bytes)),
     ("failed", "failed", "records", "Records that failed for good", |p| n(p.failed)),
+    ("success", "success", "ratio", "Records acknowledged of those sent and settled", success),
     ("received", "received", "records", "Records received, summed over groups", |p| n(p.received)),
     ("lost", "lost", "records", "Acknowledged and not received after the drain", |p| o(p.lost)),
     (
@@ -54,6 +55,9 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
         |p| o(p.lag_max),
     ),
     ("lag_end", "lag, end", "records", "Lag after the drain", |p| o(p.lag_end)),
+    ("service_mean", "service mean", "us", "Sent to acknowledged", |p| p.service.mean),
+    ("service_p50", "service p50", "us", "Sent to acknowledged", |p| o(p.service.p50)),
+    ("service_p95", "service p95", "us", "Sent to acknowledged", |p| o(p.service.p95)),
     ("service_p99", "service p99", "us", "Sent to acknowledged", |p| o(p.service.p99)),
     ("response_p50", "response p50", "us", "Due to acknowledged", |p| o(p.response.p50)),
     ("response_p99", "response p99", "us", "Due to acknowledged", |p| o(p.response.p99)),
@@ -61,6 +65,11 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
     ("e2e_p50", "end to end p50", "us", "Due to received", |p| o(p.end_to_end.p50)),
     ("e2e_p99", "end to end p99", "us", "Due to received", |p| o(p.end_to_end.p99)),
 ];
+
+fn success(of: &PartitionResult) -> Option<f64> {
+    let settled = of.acked + of.failed;
+    (settled > 0).then(|| figure(of.acked) / figure(settled))
+}
 
 fn n(count: u64) -> Option<f64> {
     Some(figure(count))

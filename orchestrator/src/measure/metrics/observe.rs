@@ -65,7 +65,8 @@ fn lag() -> Vec<Metric> {
             Groups,
             LAGGING,
             "longest time that groups under `observe` stayed more than a second behind: how long a burst is felt until lag \
-             is down again; 0 if they always kept up",
+             is down again; 0 if they always kept up; it ends with the measured phases, so a backlog \
+             that only the drain works off counts until there",
             "longest run of measured intervals at whose end lag was more than a second of load (the \
              target rate of all producers at that moment)",
             LAG,

@@ -352,13 +352,14 @@ fn counters() -> Vec<Metric> {
         ),
         metric!(
             "produce.client.compression_ratio",
-            "ratio",
+            "factor",
             true,
             Producers,
             SENDING,
             "key and value bytes for each byte on the wire, so above 1 where compression saves \
              more than headers, stamps and requests cost",
-            "bytes acknowledged / bytes sent to brokers, in measured intervals with statistics",
+            "bytes acknowledged / bytes sent to brokers, both since the client's statistics before, \
+             in measured intervals with statistics",
             CLIENT,
             |t| ratio(t.client.acked_bytes, t.client.wire_sent_bytes)
         ),

@@ -1,6 +1,7 @@
 //! Tests of merging: laws that hold for every order and every split.
 
 mod audit;
+mod clients;
 mod laws;
 mod soak;
 mod windows;

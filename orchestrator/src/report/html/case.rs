@@ -46,7 +46,7 @@ pub(super) struct CaseView<'a> {
     latency: Vec<LatencyRow>,
     explanation: Option<String>,
     figures: Vec<FigureGroup>,
-    topic_columns: [&'static str; 9],
+    topic_columns: [&'static str; 10],
     topics: Vec<TopicRow>,
     accounts: Option<AccountsView>,
     metrics: Vec<MetricRow>,

@@ -144,13 +144,7 @@ pub(super) fn groups(result: &CaseResult) -> Vec<FigureGroup> {
 
 fn row(result: &CaseResult, label: &'static str, name: &str) -> Option<FigureRow> {
     let metric = result.metrics.get(name)?;
-    let value = metric.value?;
-    // A ratio of bytes is no share of anything.
-    let value = if name == "produce.client.compression_ratio" {
-        quantity(value, "")
-    } else {
-        quantity(value, &metric.unit)
-    };
+    let value = quantity(metric.value?, &metric.unit);
     Some(FigureRow { label, explain: format!("{name}: {}", words::explain(name)), value })
 }
 
@@ -162,13 +156,14 @@ pub(super) struct TopicRow {
 }
 
 /// Columns of the table of topics.
-pub(super) const TOPIC_COLUMNS: [&str; 9] = [
+pub(super) const TOPIC_COLUMNS: [&str; 10] = [
     "partitions",
     "delivered",
     "failed",
     "success",
     "data",
     "latency, average",
+    "P50",
     "P95",
     "P99",
     "received",
@@ -189,6 +184,7 @@ fn topic(of: &TopicResult) -> TopicRow {
         if done == 0 { "–".into() } else { percent(figure(of.acked) / figure(done)) },
         quantity(figure(of.acked_bytes), "bytes"),
         us(of.service.mean),
+        us(of.service.p50.map(figure)),
         us(of.service.p95.map(figure)),
         us(of.service.p99.map(figure)),
         count(of.received),
