@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use mallard::{
-    bounds::Outside,
+    bounds::{MetricsBounds, Outside},
     cli::validate,
     load::{self, render::render},
     plan::{CasePlan, PlanOptions, plan},
 };
-use std::{fs, path::Path};
+use std::{env, fs, path::Path, process::Command};
 use tempfile::TempDir;
 
 fn bounds_json(p95_ms: u32) -> String {
@@ -170,4 +170,36 @@ fn json_that_cannot_be_read_is_taken_for_bounds() {
     fs::write(&path, bounds_json(700).replace('}', "")).unwrap();
     let told = validate::outcome(validate::check(&[path]));
     assert!(told.code == 2 && told.stderr.contains("not valid JSON"), "{}", told.stderr);
+}
+
+/// Says to this program that it is a Rust program with bounds, and what it should find.
+const EXPECTED_P95_MS: &str = "MALLARD_TEST_EXPECTED_P95_MS";
+
+#[test]
+fn a_rust_program_gets_the_bounds_that_its_environment_names() {
+    if let Ok(expected) = env::var(EXPECTED_P95_MS) {
+        let bounds = MetricsBounds::new().unwrap();
+        assert_eq!(bounds.max_p95_latency_ms.to_string(), expected);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let both = format!(r#"{{"local": {}, "ci": {}}}"#, bounds_json(100), bounds_json(5000));
+    let files = [("benchmark_bounds.json", bounds_json(700)), ("mine.json", bounds_json(200))];
+    for (name, text) in files.into_iter().chain([("both.json", both)]) {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    // A variable is set safely for another process only, so this test is the program, too.
+    let finds = |variables: &[(&str, &str)], expected: &str| {
+        let mut program = Command::new(env::current_exe().unwrap());
+        program.args(["--exact", "a_rust_program_gets_the_bounds_that_its_environment_names"]);
+        program.env_remove("BENCHMARK_BOUNDS_CONFIG").env_remove("BENCHMARK_ENVIRONMENT");
+        program.envs(variables.iter().copied()).env(EXPECTED_P95_MS, expected);
+        let output = program.current_dir(folder.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{variables:?}: {told}");
+    };
+    finds(&[], "700");
+    finds(&[("BENCHMARK_BOUNDS_CONFIG", "")], "700");
+    finds(&[("BENCHMARK_BOUNDS_CONFIG", "mine.json")], "200");
+    finds(&[("BENCHMARK_BOUNDS_CONFIG", "both.json"), ("BENCHMARK_ENVIRONMENT", "ci")], "5000");
 }

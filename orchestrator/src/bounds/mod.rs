@@ -102,6 +102,21 @@ impl MetricsBounds {
     /// The bounds of the file that `BENCHMARK_BOUNDS_CONFIG` names, else of `benchmark_bounds.json` in
     /// the working directory.
     ///
+    /// ```
+    /// use mallard::bounds::MetricsBounds;
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::env::set_current_dir(&folder)?;
+    /// # std::fs::write("benchmark_bounds.json", r#"{
+    /// #   "min_throughput_msg_per_sec": 1500.0, "max_p95_latency_ms": 1500.0, "max_error_rate": 0.01,
+    /// #   "min_success_rate": 0.99, "max_p99_latency_ms": 2500.0, "max_memory_growth_mb": 600.0,
+    /// #   "max_buffer_full_rate": 0.03, "min_messages_per_poll": 15.0 }"#)?;
+    ///
+    /// // `benchmark_bounds.json` lies in the working directory, and the environment names no other file.
+    /// let bounds = MetricsBounds::new()?;
+    /// assert_eq!(bounds.min_messages_per_poll, 15.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the file cannot be read, or is no sound bounds file.
