@@ -69,7 +69,7 @@ impl Times {
 
 /// The calendar's part of a time: `2025-11-15`.
 fn date(epoch_ms: i64) -> [u8; 10] {
-    // Beyond the years -9999 to 9999 there is no time to write; configurations do not get there.
+    // Beyond the years -9999 to 9999 there is no time to write; only steps of many days get there.
     let time = Timestamp::from_millisecond(epoch_ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let date = time.to_zoned(TimeZone::UTC).date();
     let mut text = Vec::with_capacity(10);

@@ -24,6 +24,8 @@ pub struct HealthSpec {
     pub seed: Option<u64>,
     /// The time of the first payload, in milliseconds since 1970; `None` takes the generator's default.
     pub start_ms: Option<i64>,
+    /// From one payload's time to the next one's, in microseconds.
+    pub step_us: u64,
 }
 
 /// How health payloads are written, and read.
@@ -110,18 +112,17 @@ impl HealthSpec {
             defect.map(|d| (d, *part)).ok_or_else(|| HealthError::Defect(name.clone()))
         };
         let parts = self.invalid.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        let default = Config::default();
         let config = Config {
             users: self.users,
             devices: self.devices,
             samples: self.samples,
             types: self.types.iter().map(data_type).collect::<Result<_, _>>()?,
             invalid: InvalidShares::new(parts).map_err(HealthError::Shares)?,
-            start_ms: self.start_ms.unwrap_or(default.start_ms),
+            start_ms: self.start_ms.unwrap_or(Config::default().start_ms),
+            step_us: self.step_us,
             seed: self.seed.unwrap_or(seed),
             run,
             producer,
-            ..default
         };
         config.check()?;
         Ok(config)

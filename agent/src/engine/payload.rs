@@ -325,6 +325,7 @@ mod tests {
             headers: false,
             seed: None,
             start_ms: None,
+            step_us: 1_000_000,
         };
         let spec = PayloadSpec::Health(spec);
         let mut payloads = Payloads::new(&spec, (0xbeef, InstanceId(3)), 1, false).unwrap();

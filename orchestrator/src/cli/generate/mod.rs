@@ -17,7 +17,7 @@ use mallard_health::{
     encode::{Encoder, container::Container},
 };
 use output::{Ended, Output};
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tokio::sync::watch;
 
 /// Payloads that are made between two looks at the signals.
@@ -67,7 +67,8 @@ pub struct HealthArgs {
     /// Number of devices [default: half as many as users]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..))]
     pub devices: Option<u32>,
-    /// Payloads a second, in their own times and, to a topic, in real time [default: 1, to a topic 1000]
+    /// Payloads a second, in their own times and, to a topic, in real time [default: 1 in their own
+    /// times, 1000 to a topic]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub rate: Option<u32>,
     /// How long such a rate lasts, instead of --payloads: `60s`, `5m`
@@ -168,14 +169,23 @@ impl HealthArgs {
         self.payloads.or(self.lasting.map(by_rate)).unwrap_or(0)
     }
 
-    /// Which payloads are invalid, with the share of each class.
-    fn invalid_parts(&self) -> Result<Vec<(Defect, u32)>, String> {
+    /// From one payload's own time to the next one's, wherever payloads go.
+    fn step_us(&self) -> u64 {
+        1_000_000 / u64::from(self.rate.unwrap_or(1))
+    }
+
+    /// Which payloads are invalid. What is said of a class several times is added up.
+    fn invalid_shares(&self) -> Result<InvalidShares, String> {
         // A payload that is cut off would spoil a file that is one whole.
         let possible = |defect: &Defect| {
             *defect != Defect::Undecodable || self.topic.is_some() || self.format == Format::Ndjson
         };
         let classes: Vec<_> = Defect::ALL.into_iter().filter(possible).collect();
-        let mut parts = Vec::new();
+        let mut parts: BTreeMap<Defect, u32> = BTreeMap::new();
+        let mut add = |defect, share| {
+            let part = parts.entry(defect).or_default();
+            *part = part.saturating_add(share);
+        };
         for (defect, share) in &self.invalid {
             match defect {
                 Some(defect) if !possible(defect) => {
@@ -183,11 +193,14 @@ impl HealthArgs {
                         "class `{defect}` needs `--format ndjson`: a payload that is cut off would spoil the file"
                     ));
                 }
-                Some(defect) => parts.push((*defect, *share)),
-                None => parts.extend(InvalidShares::evenly(*share, &classes)?.parts()),
+                Some(defect) => add(*defect, *share),
+                None => {
+                    let evenly = InvalidShares::evenly(*share, &classes)?;
+                    evenly.parts().for_each(|(defect, part)| add(defect, part));
+                }
             }
         }
-        Ok(parts)
+        InvalidShares::new(parts)
     }
 }
 
@@ -197,9 +210,9 @@ fn config(args: &HealthArgs) -> Result<Config, String> {
         users: args.users,
         devices: args.devices.unwrap_or_else(|| args.users.div_ceil(2)),
         samples: args.samples,
-        invalid: InvalidShares::new(args.invalid_parts()?)?,
+        invalid: args.invalid_shares()?,
         start_ms: args.start.map_or(default.start_ms, Timestamp::as_millisecond),
-        step_us: 1_000_000 / u64::from(args.rate.unwrap_or(1)),
+        step_us: args.step_us(),
         seed: args.seed,
         // Files of different seeds have no id in common; of the same seed they are the same.
         run: u32::try_from(args.seed).unwrap_or(u32::MAX),

@@ -87,16 +87,17 @@ fn scenario(args: &HealthArgs) -> Result<Value, String> {
     if count == 0 {
         return Err("there is nothing to send: give `--payloads` or `--for`".to_owned());
     }
-    let parts = args.invalid_parts()?;
-    let invalid: serde_json::Map<_, _> = parts
-        .iter()
-        .map(|(defect, part)| (defect.name().to_owned(), json!(f64::from(*part) / super::WHOLE)))
+    let invalid: serde_json::Map<_, _> = args
+        .invalid_shares()?
+        .parts()
+        .map(|(defect, part)| (defect.name().to_owned(), json!(f64::from(part) / super::WHOLE)))
         .collect();
     let mut health = json!({
         "users": args.users,
         "devices": args.devices.unwrap_or_else(|| args.users.div_ceil(2)),
         "samples": args.samples,
         "seed": args.seed,
+        "step": format!("{}us", args.step_us()),
         "format": format(args)?,
         "headers": args.headers,
         "invalid": if invalid.is_empty() { json!(0) } else { json!(invalid) },
@@ -121,4 +122,81 @@ fn scenario(args: &HealthArgs) -> Result<Value, String> {
         }},
         "expect": ["produce.error_rate == 0", format!("records.acked == {count}")],
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::generate::{GenerateArgs, Kind, config},
+        load,
+        plan::{PlanOptions, plan},
+    };
+    use mallard_health::{Config, HealthDataLoadGenerator, Payload};
+    use mallard_protocol::workload::PayloadSpec;
+
+    fn args(words: &[&str]) -> HealthArgs {
+        let words = ["mallard", "generate", "health", "--payloads", "9"].iter().chain(words);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Generate(GenerateArgs { kind: Kind::Health(args) }) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the agent is told to make of these words.
+    fn sent(words: &[&str]) -> Config {
+        let args = args(&[words, &["--topic", "t"][..]].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = folder.path().join("cluster.yaml");
+        let text = "kafka: {bootstrap: \"localhost:9092\"}\nhosts: [local: {}]\n";
+        fs::write(&cluster, text).unwrap();
+        let cluster = load::cluster_file(&cluster, &|_| None).unwrap();
+        let made = folder.path().join("made");
+        let plan = with_folder(&made, &scenario(&args).unwrap(), |file| {
+            let (scenarios, _) = load::scenario_files(&[file.to_owned()], &|_| None).unwrap();
+            plan(&scenarios, &cluster, &PlanOptions::new("r")).unwrap()
+        });
+        match &plan.unwrap().cases[0].agents[0].producers[0].payload {
+            PayloadSpec::Health(spec) => spec.config(1, 0, 1).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_class_that_is_named_beside_a_share_of_all_gets_both() {
+        let words = ["--invalid", "1%", "--invalid", "no-user-id=5%"];
+        let shares = sent(&words).invalid;
+        let part = |name: &str| {
+            let found = shares.parts().find(|(defect, _)| defect.name() == name);
+            found.map(|(_, part)| part)
+        };
+        assert_eq!((part("no-user-id"), part("no-type")), (Some(51_000), Some(1_000)));
+        assert_eq!(shares.total(), 60_000);
+        assert_eq!(shares, config(&args(&words)).unwrap().invalid, "the same as to a file");
+    }
+
+    #[test]
+    fn shares_beyond_the_whole_are_refused_before_a_run() {
+        let words = ["--topic", "t", "--invalid", "60%", "--invalid", "no-type=60%"];
+        assert!(scenario(&args(&words)).unwrap_err().contains("more than 100 %"));
+    }
+
+    #[test]
+    fn payloads_have_the_same_times_in_a_file_and_in_a_topic() {
+        let times = |config: Config| {
+            let generator = HealthDataLoadGenerator::with_config(config).unwrap();
+            let mut payload = Payload::default();
+            let time = |sequence| {
+                generator.generate_into(sequence, &mut payload);
+                payload.timestamp_ms
+            };
+            [0, 1, 2, 1_000, 1_001].map(time)
+        };
+        let rates: [&[&str]; 3] = [&[], &["--rate", "300"], &["--rate", "10000000"]];
+        for words in rates {
+            assert_eq!(times(sent(words)), times(config(&args(words)).unwrap()), "{words:?}");
+        }
+        let fast = times(sent(&["--rate", "100"]));
+        assert_eq!((fast[1] - fast[0], fast[3] - fast[0]), (10, 10_000));
+    }
 }

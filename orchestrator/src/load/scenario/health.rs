@@ -2,8 +2,11 @@
 
 use super::registry;
 use crate::load::shape::{
-    Fields, Shape, Tagged, either, flag, integer, list_of_some, quantity::share, record, scalar,
-    tagged, units::Wrong, words,
+    Fields, Shape, Tagged, either, flag, integer, list_of_some,
+    quantity::{duration, share},
+    record, scalar, tagged,
+    units::Wrong,
+    words,
 };
 use jiff::Timestamp;
 use mallard_health::{Config, DataType, Defect, InvalidShares};
@@ -69,7 +72,7 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         "Its own seed. The same seed gives the same payloads.",
         integer(0..=u64::from(u32::MAX)),
     );
-    let start = fields.optional("start", "The time of the first payload, RFC 3339.", moment());
+    let (start_ms, step_us) = times(fields);
     let spec = HealthSpec {
         users: users?,
         devices: devices?,
@@ -79,7 +82,8 @@ fn health(fields: &mut Fields<'_>) -> Option<HealthSpec> {
         format: format?,
         headers: headers?,
         seed: seed?,
-        start_ms: start?,
+        start_ms: start_ms?,
+        step_us: step_us?,
     };
     if let Err(error) = spec.config(0, 0, 0) {
         let at = fields.at();
@@ -106,6 +110,19 @@ fn form(fields: &mut Fields<'_>) -> (Option<HealthFormat>, Option<bool>) {
         false,
     );
     (format, headers)
+}
+
+/// When payloads say that they were sent.
+fn times(fields: &mut Fields<'_>) -> (Option<Option<i64>>, Option<u64>) {
+    let start = fields.optional("start", "The time of the first payload, RFC 3339.", moment());
+    let step = fields.default(
+        "step",
+        "From one payload's time to the next one's.",
+        duration().map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX)),
+        "1s",
+        Config::default().step_us,
+    );
+    (start, step)
 }
 
 fn types() -> impl Shape<Value = Vec<String>> {
