@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use mallard::{
-    archive::IntervalReader,
+    archive::{IntervalReader, RunFolder},
     run::{
         case::{Case, CaseContext},
         io::{Effect, Input},
@@ -218,13 +218,11 @@ fn reports_in_an_archive_that_a_crash_left_are_read_up_to_where_they_are_whole()
     let case = seeds::case();
     let folder = tempfile::tempdir().unwrap();
     let reports: Vec<_> = (0..6).map(|sequence| seeds::interval(&case, 0, sequence)).collect();
-    let header = format!(
-        "mallard intervals, protocol {}, build {}\n",
-        mallard_protocol::PROTOCOL_VERSION,
-        mallard_protocol::BUILD_ID
-    );
-    let bytes = [header.as_bytes(), &frames(&reports).concat()].concat();
-    let path = folder.path().join("intervals");
+    let run = RunFolder::create(folder.path(), "fuzz", Some("fuzz")).unwrap();
+    let mut log = run.case("case").unwrap().interval_log("local-1", 0).unwrap();
+    reports.iter().for_each(|report| log.append(report).unwrap());
+    let path = run.path().join("cases/case/agents/local-1/intervals");
+    let bytes = fs::read(&path).unwrap();
     let found = std::cell::Cell::new(0);
     let tried = for_a_while(&edits(), |edits| {
         let left = damaged(&bytes, &edits);

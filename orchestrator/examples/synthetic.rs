@@ -1,5 +1,5 @@
 //! Writes synthetic archives and their pages: `cargo run --example synthetic -- FOLDER [KIND…]`, with
-//! kinds `passing`, `failing`, `matrix`, `hostile`, `unfinished`, `soak` (24 h, 1,000 partitions).
+//! kinds `passing`, `failing`, `matrix`, `hostile`, `unfinished`, `soak` (24 h, 100 agents, 1,000 partitions).
 #![expect(clippy::print_stdout, reason = "a tool for designing the pages")]
 
 #[path = "../tests/support/mod.rs"]
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "matrix" => archives::matrix(&results),
             "hostile" => archives::hostile(&results),
             "unfinished" => archives::unfinished(&results),
-            "soak" => archives::soak(&results, 24, 8, 1_000),
+            "soak" => archives::soak(&results, 24, 100, 1_000),
             path => PathBuf::from(path),
         };
         let written = start.elapsed();

@@ -1,12 +1,15 @@
 //! Reports, made from archives: what is in them, that they stay the same, and that they stay small.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/merging.rs"]
+mod merging;
 mod support;
 
 use mallard::{
-    archive::RunFolder,
+    archive::{IntervalReader, RunFolder, intervals, read::RunArchive},
     report::{self, schema, templates::Templates},
 };
+use merging::Scale;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,7 +17,7 @@ use std::{
 use support::archives;
 use tempfile::TempDir;
 
-/// A page for a day and a thousand partitions stays below this.
+/// A page for a day of a hundred agents and a thousand partitions stays below this.
 const PAGE_LIMIT_BYTES: u64 = 5_000_000;
 
 fn made(make: fn(&Path) -> PathBuf) -> (TempDir, PathBuf) {
@@ -216,12 +219,38 @@ fn runs_at_once_in_one_folder_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_day_with_a_thousand_partitions_fits_a_page() {
+fn a_day_of_a_hundred_agents_with_a_thousand_partitions_fits_a_page() {
     let results = tempfile::tempdir().unwrap();
-    let run = archives::soak(results.path(), 24, 8, 1_000);
+    let run = archives::soak(results.path(), 24, 100, 1_000);
     let page = report::write(&run, &Templates::load(None).unwrap()).unwrap();
     let bytes = fs::metadata(page).unwrap().len();
     assert!(bytes < PAGE_LIMIT_BYTES, "{bytes} bytes");
+}
+
+#[test]
+fn what_made_up_agents_reported_is_merged_judged_and_all_of_it_is_read_back() {
+    let results = tempfile::tempdir().unwrap();
+    let (scale, total) = (Scale::SHORT, Scale::SHORT.total());
+    let outcome = merging::run(results.path(), scale);
+    assert_eq!((outcome.accounts.acked, outcome.accounts.received), (total, total), "{outcome}");
+    let run = RunArchive::read(&results.path().join(merging::RUN)).unwrap();
+    let case = &run.cases[0];
+    assert!(run.gaps.is_empty() && case.gaps.is_empty(), "{:?} {:?}", run.gaps, case.gaps);
+    assert_eq!(case.series.len() as u64, scale.seconds);
+    assert_eq!(case.series.iter().map(|row| row.acked).sum::<u64>(), total);
+    let mut logged = [0; 4];
+    assert_eq!(case.latencies(|line| logged[line.tag] += line.histogram.count()), None);
+    assert_eq!(logged, [total, total, total, 0]);
+    let (mut reports, mut acked) = (0, 0);
+    for (_, path) in intervals::files(&case.path).unwrap() {
+        for report in IntervalReader::open(&path).unwrap() {
+            reports += 1;
+            let parts = report.producers[0].slices.iter().flat_map(|slice| &slice.partitions);
+            acked += parts.map(|part| part.service.count()).sum::<u64>();
+        }
+    }
+    assert_eq!((reports, acked), (scale.agents * scale.seconds, total));
+    assert!(results.path().join(merging::RUN).join("report.html").is_file());
 }
 
 #[test]

@@ -172,6 +172,26 @@ impl CaseFolder {
         IntervalReader::open(&interval_path(&self.path, agent))
     }
 
+    /// Removes what agents reported if all of it takes more bytes than are to be kept, and says how many
+    /// that were. Only for a case whose results are safe: until then whoever takes it over needs them.
+    ///
+    /// # Errors
+    ///
+    /// When the reports cannot be found or removed.
+    pub fn limit_intervals(&self, keep_bytes: u64) -> Result<Option<u64>, ArchiveError> {
+        let files = intervals::files(&self.path)?;
+        let mut bytes = 0;
+        for (_, path) in &files {
+            let facts = fs::metadata(path).map_err(|source| ArchiveError::read(path, source))?;
+            bytes += facts.len();
+        }
+        if bytes <= keep_bytes {
+            return Ok(None);
+        }
+        files.iter().try_for_each(|(_, path)| file::remove(path))?;
+        Ok(Some(bytes))
+    }
+
     /// Writes `checkpoint.json`. What it holds is known to be no secret.
     ///
     /// # Errors

@@ -4,18 +4,21 @@
 //! case whose controller died reads them back and knows what that one knew. An agent lets go of an
 //! interval only after it stands here.
 //!
-//! The file is one line of text (who wrote it), then frames as they cross the channel: four bytes of
-//! length, big-endian, and the report in postcard's format. A file that was cut is good up to the cut.
+//! The file is one line of text (who wrote it), then a block for each report: four bytes of length,
+//! big-endian, and the report in postcard's format, deflated (zlib). No block needs another one, so a
+//! file that was cut is good up to the cut. In archives of runs a quarter to three fifths of the bytes
+//! are left; a window that all reports share leaves as much, and the greatest effort little less.
 
 use super::{ArchiveError, file::Appender};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
     frame::{self, MAX_FRAME_BYTES},
     interval::IntervalReport,
 };
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -24,6 +27,32 @@ pub const FILE: &str = "intervals";
 
 /// Longest first line in bytes.
 const HEADER_LIMIT: u64 = 1024;
+
+/// Bytes of a block's length.
+const PREFIX_BYTES: usize = 4;
+
+/// Longest block: what cannot be made shorter gets a few bytes longer.
+const MAX_BLOCK_BYTES: usize = MAX_FRAME_BYTES + MAX_FRAME_BYTES / 1024;
+
+/// The agents of a case that left reports, with their files, by name.
+///
+/// # Errors
+///
+/// When the case's folder cannot be listed.
+pub fn files(case: &Path) -> Result<Vec<(String, PathBuf)>, ArchiveError> {
+    let folder = case.join("agents");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ArchiveError::read(folder, source)),
+    };
+    let named = entries
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().join(FILE)));
+    let mut files: Vec<_> = named.filter(|(_, path)| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
 
 /// Writes an agent's reports.
 #[derive(Debug)]
@@ -44,20 +73,30 @@ impl IntervalLog {
         Ok(Self { file: Appender::reopen(path, whole_bytes)? })
     }
 
-    /// Appends a report.
+    /// Appends a report. When this returns, the whole of it is in the file: nothing waits for the next.
     ///
     /// # Errors
     ///
     /// When it cannot be written. What was written of it is cut off again.
     pub fn append(&mut self, report: &IntervalReport) -> Result<(), ArchiveError> {
-        let frame =
-            frame::encode(report).map_err(|error| ArchiveError::encode(self.file.path(), error))?;
-        self.file.append_bytes(&frame)
+        let block = block(report).map_err(|error| ArchiveError::encode(self.file.path(), error))?;
+        self.file.append_bytes(&block)
     }
 }
 
 fn header() -> String {
-    format!("mallard intervals, protocol {PROTOCOL_VERSION}, build {BUILD_ID}\n")
+    format!("mallard intervals, deflated, protocol {PROTOCOL_VERSION}, build {BUILD_ID}\n")
+}
+
+/// A report as it stands in the file.
+fn block(report: &IntervalReport) -> io::Result<Vec<u8>> {
+    let frame = frame::encode(report).map_err(io::Error::other)?;
+    let mut deflated = ZlibEncoder::new(vec![0; PREFIX_BYTES], Compression::fast());
+    deflated.write_all(&frame[PREFIX_BYTES..])?;
+    let mut block = deflated.finish()?;
+    let length = u32::try_from(block.len() - PREFIX_BYTES).map_err(io::Error::other)?;
+    block[..PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
+    Ok(block)
 }
 
 /// Reads an agent's reports back, in order.
@@ -126,23 +165,28 @@ impl Iterator for IntervalReader {
 
 /// The next whole report and its bytes.
 fn next(input: &mut BufReader<File>) -> Option<(IntervalReport, u64)> {
-    let mut prefix = [0; 4];
+    let mut prefix = [0; PREFIX_BYTES];
     input.read_exact(&mut prefix).ok()?;
     let length = u32::from_be_bytes(prefix);
-    if length as usize > MAX_FRAME_BYTES {
+    if length as usize > MAX_BLOCK_BYTES {
         return None;
     }
-    let mut body = Vec::new();
-    let read = input.take(u64::from(length)).read_to_end(&mut body).ok()?;
+    let mut deflated = Vec::new();
+    let read = input.take(u64::from(length)).read_to_end(&mut deflated).ok()?;
     if read != length as usize {
         return None;
     }
-    Some((frame::decode(&body).ok()?, 4 + u64::from(length)))
+    // What a damaged block would swell to is bounded, too.
+    let mut body = Vec::new();
+    let limit = MAX_FRAME_BYTES as u64;
+    ZlibDecoder::new(deflated.as_slice()).take(limit).read_to_end(&mut body).ok()?;
+    Some((frame::decode(&body).ok()?, PREFIX_BYTES as u64 + u64::from(length)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::simulate::{Fate, Shape, reports};
 
     fn report(sequence: u64) -> IntervalReport {
         IntervalReport { sequence, ..IntervalReport::default() }
@@ -161,10 +205,10 @@ mod tests {
         assert_eq!(sequences(&path), (vec![], 0));
         let mut log = IntervalLog::create(path.clone()).unwrap();
         (0..3).for_each(|at| log.append(&report(at)).unwrap());
-        let bytes = std::fs::read(&path).unwrap();
+        let bytes = fs::read(&path).unwrap();
         assert_eq!(sequences(&path), (vec![0, 1, 2], bytes.len() as u64));
         for cut in 0..bytes.len() {
-            std::fs::write(&path, &bytes[..cut]).unwrap();
+            fs::write(&path, &bytes[..cut]).unwrap();
             let (seen, whole) = sequences(&path);
             assert!(seen.len() < 3 && whole <= cut as u64, "cut at {cut}");
             let next = seen.len() as u64;
@@ -177,10 +221,26 @@ mod tests {
     }
 
     #[test]
+    fn reports_take_less_than_their_frames_and_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let plan = Shape { agents: 1, partitions: 100, ..Shape::default() }.plan();
+        let reports = reports(&plan, |_, _| Fate::default());
+        let reports: Vec<_> = reports.into_iter().map(|(_, report)| report).collect();
+        let mut log = IntervalLog::create(path.clone()).unwrap();
+        reports.iter().for_each(|report| log.append(report).unwrap());
+        let read: Vec<_> = IntervalReader::open(&path).unwrap().collect();
+        assert_eq!(read, reports);
+        let frames: usize = reports.iter().map(|report| frame::encode(report).unwrap().len()).sum();
+        let bytes = fs::metadata(&path).unwrap().len();
+        assert!(bytes < frames as u64 / 2, "{bytes} of {frames} bytes");
+    }
+
+    #[test]
     fn what_another_build_wrote_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        std::fs::write(&path, "mallard intervals, protocol 0, build other\n").unwrap();
+        fs::write(&path, "mallard intervals, protocol 0, build other\n").unwrap();
         let error = IntervalReader::open(&path).unwrap_err().to_string();
         assert!(error.contains("another build"), "{error}");
     }

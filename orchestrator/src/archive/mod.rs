@@ -19,7 +19,8 @@
 //!     checkpoint.json        what a controller that takes over has to know; gone once judged
 //!     agents/<agent>/agent.log.gz
 //!     brokers/<broker>.log.gz    of brokers in containers
-//!     agents/<agent>/intervals   every report of the agent as it came: what the rest is made of
+//!     agents/<agent>/intervals   every report of the agent, each deflated: what the rest is made of; gone
+//!                                once judged where all agents' take more than the scenario keeps
 //! ```
 //!
 //! Invariant: a file that is written at the end is written under a temporary name and renamed; a file

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::events::{RunEvent, TimedEvent};
 use jiff::Timestamp;
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{histogram::Histogram, interval::IntervalReport};
 use std::fs;
 
 fn histogram(values: &[u64]) -> Histogram {
@@ -121,4 +121,21 @@ fn a_file_that_was_cut_short_is_read_up_to_there_and_said() {
     assert!(case.latencies(|_| lines += 1).unwrap().starts_with("latency.hlog, line 11: "));
     assert_eq!(lines, 5);
     assert!(RunArchive::read(results.path()).unwrap_err().to_string().contains("holds no run"));
+}
+
+#[test]
+fn raw_intervals_go_whole_when_they_are_more_than_is_kept() {
+    let results = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(results.path(), "large", None).unwrap();
+    let case = run.case("large").unwrap();
+    let mut logs = ["local-1", "local-2"].map(|agent| case.interval_log(agent, 0).unwrap());
+    logs.iter_mut().for_each(|log| log.append(&IntervalReport::default()).unwrap());
+    let files = intervals::files(case.path()).unwrap();
+    let bytes: u64 = files.iter().map(|(_, path)| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!((files.len(), case.limit_intervals(bytes).unwrap()), (2, None));
+    assert!(files.iter().all(|(_, path)| path.is_file()));
+    assert_eq!(case.limit_intervals(bytes - 1).unwrap(), Some(bytes));
+    assert!(intervals::files(case.path()).unwrap().is_empty());
+    // A report that comes late hurts nobody.
+    logs.iter_mut().for_each(|log| log.append(&IntervalReport::default()).unwrap());
 }

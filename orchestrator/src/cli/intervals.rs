@@ -8,7 +8,7 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        intervals::{FILE, IntervalReader},
+        intervals::{self, IntervalReader},
         read,
     },
     exit_code,
@@ -20,11 +20,7 @@ use mallard_protocol::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::io::{self, Write};
 
 /// Prints intervals as they are read: a long run's do not fit into memory.
 pub(super) fn intervals(args: &IntervalsArgs) -> Outcome {
@@ -75,7 +71,7 @@ fn print(args: &IntervalsArgs, out: &mut impl Write) -> Result<(), Failure> {
         if !is_wanted(&args.cases, &case) {
             continue;
         }
-        for (agent, path) in files_of(&folder)? {
+        for (agent, path) in intervals::files(&folder)? {
             if !is_wanted(&args.agents, &agent) {
                 continue;
             }
@@ -87,7 +83,11 @@ fn print(args: &IntervalsArgs, out: &mut impl Write) -> Result<(), Failure> {
     }
     printer.flush()?;
     if files == 0 {
-        let what = format!("{} holds no intervals of such a case and agent", run.display());
+        let what = format!(
+            "{} holds no intervals of such a case and agent; where they took more than the scenario's \
+             `keep_intervals` they went once the case was judged, and its events say so",
+            run.display()
+        );
         return Err(Failure::Nothing(what));
     }
     Ok(())
@@ -96,22 +96,6 @@ fn print(args: &IntervalsArgs, out: &mut impl Write) -> Result<(), Failure> {
 fn is_wanted(patterns: &[String], name: &str) -> bool {
     let fits = |pattern: &String| glob(pattern.as_bytes(), name.as_bytes());
     patterns.is_empty() || patterns.iter().any(fits)
-}
-
-/// The agents of a case that left intervals, with their files, by name.
-fn files_of(case: &Path) -> Result<Vec<(String, PathBuf)>, ArchiveError> {
-    let folder = case.join("agents");
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(ArchiveError::read(folder, source)),
-    };
-    let named = entries
-        .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().join(FILE)));
-    let mut files: Vec<_> = named.filter(|(_, path)| path.is_file()).collect();
-    files.sort();
-    Ok(files)
 }
 
 fn added<'a>(parts: impl Iterator<Item = &'a Histogram>) -> Histogram {

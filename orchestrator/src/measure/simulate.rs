@@ -88,6 +88,7 @@ impl Shape {
             on_agent_loss: OnAgentLoss::Abort,
             deadlines: Deadlines::default(),
             lease: Duration::from_secs(30),
+            keep_intervals_bytes: u64::MAX,
             scenario_yaml: String::new(),
             cluster_yaml: String::new(),
             secrets: Vec::new(),

@@ -108,6 +108,7 @@ pub(super) fn build(
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
         lease: cluster.lease,
+        keep_intervals_bytes: scenario.keep_intervals_bytes,
         scenario_yaml: emit(&with_bounds(resolved, &bounds)),
         cluster_yaml: cluster.yaml.clone(),
         secrets,

@@ -108,6 +108,8 @@ pub struct CasePlan {
     pub deadlines: Deadlines,
     /// How long agents go on without an orchestrator.
     pub lease: Duration,
+    /// Up to how many bytes raw intervals are kept once the case is judged.
+    pub keep_intervals_bytes: u64,
     /// The scenario as resolved, for the archive: YAML, secrets removed.
     pub scenario_yaml: String,
     /// The cluster file, for the archive: YAML, secrets removed.

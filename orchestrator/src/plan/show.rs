@@ -66,8 +66,10 @@ pub struct Totals {
     pub payload_bytes: u64,
     /// Bytes on the brokers' disks: with headers and framing, times replication, before compression.
     pub broker_bytes: u64,
-    /// Bytes in the archive, by rule of thumb.
+    /// Bytes in the archive once the case is judged, by rule of thumb.
     pub archive_bytes: u64,
+    /// Bytes of raw intervals on top until then, if they take more than the scenario keeps.
+    pub passing_bytes: u64,
 }
 
 /// Adds up a case.
@@ -84,7 +86,8 @@ pub fn totals(case: &CasePlan) -> Totals {
         totals.payload_bytes += times(records, payload);
         totals.broker_bytes += times(records, sizes::mean_stored_bytes(producer)) * replicas;
     }
-    totals.archive_bytes = archive_bytes(case);
+    let archive = archive_bytes(case);
+    (totals.archive_bytes, totals.passing_bytes) = (archive.kept, archive.passing);
     totals
 }
 
@@ -112,7 +115,12 @@ fn overview(plan: &Plan) -> String {
             true => "as many as go".to_owned(),
             false => bytes_text(totals.broker_bytes),
         };
-        let (longest, archived) = (humanly(case.longest()), bytes_text(totals.archive_bytes));
+        let longest = humanly(case.longest());
+        let kept = bytes_text(totals.archive_bytes);
+        let archived = match totals.passing_bytes {
+            0 => kept,
+            passing => format!("{kept}, and {} until judged", bytes_text(passing)),
+        };
         let row = [&case.name, &longest, &count, &stored, &archived];
         table.row(row.map(String::as_str));
     }
@@ -422,9 +430,22 @@ fn sums(case: &CasePlan) -> String {
         );
         table.row(["on brokers", &brokers]);
     }
-    table.row(["archive", &format!("about {}", bytes_text(totals.archive_bytes))]);
+    table.row(["archive", &archive_text(case, totals)]);
     table.row(["expectations", &case.expectations.len().to_string()]);
     table.text()
+}
+
+/// How large the archive gets, and for how long.
+fn archive_text(case: &CasePlan, totals: Totals) -> String {
+    let kept = format!("about {}", bytes_text(totals.archive_bytes));
+    if totals.passing_bytes == 0 {
+        return kept;
+    }
+    format!(
+        "{kept}, and raw intervals of {} more until it is judged, because `keep_intervals` is {}",
+        bytes_text(totals.passing_bytes),
+        bytes_text(case.keep_intervals_bytes)
+    )
 }
 
 /// Which replicas the bytes on brokers are counted with.

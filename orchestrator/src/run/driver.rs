@@ -19,6 +19,7 @@ use crate::{
         Bridge, Link,
         container::{ContainerAgent, Yard},
     },
+    load::source::bytes_text,
     measure::MergedInterval,
     plan::{AgentPlan, CasePlan, HostPlan, KafkaPlan},
     terminal::Audience,
@@ -361,7 +362,11 @@ impl Driver<'_, '_> {
             slip: &totals.slip,
         };
         let stored = self.folder.finish(result, &judgement.partition_series, Some(totals));
+        let is_safe = stored.is_ok();
         self.noting(stored);
+        if is_safe {
+            self.limit_intervals();
+        }
         self.emit(RunEvent::CaseFinished {
             case: result.case.clone(),
             verdict: result.verdict,
@@ -371,6 +376,25 @@ impl Driver<'_, '_> {
             diagnoses: result.interpretation.diagnoses.clone(),
         });
         self.judgement = Some(judgement);
+    }
+
+    /// Raw intervals beyond what the scenario keeps go. Nobody needs them to take the case over any more.
+    fn limit_intervals(&mut self) {
+        let keep_bytes = self.case.plan.keep_intervals_bytes;
+        let (level, text) = match self.folder.limit_intervals(keep_bytes) {
+            Ok(None) => return,
+            Ok(Some(bytes)) => {
+                let (bytes, limit) = (bytes_text(bytes), bytes_text(keep_bytes));
+                let why = format!("more than `keep_intervals` ({limit})");
+                ("info", format!("raw intervals took {bytes}, {why}: they are removed"))
+            }
+            Err(cause) => {
+                let cause = crate::cli::chain(&cause);
+                ("warning", format!("raw intervals were to be removed: {cause}"))
+            }
+        };
+        let source = "mallard".to_owned();
+        self.emit(RunEvent::Note { level: level.to_owned(), source, text });
     }
 
     /// Ends an agent by force, without waiting for its host.

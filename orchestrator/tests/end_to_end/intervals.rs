@@ -1,12 +1,12 @@
 //! Raw intervals of the archive: whoever doubts a figure adds it up again.
 
-use crate::world::{assert_accounts_add_up, count, sandbox, steady};
+use crate::world::{RUN, assert_accounts_add_up, count, sandbox, steady};
 use mallard::archive::{
-    intervals::{FILE, IntervalReader},
+    intervals::{FILE, IntervalReader, files},
     read::RunArchive,
 };
 use mallard_protocol::interval::{IntervalReport, ProducerTotals};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// What the intervals of a case add up to.
 #[derive(Default)]
@@ -115,4 +115,23 @@ fn mallard_prints_intervals_as_a_table_and_as_json() {
     let nothing = sandbox.mallard(["intervals", "latest", "--agent", "nobody"]);
     nothing.assert_code(2);
     assert!(nothing.stderr.contains("no intervals of such a case and agent"), "{}", nothing.stderr);
+}
+
+#[test]
+fn raw_intervals_beyond_what_is_kept_go_once_the_case_is_judged() {
+    let sandbox = sandbox(
+        &steady("200/s", "1s", "keep_intervals: 0"),
+        "kafka: embedded\nhosts: [{local: {agents: 2}}]\n",
+    );
+    let outcome = sandbox.mallard(RUN);
+    let run = sandbox.latest_run();
+    run.assert_went_well(&outcome);
+    assert!(count(&run.only_result(), "accounts_whole/acked") > 0);
+    assert!(files(&run.cases()[0]).expect("the case's folder").is_empty());
+    let journal = fs::read_to_string(run.folder.join("events.jsonl")).expect("the journal");
+    assert!(journal.contains("more than `keep_intervals` (0 B): they are removed"), "{journal}");
+    let nothing = sandbox.mallard(["intervals", "latest"]);
+    nothing.assert_code(2);
+    assert!(nothing.stderr.contains("`keep_intervals`"), "{}", nothing.stderr);
+    sandbox.mallard(["report", "latest"]).assert_code(0);
 }

@@ -15,7 +15,7 @@ pub mod through;
 use super::{
     shape::{
         Anything, Fields, Located, Property, Shape, flag, integer, list, list_of_some, mapping,
-        name, properties, record, text, words,
+        name, properties, quantity::size, record, text, words,
     },
     yaml::Node,
 };
@@ -36,6 +36,10 @@ pub const NAME_LIMIT: usize = 64;
 
 /// Longest topic name that Kafka takes.
 pub const TOPIC_NAME_LIMIT: usize = 249;
+
+/// Up to how many bytes raw intervals are kept where a scenario does not say: a day of the shipped soak
+/// takes less, a day of a hundred agents with a thousand partitions far more.
+pub const KEEP_INTERVALS_BYTES: u64 = 4 << 30;
 
 /// A scenario, parameters substituted.
 #[derive(Clone, Debug)]
@@ -62,6 +66,8 @@ pub struct Scenario {
     pub bounds: Option<Written>,
     /// What happens when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
+    /// Up to how many bytes a case's raw intervals are kept.
+    pub keep_intervals_bytes: u64,
     /// Seed of everything random.
     pub seed: u64,
     /// Whether mistakes were noted: then something here may stand in for what was meant.
@@ -131,6 +137,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         "abort",
         OnAgentLoss::Abort,
     );
+    let keep_intervals_bytes = keep_intervals(fields);
     let doc = "Seed of everything random: sizes, keys, contents, aborts.";
     let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
     fields.later("faults", "faults on the load's timeline");
@@ -151,9 +158,21 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         across: across.unwrap_or_default(),
         bounds: bounds.flatten(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
+        keep_intervals_bytes: keep_intervals_bytes.unwrap_or(KEEP_INTERVALS_BYTES),
         seed: seed.unwrap_or_default(),
         broken: !fields.is_sound(),
     })
+}
+
+fn keep_intervals(fields: &mut Fields<'_>) -> Option<u64> {
+    fields.default(
+        "keep_intervals",
+        "Up to which size a case's raw intervals are kept once it is judged. If they take more, all of \
+         them go; `0` keeps none.",
+        size(0..=1 << 49),
+        "4GiB",
+        KEEP_INTERVALS_BYTES,
+    )
 }
 
 /// A mapping's entries, in the order of the file.

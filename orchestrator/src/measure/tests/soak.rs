@@ -4,7 +4,7 @@ use crate::measure::{
     AgentIndex, Collector, POINTS_MAX,
     simulate::{Fate, Shape, mix, reports},
 };
-use mallard_protocol::schedule::PhaseKind;
+use mallard_protocol::{interval::IntervalReport, schedule::PhaseKind};
 
 /// Ten hours of intervals by simulated time: what the collector holds afterwards is what it held after
 /// the first hour, but for the points of the partitions' series, of which there are 120 at most.
@@ -43,6 +43,71 @@ fn a_soak_holds_no_more_than_its_first_hour() {
     let measured = collector.conclude(&[]);
     assert!(measured.partition_series.len() as u64 <= POINTS_MAX * 4);
     assert_eq!(measured.judged[0].windows, hours * 60);
+}
+
+/// A million intervals, eleven days and a half.
+const INTERVALS: u64 = 1_000_000;
+
+#[test]
+fn a_million_intervals_hold_no_more_than_the_first_ten_thousand() {
+    let shape = |seconds: u64| Shape {
+        agents: 1,
+        rate_per_s: Some(4.0),
+        phases: vec![
+            ("hold", PhaseKind::Hold, seconds * 1_000_000),
+            ("drain", PhaseKind::Drain, 10_000_000),
+        ],
+        expect: vec![
+            "produce.response.p99 < 1s in every 1m",
+            "end_to_end.p99 of every partition < 1s in every 10m",
+            "produce.service.p50 slope per hour < 1ms",
+        ],
+        ..Shape::default()
+    };
+    // One record a partition in every interval, so that one interval is like another.
+    let brief = Shape { expect: Vec::new(), ..shape(2) };
+    let (agent, first) = reports(&brief.plan(), |_, _| Fate::default()).remove(0);
+    let mut collector = Collector::new(&shape(INTERVALS).plan());
+    let mut sizes = Vec::new();
+    for at in 0..INTERVALS {
+        collector.interval(agent, &later(&first, at)).unwrap();
+        if at == 10_000 || at + 1 == INTERVALS {
+            sizes.push(format!("{collector:?}").len());
+        }
+    }
+    let points = usize::try_from(POINTS_MAX).unwrap() * 5 * 200;
+    assert!(sizes[1] < sizes[0] + points + sizes[0] / 4, "{sizes:?}");
+    assert_eq!(collector.waiting(), 0);
+    let measured = collector.conclude(&[]);
+    assert_eq!(measured.accounts_whole.acked, INTERVALS * 4);
+    assert!(measured.partition_series.len() as u64 <= POINTS_MAX * 4);
+}
+
+/// The first interval as the one at this place: the same records, later and after more of them.
+fn later(first: &IntervalReport, at: u64) -> IntervalReport {
+    let mut report = first.clone();
+    let length_us = first.end_us - first.start_us;
+    report.sequence = at;
+    (report.start_us, report.end_us) = (at * length_us, (at + 1) * length_us);
+    let so_far = at + 1;
+    let totals = &mut report.producers[0].totals;
+    for sum in [&mut totals.scheduled, &mut totals.sent, &mut totals.acked] {
+        *sum *= so_far;
+    }
+    report.consumers[0].totals.received *= so_far;
+    let positions = report.consumers[0].positions.iter_mut();
+    for position in positions.chain(&mut report.end_offsets) {
+        position.offset *= so_far.cast_signed();
+    }
+    let service_us = 500 + mix(at) % 5_000;
+    let slices = report.producers[0].slices.iter_mut();
+    for part in slices.flat_map(|slice| &mut slice.partitions) {
+        part.service.clear();
+        part.service.record_n(service_us, part.acked);
+        part.response.clear();
+        part.response.record_n(service_us + 50, part.acked);
+    }
+    report
 }
 
 #[test]
