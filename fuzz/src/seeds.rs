@@ -131,6 +131,7 @@ pub fn from_agent(case: &CasePlan, agent: usize) -> Vec<FromAgent> {
         FromAgent::Answer { request, result }
     }));
     all.extend([
+        FromAgent::Client { instance, properties: vec![("linger.ms".to_owned(), "5".to_owned())] },
         FromAgent::Prepared,
         FromAgent::Assigned { instance, partitions: partitions.clone() },
         FromAgent::Probed { instance, partitions },

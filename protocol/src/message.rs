@@ -180,6 +180,14 @@ pub enum FromAgent {
         /// The answer, or why there is none.
         result: Result<Answer, AgentFailure>,
     },
+    /// A client exists.
+    Client {
+        /// Whose it is.
+        instance: InstanceId,
+        /// Its properties as librdkafka has them, those that nobody has set among them. Secrets are
+        /// masked.
+        properties: ClientProperties,
+    },
     /// All clients exist.
     Prepared,
     /// A consumer's partitions, each time they change.

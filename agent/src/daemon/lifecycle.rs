@@ -10,7 +10,7 @@ use mallard_protocol::{
     ids::{InstanceId, TopicId},
     message::{AgentFailure, AgentState, FailureKind, FromAgent, ToAgent},
     schedule::Share,
-    workload::Assignment,
+    workload::{Assignment, ClientProperties},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,8 +42,13 @@ pub(super) enum Step {
 pub(super) struct Lifecycle {
     state: AgentState,
     assignment: Option<u64>,
+    /// What the clients were made with.
+    clients: BTreeMap<InstanceId, ClientProperties>,
     prepared: bool,
     assigned: BTreeMap<InstanceId, Vec<(TopicId, i32)>>,
+    /// Topics that probes were sent to.
+    probing: BTreeSet<TopicId>,
+    /// Partitions whose probes consumers have seen.
     probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     started: Option<u64>,
     /// Number of the last order to take over shares.
@@ -58,8 +63,10 @@ impl Default for Lifecycle {
         Self {
             state: AgentState::Idle,
             assignment: None,
+            clients: BTreeMap::new(),
             prepared: false,
             assigned: BTreeMap::new(),
+            probing: BTreeSet::new(),
             probed: BTreeMap::new(),
             started: None,
             took_over: None,
@@ -85,10 +92,7 @@ impl Lifecycle {
     pub(super) fn order(&mut self, order: ToAgent) -> Step {
         match order {
             ToAgent::Prepare(assignment) => self.prepare(assignment),
-            ToAgent::Probe { topics } => match self.state {
-                AgentState::Prepared | AgentState::Running => Step::Probe(topics),
-                AgentState::Idle | AgentState::Finished => refuse("probe", "nothing is prepared"),
-            },
+            ToAgent::Probe { topics } => self.probe(topics),
             ToAgent::Start { at_clock_us } => match self.state {
                 AgentState::Prepared => {
                     self.state = AgentState::Running;
@@ -104,6 +108,18 @@ impl Lifecycle {
             },
             ToAgent::Finish { within_ms } => self.finish(Duration::from_millis(within_ms)),
             _ => Step::Say(Vec::new()),
+        }
+    }
+
+    /// A topic that was probed once is not probed again: that would leave records in it that nobody
+    /// has asked for.
+    fn probe(&mut self, mut topics: Vec<TopicId>) -> Step {
+        match self.state {
+            AgentState::Prepared | AgentState::Running => {
+                topics.retain(|topic| self.probing.insert(*topic));
+                if topics.is_empty() { Step::Say(Vec::new()) } else { Step::Probe(topics) }
+            }
+            AgentState::Idle | AgentState::Finished => refuse("probe", "nothing is prepared"),
         }
     }
 
@@ -136,6 +152,9 @@ impl Lifecycle {
     /// Takes in what the engine says, and returns whether it is news for the orchestrator.
     pub(super) fn hear(&mut self, message: &FromAgent) -> bool {
         match message {
+            FromAgent::Client { instance, properties } => {
+                self.clients.insert(*instance, properties.clone());
+            }
             FromAgent::Prepared => return !std::mem::replace(&mut self.prepared, true),
             FromAgent::Assigned { instance, partitions } => {
                 self.assigned.insert(*instance, partitions.clone());
@@ -161,7 +180,11 @@ impl Lifecycle {
 
     /// All that still holds, for an orchestrator that comes (back). `Finished` comes last.
     pub(super) fn replay(&self) -> Vec<FromAgent> {
-        let mut messages = Vec::new();
+        let clients = self.clients.iter().map(|(instance, properties)| FromAgent::Client {
+            instance: *instance,
+            properties: properties.clone(),
+        });
+        let mut messages: Vec<_> = clients.collect();
         if self.prepared {
             messages.push(FromAgent::Prepared);
         }
@@ -267,6 +290,9 @@ mod tests {
     #[test]
     fn who_comes_back_hears_what_holds_and_not_what_was() {
         let mut life = prepared();
+        let properties = vec![("linger.ms".to_owned(), "5".to_owned())];
+        let client = FromAgent::Client { instance: InstanceId(1), properties };
+        assert!(life.hear(&client));
         for message in [assigned(&[0, 1]), assigned(&[1]), probed(&[1]), probed(&[0])] {
             assert!(life.hear(&message));
         }
@@ -274,6 +300,7 @@ mod tests {
         life.hear(&FromAgent::Started { late_by_us: 40 });
         life.hear(&FromAgent::Finished { client_queue: 0 });
         let expected = [
+            client,
             FromAgent::Prepared,
             assigned(&[1]),
             probed(&[0, 1]),
@@ -290,6 +317,10 @@ mod tests {
             life.order(ToAgent::Prepare(assignment(1))),
             Step::Say(vec![FromAgent::Prepared])
         );
+        let probe = |topics: [u16; 2]| ToAgent::Probe { topics: topics.map(TopicId).to_vec() };
+        assert_eq!(life.order(probe([0, 1])), Step::Probe(vec![TopicId(0), TopicId(1)]));
+        assert_eq!(life.order(probe([0, 1])), Step::Say(vec![]));
+        assert_eq!(life.order(probe([1, 2])), Step::Probe(vec![TopicId(2)]));
         life.order(ToAgent::Start { at_clock_us: 7 });
         assert_eq!(life.order(ToAgent::Start { at_clock_us: 8 }), Step::Say(vec![]));
         assert!(matches!(life.order(ToAgent::Finish { within_ms: 9 }), Step::Finish(_)));

@@ -1,10 +1,11 @@
 //! Client properties: checked before any load, and completed with what the engine needs.
 
 use super::stats;
-use crate::librdkafka::{Config, Kind, PropertyError, contradiction, is_secret, redact};
+use crate::librdkafka::{Client, Config, Kind, PropertyError, contradiction, is_secret, redact};
 use mallard_protocol::workload::{
     Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec, StartFrom,
 };
+use std::collections::BTreeSet;
 
 /// Tries every property on its own, and then all together, without a network.
 ///
@@ -31,6 +32,70 @@ pub fn check_properties(
         let secrets = all().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_str());
         vec![(key.map_or_else(String::new, |(key, _)| key.clone()), redact(&error.reason, secrets))]
     })
+}
+
+/// What a reader asks about a producer, whether somebody has set it or not.
+const ASKED_OF_PRODUCERS: &[&str] = &[
+    "acks",
+    "batch.num.messages",
+    "batch.size",
+    "compression.codec",
+    "enable.idempotence",
+    "linger.ms",
+    "max.in.flight",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "partitioner",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "request.timeout.ms",
+    "retries",
+    "sticky.partitioning.linger.ms",
+    "transaction.timeout.ms",
+];
+
+/// The same of a consumer.
+const ASKED_OF_CONSUMERS: &[&str] = &[
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "check.crcs",
+    "enable.auto.commit",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "group.protocol",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+];
+
+/// The same of both.
+const ASKED_OF_ALL: &[&str] = &[
+    "security.protocol",
+    "socket.receive.buffer.bytes",
+    "socket.send.buffer.bytes",
+    "statistics.interval.ms",
+];
+
+/// Everything that was set, and what the client does where nothing was. Secrets are masked.
+pub(crate) fn in_effect(kind: Kind, client: &Client, set: &ClientProperties) -> ClientProperties {
+    let asked = match kind {
+        Kind::Producer => ASKED_OF_PRODUCERS,
+        Kind::Consumer => ASKED_OF_CONSUMERS,
+    };
+    let set = set.iter().map(|(key, _)| key.as_str());
+    let keys: BTreeSet<&str> = set.chain(asked.iter().chain(ASKED_OF_ALL).copied()).collect();
+    let shown = keys.into_iter().filter_map(|key| {
+        let value = client.property(key).filter(|value| !value.is_empty())?;
+        Some((key.to_owned(), if is_secret(key) { "***".to_owned() } else { value }))
+    });
+    shown.collect()
 }
 
 /// A producer's properties, in the order in which they are set.
@@ -90,6 +155,8 @@ pub(crate) fn of_consumer(assignment: &Assignment, spec: &ConsumerSpec) -> Clien
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::librdkafka::Producer;
+    use std::collections::BTreeMap;
 
     fn properties(pairs: &[(&str, &str)]) -> ClientProperties {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -102,6 +169,24 @@ mod tests {
         let refused = check_properties(&connection, Kind::Producer, &client).unwrap_err();
         let keys: Vec<_> = refused.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["sasl.pasword", "acks"]);
+    }
+
+    #[test]
+    fn what_nobody_has_set_is_told_and_secrets_are_not() {
+        let set = properties(&[
+            ("linger.ms", "7"),
+            ("compression.type", "zstd"),
+            ("sasl.password", "wonderland"),
+            ("transactional.id", "gateway-1"),
+        ]);
+        let client = Producer::new(Config::with(&set).unwrap(), "orders").unwrap();
+        let told = in_effect(Kind::Producer, client.client(), &set);
+        let told: BTreeMap<_, _> = told.into_iter().collect();
+        let of = |key: &str| told.get(key).map(String::as_str);
+        assert_eq!((of("linger.ms"), of("compression.codec")), (Some("7"), Some("zstd")));
+        // A default of topics, and what follows from something that was set.
+        assert_eq!((of("acks"), of("enable.idempotence")), (Some("-1"), Some("true")));
+        assert_eq!(of("sasl.password"), Some("***"));
     }
 
     #[test]

@@ -22,15 +22,19 @@ use super::{
 };
 use crate::{
     librdkafka::{
-        Client, Config, Consumer, PartitionList, Producer, PropertyError, Queue, TransactionError,
+        Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue,
+        TransactionError,
     },
     pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
     registry,
 };
 use mallard_protocol::{
+    ids::InstanceId,
     message::{AgentFailure, FailureKind, FromAgent},
     pipeline::RowsSpec,
-    workload::{Assignment, ConsumerSpec, Membership as Joining, ProducerSpec, StartFrom},
+    workload::{
+        Assignment, ClientProperties, ConsumerSpec, Membership as Joining, ProducerSpec, StartFrom,
+    },
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -93,11 +97,12 @@ impl Engine {
         let assignment = Arc::clone(&self.assignment);
         let spec = &assignment.producers[slot];
         let topic = topic_of(&assignment, spec)?;
-        let config = Config::with(&properties::of_producer(&assignment, spec))
-            .map_err(|error| refused(&spec.name, &error))?;
+        let properties = properties::of_producer(&assignment, spec);
+        let config = Config::with(&properties).map_err(|error| refused(&spec.name, &error))?;
         let producer =
             Producer::new(config, &topic.name).map_err(|error| refused(&spec.name, &error))?;
         let client = Arc::clone(producer.client());
+        self.tell_client(spec.instance, Kind::Producer, &client, &properties);
         let queue = Arc::new(client.main_queue());
         let flow = Arc::new(Flow::default());
         let delivering = Delivering {
@@ -139,6 +144,18 @@ impl Engine {
         }
     }
 
+    fn tell_client(
+        &self,
+        instance: InstanceId,
+        kind: Kind,
+        client: &Client,
+        set: &ClientProperties,
+    ) {
+        let properties = properties::in_effect(kind, client, set);
+        // Nobody listens any more only when the agent ends.
+        let _ = self.sink.send(FromAgent::Client { instance, properties });
+    }
+
     fn add_consumer(&mut self, slot: usize, spec: &ConsumerSpec) -> Result<(), AgentFailure> {
         let assignment = Arc::clone(&self.assignment);
         let topics = Arc::new(Topics::new(&assignment, spec));
@@ -165,8 +182,8 @@ impl Engine {
             happened: Happened::default(),
             is_closing: false,
         }));
-        let config = Config::with(&properties::of_consumer(&assignment, spec))
-            .map_err(|error| refused(&spec.name, &error))?;
+        let properties = properties::of_consumer(&assignment, spec);
+        let config = Config::with(&properties).map_err(|error| refused(&spec.name, &error))?;
         let told = Arc::clone(&membership);
         let handler =
             Box::new(move |client: &Client, happening: crate::librdkafka::Happening<'_>| {
@@ -174,6 +191,7 @@ impl Engine {
             });
         let consumer =
             Consumer::new(config, handler).map_err(|error| refused(&spec.name, &error))?;
+        self.tell_client(spec.instance, Kind::Consumer, consumer.client(), &properties);
         commits.answer_to(consumer.queue());
         if spec.from == StartFrom::RunStart {
             lock(&membership).run_start = end_offsets(consumer.client(), &topics, &spec.name)?;

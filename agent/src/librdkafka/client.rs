@@ -2,7 +2,7 @@
 
 use super::{
     Code,
-    config::{Config, Kind, PropertyError, nothing},
+    config::{Config, Kind, PropertyError, nothing, property, topic_default},
     event::Queue,
     rd, text,
 };
@@ -43,6 +43,13 @@ impl Client {
 
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
         self.handle.as_ptr()
+    }
+
+    /// A property as the client has it: what was set, what follows from that, or the default.
+    pub(crate) fn property(&self, key: &str) -> Option<String> {
+        // SAFETY: the handle is valid, and its configuration lives as long as it does.
+        let known = unsafe { property(rd::rd_kafka_conf(self.as_ptr()), key) };
+        known.or_else(|| topic_default(key))
     }
 
     /// The queue of events: delivery reports, errors, statistics, log lines.

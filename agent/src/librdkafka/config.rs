@@ -85,19 +85,8 @@ impl Config {
 
     /// A property's value as librdkafka will use it.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
-        let name = CString::new(key).ok()?;
-        let mut value = vec![0 as c_char; 4096];
-        let mut size = value.len();
-        // SAFETY: the name ends with a zero byte, and the buffer's true size is given.
-        let outcome = unsafe {
-            rd::rd_kafka_conf_get(
-                self.conf.as_ptr(),
-                name.as_ptr(),
-                value.as_mut_ptr(),
-                &raw mut size,
-            )
-        };
-        (outcome == Outcome::RD_KAFKA_CONF_OK).then(|| text(value.as_ptr()))
+        // SAFETY: the configuration is valid.
+        unsafe { property(self.conf.as_ptr(), key) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_conf_t {
@@ -129,6 +118,39 @@ impl Config {
             }
         }
     }
+}
+
+/// A property of a configuration.
+///
+/// # Safety
+///
+/// The configuration must be valid.
+pub(super) unsafe fn property(conf: *const rd::rd_kafka_conf_t, key: &str) -> Option<String> {
+    let name = CString::new(key).ok()?;
+    let mut value = vec![0 as c_char; 4096];
+    let mut size = value.len();
+    // SAFETY: the name ends with a zero byte, and the buffer's true size is given; the rest is the
+    // caller's word.
+    let outcome =
+        unsafe { rd::rd_kafka_conf_get(conf, name.as_ptr(), value.as_mut_ptr(), &raw mut size) };
+    (outcome == Outcome::RD_KAFKA_CONF_OK).then(|| text(value.as_ptr()))
+}
+
+/// The default of a property of topics.
+pub(super) fn topic_default(key: &str) -> Option<String> {
+    let name = CString::new(key).ok()?;
+    let mut value = [0 as c_char; REASON_BYTES];
+    let mut size = value.len();
+    // SAFETY: the configuration lives until it is destroyed here; the name ends with a zero byte, and the
+    // buffer's true size is given.
+    let outcome = unsafe {
+        let defaults = rd::rd_kafka_topic_conf_new();
+        let outcome =
+            rd::rd_kafka_topic_conf_get(defaults, name.as_ptr(), value.as_mut_ptr(), &raw mut size);
+        rd::rd_kafka_topic_conf_destroy(defaults);
+        outcome
+    };
+    (outcome == Outcome::RD_KAFKA_CONF_OK).then(|| text(value.as_ptr()))
 }
 
 impl Drop for Config {

@@ -427,8 +427,12 @@ pub struct CaseResult {
     pub versions: BTreeMap<String, String>,
     /// The cluster's brokers, by id.
     pub brokers: BTreeMap<String, String>,
-    /// Client properties of each workload, secrets removed.
+    /// Client properties of each workload, as scenario and cluster give them, secrets removed.
     pub client_properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// Client properties of each workload as its first client had them: what was given, what Mallard
+    /// sets, and the client's defaults of what matters; secrets removed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clients_in_effect: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether any producer runs closed loop (`rate: max`).
     pub closed_loop: bool,
     /// What the figures mean: tiers, stages, diagnoses.

@@ -82,7 +82,8 @@ impl Redactor {
         self.diagnoses(&mut result.interpretation.diagnoses);
         result.parameters.values_mut().for_each(|text| self.mend(text));
         result.brokers.values_mut().for_each(|text| self.mend(text));
-        let properties = result.client_properties.values_mut();
+        let properties =
+            result.client_properties.values_mut().chain(result.clients_in_effect.values_mut());
         properties.flat_map(|of| of.values_mut()).for_each(|text| self.mend(text));
         result
     }

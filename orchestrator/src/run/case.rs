@@ -19,7 +19,7 @@ use crate::{
     archive::model::{Cut, TimeSpent},
     calibrate::AgentLoad,
     events::RunEvent,
-    measure::Collector,
+    measure::{Collector, workload_of},
     plan::CasePlan,
     verdict::Trouble,
 };
@@ -149,6 +149,8 @@ pub struct Case {
     pub(super) handovers: Vec<Handover>,
     pub(super) next_request: u32,
     pub(super) cluster: ClusterFacts,
+    /// What each workload's clients were made with, as they tell.
+    pub(super) clients: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) start_offsets: Vec<PartitionOffset>,
@@ -202,6 +204,7 @@ impl Case {
             clocks: Clocks::default(),
             cuts: Vec::new(),
             handovers: Vec::new(),
+            clients: BTreeMap::new(),
             next_request: 1,
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),
@@ -332,6 +335,7 @@ impl Case {
             FromAgent::Hello { host, state, .. } => self.on_hello(agent, *host, state),
             FromAgent::Heartbeat => {}
             FromAgent::Answer { request, result } => self.on_answer(agent, request, result),
+            FromAgent::Client { instance, properties } => self.on_client(instance, properties),
             FromAgent::Prepared => self.agents[agent].prepared = true,
             FromAgent::Assigned { instance, partitions } => {
                 self.assigned.insert(instance, partitions.into_iter().collect());
@@ -368,6 +372,14 @@ impl Case {
         }
         if self.start_clock_us.is_some() {
             self.look_at_state(agent, state);
+        }
+    }
+
+    /// Instances of a workload differ in their names alone: what the first one tells is kept.
+    fn on_client(&mut self, instance: InstanceId, properties: ClientProperties) {
+        if let Some(name) = self.plan.instance_name(instance) {
+            let workload = workload_of(name).to_owned();
+            self.clients.entry(workload).or_insert_with(|| properties.into_iter().collect());
         }
     }
 

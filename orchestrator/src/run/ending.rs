@@ -197,6 +197,7 @@ impl Case {
             versions: self.versions(),
             brokers: brokers.map(|(id, address)| (id.to_string(), address.clone())).collect(),
             client_properties: self.client_properties(),
+            clients_in_effect: self.clients.clone(),
         }
     }
 

@@ -41,6 +41,8 @@ pub struct CaseFacts {
     pub brokers: BTreeMap<String, String>,
     /// Client properties of each workload, secrets removed.
     pub client_properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// What each workload's clients were made with, defaults among it, secrets removed.
+    pub clients_in_effect: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// Facts of an agent.

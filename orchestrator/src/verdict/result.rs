@@ -87,6 +87,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         versions: facts.versions.clone(),
         brokers: facts.brokers.clone(),
         client_properties: facts.client_properties.clone(),
+        clients_in_effect: facts.clients_in_effect.clone(),
         closed_loop: measured.roster.producers.iter().any(|p| p.schedule.has_closed_loop()),
         accounts: measured.accounts,
         accounts_whole: measured.accounts_whole,

@@ -3,6 +3,7 @@
 use crate::world::{
     PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, metric, sandbox, steady,
 };
+use serde_json::{Value, json};
 use testkit::{
     browser::{Page, View},
     java,
@@ -129,6 +130,16 @@ fn every_codec_works_and_the_page_of_all_opens_without_an_error() {
     sandbox.latest_run().assert_went_well(&outcome);
     let run = sandbox.latest_run();
     assert_eq!(run.cases().len(), 5);
+    for case in run.cases() {
+        let text = std::fs::read_to_string(case.join("result.json")).expect("a result");
+        let result: Value = serde_json::from_str(&text).expect("JSON");
+        let (given, effect) =
+            (&result["client_properties"]["shop"], &result["clients_in_effect"]["shop"]);
+        assert_eq!(given["compression.type"], effect["compression.codec"], "{effect:#}");
+        // What nobody has set is told as well.
+        assert_eq!((&effect["acks"], &effect["linger.ms"]), (&json!("-1"), &json!("5")));
+        assert_eq!(result["clients_in_effect"]["billing"]["enable.auto.offset.store"], "true");
+    }
     let mut page = Page::open(&run.path("report.html"), View::DESKTOP);
     assert!(page.errors().is_empty(), "{:?}", page.errors());
     assert!(page.requests().is_empty(), "the page is one file: {:?}", page.requests());

@@ -197,11 +197,8 @@ impl Case {
     pub fn result(&self, run: &RunFolder, expectations: Vec<ExpectationResult>) -> CaseResult {
         let failed = expectations.iter().any(|expectation| !expectation.passed);
         let metrics = self.metrics();
-        let text = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect::<BTreeMap<_, _>>()
+        let of_gateway = |properties: &[(&str, &str)]| {
+            BTreeMap::from([("gateway".to_owned(), text(properties))])
         };
         let agents = (1..=self.agents).map(|agent| AgentResult {
             name: format!("local-{agent}"),
@@ -254,15 +251,17 @@ impl Case {
                 ("2", "127.0.0.1:9093"),
                 ("3", "127.0.0.1:9094"),
             ]),
-            client_properties: BTreeMap::from([(
-                "gateway".to_owned(),
-                text(&[("acks", "all"), ("linger.ms", "10"), ("compression.type", "snappy")]),
-            )]),
+            client_properties: of_gateway(&[("acks", "all"), ("linger.ms", "10")]),
+            clients_in_effect: of_gateway(&[("acks", "-1"), ("batch.size", "1000000")]),
             topics: Vec::new(),
             closed_loop: false,
             interpretation: Interpretation::default(),
         }
     }
+}
+
+fn text(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// An interpretation with everything in it.

@@ -4,7 +4,7 @@ use super::{
     events::{self, EventView},
     figures::{self, FigureGroup, TopicRow},
     meaning::{self, MeaningView},
-    parts::{self, AccountsView, ExpectationView, HostView, LatencyRow, MetricRow},
+    parts::{self, AccountsView, ClientView, ExpectationView, HostView, LatencyRow, MetricRow},
 };
 use crate::{
     archive::{
@@ -54,7 +54,7 @@ pub(super) struct CaseView<'a> {
     agents: &'a [AgentResult],
     hosts: Vec<HostView>,
     brokers: BTreeMap<&'a str, &'a str>,
-    client_properties: Vec<(&'a str, Vec<(&'a str, &'a str)>)>,
+    client_properties: Vec<ClientView<'a>>,
     versions: BTreeMap<&'a str, &'a str>,
     scenario_yaml: Option<&'a str>,
     cluster_yaml: Option<&'a str>,
@@ -117,11 +117,7 @@ pub(super) fn view<'a>(
         agents: result.map_or(&[], |r| &r.agents),
         hosts: result.map(|r| parts::hosts(&r.agents)).unwrap_or_default(),
         brokers: map(result.map(|r| &r.brokers)),
-        client_properties: result
-            .iter()
-            .flat_map(|r| &r.client_properties)
-            .map(|(name, of)| (name.as_str(), pairs(of)))
-            .collect(),
+        client_properties: result.map(parts::clients).unwrap_or_default(),
         versions: map(result.map(|r| &r.versions)),
         scenario_yaml: case.scenario_yaml.as_deref(),
         cluster_yaml: case.cluster_yaml.as_deref(),

@@ -240,6 +240,40 @@ pub(super) struct MetricRow {
     workloads: Vec<String>,
 }
 
+/// The clients of a workload.
+#[derive(Serialize)]
+pub(super) struct ClientView<'a> {
+    workload: &'a str,
+    properties: Vec<PropertyRow<'a>>,
+}
+
+/// A property that they have.
+#[derive(Serialize)]
+struct PropertyRow<'a> {
+    key: &'a str,
+    value: &'a str,
+    /// Whether scenario or cluster say so.
+    given: bool,
+}
+
+/// What clients were made with: first what was given, then the rest.
+pub(super) fn clients(result: &CaseResult) -> Vec<ClientView<'_>> {
+    let clients = result.client_properties.iter().map(|(workload, given)| {
+        let effect = result.clients_in_effect.get(workload);
+        let rest = rows(effect.into_iter().flatten(), false);
+        let rest = rest.filter(|row| !given.contains_key(row.key));
+        ClientView { workload, properties: rows(given, true).chain(rest).collect() }
+    });
+    clients.collect()
+}
+
+fn rows<'a>(
+    of: impl IntoIterator<Item = (&'a String, &'a String)>,
+    given: bool,
+) -> impl Iterator<Item = PropertyRow<'a>> {
+    of.into_iter().map(move |(key, value)| PropertyRow { key, value, given })
+}
+
 /// Metrics by name.
 pub(super) fn metrics(
     of: &BTreeMap<String, MetricValue>,
