@@ -277,6 +277,10 @@ pub struct AgentResult {
     pub cpu_cores_mean: Option<f64>,
     /// How long after the common start it started, in microseconds.
     pub start_late_us: Option<u64>,
+    /// Half the width of what its clock may be off the controller's, in microseconds: 0 where both are one
+    /// clock, null where it was not measured.
+    #[serde(default)]
+    pub clock_error_us: Option<u64>,
     /// When it was lost, if it was, on the run's clock.
     pub lost_at_us: Option<u64>,
     /// End of the last interval that it reported, if it was lost.

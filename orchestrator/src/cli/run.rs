@@ -166,8 +166,8 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
     if let Some(case) = plan.cases.first() {
         let unusable = make_ready(case, around).await;
-        // A load that goes on is not given up for a host that does not answer: what its agents measured
-        // until then is here, and the others go on.
+        // A load that goes on is not given up for a host that does not answer: it is tried again for as
+        // long as its agents' lease.
         let goes_on = progress.iter().any(|case| matches!(case, Progress::Running(_)));
         if !unusable.is_empty() && !goes_on {
             return Ended { reasons: unusable, ..ended };

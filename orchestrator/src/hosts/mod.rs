@@ -6,6 +6,7 @@
 
 mod local;
 mod problem;
+mod readiness;
 
 pub use local::runs_folder;
 pub use problem::{Phase, Problem};
@@ -17,6 +18,7 @@ use crate::{
     plan::{AgentPlan, Deadlines, HostPlan, Plan},
 };
 use mallard_protocol::preflight::Facts;
+use readiness::{OnceReady, Readiness};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -90,6 +92,8 @@ pub struct Ready {
 #[derive(Clone)]
 pub struct Hosts {
     hosts: BTreeMap<String, Arc<dyn Host>>,
+    /// Which of them are ready, by name.
+    ready: BTreeMap<String, Arc<Readiness>>,
 }
 
 impl std::fmt::Debug for Hosts {
@@ -138,7 +142,8 @@ impl Hosts {
             };
             hosts.insert(name.to_owned(), host);
         }
-        Ok(Self { hosts })
+        let ready = hosts.keys().map(|name| (name.clone(), Arc::default())).collect();
+        Ok(Self { hosts, ready })
     }
 
     /// Makes all hosts ready at once, and tells of each one.
@@ -153,8 +158,12 @@ impl Hosts {
         let mut making = JoinSet::new();
         for (name, host) in &self.hosts {
             let (name, host, deadlines) = (name.clone(), Arc::clone(host), *deadlines);
+            let readiness = self.ready.get(&name).cloned().unwrap_or_default();
             let began = Instant::now();
-            making.spawn(async move { (name, host.prepare(&deadlines).await, began.elapsed()) });
+            making.spawn(async move {
+                let outcome = readiness.prepare(host.as_ref(), &deadlines).await;
+                (name, outcome, began.elapsed())
+            });
         }
         let (mut ready, mut problems) = (0, Vec::new());
         while let Some(made) = making.join_next().await {
@@ -187,7 +196,7 @@ impl Hosts {
         let problems = self.prepare(deadlines, &unheard).await.err().unwrap_or_default();
         let mut hosts = self.hosts.clone();
         hosts.retain(|name, _| problems.iter().all(|problem| problem.host != *name));
-        (Self { hosts }, problems)
+        (Self { hosts, ready: self.ready.clone() }, problems)
     }
 
     /// Whether all of them are this machine.
@@ -221,10 +230,20 @@ impl Hosts {
         }
     }
 
-    /// The way to an agent; `None` if its host is not among these.
+    /// The way to an agent; `None` if its host is not among these. A host that could not be made ready is
+    /// tried again before a channel is opened.
     #[must_use]
-    pub fn bridge(&self, agent: &AgentPlan, seat: Seat) -> Option<Arc<dyn Bridge>> {
-        self.hosts.get(&agent.host_name).map(|host| host.bridge(seat))
+    pub fn bridge(
+        &self,
+        agent: &AgentPlan,
+        seat: Seat,
+        deadlines: Deadlines,
+    ) -> Option<Arc<dyn Bridge>> {
+        let host = self.hosts.get(&agent.host_name)?;
+        let readiness = self.ready.get(&agent.host_name)?;
+        let way = host.bridge(seat);
+        let (host, readiness) = (Arc::clone(host), Arc::clone(readiness));
+        Some(Arc::new(OnceReady { way, host, readiness, deadlines }))
     }
 
     /// Lets go of all hosts at once.

@@ -1,8 +1,9 @@
 //! One conversation, over as many channels as it takes.
 //!
 //! Invariants: whatever comes over a channel, or does not, costs that channel at most, and another one
-//! is opened; the agent is gone only if its host says so. An agent that has never greeted is another
-//! matter: then the reason is told at once.
+//! is opened; the agent is gone only if its host says so. An agent that is to be started and does not greet
+//! is another matter: then the reason is told at once. One that an earlier controller has started may be well
+//! though nothing is heard of it yet.
 
 use super::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Inputs};
 use crate::run::io::{AgentIndex, Input};
@@ -25,6 +26,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest pause before a channel is opened again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long an agent that runs may take to greet: longer than `mallard-agent connect` waits for one.
+const GREETING: Duration = Duration::from_secs(30);
 
 /// How long a channel that broke has to say how it ended.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -52,6 +56,8 @@ pub(super) struct Conversation {
     inputs: Inputs,
     /// Sequence of the first interval not seen yet.
     resume_at: u64,
+    /// The agent was started by an earlier controller.
+    runs: bool,
     greeted: bool,
     asked_to_exit: bool,
 }
@@ -83,21 +89,22 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 impl Conversation {
-    /// A conversation that has not begun.
+    /// A conversation that has not begun. An agent that `runs` was started by an earlier controller.
     pub(super) fn new(
         agent: AgentIndex,
         resume_at: u64,
+        runs: bool,
         silence: Duration,
         inputs: Inputs,
     ) -> Self {
-        Self { agent, silence, inputs, resume_at, greeted: false, asked_to_exit: false }
+        Self { agent, silence, inputs, resume_at, runs, greeted: false, asked_to_exit: false }
     }
 
     /// Talks over one channel until it ends.
     async fn over(&mut self, bridge: &dyn Bridge, messages: &mut mpsc::Receiver<ToAgent>) -> End {
         let mut channel = match bridge.open(!self.greeted).await {
             Ok(channel) => channel,
-            Err(_) if self.greeted => return End::Broken,
+            Err(_) if self.greeted || self.runs => return End::Broken,
             Err(cause) => {
                 let host = bridge.host();
                 return End::Gone(format!("the agent could not be started on {host}: {cause}"));
@@ -122,10 +129,11 @@ impl Conversation {
             let known = farewell.gone;
             return End::Gone(known.unwrap_or_else(|| "its process is gone".to_owned()));
         }
-        if farewell.code == Some(EXIT_SILENT) && self.greeted {
+        if farewell.code == Some(EXIT_SILENT) && (self.greeted || self.runs) {
             return End::Gone("its process is there and does not answer".to_owned());
         }
-        if self.greeted {
+        // Without a code of its own what carried the channel broke, and nobody there has said anything.
+        if self.greeted || (self.runs && matches!(farewell.code, None | Some(0))) {
             return End::Broken;
         }
         let words =
@@ -143,9 +151,9 @@ impl Conversation {
         let mut heard = Instant::now();
         loop {
             // An agent that is only starting has a deadline of its own, which the case keeps.
-            let silent_at = heard + self.silence;
+            let silent_at = heard + if self.greeted { self.silence } else { GREETING };
             tokio::select! {
-                () = sleep_until(silent_at), if self.greeted => {
+                () = sleep_until(silent_at), if self.greeted || self.runs => {
                     // Who was held up itself has heard nothing for that reason.
                     if silent_at.elapsed() < HEARTBEAT { return End::Broken }
                     heard = Instant::now();

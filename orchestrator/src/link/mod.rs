@@ -33,7 +33,7 @@ pub trait Bridge: Send + Sync + 'static {
     /// agent that is gone is told by the farewell, whose code is then [`EXIT_NO_AGENT`].
     ///
     /// # Errors
-    /// Why no channel could be opened, as a text for people. Of an agent that has greeted before, this
+    /// Why no channel could be opened, as a text for people. Of an agent that is known to have run, this
     /// counts as a broken channel and is tried again.
     async fn open(&self, start: bool) -> Result<Channel, String>;
 
@@ -95,17 +95,20 @@ pub type Inputs = mpsc::UnboundedSender<Input>;
 
 impl Link {
     /// Starts an agent, or finds it running, and the conversation with it. Intervals before `resume_at`
-    /// are not asked for. A channel over which nothing came for `silence` is given up for another one.
+    /// are not asked for. One that `runs` was started by an earlier controller: that it cannot be reached at
+    /// first says nothing about it. A channel over which nothing came for `silence` is given up for another
+    /// one.
     #[must_use]
     pub fn open(
         agent: AgentIndex,
         bridge: Arc<dyn Bridge>,
         resume_at: u64,
+        runs: bool,
         silence: Duration,
         inputs: Inputs,
     ) -> Self {
         let (outbox, messages) = mpsc::channel(OUTBOX);
-        let state = Conversation::new(agent, resume_at, silence, inputs);
+        let state = Conversation::new(agent, resume_at, runs, silence, inputs);
         let task = tokio::spawn(conversation::keep(bridge, state, messages));
         Self { outbox, task }
     }

@@ -389,6 +389,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     let ready = one("ready", "Every consumer assigned and every probe seen.", default.ready);
     let silence =
         one("agent_silence", "Silence after which an agent counts as lost.", default.agent_silence);
+    let finish = one("finish", "Flushing and closing clients after the load.", default.finish);
     let collect = one("collect", "Collecting logs.", default.collect);
     let teardown = one("teardown", "Deleting topics and ending agents.", default.teardown);
     Some(Deadlines {
@@ -398,6 +399,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
         topics: topics?,
         ready: ready?,
         agent_silence: silence?,
+        finish: finish?,
         collect: collect?,
         teardown: teardown?,
     })

@@ -259,6 +259,8 @@ pub struct Deadlines {
     pub ready: Duration,
     /// Silence after which an agent counts as lost.
     pub agent_silence: Duration,
+    /// Flushing and closing clients after the load.
+    pub finish: Duration,
     /// Collecting logs.
     pub collect: Duration,
     /// Deleting topics, ending agents.
@@ -275,6 +277,7 @@ impl Default for Deadlines {
             topics: seconds(10),
             ready: seconds(30),
             agent_silence: seconds(4),
+            finish: seconds(10),
             collect: seconds(10),
             teardown: seconds(15),
         }

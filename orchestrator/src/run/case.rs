@@ -108,6 +108,14 @@ pub(super) struct Agent {
     pub(super) heir_of: Option<&'static str>,
 }
 
+impl Agent {
+    /// Whether this controller or an earlier one ever heard of it. That it never came to be has reasons of its own,
+    /// which are told.
+    pub(super) fn was_heard(&self) -> bool {
+        self.host.is_some() || self.heard_us > 0
+    }
+}
+
 /// What a question was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -134,6 +142,8 @@ pub struct Case {
     pub(super) assignments: Vec<Assignment>,
     /// How each agent's clients connect.
     pub(super) connections: Vec<ClientProperties>,
+    /// The last step on the way to containers.
+    pub(super) raising: Option<String>,
     /// Whether agents were started: without that, nobody is left to end.
     pub(super) linked: bool,
     /// When the brokers are asked again whether all of them are there, agent by agent.
@@ -145,6 +155,8 @@ pub struct Case {
     pub(super) clocks: Clocks,
     /// Stretches of the load without a channel to an agent.
     pub(super) cuts: Vec<Cut>,
+    /// It was told that the end waits for agents without a channel.
+    pub(super) waits_for_channels: bool,
     /// What became of the load of lost agents.
     pub(super) handovers: Vec<Handover>,
     pub(super) next_request: u32,
@@ -173,7 +185,7 @@ pub struct Case {
     pub(super) trustee: Option<AgentIndex>,
     pub(super) stops: u32,
     /// When the present stage was entered, on this machine's monotonic clock.
-    entered_us: u64,
+    pub(super) entered_us: u64,
     spent: TimeSpent,
     pub(super) effects: Vec<Effect>,
 }
@@ -197,12 +209,14 @@ impl Case {
             now_us,
             assignments: Vec::new(),
             connections: Vec::new(),
+            raising: None,
             linked: false,
             ask_again_us: BTreeMap::new(),
             asked: BTreeMap::new(),
             questions: BTreeMap::new(),
             clocks: Clocks::default(),
             cuts: Vec::new(),
+            waits_for_channels: false,
             handovers: Vec::new(),
             clients: BTreeMap::new(),
             next_request: 1,
@@ -270,18 +284,46 @@ impl Case {
             Input::Message { agent, message } => self.on_message(agent, *message),
             Input::AgentGone { agent, cause } => self.on_gone(agent, cause),
             Input::Channel { agent, up } => self.on_channel(agent, up),
-            Input::Step(text) => self.step(text),
+            Input::Step(text) => {
+                self.raising = Some(text.clone());
+                self.step(text);
+            }
             Input::Raised { connections } => self.on_raised(connections),
             Input::NotRaised { problems } => self.on_not_raised(&problems),
             Input::BrokerEnded { broker, cause } => self.on_broker_ended(broker, cause),
             Input::Stop { times, by } => self.on_stop(times, by),
             Input::ArchiveFailed { cause } => self.on_archive_failed(cause),
+            Input::Slept { us } => self.on_slept(us),
             Input::Tick => {}
         }
         self.look_for_the_unreachable();
         self.probe_clocks();
         self.advance();
         std::mem::take(&mut self.effects)
+    }
+
+    /// Whether the load was started, by this controller or an earlier one.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.start_clock_us.is_some()
+    }
+
+    /// Whether time in which this machine sleeps passes for the load: no agent sleeps along.
+    #[must_use]
+    pub fn goes_on_while_we_sleep(&self) -> bool {
+        let mut hosts = self.agents.iter().filter_map(|agent| agent.host.as_ref());
+        self.has_started() && hosts.all(|host| host.boot_id != self.context.boot_id)
+    }
+
+    /// Nothing could be heard or done in that time: deadlines are about the rest.
+    fn on_slept(&mut self, us: u64) {
+        self.deadline_us = self.deadline_us.saturating_add(us);
+        self.clocks.start_over(self.now_us);
+        self.emit(RunEvent::Note {
+            level: "warning".to_owned(),
+            source: "this machine".to_owned(),
+            text: format!("it slept for {} s; the load went on", us / 1_000_000),
+        });
     }
 
     /// Whether an agent has ever spoken: then it has a log.
@@ -363,12 +405,19 @@ impl Case {
             host: host.hostname.clone(),
             pid: host.pid,
         };
+        let was_waited_for = self.start_clock_us.is_some() && self.stage > Stage::Connecting;
         let known = &mut self.agents[agent];
         let first = known.host.is_none();
+        // Not a word was heard of it since an earlier controller's end.
+        let is_back = was_waited_for && !known.connected && known.gone.is_none();
         known.connected = true;
         known.host = Some(host);
         if first {
             self.emit(event);
+        }
+        if is_back {
+            self.come_back(agent);
+            self.tell_of_channel(agent, true);
         }
         if self.start_clock_us.is_some() {
             self.look_at_state(agent, state);
@@ -388,16 +437,11 @@ impl Case {
             return;
         }
         self.agents[agent].connected = up;
-        if up {
-            self.agents[agent].heard_us = self.now_us;
-            self.end_cut(agent);
-            self.repeat_orders(agent);
-        } else {
-            self.begin_cut(agent);
+        match up {
+            true => self.come_back(agent),
+            false => self.begin_cut(agent),
         }
-        if self.stage < Stage::Exiting {
-            self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
-        }
+        self.tell_of_channel(agent, up);
     }
 
     fn on_note(
@@ -473,17 +517,24 @@ impl Case {
         self.emit(RunEvent::Step { case: self.plan.name.clone(), text });
     }
 
+    /// The names of agents, for a sentence.
+    pub(super) fn names_of(&self, agents: impl IntoIterator<Item = AgentIndex>) -> String {
+        let names = agents.into_iter().map(|agent| self.plan.agents[agent].name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Agents that are not lost.
     pub(super) fn living(&self) -> Vec<AgentIndex> {
         (0..self.agents.len()).filter(|agent| self.agents[*agent].gone.is_none()).collect()
     }
 
     /// The agent that asks the broker on behalf of the case: the one that carries the embedded broker,
-    /// else the first that lives.
+    /// else the first that lives and can be told something.
     pub(super) fn admin(&self) -> Option<AgentIndex> {
         let living = self.living();
         let carrier = living.iter().copied().find(|agent| self.plan.agents[*agent].carries_broker);
-        carrier.or_else(|| living.first().copied())
+        let reachable = || living.iter().copied().find(|agent| self.agents[*agent].connected);
+        carrier.or_else(reachable).or_else(|| living.first().copied())
     }
 
     /// Books the time since the last stage was entered.

@@ -1,17 +1,94 @@
 //! Channels that break and come back while the case goes on.
 //!
 //! Invariant: whatever an agent was told over a channel that broke is told again over the next one. An
-//! agent carries out every order once, so saying it twice does no harm.
+//! agent carries out every order once, so saying it twice does no harm. An agent without a channel keeps what
+//! it measures, and comes back with it or is given up when its lease has ended: until then no end that comes
+//! by itself goes without it.
 
 use super::{
-    case::{Case, Stage},
-    ending::{FINISH_WITHIN, LOG_LIMIT_BYTES},
+    case::{Case, Stage, micros},
+    ending::LOG_LIMIT_BYTES,
     io::AgentIndex,
 };
-use crate::archive::model::Cut;
-use mallard_protocol::message::ToAgent;
+use crate::{archive::model::Cut, events::RunEvent};
+use mallard_protocol::{interval::IntervalReport, message::ToAgent};
+use std::time::Duration;
+
+/// How long an agent that is back may take from one report that it had kept to the next.
+const CATCHING_UP: Duration = Duration::from_secs(5);
 
 impl Case {
+    /// Whether the time of the present stage is up. As long as an agent without a channel may be well, it is
+    /// not, unless somebody wants an end or nothing can be kept any more.
+    pub(super) fn is_late(&mut self) -> bool {
+        if self.now_us < self.deadline_us {
+            return false;
+        }
+        let cut_off = self.cut_off();
+        if cut_off.is_empty() || self.interrupted_by.is_some() || self.archive_failed {
+            return true;
+        }
+        if !std::mem::replace(&mut self.waits_for_channels, true) {
+            let names = self.names_of(cut_off);
+            self.step(format!("waiting for {names}, out of reach, for as long as the lease"));
+        }
+        false
+    }
+
+    /// Agents that have not handed in everything, and to which there is no channel.
+    fn cut_off(&self) -> Vec<AgentIndex> {
+        let mut cut_off = self.living();
+        cut_off.retain(|agent| {
+            let known = &self.agents[*agent];
+            !known.connected && known.finished.is_none() && known.was_heard()
+        });
+        cut_off
+    }
+
+    /// An agent that was out of reach is there again. It may only now read what is left, or hear that it is to
+    /// close.
+    pub(super) fn come_back(&mut self, agent: AgentIndex) {
+        self.agents[agent].heard_us = self.now_us;
+        self.end_cut(agent);
+        self.allow(match self.stage {
+            Stage::Draining => self.drain_limit().max(CATCHING_UP),
+            Stage::Finishing => self.finish_limit(),
+            _ => CATCHING_UP,
+        });
+        self.repeat_orders(agent);
+    }
+
+    /// Gives an agent that hands in what it had kept time for the rest.
+    pub(super) fn catch_up(&mut self, agent: AgentIndex, report: &IntervalReport) {
+        let name = &self.plan.agents[agent].name;
+        let was_kept = self.cuts.iter().any(|cut| {
+            let is_its = cut.agent.as_ref().is_none_or(|of| of == name);
+            is_its && cut.until_us.is_some_and(|until_us| report.end_us <= until_us)
+        });
+        if was_kept {
+            self.allow(CATCHING_UP);
+        }
+    }
+
+    /// Lets an end that came by itself take so long from now on at least; in all no longer than a lease and what
+    /// it may take after that, however often a channel breaks.
+    fn allow(&mut self, within: Duration) {
+        let ends = (Stage::Draining..=Stage::Finishing).contains(&self.stage);
+        if ends && self.interrupted_by.is_none() {
+            let longest = self.plan.lease + self.drain_limit().max(self.finish_limit());
+            let latest_us = self.entered_us.saturating_add(micros(longest));
+            let until_us = (self.now_us + micros(within)).min(latest_us);
+            self.deadline_us = self.deadline_us.max(until_us);
+        }
+    }
+
+    /// Tells of a channel that broke or is back.
+    pub(super) fn tell_of_channel(&mut self, agent: AgentIndex, up: bool) {
+        if self.stage < Stage::Exiting {
+            self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
+        }
+    }
+
     /// Notes that an agent is on its own.
     pub(super) fn begin_cut(&mut self, agent: AgentIndex) {
         let Some(from_us) = self.run_clock_us().filter(|_| self.stage < Stage::Collecting) else {
@@ -58,8 +135,8 @@ impl Case {
                 self.send(agent, ToAgent::Probe { topics });
             }
             Stage::Finishing => {
-                let within_ms = u64::try_from(FINISH_WITHIN.as_millis()).unwrap_or(u64::MAX);
-                self.send(agent, ToAgent::Finish { within_ms });
+                let order = self.finish_order();
+                self.send(agent, order);
             }
             Stage::Collecting if !self.agents[agent].log_done => {
                 self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES as u64 });

@@ -6,13 +6,13 @@ use super::{
     io::{AgentIndex, Effect, Input, Judged},
     resume::Checkpoint,
     signals::Stops,
+    wake::Wake,
 };
 use crate::{
     archive::{
         ArchiveError, CaseFolder, IntervalLog, IntervalReader, Latencies, LogFile, RunFolder,
         head_and_tail,
     },
-    clock,
     events::RunEvent,
     hosts::{Hosts, Seat},
     link::{
@@ -59,6 +59,7 @@ pub struct Surroundings<'a> {
 struct Driver<'a, 'b> {
     around: &'a mut Surroundings<'b>,
     case: Case,
+    wake: Wake,
     folder: CaseFolder,
     bridges: Vec<Arc<dyn Bridge>>,
     /// None to an agent that an earlier controller has lost.
@@ -89,8 +90,9 @@ pub async fn run_case(
     around.run.hide(&plan.secrets);
     let folder = around.run.reopen_case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
-    let case = Case::new(plan.clone(), context.clone(), clock::monotonic_us());
-    let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
+    let wake = Wake::new();
+    let case = Case::new(plan.clone(), context.clone(), wake.now_us());
+    let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.keep_intervals(&vec![0; plan.agents.len()])?;
     driver.conclude(heard).await
 }
@@ -108,9 +110,9 @@ pub async fn resume_case(
     around.run.hide(&plan.secrets);
     let mut folder = around.run.reopen_case(&plan.name)?;
     folder.load_started(checkpoint.load_started_at);
-    let now_us = clock::monotonic_us();
-    let case = Case::resume(plan.clone(), context.clone(), now_us, checkpoint);
-    let (mut driver, heard) = Driver::new(around, case, folder, &plan, &context);
+    let wake = Wake::resume(checkpoint, &context);
+    let case = Case::resume(plan.clone(), context.clone(), wake.now_us(), checkpoint);
+    let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     let whole_bytes = driver.replay()?;
     let inherited = driver.case.note_absence();
     driver.perform(inherited);
@@ -121,7 +123,7 @@ pub async fn resume_case(
 impl<'a, 'b> Driver<'a, 'b> {
     fn new(
         around: &'a mut Surroundings<'b>,
-        case: Case,
+        (case, wake): (Case, Wake),
         folder: CaseFolder,
         plan: &CasePlan,
         context: &CaseContext,
@@ -132,6 +134,7 @@ impl<'a, 'b> Driver<'a, 'b> {
         let driver = Self {
             around,
             case,
+            wake,
             folder,
             bridges,
             links: Vec::new(),
@@ -216,7 +219,7 @@ fn bridges(
                 folder: format!("{}-{}", context.index, agent.name),
                 lease: plan.lease,
             })),
-            HostPlan::Local | HostPlan::Ssh(_) => around.hosts.bridge(agent, seat),
+            HostPlan::Local | HostPlan::Ssh(_) => around.hosts.bridge(agent, seat, plan.deadlines),
         }
     };
     plan.agents.iter().filter_map(bridge).collect()
@@ -251,12 +254,18 @@ impl Driver<'_, '_> {
     }
 
     fn feed(&mut self, input: Input) {
-        let effects = self.case.handle(clock::monotonic_us(), input);
-        self.perform(effects);
-        while let Some(input) = self.backlog.pop() {
-            let effects = self.case.handle(clock::monotonic_us(), input);
-            self.perform(effects);
+        if let Some(us) = self.wake.look(self.case.goes_on_while_we_sleep()) {
+            self.take_in(Input::Slept { us });
         }
+        self.take_in(input);
+        while let Some(input) = self.backlog.pop() {
+            self.take_in(input);
+        }
+    }
+
+    fn take_in(&mut self, input: Input) {
+        let effects = self.case.handle(self.wake.now_us(), input);
+        self.perform(effects);
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -275,7 +284,8 @@ impl Driver<'_, '_> {
                     let kept = self.intervals[agent].append(&report);
                     self.noting(kept);
                 }
-                Effect::Checkpoint(checkpoint) => {
+                Effect::Checkpoint(mut checkpoint) => {
+                    checkpoint.slept_us = Some(self.wake.slept_at_start_us());
                     let written = self.folder.checkpoint(&checkpoint);
                     self.noting(written);
                 }
@@ -309,11 +319,13 @@ impl Driver<'_, '_> {
     }
 
     fn connect(&mut self) {
+        // Agents are started before the load, and never in it.
+        let runs = self.case.has_started();
         for (agent, bridge) in self.bridges.iter().enumerate() {
             let resume_at = self.case.resume_at(agent);
             let silence = self.case.channel_silence();
             let (bridge, inputs) = (Arc::clone(bridge), self.inputs.clone());
-            let open = || Link::open(agent, bridge, resume_at, silence, inputs);
+            let open = || Link::open(agent, bridge, resume_at, runs, silence, inputs);
             self.links.push((!self.case.is_gone(agent)).then(open));
         }
     }

@@ -15,8 +15,8 @@ use crate::{
 use mallard_protocol::message::ToAgent;
 use std::{collections::BTreeMap, time::Duration};
 
-/// How long agents may take to flush and close.
-pub(super) const FINISH_WITHIN: Duration = Duration::from_secs(10);
+/// What agents that have flushed and closed may take beyond that time to hand in their last interval.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// An agent's log comes home up to this size; of a longer one, head and tail.
 pub(super) const LOG_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -48,9 +48,19 @@ impl Case {
     }
 
     pub(super) fn finish_agents(&mut self) {
-        let within_ms = micros(FINISH_WITHIN) / 1_000;
-        self.enter(Stage::Finishing, FINISH_WITHIN + Duration::from_secs(3));
-        self.send_all(&ToAgent::Finish { within_ms });
+        self.enter(Stage::Finishing, self.finish_limit());
+        let order = self.finish_order();
+        self.send_all(&order);
+    }
+
+    /// How long that may take until the last agent has said that it did.
+    pub(super) fn finish_limit(&self) -> Duration {
+        self.plan.deadlines.finish + LAST_WORDS
+    }
+
+    /// What agents are told when the load is over.
+    pub(super) fn finish_order(&self) -> ToAgent {
+        ToAgent::Finish { within_ms: micros(self.plan.deadlines.finish) / 1_000 }
     }
 
     pub(super) fn on_finished(&mut self, agent: usize, client_queue: u64) {
@@ -64,14 +74,14 @@ impl Case {
 
     pub(super) fn while_finishing(&mut self) {
         let waiting = self.living().into_iter().any(|agent| self.agents[agent].finished.is_none());
-        if waiting && self.now_us < self.deadline_us {
+        if waiting && !self.is_late() {
             return;
         }
         if waiting {
             self.troubles.push(Trouble::Deadline {
                 step: self.stage_name().to_owned(),
                 progress: format!("still waiting for {}", self.waiting_for()),
-                within_us: micros(FINISH_WITHIN),
+                within_us: micros(self.plan.deadlines.finish),
             });
         }
         self.collect();
@@ -176,6 +186,7 @@ impl Case {
         let agents = self.agents.iter().enumerate().map(|(at, agent)| AgentFacts {
             host: agent.host.clone(),
             start_late_us: agent.start_late_us,
+            clock_error_us: self.clock_error_of(at),
             client_queue: agent.finished,
             lost: agent.gone.clone(),
             handover: self.handovers.iter().find(|handover| handover.lost == at).cloned(),

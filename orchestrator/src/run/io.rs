@@ -42,6 +42,11 @@ pub enum Input {
     },
     /// Nothing but time passed.
     Tick,
+    /// This machine slept, and the time that comes with this is that much later. Agents went on.
+    Slept {
+        /// For how long, in microseconds.
+        us: u64,
+    },
     /// Somebody wants the case to end.
     Stop {
         /// How often they asked, from 1.

@@ -25,6 +25,7 @@ impl Case {
         let resume_at = report.sequence + 1;
         if report.sequence >= self.collector.resume_at(measure::AgentIndex(agent)) {
             self.take_in(agent, &report);
+            self.catch_up(agent, &report);
             self.tell_missing_groups(agent, &report);
             self.effects.push(Effect::Keep { agent, report: Box::new(report) });
         }
@@ -106,7 +107,7 @@ impl Case {
         self.phase = Some(self.phase.unwrap_or(0).max(now_in));
     }
 
-    fn drain_limit(&self) -> Duration {
+    pub(super) fn drain_limit(&self) -> Duration {
         let drains = self.plan.timeline.0.iter().filter(|phase| phase.kind == PhaseKind::Drain);
         Duration::from_micros(drains.map(|phase| phase.end_us - phase.start_us).sum())
     }
@@ -115,7 +116,7 @@ impl Case {
         if let Some(at_us) = self.run_clock_us() {
             self.tell_phases(at_us);
         }
-        let late = self.now_us >= self.deadline_us;
+        let late = self.is_late();
         let over = self.all_told() && self.drain.is_over() && self.collector.came_through();
         if over {
             self.drained_at_us = self.run_clock_us();
@@ -165,13 +166,14 @@ impl Case {
 
     pub(super) fn while_reading_end_offsets(&mut self) {
         let waiting = self.is_asking(|asked| asked == Asked::EndOffsets);
-        if !waiting || self.now_us >= self.deadline_us {
+        if !waiting || self.is_late() {
             self.finish_agents();
         }
     }
 
     /// Gives up agents to which no channel could be opened for as long as they go on alone: by then they
-    /// have ended their load. Until then a broken channel is no loss; and an agent whose host says that it
+    /// have ended their load. One that was never heard is not theirs to miss. Until then a broken channel is no
+    /// loss; and an agent whose host says that it
     /// is gone, or does not answer, is told by its link.
     pub(super) fn look_for_the_unreachable(&mut self) {
         if self.stage <= Stage::Connecting || self.stage >= Stage::Exiting {
@@ -181,7 +183,7 @@ impl Case {
         for agent in self.living() {
             let known = &self.agents[agent];
             let silent_us = self.now_us.saturating_sub(known.heard_us);
-            if !known.connected && silent_us > limit {
+            if !known.connected && known.was_heard() && silent_us > limit {
                 let seconds = silent_us as f64 / 1e6;
                 self.agents[agent].unreachable = true;
                 self.on_gone(agent, format!("no channel to it for {seconds:.1} s"));

@@ -16,6 +16,8 @@ pub mod resume;
 mod setup;
 pub mod signals;
 mod tidy;
+mod waiting;
+mod wake;
 
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,8 @@ pub struct Checkpoint {
     pub load_started_at: Timestamp,
     /// The common start on the monotonic clock of the controller's machine, in microseconds.
     pub start_clock_us: u64,
+    /// How long that machine had slept then, in microseconds, since it booted.
+    pub slept_us: Option<i64>,
     /// That machine's boot: after another one its monotonic clock says nothing.
     pub boot_id: String,
     /// Where brokers that the run itself started listen, for each agent: an embedded one, or those in
@@ -77,6 +79,8 @@ impl Case {
             started_at: self.started_at.clone(),
             load_started_at: self.load_started(),
             start_clock_us: self.start_clock_us.unwrap_or(self.now_us),
+            // Whoever writes it down knows.
+            slept_us: None,
             boot_id: self.context.boot_id.clone(),
             own_brokers: bootstraps.filter(|_| is_own).map(|(_, value)| value.clone()).collect(),
             cluster: self.cluster.clone(),
@@ -101,6 +105,7 @@ impl Case {
             topic.partitions = *partitions;
         }
         let start_clock_us = start_clock_us(checkpoint, &context, now_us);
+        let by_our_clock = checkpoint.boot_id == context.boot_id;
         let mut case = Self::new(plan, context, now_us);
         // Containers run, or their agents are lost: none is started in the middle of a load.
         case.stage = Stage::Connecting;
@@ -116,7 +121,7 @@ impl Case {
         case.load_started_at = Some(checkpoint.load_started_at);
         case.start_clock_us = Some(start_clock_us);
         case.cluster = checkpoint.cluster.clone();
-        case.clocks = Clocks::resume(&checkpoint.clocks);
+        case.clocks = Clocks::resume(&checkpoint.clocks, by_our_clock);
         case.topics_made = true;
         case.start_offsets.clone_from(&checkpoint.start_offsets);
         // Where they ran, for those that are never heard again.
@@ -134,8 +139,14 @@ impl Case {
     /// [`Case::replay`].
     pub fn note_absence(&mut self) -> Vec<Effect> {
         self.inherit_handovers();
-        let agents = (0..self.agents.len()).map(measure::AgentIndex);
-        let known_us = agents.map(|agent| self.collector.progress_us(agent)).max().unwrap_or(0);
+        let start_us = self.start_clock_us.unwrap_or(0);
+        let mut known_us = 0;
+        for agent in 0..self.agents.len() {
+            let told_us = self.collector.progress_us(measure::AgentIndex(agent));
+            // As far as anybody knows, its lease runs from then on.
+            self.agents[agent].heard_us = start_us + told_us;
+            known_us = known_us.max(told_us);
+        }
         let until_us = self.run_clock_us().unwrap_or(known_us).max(known_us);
         self.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
         std::mem::take(&mut self.effects)
@@ -159,8 +170,8 @@ impl Case {
         self.collector.resume_at(measure::AgentIndex(agent))
     }
 
-    /// Waits for the agents of a load that runs. One that does not answer in time is lost; the others
-    /// are not.
+    /// Waits for the agents of a load that runs. One that does not answer in time may be well: its lease
+    /// decides, as after any cut.
     pub(super) fn while_reconnecting(&mut self) {
         let mut missing = self.living();
         missing.retain(|agent| !self.agents[*agent].connected);
@@ -170,9 +181,12 @@ impl Case {
         let gone_by = Duration::from_micros(self.run_clock_us().unwrap_or(0));
         let rest = self.plan.longest().saturating_sub(gone_by);
         self.enter(Stage::Running, rest + Duration::from_secs(60));
+        let absence = self.cuts.iter().rev().find(|cut| cut.agent.is_none());
+        let from_us = absence.and_then(|cut| cut.until_us).unwrap_or(0);
         for agent in missing {
-            let seconds = self.plan.deadlines.connect.as_secs();
-            self.on_gone(agent, format!("it did not answer within {seconds} s"));
+            let name = self.plan.agents[agent].name.clone();
+            self.cuts.push(Cut { agent: Some(name), from_us, until_us: None });
+            self.tell_of_channel(agent, false);
         }
         if let Some(admin) = self.admin() {
             self.entrust(admin);

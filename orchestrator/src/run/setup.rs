@@ -92,7 +92,7 @@ impl Case {
     }
 
     /// Brokers in containers are still starting.
-    fn reach_within(&self) -> Duration {
+    pub(super) fn reach_within(&self) -> Duration {
         match self.plan.kafka {
             KafkaPlan::Containers(_) => self.plan.deadlines.containers,
             _ => self.plan.deadlines.topics,
@@ -301,6 +301,13 @@ impl Case {
         settled.map_or(at_us, |offset| at_us.saturating_add_signed(offset.ahead_us))
     }
 
+    /// How wrong what is known of an agent's clock against this machine's may be; `None` if it is not
+    /// known.
+    pub(super) fn clock_error_of(&self, agent: AgentIndex) -> Option<u64> {
+        let clock = &self.agents[agent].host.as_ref()?.boot_id;
+        if *clock == self.context.boot_id { Some(0) } else { self.clocks.error_of(clock) }
+    }
+
     /// How wrong the difference of two agents' run clocks may be; `None` if it is not known.
     pub(super) fn clock_error_us(&self) -> Option<u64> {
         let hosts = self.agents.iter().filter_map(|agent| agent.host.as_ref());
@@ -430,13 +437,13 @@ impl Case {
         untold.into_iter().collect()
     }
 
-    fn unassigned(&self) -> Vec<(String, TopicId, i32)> {
+    pub(super) fn unassigned(&self) -> Vec<(String, TopicId, i32)> {
         self.untold(&self.assigned, |_, _| true)
     }
 
     /// Members that have no partition yet although there are enough for all. Until each one has its
     /// share the group is about to rebalance, and the load must not start into that.
-    fn idle_members(&self) -> Vec<&ConsumerSpec> {
+    pub(super) fn idle_members(&self) -> Vec<&ConsumerSpec> {
         let has_none = |consumer: &&ConsumerSpec| {
             self.assigned.get(&consumer.instance).is_none_or(BTreeSet::is_empty)
         };
@@ -448,7 +455,7 @@ impl Case {
         self.consumers().filter(has_none).filter(has_room).collect()
     }
 
-    fn unprobed(&self) -> Vec<(String, TopicId, i32)> {
+    pub(super) fn unprobed(&self) -> Vec<(String, TopicId, i32)> {
         let probed = self.probed_topics();
         // A consumer that starts at the oldest record of a topic that is not ours would have to read
         // all of it before it saw a probe.
@@ -467,83 +474,6 @@ impl Case {
             .flat_map(|c| c.topics.iter().copied())
             .filter(|t| written.contains(t))
             .collect()
-    }
-
-    /// What the present stage waits for, in words.
-    pub(super) fn waiting_for(&self) -> String {
-        let names = |missing: Vec<&str>| missing.join(", ");
-        let agents = |still: &dyn Fn(usize) -> bool| {
-            let missing = (0..self.agents.len()).filter(|agent| still(*agent));
-            names(missing.map(|agent| self.plan.agents[agent].name.as_str()).collect())
-        };
-        let partitions = |missing: Vec<(String, TopicId, i32)>| {
-            let few = missing.iter().take(5).map(|(consumer, topic, partition)| {
-                format!("{}/{partition} at {consumer}", self.plan.topics[topic.index()].alias)
-            });
-            let more = missing.len().saturating_sub(5);
-            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("{}{tail}", few.collect::<Vec<_>>().join(", "))
-        };
-        match self.stage {
-            Stage::Raising => "the containers to start".to_owned(),
-            Stage::Connecting => {
-                format!("a hello from {}", agents(&|a| self.agents[a].host.is_none()))
-            }
-            Stage::StartingBroker => "the embedded broker to start".to_owned(),
-            Stage::Reaching => "the brokers to answer".to_owned(),
-            Stage::Topics => "the topics to be ready".to_owned(),
-            Stage::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
-            Stage::Joining => match self.unassigned() {
-                missing if missing.is_empty() => {
-                    let idle = self.idle_members().into_iter().map(|c| c.name.as_str());
-                    format!("a first partition for {}", names(idle.collect()))
-                }
-                missing => format!("an assignment of {}", partitions(missing)),
-            },
-            Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
-            Stage::StartOffsets | Stage::EndOffsets => {
-                "end offsets from the broker, and the clocks of other hosts".to_owned()
-            }
-            Stage::Finishing => format!(
-                "{} to flush and close",
-                agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())
-            ),
-            _ => format!("{} to end", self.stage_name()),
-        }
-    }
-
-    /// The present stage, in words.
-    pub(super) fn stage_name(&self) -> &'static str {
-        match self.stage {
-            Stage::Raising => "starting containers",
-            Stage::Connecting => "starting agents",
-            Stage::StartingBroker => "starting the embedded broker",
-            Stage::Reaching => "reaching the brokers",
-            Stage::Topics => "setting up topics",
-            Stage::Preparing => "creating clients",
-            Stage::Joining => "waiting for consumers to be assigned",
-            Stage::Probing => "sending probes through every partition",
-            Stage::StartOffsets => "reading end offsets before the load",
-            Stage::Running => "the load",
-            Stage::Draining => "the drain",
-            Stage::EndOffsets => "reading end offsets after the load",
-            Stage::Finishing => "flushing and closing clients",
-            Stage::Collecting => "collecting logs",
-            Stage::Deleting => "deleting topics",
-            Stage::Exiting | Stage::Done => "ending agents",
-        }
-    }
-
-    /// How long the present stage may take, in microseconds.
-    fn stage_limit_us(&self) -> u64 {
-        let limits = self.plan.deadlines;
-        micros(match self.stage {
-            Stage::Raising => limits.containers,
-            Stage::Connecting => limits.connect,
-            Stage::Reaching => self.reach_within(),
-            Stage::StartingBroker | Stage::Topics => limits.topics,
-            _ => limits.ready,
-        })
     }
 }
 

@@ -21,6 +21,8 @@ use mallard_protocol::{
     },
 };
 
+mod reach;
+
 const SECOND: u64 = 1_000_000;
 
 /// A case with agents that answer at once, and a clock that a test moves.
@@ -34,6 +36,8 @@ struct World {
     finishing: Vec<usize>,
     /// Agents that do not send their log.
     keeps_log: Vec<usize>,
+    /// Agents that do not tell their clock.
+    keeps_clock: Vec<usize>,
     /// How `DescribeCluster` is answered.
     cluster: Result<ClusterFacts, AgentFailure>,
     plan: CasePlan,
@@ -59,6 +63,7 @@ impl World {
             silent: Vec::new(),
             finishing: Vec::new(),
             keeps_log: Vec::new(),
+            keeps_clock: Vec::new(),
             cluster,
             plan,
         };
@@ -101,6 +106,10 @@ impl World {
                     Question::CreateTopics { .. } => Ok(Answer::Topics(Vec::new())),
                     Question::EndOffsets { .. } => Ok(Answer::EndOffsets(Vec::new())),
                     Question::Delete { .. } => Ok(Answer::Deleted(Vec::new())),
+                    Question::Clock if self.keeps_clock.contains(&agent) => return,
+                    Question::Clock => {
+                        Ok(Answer::Clock { received_us: self.now_us, sent_us: self.now_us })
+                    }
                     other => panic!("nobody asks {other:?} here"),
                 };
                 self.say(agent, FromAgent::Answer { request, result });
@@ -153,13 +162,44 @@ impl World {
     }
 
     fn hello(&mut self, agent: usize) {
-        let host = HostFacts { boot_id: "this boot".into(), pid: 100, ..HostFacts::default() };
+        self.hello_from(agent, "this boot", AgentState::Idle);
+    }
+
+    /// A hello of an agent in some state, by the clock of some boot.
+    fn hello_from(&mut self, agent: usize, boot: &str, state: AgentState) {
+        let host = HostFacts { boot_id: boot.into(), pid: 100, ..HostFacts::default() };
         let (protocol_version, build_id) = (1, String::new());
-        let state = AgentState::Idle;
         self.say(
             agent,
             FromAgent::Hello { protocol_version, build_id, host: Box::new(host), state },
         );
+    }
+
+    /// Another controller takes the case over after so long, by what the first one had written down.
+    fn take_over(&mut self, after_us: u64) {
+        let written = self.seen.iter().rev().find_map(|effect| match effect {
+            Effect::Checkpoint(checkpoint) => Some(checkpoint.clone()),
+            _ => None,
+        });
+        let kept = self.seen.iter().filter_map(|effect| match effect {
+            Effect::Keep { agent, report } => Some((*agent, report.clone())),
+            _ => None,
+        });
+        let kept: Vec<_> = kept.collect();
+        self.now_us += after_us;
+        let context = self.case.context.clone();
+        self.case = Case::resume(self.plan.clone(), context, self.now_us, &written.unwrap());
+        for (agent, report) in kept {
+            let _ = self.case.replay(agent, &report);
+        }
+        let inherited = self.case.note_absence();
+        let begun = self.case.begin();
+        self.take(inherited);
+        self.take(begun);
+    }
+
+    fn is_judged(&self) -> bool {
+        self.place(|effect| matches!(effect, Effect::Judged(_))).is_some()
     }
 
     fn start(&mut self) {
@@ -530,8 +570,11 @@ fn containers_that_do_not_start_end_the_case_with_every_problem() {
     let mut world = World::new(in_containers);
     let problems =
         vec!["container-1: no C library".to_owned(), "container-2: no network".to_owned()];
+    // Agents that never came to be are not missed, however long this machine runs.
+    world.now_us = 3_600 * SECOND;
     world.feed(Input::NotRaised { problems });
     assert!(world.case.is_done(), "there is nobody to wait for");
+    assert!(!world.reason_codes().contains(&"agent_lost".to_owned()));
     let text = format!("{:?}", world.judged().judgement.result.reasons);
     assert!(text.contains("no C library") && text.contains("no network"), "{text}");
     assert!(world.place(|effect| matches!(effect, Effect::Connect)).is_none());

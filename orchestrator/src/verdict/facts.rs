@@ -52,6 +52,9 @@ pub struct AgentFacts {
     pub host: Option<HostFacts>,
     /// How long after the common start it started, in microseconds.
     pub start_late_us: Option<u64>,
+    /// How wrong what is known of its clock against the controller's may be, half the width, in
+    /// microseconds. Zero where both are one clock; `None` where it was not measured.
+    pub clock_error_us: Option<u64>,
     /// Records that its clients held, by librdkafka's own count, when all was flushed.
     pub client_queue: Option<u64>,
     /// Why it was lost, if it was.

@@ -270,6 +270,7 @@ fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentR
                 cpu_cores_mean: used
                     .and_then(crate::measure::resources::ResourceTally::cpu_cores_mean),
                 start_late_us: known.start_late_us,
+                clock_error_us: known.clock_error_us,
                 lost_at_us: *lost_at_us,
                 last_report_us: lost_at_us.map(|_| *progress_us),
                 taken_over_at_us: taken_over_at_us(known),

@@ -1,14 +1,20 @@
 //! What happens to hosts, wires and the controller in real life, done on purpose; then the archive is read.
 
-use crate::world::{self, PATIENCE, RUN};
+use crate::world::{self, NO_KAFKA, PATIENCE, RUN};
 use serde_json::Value;
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 use testkit::{
     lab::Lab,
     mallard::{Run, Sandbox, codes},
     process::{self, Running, Signal},
     wait,
 };
+
+/// Within which a connection that says nothing any more is to be noticed, and what a test takes to see that.
+const NOTICED: Duration = Duration::from_secs(10 + 1);
 
 /// A run on all hosts of the lab, some intervals into its load.
 fn begun(sandbox: &Sandbox) -> (Running, Run) {
@@ -67,6 +73,7 @@ fn when_the_wire_to_a_host_is_cut_load_goes_on_and_the_archive_is_whole() {
     println!(
         "cut: noticed after {noticed:.1?}, connection given up after {given_up:.1?}, back after {back:.1?}"
     );
+    assert!(noticed < NOTICED, "noticed after {noticed:.1?}");
     let outcome = running.wait(PATIENCE);
     run.assert_went_well(&outcome);
     let result = run.only_result();
@@ -78,6 +85,34 @@ fn when_the_wire_to_a_host_is_cut_load_goes_on_and_the_archive_is_whole() {
     assert!(cuts[0]["until_us"].as_u64() > cuts[0]["from_us"].as_u64(), "{cuts:#?}");
     let page = fs::read_to_string(run.path("report.html")).unwrap();
     assert!(page.contains("the channel broke; the load goes on"), "the page says so");
+    world::assert_nothing_left(&lab, &sandbox);
+}
+
+#[test]
+fn a_host_that_is_cut_off_when_a_run_is_taken_over_comes_back_with_all_that_it_measured() {
+    testkit::require!(netns, sshd, kafka);
+    let lab = Lab::start(2);
+    let kafka = lab.kafka(1);
+    let hosts = "  - ssh: {name: 'load-[1-2]'}\nlease: 90s\ndeadlines: {connect: 4s}";
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
+    sandbox.file("s.yaml", world::steady("30s", ""));
+    let (running, run) = begun(&sandbox);
+    lab.host(2).cut();
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+    let mut resumed = sandbox.spawn(["resume", "latest"]);
+    resumed.wait_for_output("taken over", PATIENCE);
+    resumed.wait_for_output("channel to load-2 is broken", PATIENCE);
+    lab.host(2).heal();
+    resumed.wait_for_output("channel to load-2 is back", PATIENCE);
+    let outcome = resumed.wait(PATIENCE);
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
+    world::assert_complete(&result, 31 * 200);
+    run.assert_no_hole();
+    let cuts = result["cuts"].as_array().unwrap();
+    let its = cuts.iter().find(|cut| cut["agent"] == "load-2").unwrap();
+    assert!(its["until_us"].as_u64() > its["from_us"].as_u64(), "{cuts:#?}");
     world::assert_nothing_left(&lab, &sandbox);
 }
 
@@ -96,6 +131,7 @@ fn without_power(more: &str) -> Value {
     running.wait_for_output("agent load-3 is lost", PATIENCE);
     let lost = off.elapsed();
     println!("power off: noticed after {noticed:.1?}, given up after {lost:.1?}");
+    assert!(noticed < NOTICED, "noticed after {noticed:.1?}");
     let outcome = running.wait(PATIENCE);
     let result = run.only_result();
     world::assert_balanced(&result);
@@ -156,12 +192,66 @@ fn what_a_dead_run_has_left_on_hosts_and_brokers_is_removed_and_a_living_one_is_
         let shown = clean("--dry-run").expect_code(0);
         shown.stdout.contains("is dead").then_some(shown)
     });
-    for what in ["over ssh      agent's folder  load-1", "the brokers   topic           orders-"] {
+    let folder = "over ssh      agent's folder  load-1";
+    for what in [folder, "the brokers   topic           orders-"] {
         assert!(shown.stdout.contains(what), "no {what:?}: {shown}");
     }
+    // What was measured since then lies there: one should know before it goes.
+    let noted = format!("{folder}  (with measurements that nobody collected: `mallard resume");
+    assert!(shown.stdout.contains(&noted), "{shown}");
     let removed = clean("--yes").expect_code(0);
     assert!(removed.stdout.contains("removed 3 of 3"), "{removed}");
     let nothing = clean("--dry-run").expect_code(0);
     assert!(nothing.stdout.contains("nothing is left of any run"), "{nothing}");
+    world::assert_nothing_left(&lab, &sandbox);
+}
+
+#[test]
+fn what_somebody_elses_run_has_left_on_a_host_stays_unless_it_is_named() {
+    testkit::require!(netns, sshd);
+    let lab = Lab::start(1);
+    // No brokers, which would be looked at, too.
+    let sandbox = world::sandbox(&lab, NO_KAFKA, "  - ssh: {name: load-1}");
+    let cluster = fs::read_to_string(sandbox.path("c.yaml")).unwrap();
+    let (_, rest) = cluster.split_once('\n').unwrap();
+    sandbox.file("c.yaml", format!("kafka: embedded\n{rest}"));
+    let theirs = "20250101-000000-theirs-0000";
+    let spool = format!("~/.cache/mallard/runs/{theirs}/0-load-1/spool");
+    let host = lab.host(1);
+    host.run(&format!("mkdir -p {spool} && echo measured > {spool}/1")).assert_code(0);
+
+    let kept = sandbox.mallard(["clean", "c.yaml", "--yes"]).expect_code(0);
+    assert!(kept.stdout.contains(&format!("{theirs} stays: ")), "{kept}");
+    assert!(kept.stdout.contains("(with measurements that nobody collected)"), "{kept}");
+    host.run(&format!("test -f {spool}/1")).assert_code(0);
+
+    let named = sandbox.mallard(["clean", "c.yaml", "--run", theirs, "--yes"]).expect_code(0);
+    assert!(named.stdout.contains("removed 1 of 1"), "{named}");
+    world::assert_nothing_left(&lab, &sandbox);
+}
+
+#[test]
+fn a_dozen_agents_on_a_host_are_ended_by_force_within_what_its_sshd_allows() {
+    testkit::require!(netns, sshd, kafka);
+    let lab = Lab::start(1);
+    let kafka = lab.kafka(1);
+    let hosts = "  - ssh: {name: load-1, agents: 12}\n\
+                 deadlines: {connect: 60s, topics: 60s, ready: 60s, agent_silence: 20s}";
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
+    let scenario = world::steady("60s", "");
+    sandbox.file("s.yaml", scenario.replace("orders, instances: 3", "orders, instances: 12"));
+    let (mut running, run) = begun(&sandbox);
+    running.signal(Signal::INT);
+    running.wait_for_output("Ctrl-C", PATIENCE);
+    running.signal(Signal::INT);
+    let outcome = running.wait(PATIENCE);
+    outcome.assert_code(130);
+    // Whoever ends a run by force does not wait for a broker that is slow to delete.
+    let left = world::events(&run, "left_behind");
+    let of_hosts =
+        |event: &Value| event["what"].as_str().is_none_or(|what| !what.contains("topic"));
+    assert!(!left.iter().any(of_hosts), "{outcome}");
+    let log = lab.host(1).sshd_log();
+    assert!(!log.contains("no more sessions"), "{log}");
     world::assert_nothing_left(&lab, &sandbox);
 }

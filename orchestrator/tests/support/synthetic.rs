@@ -219,6 +219,7 @@ impl Case {
             busiest_thread_cpu_max: Some(0.31),
             cpu_cores_mean: Some(0.42),
             start_late_us: Some(38),
+            clock_error_us: Some(0),
             lost_at_us: None,
             last_report_us: None,
             taken_over_at_us: None,

@@ -4,7 +4,14 @@ use super::*;
 use crate::link::{Farewell, Link};
 use mallard_protocol::message::{AgentState, HostFacts};
 use proptest::prelude::*;
-use std::{io, sync::Mutex, time::Duration};
+use std::{
+    io,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 use tokio::io::DuplexStream;
 
 /// Silence after which a channel is given up in these tests.
@@ -58,7 +65,7 @@ fn after_hello(bytes: &[u8]) -> Vec<Input> {
         let (opened, mut agents) = mpsc::unbounded_channel();
         let (inputs, mut told) = mpsc::unbounded_channel();
         let host = Arc::new(Host(Mutex::new(opened)));
-        let link = Link::open(0, host, 0, SILENCE, inputs);
+        let link = Link::open(0, host, 0, false, SILENCE, inputs);
         let mut first = agents.recv().await.unwrap();
         first.write_all(&hello()).await.unwrap();
         // A link that has given up the channel does not take the rest.
@@ -82,6 +89,72 @@ fn is_a_cut_and_no_loss(told: &[Input]) -> bool {
     let cut = told.iter().any(|input| matches!(input, Input::Channel { up: false, .. }));
     let back = matches!(told.last(), Some(Input::Channel { up: true, .. }));
     cut && back && !told.iter().any(|input| matches!(input, Input::AgentGone { .. }))
+}
+
+/// A host that refuses so many channels before it opens one.
+struct Reluctant(Host, AtomicU32);
+
+#[async_trait::async_trait]
+impl Bridge for Reluctant {
+    async fn open(&self, start: bool) -> Result<Channel, String> {
+        let refusals = self.1.load(Ordering::Relaxed);
+        if refusals > 0 {
+            self.1.store(refusals - 1, Ordering::Relaxed);
+            return Err("no route to host".to_owned());
+        }
+        self.0.open(start).await
+    }
+
+    fn host(&self) -> &str {
+        "a test"
+    }
+
+    async fn kill(&self, _pid: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn bury(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// What a link tells of an agent whose host refuses three channels, until it has greeted or is gone.
+fn of_a_reluctant_host(runs: bool) -> Vec<Input> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (opened, mut agents) = mpsc::unbounded_channel();
+        let (inputs, mut told) = mpsc::unbounded_channel();
+        let host = Arc::new(Reluctant(Host(Mutex::new(opened)), AtomicU32::new(3)));
+        let link = Link::open(0, host, 0, runs, SILENCE, inputs);
+        let mut seen = Vec::new();
+        let mut channels = Vec::new();
+        loop {
+            tokio::select! {
+                Some(mut channel) = agents.recv() => {
+                    channel.write_all(&hello()).await.unwrap();
+                    channels.push(channel);
+                }
+                Some(input) = told.recv() => {
+                    let is_cut = matches!(input, Input::Channel { up: false, .. });
+                    seen.push(input);
+                    if !is_cut {
+                        break;
+                    }
+                }
+            }
+        }
+        drop((link, channels));
+        seen
+    })
+}
+
+#[test]
+fn an_agent_that_runs_is_tried_again_where_one_that_is_to_start_is_gone() {
+    let told = of_a_reluctant_host(true);
+    assert!(matches!(told.last(), Some(Input::Message { .. })), "{told:?}");
+    let told = of_a_reluctant_host(false);
+    let [Input::AgentGone { cause, .. }] = told.as_slice() else { panic!("{told:?}") };
+    assert!(cause.contains("no route to host"), "{cause}");
 }
 
 #[test]
