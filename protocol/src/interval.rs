@@ -201,8 +201,6 @@ pub struct ClientStats {
     pub batch_records_mean: f64,
     /// Mean time from the client taking a record to its request being sent, in microseconds.
     pub queue_us_mean: f64,
-    /// 99th percentile of the same.
-    pub queue_us_p99: f64,
     /// Mean round trip to the brokers, in microseconds.
     pub round_trip_us_mean: f64,
     /// 99th percentile of the same, of the slowest broker.

@@ -66,7 +66,6 @@ pub(crate) fn parse(json: &str) -> Option<ClientStats> {
         batch_records_mean: mean(topics().map(|t| t.batchcnt)),
         // From the call to the batch being made, and from there to the socket.
         queue_us_mean: mean(queue()) + mean(wait()),
-        queue_us_p99: worst(queue()) + worst(wait()),
         round_trip_us_mean: mean(brokers().map(|b| b.rtt)),
         round_trip_us_p99: worst(brokers().map(|b| b.rtt)),
         throttle_ms_mean: mean(brokers().map(|b| b.throttle)),

@@ -10,12 +10,13 @@ use mallard_protocol::{
     BUILD_ID,
     schedule::{Pace, Schedule},
 };
+use std::collections::BTreeMap;
 
 /// Share of its ceiling that an agent can be asked for: what is left is for bursts of other work on its
 /// host, for larger batches after a stall, and for what a calibration of seconds does not see.
 pub const SAFE_SHARE: f64 = 0.7;
 
-/// From this share on, records that are late are the agent's doing.
+/// From this share on, records that are late without a full queue before them are the agent's doing.
 pub const NEAR_CEILING_SHARE: f64 = 0.95;
 
 /// An agent's planned load against its ceiling.
@@ -40,8 +41,8 @@ impl AgentLoad {
 }
 
 /// The open-loop load of every agent of a case that was calibrated by this build, at the moment at which
-/// it is asked for most. Agents that share a host share its ceiling only if they share its cores, which
-/// is not known here: each is held against the ceiling alone.
+/// it is asked for most. Each is held against the ceiling of one agent alone on its host: what several of
+/// them can do there depends on its cores, and is only warned of ([`warnings`]).
 #[must_use]
 pub fn loads(case: &CasePlan, store: &Store) -> Vec<AgentLoad> {
     let agents = case.agents.iter().filter_map(|agent| {
@@ -78,29 +79,77 @@ fn rate_at(schedule: &Schedule, at_us: u64) -> f64 {
     open.and_then(|_| schedule.rate_at(at_us)).unwrap_or(0.0)
 }
 
-/// Warnings about a plan whose agents are asked for more than is safe.
+/// Warnings about a plan whose agents are asked for more than is safe, each alone or all of a host
+/// together.
 #[must_use]
 pub fn warnings(plan: &Plan, store: &Store) -> Vec<Diagnostic> {
-    let mut warnings = Vec::new();
-    for case in &plan.cases {
-        for load in loads(case, store).iter().filter(|load| load.share() > SAFE_SHARE) {
-            let message = format!(
-                "{} is to send {}, {} of the {} that `mallard calibrate` found it can send",
-                load.agent,
-                human(load.planned_per_s, "per_s"),
-                human(load.share(), "ratio"),
-                human(load.ceiling_per_s, "per_s"),
-            );
-            let help = format!(
-                "up to {} is safe; beyond it latencies include the agent's own delay: spread the load \
-                 over more agents on more hosts, or lower the rate",
-                human(load.ceiling_per_s * SAFE_SHARE, "per_s"),
-            );
-            let warning = Diagnostic::error(&case.file, message).with_help(help);
-            warnings.push(Diagnostic { severity: Severity::Warning, ..warning });
+    plan.cases.iter().flat_map(|case| warnings_of(case, store)).collect()
+}
+
+fn warnings_of(case: &CasePlan, store: &Store) -> Vec<Diagnostic> {
+    let loads = loads(case, store);
+    let beyond = loads.iter().filter(|load| load.share() > SAFE_SHARE);
+    let alone = beyond.map(|load| {
+        let message = format!(
+            "{} is to send {}, {} of the {} that `mallard calibrate` found it can send",
+            load.agent,
+            human(load.planned_per_s, "per_s"),
+            human(load.share(), "ratio"),
+            human(load.ceiling_per_s, "per_s"),
+        );
+        let help = format!(
+            "up to {} is safe; beyond it latencies include the agent's own delay: spread the load \
+             over more agents on more hosts, or lower the rate",
+            human(load.ceiling_per_s * SAFE_SHARE, "per_s"),
+        );
+        warning(case, message, help)
+    });
+    let by_host = by_host(case, &loads);
+    let together = by_host.iter().filter_map(|(host, loads)| together(case, host, loads));
+    alone.chain(together).collect()
+}
+
+fn warning(case: &CasePlan, message: String, help: String) -> Diagnostic {
+    let warning = Diagnostic::error(&case.file, message).with_help(help);
+    Diagnostic { severity: Severity::Warning, ..warning }
+}
+
+/// Loads of agents by the host that they run on, by its key in the store.
+fn by_host<'l>(case: &CasePlan, loads: &'l [AgentLoad]) -> BTreeMap<String, Vec<&'l AgentLoad>> {
+    let mut hosts: BTreeMap<String, Vec<&AgentLoad>> = BTreeMap::new();
+    for load in loads {
+        if let Some(agent) = case.agents.iter().find(|agent| agent.name == load.agent) {
+            hosts.entry(host_key(agent)).or_default().push(load);
         }
     }
-    warnings
+    hosts
+}
+
+/// A warning of agents that share a host's cores: each is asked for what is safe, all of them together
+/// for more than one agent was seen to send there. The more so as their busiest moments mostly coincide:
+/// instances of all agents follow one timeline.
+fn together(case: &CasePlan, host: &str, loads: &[&AgentLoad]) -> Option<Diagnostic> {
+    let share: f64 = loads.iter().map(|load| load.share()).sum();
+    if loads.len() < 2 || share <= SAFE_SHARE || loads.iter().any(|load| load.share() > SAFE_SHARE)
+    {
+        return None;
+    }
+    let planned_per_s: f64 = loads.iter().map(|load| load.planned_per_s).sum();
+    let ceiling_per_s = planned_per_s / share;
+    let message = format!(
+        "{} agents on {host} are to send {} together, {} of the {} that `mallard calibrate` found one \
+         agent alone can send there",
+        loads.len(),
+        human(planned_per_s, "per_s"),
+        human(share, "ratio"),
+        human(ceiling_per_s, "per_s"),
+    );
+    let help = format!(
+        "they share the host's cores: up to {} in all is known to be safe, more only where cores are \
+         left; spread the agents over more hosts, or lower the rate",
+        human(ceiling_per_s * SAFE_SHARE, "per_s"),
+    );
+    Some(warning(case, message, help))
 }
 
 #[cfg(test)]
@@ -109,7 +158,10 @@ mod tests {
         super::{Calibration, Rates},
         *,
     };
-    use crate::measure::simulate::Shape;
+    use crate::{
+        measure::simulate::Shape,
+        plan::{HostPlan, SshPlan},
+    };
 
     fn store(small_per_s: f64, build: &str) -> Store {
         let alone = Rates { small_per_s, large_per_s: small_per_s / 4.0 };
@@ -118,6 +170,17 @@ mod tests {
         let found = Calibration { alone, at: "2026-01-02T03:04:05Z".into(), ..Default::default() };
         store.keep(&host_key(agent), build, found);
         store
+    }
+
+    fn ssh(host: &str) -> HostPlan {
+        HostPlan::Ssh(SshPlan {
+            host: host.to_owned(),
+            user: None,
+            port: None,
+            identity: None,
+            cache: None,
+            config: None,
+        })
     }
 
     fn plan(rate_per_s: f64) -> Plan {
@@ -135,7 +198,28 @@ mod tests {
         let text = &said[0].message;
         assert!(text.contains("80,000/s, 80 % of the 100,000/s"), "{text}");
         assert!(said[0].help.as_ref().unwrap().contains("up to 70,000/s is safe"));
-        assert!(warnings(&plan, &store(200_000.0, BUILD_ID)).is_empty());
+        assert!(warnings(&plan, &store(300_000.0, BUILD_ID)).is_empty());
+    }
+
+    #[test]
+    fn agents_of_one_host_are_warned_of_by_what_they_are_to_send_together() {
+        // Each is to send 65 % of what one agent alone was seen to send there.
+        let mut plan = plan(130_000.0);
+        let said = warnings(&plan, &store(100_000.0, BUILD_ID));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(!said[0].is_error());
+        let text = &said[0].message;
+        assert!(text.starts_with("2 agents on "), "{text}");
+        assert!(text.contains("130,000/s together, 130 % of the 100,000/s"), "{text}");
+        assert!(said[0].help.as_ref().unwrap().contains("up to 70,000/s in all"));
+        // On hosts of their own they are safe.
+        let mut store = store(100_000.0, BUILD_ID);
+        let found = store.of(&host_key(&plan.cases[0].agents[0]), BUILD_ID).unwrap().clone();
+        for (agent, host) in plan.cases[0].agents.iter_mut().zip(["load-1", "load-2"]) {
+            (agent.host, agent.host_name) = (ssh(host), host.to_owned());
+            store.keep(host, BUILD_ID, found.clone());
+        }
+        assert!(warnings(&plan, &store).is_empty());
     }
 
     #[test]

@@ -120,6 +120,8 @@ fn plan_one(
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     metrics: BTreeMap<String, MetricValue>,
+    /// How wrong what is known of the agent's clock against the controller's may be, in microseconds.
+    clock_error_us: Option<u64>,
     /// Why it may say nothing.
     why: Option<String>,
 }
@@ -127,7 +129,9 @@ pub struct Figures {
 impl From<&CaseResult> for Figures {
     fn from(result: &CaseResult) -> Self {
         let why = result.reasons.first().map(|reason| reason.text.clone());
-        Self { metrics: result.metrics.clone(), why }
+        // Each agent's own: two agents' end-to-end figures say nothing here, where there is one agent.
+        let clock_error_us = result.agents.iter().filter_map(|agent| agent.clock_error_us).max();
+        Self { metrics: result.metrics.clone(), clock_error_us, why }
     }
 }
 
@@ -153,9 +157,6 @@ pub fn read(results: &BTreeMap<Measure, Figures>) -> Result<Calibration, String>
         })
     };
     let with_cluster = results.contains_key(&Measure::ClusterSmall);
-    let clock_error = results.values().filter_map(|result| {
-        result.metrics.get("end_to_end.p99").and_then(|metric| metric.uncertainty)
-    });
     Ok(Calibration {
         at: clock::now_rfc3339(),
         alone: rates(Measure::AloneSmall, Measure::AloneLarge)?,
@@ -165,7 +166,7 @@ pub fn read(results: &BTreeMap<Measure, Figures>) -> Result<Calibration, String>
         },
         timer_p99_us: value(Measure::Pacing, "produce.slip.p99")?,
         timer_max_us: value(Measure::Pacing, "produce.slip.max")?,
-        clock_error_us: clock_error.fold(0.0, f64::max),
+        clock_error_us: results.values().filter_map(|result| result.clock_error_us).max(),
     })
 }
 
@@ -198,6 +199,29 @@ mod tests {
         let embedded = "kafka: embedded\nhosts: [{local: {agents: 1}}, {local: {agents: 1}}]\n";
         let (plan, hosts) = super::plan(&cluster(embedded), "run", 2).unwrap();
         assert_eq!((plan.cases.len(), hosts.len()), (3, 1), "one machine is measured once");
+    }
+
+    #[test]
+    fn a_clock_s_error_is_the_largest_that_was_measured_and_unknown_is_not_zero() {
+        let metric =
+            |unit: &str| MetricValue { value: Some(1_000.0), unit: unit.into(), uncertainty: None };
+        let figures = |clock_error_us| Figures {
+            metrics: BTreeMap::from([
+                ("produce.acked.rate".to_owned(), metric("per_s")),
+                ("produce.slip.p99".to_owned(), metric("us")),
+                ("produce.slip.max".to_owned(), metric("us")),
+            ]),
+            clock_error_us,
+            why: None,
+        };
+        let error_us = |of: [Option<u64>; 3]| {
+            let measures = [Measure::AloneSmall, Measure::AloneLarge, Measure::Pacing];
+            let results: BTreeMap<_, _> = measures.into_iter().zip(of.map(figures)).collect();
+            read(&results).unwrap().clock_error_us
+        };
+        assert_eq!(error_us([Some(90), Some(240), None]), Some(240));
+        assert_eq!(error_us([Some(0); 3]), Some(0), "one clock");
+        assert_eq!(error_us([None; 3]), None);
     }
 
     #[test]

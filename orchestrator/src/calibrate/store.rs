@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Version of the file's layout. A file of another version is as good as none.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +96,10 @@ pub struct Calibration {
     pub timer_p99_us: f64,
     /// The same: largest.
     pub timer_max_us: f64,
-    /// Half the width of the clock's error against the controller's, in microseconds.
-    pub clock_error_us: f64,
+    /// Half the width of the clock's error against the controller's, in microseconds: 0 where both are one
+    /// clock, `None` where it was not measured.
+    #[serde(default)]
+    pub clock_error_us: Option<u64>,
 }
 
 impl Calibration {
@@ -114,6 +116,12 @@ pub struct Store {
     version: u32,
     /// By host, then by build.
     hosts: BTreeMap<String, BTreeMap<String, Calibration>>,
+}
+
+/// What every version of the file begins with.
+#[derive(Deserialize)]
+struct Layout {
+    version: u32,
 }
 
 impl Store {
@@ -138,9 +146,12 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(StoreError::Read { path: path.to_owned(), source }),
         };
-        let store: Self = serde_json::from_str(&text)
-            .map_err(|source| StoreError::Damaged { path: path.to_owned(), source })?;
-        Ok(if store.version == VERSION { store } else { Self::default() })
+        let damaged = |source| StoreError::Damaged { path: path.to_owned(), source };
+        let Layout { version } = serde_json::from_str(&text).map_err(damaged)?;
+        if version != VERSION {
+            return Ok(Self::default());
+        }
+        serde_json::from_str(&text).map_err(damaged)
     }
 
     /// Writes the file, whole or not at all.
@@ -201,6 +212,9 @@ mod tests {
         assert_eq!(store.of("load-1", "0.1.0+aa"), Some(&found));
         assert_eq!(store.of("load-1", "0.2.0+bb"), None);
         assert_eq!(store.of("load-2", "0.1.0+aa"), None);
+        let older = r#"{"version": 1, "hosts": {"load-1": {"0.1.0+aa": {"clock_error_us": 0.0}}}}"#;
+        fs::write(&path, older).unwrap();
+        assert_eq!(Store::read(&path).unwrap(), Store::default(), "it knew of no clock");
         fs::write(&path, "{").unwrap();
         assert!(Store::read(&path).unwrap_err().to_string().contains("calibrate again"));
     }

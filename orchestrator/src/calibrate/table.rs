@@ -41,8 +41,17 @@ fn lines(host: &str, found: &Calibration) -> [[String; 7]; 2] {
     };
     let mut first = line(host, "100 B", |rates| rates.small_per_s);
     first[5] = format!("{}, {}", human(found.timer_p99_us, "us"), human(found.timer_max_us, "us"));
-    first[6] = format!("± {}", human(found.clock_error_us, "us"));
+    first[6] = clock(found.clock_error_us);
     [first, line("", "1 KiB", |rates| rates.large_per_s)]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "errors of clocks are far below 2^53 µs")]
+fn clock(error_us: Option<u64>) -> String {
+    match error_us {
+        None => "unknown".to_owned(),
+        Some(0) => "the same".to_owned(),
+        Some(us) => format!("± {}", human(us as f64, "us")),
+    }
 }
 
 fn aligned(rows: &[[String; 7]]) -> String {
@@ -68,10 +77,13 @@ mod tests {
             with_cluster: Some(Rates { small_per_s: 900_000.0, large_per_s: 150_000.0 }),
             timer_p99_us: 83.0,
             timer_max_us: 1_900.0,
-            clock_error_us: 0.0,
+            clock_error_us: Some(240),
         };
+        let of = |clock_error_us| Ok(Calibration { clock_error_us, ..found.clone() });
         let text = table(&[
-            ("load-1".to_owned(), Ok(found)),
+            ("load-1".to_owned(), Ok(found.clone())),
+            ("here".to_owned(), of(Some(0))),
+            ("load-3".to_owned(), of(None)),
             ("load-2".to_owned(), Err("pacing did not run".to_owned())),
         ]);
         insta::assert_snapshot!(text);

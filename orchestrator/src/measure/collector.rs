@@ -321,6 +321,8 @@ impl Collector {
             book.late_by_us_max = book.late_by_us_max.max(report.late_by_us);
             let resources = self.whole.resources_of(agent.0);
             resources.record(from_us, to_us, used);
+            let held_up_us = report.producers.iter().map(|producer| producer.backpressure_us).sum();
+            resources.record_held_up(to_us.saturating_sub(from_us), used, held_up_us);
             resources.memory_start_bytes = Some(memory_start);
         }
         for watch in &mut self.watches {

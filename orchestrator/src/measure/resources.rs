@@ -38,6 +38,11 @@ pub struct ResourceTally {
     pub saturated_intervals: u64,
     /// Of these, those in which the whole host was busy, whoever made it so.
     pub busy_host_intervals: u64,
+    /// Time in which full queues held its producers up while a thread or the host had no CPU to spare, in
+    /// microseconds.
+    pub held_up_busy_us: u64,
+    /// The same while there was CPU to spare: what held them up was not the agent.
+    pub held_up_idle_us: u64,
     /// Resident memory when the load started: at the end of the agent's first interval.
     pub memory_start_bytes: Option<u64>,
     /// Largest resident memory.
@@ -70,28 +75,73 @@ impl ResourceTally {
     }
 
     fn record_shares(&mut self, length_us: f64, used: &Resources) {
-        let cores = real(used.cpu_us) / length_us;
-        let thread = real(used.busiest_thread_cpu_us) / length_us;
-        let host_cores = f64::from(used.host_cores.max(1));
+        let shares = Shares::of(length_us, used);
         self.intervals += 1;
-        self.cpu_cores_max = self.cpu_cores_max.max(cores);
-        let host = real(used.host_cpu_us) / length_us / host_cores;
-        self.host_cpu_max = self.host_cpu_max.max(host);
-        self.busy_host_intervals += u64::from(host >= BUSY_HOST_SHARE);
-        if thread > self.thread_cpu_max {
-            self.thread_cpu_max = thread;
+        self.cpu_cores_max = self.cpu_cores_max.max(shares.cores);
+        self.host_cpu_max = self.host_cpu_max.max(shares.host);
+        self.busy_host_intervals += u64::from(shares.is_host_busy());
+        if shares.thread > self.thread_cpu_max {
+            self.thread_cpu_max = shares.thread;
             self.busiest_thread.clone_from(&used.busiest_thread);
         }
-        let all_cores = cores >= host_cores * SATURATED_THREAD_SHARE;
-        if thread >= SATURATED_THREAD_SHARE || all_cores {
-            self.saturated_intervals += 1;
+        self.saturated_intervals += u64::from(shares.is_saturated());
+    }
+
+    /// Adds the time of an interval in which full queues held the agent's producers up.
+    pub fn record_held_up(&mut self, length_us: u64, used: &Resources, held_up_us: u64) {
+        if length_us < SHORTEST_FOR_MAXIMA_US {
+            return;
         }
+        let shares = Shares::of(real(length_us), used);
+        if shares.is_saturated() || shares.is_host_busy() {
+            self.held_up_busy_us += held_up_us;
+        } else {
+            self.held_up_idle_us += held_up_us;
+        }
+    }
+
+    /// Whether what held its producers up was, for most of the time, neither the agent nor its host.
+    #[must_use]
+    pub fn waited_for_others(&self) -> bool {
+        self.held_up_idle_us > self.held_up_busy_us
     }
 
     /// Mean CPU of the process in cores.
     #[must_use]
     pub fn cpu_cores_mean(&self) -> Option<f64> {
         (self.time_us > 0).then(|| real(self.cpu_us) / real(self.time_us))
+    }
+}
+
+/// What was used of what there is, in an interval.
+struct Shares {
+    /// Cores that the process used.
+    cores: f64,
+    /// Share of a core that its busiest thread used.
+    thread: f64,
+    /// Share of the host's cores that were in use.
+    host: f64,
+    host_cores: f64,
+}
+
+impl Shares {
+    fn of(length_us: f64, used: &Resources) -> Self {
+        let host_cores = f64::from(used.host_cores.max(1));
+        Self {
+            cores: real(used.cpu_us) / length_us,
+            thread: real(used.busiest_thread_cpu_us) / length_us,
+            host: real(used.host_cpu_us) / length_us / host_cores,
+            host_cores,
+        }
+    }
+
+    fn is_saturated(&self) -> bool {
+        let all_cores = self.cores >= self.host_cores * SATURATED_THREAD_SHARE;
+        self.thread >= SATURATED_THREAD_SHARE || all_cores
+    }
+
+    fn is_host_busy(&self) -> bool {
+        self.host >= BUSY_HOST_SHARE
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{
     calibrate::NEAR_CEILING_SHARE,
     measure::{
         GroupSeen, Measured,
+        resources::ResourceTally,
+        tally::Due,
         units::{count, human},
     },
     plan::{CasePlan, KafkaPlan},
@@ -174,9 +176,26 @@ fn slip(case: &Case) -> Vec<Doubt> {
     vec![Doubt::reason(Kind::GeneratorSlip, Verdict::Invalid, text)]
 }
 
+/// Share of the records sent that were late although no full queue held them up: nothing but the
+/// generator made them so.
+fn own_late_share(due: &Due) -> f64 {
+    let slip = &due.unexplained_slip;
+    share_of(slip.count() - slip.count_at_most(LATE_AFTER_US), due.sent)
+}
+
+/// Share of the records sent that were late by what an agent may have done. A queue that is full while
+/// agent and host have CPU to spare is full because brokers do not take what it holds; one that is full
+/// while they have none may be full because nobody empties it.
+fn blamed_late_share(due: &Due, used: &ResourceTally) -> f64 {
+    if used.waited_for_others() { own_late_share(due) } else { share_of(due.late, due.sent) }
+}
+
+fn share_of(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { real(part) / real(whole) }
+}
+
 fn cpu(case: &Case) -> Vec<Doubt> {
     let due = &case.measured.whole.due;
-    let late_share = if due.sent == 0 { 0.0 } else { real(due.late) / real(due.sent) };
     let agents = case.measured.whole.resources.iter().zip(&case.measured.roster.agents);
     let doubts = agents.filter_map(|(used, agent)| {
         let share = real(used.saturated_intervals) / real(used.intervals.max(1));
@@ -190,9 +209,9 @@ fn cpu(case: &Case) -> Vec<Doubt> {
             used.saturated_intervals,
             used.intervals,
             human(used.thread_cpu_max, "ratio"),
-            human(late_share, "ratio"),
+            human(share_of(due.late, due.sent), "ratio"),
         );
-        let spoiled = late_share >= SATURATED_LATE_SHARE;
+        let spoiled = blamed_late_share(due, used) >= SATURATED_LATE_SHARE;
         Some(if spoiled {
             Doubt::reason(Kind::AgentCpuSaturated, Verdict::Invalid, text)
         } else {
@@ -202,15 +221,19 @@ fn cpu(case: &Case) -> Vec<Doubt> {
     doubts.collect()
 }
 
-/// Agents that were asked for more than they have been seen to make, and did not make it.
+/// Agents that were asked for what they have been seen to make or more, and did not make it. At the
+/// ceiling an agent's own client fills the queue, so there it is no excuse that a full queue held records
+/// up; below it, it is: a stalled broker is not the agent's doing.
 fn ceilings(case: &Case) -> Vec<Doubt> {
     let whole = &case.measured.whole;
-    let late = real(whole.due.late) >= real(whole.due.sent) * SATURATED_LATE_SHARE;
+    let late = share_of(whole.due.late, whole.due.sent) >= SATURATED_LATE_SHARE;
     let short = real(whole.sending.sent) < real(whole.sending.scheduled) * RATE_SHARE;
     if whole.sending.scheduled == 0 || !(late || short) {
         return Vec::new();
     }
-    let beyond = case.facts.loads.iter().filter(|load| load.share() >= NEAR_CEILING_SHARE);
+    let own = own_late_share(&whole.due) >= SATURATED_LATE_SHARE;
+    let from = if own { NEAR_CEILING_SHARE } else { 1.0 };
+    let beyond = case.facts.loads.iter().filter(|load| load.share() >= from);
     let doubts = beyond.map(|load| {
         let text = format!(
             "{} was to send up to {}, {} of the {} that it was calibrated to ({}); of {} due, {} were \
@@ -222,7 +245,7 @@ fn ceilings(case: &Case) -> Vec<Doubt> {
             load.calibrated_at,
             records(whole.sending.scheduled),
             count(whole.sending.sent),
-            human(real(whole.due.late) / real(whole.due.sent.max(1)), "ratio"),
+            human(share_of(whole.due.late, whole.due.sent), "ratio"),
         );
         Doubt::reason(Kind::CeilingReached, Verdict::Invalid, text)
     });
@@ -232,7 +255,6 @@ fn ceilings(case: &Case) -> Vec<Doubt> {
 /// A host on which nothing was left: a doubt, and a spoiled measurement where records were late too.
 fn busy_hosts(case: &Case) -> Vec<Doubt> {
     let due = &case.measured.whole.due;
-    let late_share = if due.sent == 0 { 0.0 } else { real(due.late) / real(due.sent) };
     let agents = case.measured.whole.resources.iter().zip(&case.measured.roster.agents);
     let doubts = agents.filter_map(|(used, agent)| {
         let share = real(used.busy_host_intervals) / real(used.intervals.max(1));
@@ -244,9 +266,9 @@ fn busy_hosts(case: &Case) -> Vec<Doubt> {
              all records were late",
             used.busy_host_intervals,
             used.intervals,
-            human(late_share, "ratio"),
+            human(share_of(due.late, due.sent), "ratio"),
         );
-        Some(if late_share >= SATURATED_LATE_SHARE {
+        Some(if blamed_late_share(due, used) >= SATURATED_LATE_SHARE {
             Doubt::reason(Kind::HostCpuSaturated, Verdict::Invalid, text)
         } else {
             Doubt::warning(Kind::HostCpuSaturated, text)

@@ -176,6 +176,54 @@ fn a_rate_beyond_an_agents_ceiling_is_invalid_once_records_are_late_with_the_num
     assert_eq!(trial.result().verdict, Verdict::Pass, "it was not the agent");
 }
 
+#[test]
+fn below_its_ceiling_an_agent_is_not_blamed_for_records_that_a_full_queue_held_up() {
+    let mut trial = Trial::new(&[], late);
+    trial.facts.loads = vec![AgentLoad {
+        agent: "local-1".into(),
+        planned_per_s: 96.0,
+        ceiling_per_s: 100.0,
+        calibrated_at: "2026-03-01T00:00:00Z".into(),
+    }];
+    assert_eq!(trial.result().verdict, Verdict::Pass, "a broker stalled");
+    trial.model = |record, due_us| Fate { is_held_up: false, ..late(record, due_us) };
+    let text = because(&trial, Verdict::Invalid, Kind::CeilingReached);
+    assert!(text.starts_with("local-1 was to send up to 96/s, 96 % of the 100/s"), "{text}");
+    trial.facts.loads[0].planned_per_s = 94.0;
+    let reasons = trial.result().reasons;
+    assert!(reasons.iter().all(|reason| reason.code != Kind::CeilingReached.code()), "{reasons:?}");
+}
+
+#[test]
+fn a_cpu_that_was_busy_for_a_while_is_not_blamed_for_a_stall_in_which_it_was_idle() {
+    // The queue is full from 8 s to 11 s; then the agent catches up with all it has.
+    let stall = |_, report: &mut IntervalReport| {
+        let length_us = report.end_us - report.start_us;
+        if (8_000_000..11_000_000).contains(&report.start_us) {
+            report.producers[0].backpressure_us = length_us;
+        } else if (11_000_000..13_000_000).contains(&report.start_us) {
+            report.producers[0].backpressure_us = length_us / 2;
+            report.resources.busiest_thread_cpu_us = length_us;
+            report.resources.host_cpu_us = length_us * u64::from(report.resources.host_cores);
+        }
+        true
+    };
+    let mut trial = Trial::new(&[], late);
+    trial.spoil = stall;
+    warned(&trial, Kind::AgentCpuSaturated);
+    warned(&trial, Kind::HostCpuSaturated);
+    // Held up only while it was busy: it could not empty its queue itself.
+    trial.spoil = |_, report| {
+        if (11_000_000..13_000_000).contains(&report.start_us) {
+            let length_us = report.end_us - report.start_us;
+            report.producers[0].backpressure_us = length_us / 2;
+            report.resources.busiest_thread_cpu_us = length_us;
+        }
+        true
+    };
+    because(&trial, Verdict::Invalid, Kind::AgentCpuSaturated);
+}
+
 /// One record in twenty is sent late, held up by a full queue.
 fn late(record: u64, _: u64) -> Fate {
     let slip_us = if record.is_multiple_of(20) { 9_000 } else { 50 };

@@ -21,6 +21,8 @@ fn a_ceiling_is_found_and_kept_and_plans_and_runs_beyond_it_are_doubted() {
     let ceiling = found.and_then(|found| found["alone"]["small_per_s"].as_f64());
     let ceiling = ceiling.unwrap_or_else(|| panic!("no ceiling is kept: {kept:#}"));
     assert!(ceiling > 1_000.0, "{kept:#}");
+    let clock_error_us = found.and_then(|found| found["clock_error_us"].as_u64());
+    assert_eq!(clock_error_us, Some(0), "agent and controller share a clock: {kept:#}");
     assert!(sandbox.files_below(sandbox.temporary()).is_empty(), "its runs are not kept");
 
     let asked = |rate: f64| {

@@ -5,6 +5,7 @@ use crate::{
     world::{PATIENCE, RUN, metric, sandbox, steady},
 };
 use std::os::unix::fs::PermissionsExt;
+use testkit::mallard::Sandbox;
 
 /// Starts the agent where the monotonic clock is hours ahead; each time by another number of them.
 fn shifted_agent(agent: &std::path::Path) -> String {
@@ -15,6 +16,33 @@ fn shifted_agent(agent: &std::path::Path) -> String {
     )
 }
 
+/// The same as a program in a sandbox: its path.
+fn install_shifted_agent(sandbox: &Sandbox) -> String {
+    sandbox.file("shifted", shifted_agent(&testkit::paths::built("mallard-agent")));
+    let path = sandbox.path("shifted");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    path.display().to_string()
+}
+
+#[test]
+fn calibrating_tells_the_error_of_a_clock_that_is_not_the_controller_s() {
+    testkit::require!(netns);
+    let sandbox = Sandbox::new();
+    sandbox.file("c.yaml", "kafka: embedded\nhosts: [{local: {agents: 1}}]\n");
+    let shifted = install_shifted_agent(&sandbox);
+    let outcome =
+        sandbox.mallard(["calibrate", "c.yaml", "--seconds", "1", "--agent", shifted.as_str()]);
+    outcome.assert_code(0);
+    assert!(outcome.stdout.contains("± "), "{}", outcome.stdout);
+    let kept = sandbox.home().join(".local/share/mallard/calibration.json");
+    let kept = std::fs::read_to_string(kept).expect("what was found is kept");
+    let kept: serde_json::Value = serde_json::from_str(&kept).expect("a store");
+    let host = kept["hosts"].as_object().and_then(|hosts| hosts.values().next());
+    let found = host.and_then(|builds| builds.as_object()?.values().next());
+    let error_us = found.and_then(|found| found["clock_error_us"].as_u64());
+    assert!(error_us.is_some_and(|us| (1..1_000_000).contains(&us)), "{kept:#}");
+}
+
 #[test]
 fn agents_on_other_clocks_start_together_and_end_to_end_figures_carry_their_error() {
     testkit::require!(netns);
@@ -22,11 +50,7 @@ fn agents_on_other_clocks_start_together_and_end_to_end_figures_carry_their_erro
         &steady("200/s", "4s", ""),
         "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 30s\n",
     );
-    let agent = testkit::paths::built("mallard-agent");
-    sandbox.file("shifted", shifted_agent(&agent));
-    let path = sandbox.path("shifted");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    let shifted = path.display().to_string();
+    let shifted = install_shifted_agent(&sandbox);
     let outcome = sandbox.mallard([&RUN[..], &["--agent", &shifted]].concat());
     let run = sandbox.latest_run();
     let result = run.only_result();
