@@ -51,4 +51,6 @@ pub struct Leftover {
     pub run_id: String,
     /// Whether an agent of it is alive.
     pub alive: bool,
+    /// Bytes of measurements in spools, which nobody has collected yet.
+    pub spool_bytes: u64,
 }

@@ -51,6 +51,12 @@ fn brokers(question: &Question) -> (Vec<BrokerReach>, Option<String>) {
         Ok(cluster) => (cluster.brokers.into_iter().map(|(_, address)| address).collect(), None),
         Err(failure) => (Vec::new(), Some(failure.text)),
     };
+    if problem.is_none() {
+        // Brokers that were just starting are there now.
+        for broker in reached.iter_mut().filter(|broker| broker.connect_us.is_err()) {
+            broker.connect_us = connect(&broker.address, &deadline);
+        }
+    }
     let tried: BTreeSet<String> = reached.iter().map(|it| it.address.clone()).collect();
     let given: Vec<String> = given.into_iter().filter(|address| !tried.contains(address)).collect();
     reached.extend(connect_all(&given, &deadline));
@@ -126,13 +132,23 @@ fn leftovers(runs: &Path) -> Vec<Leftover> {
     };
     let mut left: Vec<Leftover> = folders(runs)
         .into_iter()
-        .map(|run| Leftover {
-            run_id: run.file_name().to_string_lossy().into_owned(),
-            alive: folders(&run.path()).iter().any(|agent| folder::is_owned(&agent.path())),
+        .map(|run| {
+            let agents = folders(&run.path());
+            Leftover {
+                run_id: run.file_name().to_string_lossy().into_owned(),
+                alive: agents.iter().any(|agent| folder::is_owned(&agent.path())),
+                spool_bytes: agents.iter().map(|agent| spool_bytes(&agent.path())).sum(),
+            }
         })
         .collect();
     left.sort_by(|a, b| a.run_id.cmp(&b.run_id));
     left
+}
+
+/// What an agent has measured and nobody has collected.
+fn spool_bytes(agent: &Path) -> u64 {
+    let files = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 fn line(path: impl AsRef<Path>) -> String {
@@ -157,10 +173,13 @@ mod tests {
     #[test]
     fn runs_that_left_something_are_told() {
         let runs = tempfile::tempdir().unwrap();
-        fs::create_dir_all(runs.path().join("20260101-000000-x-0000/0-local-1")).unwrap();
+        let spool = runs.path().join("20260101-000000-x-0000/0-local-1/spool");
+        fs::create_dir_all(&spool).unwrap();
+        fs::write(spool.join("1"), [0; 300]).unwrap();
+        fs::create_dir_all(runs.path().join("20260101-000000-x-0000/0-local-2")).unwrap();
         let left = leftovers(runs.path());
-        assert_eq!(left.len(), 1);
-        assert_eq!((left[0].run_id.as_str(), left[0].alive), ("20260101-000000-x-0000", false));
+        let run_id = "20260101-000000-x-0000".to_owned();
+        assert_eq!(left, [Leftover { run_id, alive: false, spool_bytes: 300 }]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// come back as problems, and a run that may have an agent there is no longer taken for dead.
 pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem>) {
     let question = serde_json::to_vec(&Question::default()).unwrap_or_default();
+    let archived = runs.archived();
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (host, answer) in hosts.inspect(&question, ANSWER).await {
         let facts = match answer {
@@ -26,12 +27,15 @@ pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem
             if left.alive {
                 runs.lives(&left.run_id, &format!("an agent works on {host}"));
             }
+            // What a living run has there is on its way.
+            let bytes = if left.alive { 0 } else { left.spool_bytes };
+            let is_archived = archived.contains(&left.run_id);
             found.push(Leftover {
+                note: super::note_of_spool(bytes, &left.run_id, is_archived),
                 run_id: left.run_id,
                 place: Place::Hosts,
                 sort: Sort::Folder,
                 name: host.clone(),
-                note: String::new(),
             });
         }
     }

@@ -38,7 +38,7 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
             let agent = agent?.path();
             let is_archived = archived.contains(&run_id);
             found.push(Leftover {
-                note: note(&agent, is_archived.then_some(&run_id)),
+                note: super::note_of_spool(spool_bytes(&agent), &run_id, is_archived),
                 run_id: run_id.clone(),
                 place: Place::Here,
                 sort: Sort::Folder,
@@ -49,17 +49,10 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
     Ok(found)
 }
 
-/// What goes with a folder, and how to have it.
-fn note(agent: &Path, archived: Option<&String>) -> String {
+/// What an agent has measured and nobody has collected.
+fn spool_bytes(agent: &Path) -> u64 {
     let spool = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
-    let bytes: u64 = spool.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
-    match (bytes, archived) {
-        (0, _) => String::new(),
-        (_, None) => "with measurements that nobody collected".to_owned(),
-        (_, Some(run_id)) => {
-            format!("with measurements that nobody collected: `mallard resume {run_id}` would")
-        }
-    }
+    spool.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 /// Removes an agent's folder, and the run's where nothing else is in it.

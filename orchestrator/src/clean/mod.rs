@@ -3,9 +3,8 @@
 //! A run is over when its folder in the archive says so. It lives while a process holds the lock in that
 //! folder, or an agent of it works, here, on a host over ssh or in its containers: agents go on alone for their lease, and until
 //! then the run may be taken over. Only what a dead run has left is removed. Of a run whose agents may be on hosts that
-//! were not looked at, and of one that this machine
-//! knows nothing about, as of topics that somebody else's run has made, nothing is assumed: it is left alone
-//! unless it is named.
+//! were not looked at, and of one that this archive knows nothing about, nothing is assumed where it has topics or
+//! folders on hosts over ssh, which several people may share: it is left alone unless it is named.
 
 pub mod brokers;
 pub mod engine;
@@ -95,6 +94,17 @@ pub struct OfRun {
     pub fate: Fate,
     /// What there is of it.
     pub leftovers: Vec<Leftover>,
+}
+
+/// What goes with an agent's folder, and how to have it.
+fn note_of_spool(bytes: u64, run_id: &str, is_archived: bool) -> String {
+    match (bytes, is_archived) {
+        (0, _) => String::new(),
+        (_, false) => "with measurements that nobody collected".to_owned(),
+        (_, true) => {
+            format!("with measurements that nobody collected: `mallard resume {run_id}` would")
+        }
+    }
 }
 
 /// Puts what was found together by run, and says of each run whether it is dead. `named` is a run that was

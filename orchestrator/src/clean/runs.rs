@@ -73,6 +73,8 @@ impl Runs {
         let folder = self.results.join(run_id);
         let is_known = read::is_run(&folder);
         let only_brokers = leftovers.iter().all(|leftover| leftover.place == Place::Brokers);
+        // Hosts are shared: somebody else may still want what lies there, and collect it.
+        let on_hosts = leftovers.iter().any(|leftover| leftover.place == Place::Hosts);
         let order: Order = read::order(&folder).unwrap_or_default();
         if is_known && !is_named && only_brokers && order.keep {
             return Fate::Stays("it was told to keep them (`--keep`)".to_owned());
@@ -80,9 +82,11 @@ impl Runs {
         if folder.join("run.json").is_file() {
             return Fate::Dead("it is over".to_owned());
         }
-        if !is_known && only_brokers && !is_named {
+        if !is_known && (only_brokers || on_hosts) && !is_named {
             let results = self.results.display();
-            return Fate::Stays(format!("{results} knows no such run, which may live elsewhere"));
+            return Fate::Stays(format!(
+                "{results} knows no such run, which may be somebody else's; `--run {run_id}` removes it"
+            ));
         }
         if let Some(host) = order.ssh_hosts.difference(&self.looked_at).next() {
             return Fate::Stays(format!("an agent may work on {host}, which was not looked at"));
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn topics_of_runs_that_nobody_here_knows_stay_unless_they_are_named() {
+    fn what_runs_that_nobody_here_knows_have_elsewhere_stays_unless_they_are_named() {
         let results = tempfile::tempdir().unwrap();
         let runs = Runs::look(results.path());
         let of = |place| Leftover {
@@ -182,6 +186,9 @@ mod tests {
         };
         assert!(matches!(runs.fate("other", &[of(Place::Brokers)], false), Fate::Stays(_)));
         assert!(matches!(runs.fate("other", &[of(Place::Brokers)], true), Fate::Dead(_)));
+        let shared = [of(Place::Here), of(Place::Hosts)];
+        assert!(matches!(runs.fate("other", &shared, false), Fate::Stays(_)));
+        assert!(matches!(runs.fate("other", &shared, true), Fate::Dead(_)));
         assert!(matches!(runs.fate("other", &[of(Place::Here)], false), Fate::Dead(_)));
     }
 }

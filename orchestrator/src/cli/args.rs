@@ -56,7 +56,8 @@ pub enum Command {
     ///
     /// Logs in to every host at once, brings the agent's program there, and prints what each one is: its
     /// cores, memory, free disk, file limit, clock and frequency governor, which brokers it reaches and
-    /// how fast, and what dead runs have left on it. The exit code is 3 if something would spoil a run.
+    /// how fast, and what dead runs have left on it. Of a container engine it tells whether it answers and has the
+    /// images; nothing is made there. The exit code is 3 if something would spoil a run.
     #[command(
         after_help = "Examples:\n  mallard check lab.yaml\n  mallard check lab.yaml --agent aarch64=target/aarch64/mallard-agent"
     )]
@@ -174,13 +175,16 @@ pub struct StatusArgs {
 
 /// `mallard clean`.
 ///
-/// Looks at this machine (folders of agents), at the container engine (containers, networks) and at the brokers of
-/// the cluster file (topics, consumer groups), shows what is there by run, and removes what is left of dead runs:
-/// those that no `mallard` runs, and none of whose agents works. What a living run has stays, and so do topics
-/// of runs that this archive knows nothing about, and topics that a run was told to keep, unless `--run` names them.
+/// Looks at this machine and the hosts over ssh of the cluster file (folders of agents), at the container engine
+/// (containers, networks) and at the brokers of the cluster file (topics, consumer groups), shows what is there by
+/// run, and removes what is left of dead runs: those that no `mallard` runs, and none of whose agents works. What a
+/// living run has stays, and so does what runs that this archive knows nothing about have on hosts over ssh and on
+/// brokers, and topics that a run was told to keep, unless `--run` names them.
+///
+/// It logs in to every host at once, and brings the agent's program there, as a run does.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
-    /// Where Kafka is [default: cluster.yaml here, else no brokers]
+    /// Where Kafka and the hosts are [default: cluster.yaml here, else this machine and no brokers]
     #[arg(value_name = "CLUSTER")]
     pub cluster: Option<PathBuf>,
     /// Only what this run has left, also where nothing else is known of it

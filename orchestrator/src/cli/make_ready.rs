@@ -1,15 +1,19 @@
 //! What `run` and `resume` do before the first case: hosts are made ready and looked at.
 
+use super::{
+    check,
+    progress::{self, Progress},
+};
 use crate::{
     archive::model::Reason,
     events::RunEvent,
     hosts::{Phase, Problem},
-    plan::CasePlan,
+    plan::{CasePlan, HostPlan},
     preflight::{self, Weight},
     run::driver::Surroundings,
 };
-use mallard_protocol::preflight::Question;
-use std::pin::pin;
+use mallard_protocol::preflight::Facts;
+use std::{fs, path::Path, pin::pin};
 use tokio::sync::mpsc;
 
 /// Reason of a run that ended before its first case.
@@ -37,7 +41,8 @@ pub(super) async fn make_ready(case: &CasePlan, around: &mut Surroundings<'_>) -
     }
     let stopped = around.stops.borrow().times > 0;
     let problems = match outcome {
-        Ok(()) if stopped || around.hosts.are_local() => Vec::new(),
+        // A load that goes on was looked after when it began, and its agents wait for somebody to come.
+        Ok(()) if stopped || goes_on(around.run.path()) => Vec::new(),
         Ok(()) => look_at_hosts(case, around).await,
         Err(problems) => problems,
     };
@@ -49,15 +54,43 @@ pub(super) async fn make_ready(case: &CasePlan, around: &mut Surroundings<'_>) -
     problems.into_iter().map(reason).collect()
 }
 
-/// Looks at hosts as `mallard check` does, but for brokers: that every agent reaches them is a step of
-/// each case. Doubts are told; what would spoil the result is returned.
+/// Whether a load was started in a run's folder and is not judged.
+fn goes_on(run: &Path) -> bool {
+    let cases = fs::read_dir(run.join("cases")).into_iter().flatten().flatten();
+    let mut names = cases.filter_map(|case| case.file_name().into_string().ok());
+    names.any(|name| matches!(progress::of(run, &name), Progress::Running(_)))
+}
+
+/// Looks at hosts as `mallard check` does, brokers within their reach included. Doubts are told; what would
+/// spoil the result is returned.
 async fn look_at_hosts(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Problem> {
-    let question = serde_json::to_vec(&Question::default()).unwrap_or_default();
-    let answers = around.hosts.inspect(&question, case.deadlines.connect).await;
-    let facts = answers.iter().filter_map(|(name, answer)| Some((&**name, answer.as_ref().ok()?)));
+    let question = check::question(&case.kafka, &case.deadlines);
+    let question = serde_json::to_vec(&question).unwrap_or_default();
+    let mut stops = around.stops.clone();
+    let mut answers = tokio::select! {
+        answers = around.hosts.inspect(&question, case.deadlines.topics + check::ANSWER) => answers,
+        Ok(()) = stops.changed() => return Vec::new(),
+    };
+    for (host, answer) in &mut answers {
+        if let Ok(facts) = answer {
+            leave_out_known(facts, around.run.id(), is_local(case, host));
+        }
+    }
+    let agents = |host: &str| {
+        let on_host = case.agents.iter().filter(|agent| agent.host_name == host);
+        u64::try_from(on_host.count()).unwrap_or(u64::MAX)
+    };
+    let facts = answers
+        .iter()
+        .filter_map(|(name, answer)| Some((&**name, answer.as_ref().ok()?, agents(name))));
     let findings = preflight::findings(facts);
     let mut problems: Vec<Problem> =
         answers.values().filter_map(|answer| answer.as_ref().err().cloned()).collect();
+    let unheard: Vec<RunEvent> = problems.iter().cloned().map(RunEvent::from).collect();
+    for event in unheard {
+        // An archive that cannot be written to is told by the first case.
+        let _ = around.audience.tell(around.run, event);
+    }
     for found in findings {
         let event = match found.weight {
             Weight::Doubtful => RunEvent::Note {
@@ -71,8 +104,37 @@ async fn look_at_hosts(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Pr
                 problem.into()
             }
         };
-        // An archive that cannot be written to is told by the first case.
         let _ = around.audience.tell(around.run, event);
     }
     problems
+}
+
+fn is_local(case: &CasePlan, host: &str) -> bool {
+    case.agents.iter().any(|agent| agent.host_name == host && agent.host == HostPlan::Local)
+}
+
+/// Takes out of what a host told what need not be said: the run itself, which has agents there when it was taken
+/// over between two cases, and what dead runs have left on this machine, which was said before.
+fn leave_out_known(facts: &mut Facts, run_id: &str, is_local: bool) {
+    facts.leftovers.retain(|left| left.run_id != run_id && (left.alive || !is_local));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mallard_protocol::preflight::Leftover;
+
+    #[test]
+    fn a_run_is_not_warned_of_itself_nor_twice_of_others() {
+        let left = |is_local| {
+            let of =
+                |run_id: &str, alive| Leftover { run_id: run_id.to_owned(), alive, spool_bytes: 0 };
+            let leftovers = vec![of("own", true), of("dead", false), of("living", true)];
+            let mut facts = Facts { leftovers, ..preflight::tests::sound() };
+            leave_out_known(&mut facts, "own", is_local);
+            facts.leftovers.into_iter().map(|left| left.run_id).collect::<Vec<_>>()
+        };
+        assert_eq!(left(false), ["dead", "living"]);
+        assert_eq!(left(true), ["living"]);
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) use run::chain;
 use crate::exit_code;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Write;
 
 /// What a command ends with: the text for standard output, or for standard error, and the exit code.
@@ -63,12 +64,21 @@ pub fn main() -> i32 {
             return if usage.use_stderr() { exit_code::USAGE } else { exit_code::PASS };
         }
     };
+    raise_file_limit();
     let outcome = dispatch(cli);
     let wrote = std::io::stdout().write_all(outcome.stdout.as_bytes());
     // A reader that has gone away, as `head` does, is no error.
     let _ = wrote.and_then(|()| std::io::stdout().flush());
     let _ = std::io::stderr().write_all(outcome.stderr.as_bytes());
     outcome.code
+}
+
+/// Lets this process open as many files as it may at all. Every host over ssh takes about ten, and the usual limit
+/// of 1,024 is soon reached.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, a file that cannot be opened says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn dispatch(cli: Cli) -> Outcome {

@@ -7,7 +7,8 @@ use crate::{
     exit_code,
     load::{
         Diagnostic, LoadedScenario,
-        cluster::{self, Cluster},
+        cluster::Cluster,
+        cluster_file,
         files::{FileKind, kind_of},
         process_environment,
         render::render,
@@ -89,10 +90,7 @@ pub fn check(paths: &[PathBuf]) -> Validated {
         paths.into_iter().partition(|path| kind_of_file(path) == Some(FileKind::Cluster));
     let mut clusters: Vec<Cluster> = Vec::new();
     for path in &cluster_paths {
-        match Source::read(path)
-            .map_err(|mistake| vec![mistake])
-            .and_then(|source| cluster::from_source(&source, &process_environment))
-        {
+        match cluster_file(path, &process_environment) {
             Ok(cluster) => {
                 found.diagnostics.extend(cluster.warnings.iter().cloned());
                 found.sound.push(format!("{}: a sound cluster file", path.display()));

@@ -5,7 +5,7 @@ mod ranges;
 mod ssh;
 
 use super::{
-    Diagnostic, Environment,
+    Diagnostic, Environment, Severity,
     emit::{emit, is_secret_key},
     files::{FileKind, kind_of},
     parameters::{Values, substitute_environment},
@@ -24,7 +24,13 @@ use crate::{
 };
 use mallard_protocol::workload::ClientProperties;
 use serde_json::json;
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Most agents on one host, and brokers in one agent.
 const AGENT_LIMIT: u64 = 64;
@@ -55,6 +61,9 @@ pub struct Cluster {
     pub yaml: String,
     /// Where the connection's properties are written.
     pub connection_places: Vec<(String, Place)>,
+    /// Files of this machine that ssh is told of, as keys call them, and where they are written. What begins with
+    /// `~` is ssh's to find.
+    pub ssh_files: Vec<(&'static str, PathBuf, Place)>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -111,6 +120,7 @@ pub fn from_source(
             client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect();
         connection_places.push(("bootstrap.servers".to_owned(), bootstrap.at.clone()));
     }
+    let ssh_files = raw.ssh_files();
     Ok(Cluster {
         source: Arc::clone(source),
         kafka: raw.kafka.plan(),
@@ -121,8 +131,21 @@ pub fn from_source(
         secrets,
         yaml: emit(&root),
         connection_places,
+        ssh_files,
         warnings: reader.diagnostics,
     })
+}
+
+/// Mistakes about files that a cluster file names: without its configuration, ssh would do as if there were none, and
+/// without a key it would try others.
+pub(super) fn missing_files(cluster: &Cluster) -> Vec<Diagnostic> {
+    let mistake = |(key, path, at): &(&str, PathBuf, Place)| {
+        let cause = File::open(path).err()?;
+        let message = format!("`{key}`: {} cannot be read: {cause}", path.display());
+        let help = "paths are meant from the folder of the cluster file".to_owned();
+        Some(at.diagnostic(Severity::Error, message, Some(help)))
+    };
+    cluster.ssh_files.iter().filter_map(mistake).collect()
 }
 
 /// An embedded broker listens on the loopback of its agent's host, where other hosts do not get.
@@ -180,7 +203,7 @@ struct Raw {
     lease: Option<Duration>,
     deadlines: Deadlines,
     bounds: Option<Written>,
-    ssh_config: Option<String>,
+    ssh_config: Option<Located<String>>,
 }
 
 impl Raw {
@@ -188,9 +211,30 @@ impl Raw {
     fn resolve_paths(&mut self, folder: &Path) {
         for host in &mut self.hosts {
             if let HostPlan::Ssh(plan) = &mut host.kind {
-                ssh::resolve(plan, folder, self.ssh_config.as_deref());
+                let config = self.ssh_config.as_ref().map(|config| config.value.as_str());
+                ssh::resolve(plan, folder, config);
             }
         }
+    }
+
+    /// Files that ssh is told of, each once, by their resolved paths.
+    fn ssh_files(&self) -> Vec<(&'static str, PathBuf, Place)> {
+        let mut files: Vec<(&'static str, PathBuf, Place)> = Vec::new();
+        for host in &self.hosts {
+            let HostPlan::Ssh(plan) = &host.kind else { continue };
+            let config_at = self.ssh_config.as_ref().map_or(&host.at, |config| &config.at);
+            let named =
+                [("ssh_config", &plan.config, config_at), ("identity", &plan.identity, &host.at)];
+            for (key, path, at) in named {
+                let Some(path) = path.as_ref().filter(|path| !path.starts_with("~")) else {
+                    continue;
+                };
+                if files.iter().all(|(_, known, _)| known != path) {
+                    files.push((key, path.clone(), at.clone()));
+                }
+            }
+        }
+        files
     }
 }
 
@@ -233,7 +277,7 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
     let hosts = fields.required("hosts", "Where agents may run.", list_of_some(host()));
     let hosts = hosts.map(|entries| entries.into_iter().flatten().collect());
     let doc = "The configuration of ssh, instead of `~/.ssh/config`.";
-    let ssh_config = fields.optional("ssh_config", doc, text());
+    let ssh_config = fields.optional("ssh_config", doc, text().located());
     let lease = fields.optional(
         "lease",
         "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",

@@ -205,7 +205,9 @@ fn one_of_each_name(scenarios: &[LoadedScenario], diagnostics: &mut Vec<Diagnost
 /// Every mistake in it.
 pub fn cluster_file(path: &Path, environment: Environment<'_>) -> Result<Cluster, Vec<Diagnostic>> {
     let source = Source::read(path).map_err(|mistake| vec![mistake])?;
-    cluster::from_source(&source, environment)
+    let cluster = cluster::from_source(&source, environment)?;
+    let missing = cluster::missing_files(&cluster);
+    if missing.is_empty() { Ok(cluster) } else { Err(missing) }
 }
 
 /// The cluster when no file is named: `cluster.yaml` in a folder if it is there, else an embedded

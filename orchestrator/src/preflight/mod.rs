@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// Free disk that logs and spools of a run need in any case.
 const LEAST_DISK_BYTES: u64 = 256 << 20;
 
+/// What an agent may keep on disk at most: a spool of 256 MiB while nobody collects it, and its log.
+const AGENT_DISK_BYTES: u64 = 272 << 20;
+
 /// Files that an agent needs in any case: a client has a socket for each broker, and some more.
 const LEAST_FILES: u64 = 1_024;
 
@@ -40,17 +43,21 @@ pub enum Weight {
     Spoils,
 }
 
-/// What is to be said of hosts, worst first.
+/// What is to be said of hosts, worst first. With each one goes what it told, and how many agents it is to
+/// have.
 #[must_use]
-pub fn findings<'a>(hosts: impl Iterator<Item = (&'a str, &'a Facts)> + Clone) -> Vec<Finding> {
-    let kernels: BTreeSet<&str> = hosts.clone().map(|(_, facts)| &*facts.host.boot_id).collect();
-    let mut found: Vec<Finding> =
-        hosts.flat_map(|(host, facts)| of_host(host, facts, kernels.len() > 1)).collect();
+pub fn findings<'a>(
+    hosts: impl Iterator<Item = (&'a str, &'a Facts, u64)> + Clone,
+) -> Vec<Finding> {
+    let kernels: BTreeSet<&str> = hosts.clone().map(|(_, facts, _)| &*facts.host.boot_id).collect();
+    let mut found: Vec<Finding> = hosts
+        .flat_map(|(host, facts, agents)| of_host(host, facts, agents, kernels.len() > 1))
+        .collect();
     found.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.host.cmp(&b.host)));
     found
 }
 
-fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
+fn of_host(host: &str, facts: &Facts, agents: u64, several_kernels: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut say = |weight, text: String, remedy: &str| {
         let remedy = remedy.to_owned();
@@ -68,10 +75,8 @@ fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
             say(Spoils, format!("it does not reach {}: {cause}", broker.address), remedy);
         }
     }
-    if facts.free_disk_bytes < LEAST_DISK_BYTES {
-        let free = units::human(facts.free_disk_bytes as f64, "bytes");
-        let remedy = "make room, or name another folder with `cache` of the host";
-        say(Spoils, format!("only {free} of disk are free for logs and spools"), remedy);
+    if let Some((weight, text)) = too_little_disk(facts.free_disk_bytes, agents) {
+        say(weight, text, "make room, or name another folder with `cache` of the host");
     }
     if facts.open_files < LEAST_FILES {
         let text = format!("an agent may open {} files only", facts.open_files);
@@ -93,7 +98,8 @@ fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
         facts.leftovers.iter().filter(|left| !left.alive).map(|left| &*left.run_id).collect();
     if !dead.is_empty() {
         let text = format!("dead runs have left something: {}", dead.join(", "));
-        say(Doubtful, text, "`mallard clean` with this cluster file removes it");
+        let remedy = "`mallard clean` with this cluster file removes what runs of this archive have left; `--run RUN` names another";
+        say(Doubtful, text, remedy);
     }
     let living = facts.leftovers.iter().filter(|left| left.alive).count();
     if living > 0 {
@@ -101,6 +107,23 @@ fn of_host(host: &str, facts: &Facts, several_kernels: bool) -> Vec<Finding> {
         say(Doubtful, text, "wait for their end: runs on one host disturb each other");
     }
     found
+}
+
+/// What is to be said of the room for logs and spools, if it is little.
+fn too_little_disk(free_bytes: u64, agents: u64) -> Option<(Weight, String)> {
+    let human = |bytes: u64| units::human(bytes as f64, "bytes");
+    let (free, most) = (human(free_bytes), agents.saturating_mul(AGENT_DISK_BYTES));
+    if free_bytes < LEAST_DISK_BYTES {
+        let text = format!("only {free} of disk are free for logs and spools");
+        return Some((Weight::Spoils, text));
+    }
+    (free_bytes < most).then(|| {
+        let most = human(most);
+        let text = format!(
+            "{free} of disk are free, and logs and spools of {agents} agent(s) may come to {most} while nobody collects them"
+        );
+        (Weight::Doubtful, text)
+    })
 }
 
 #[cfg(test)]
@@ -137,13 +160,21 @@ pub(crate) mod tests {
     fn texts(facts: &Facts) -> Vec<(Weight, String)> {
         let other =
             Facts { host: HostFacts { boot_id: "b".to_owned(), ..sound().host }, ..sound() };
-        let hosts = [("load-1", facts), ("load-2", &other)];
+        let hosts = [("load-1", facts, 1), ("load-2", &other, 1)];
         findings(hosts.into_iter()).into_iter().map(|found| (found.weight, found.text)).collect()
     }
 
     #[test]
     fn a_sound_host_gives_no_findings() {
         assert_eq!(texts(&sound()), []);
+    }
+
+    #[test]
+    fn every_agent_needs_room_for_what_it_keeps() {
+        let weight = |mib: u64, agents| Some(too_little_disk(mib << 20, agents)?.0);
+        assert_eq!(weight(200, 1), Some(Weight::Spoils));
+        assert_eq!((weight(300, 1), weight(300, 4)), (None, Some(Weight::Doubtful)));
+        assert_eq!(weight(2_000, 4), None);
     }
 
     #[test]
@@ -160,8 +191,8 @@ pub(crate) mod tests {
             }],
             cluster_problem: Some("nobody answers".to_owned()),
             leftovers: vec![
-                Leftover { run_id: "old".to_owned(), alive: false },
-                Leftover { run_id: "now".to_owned(), alive: true },
+                Leftover { run_id: "old".to_owned(), alive: false, spool_bytes: 0 },
+                Leftover { run_id: "now".to_owned(), alive: true, spool_bytes: 0 },
             ],
             ..sound()
         };

@@ -108,6 +108,7 @@ fn an_image_of_another_architecture_is_refused() {
     sandbox.file("c.yaml", cluster);
     let told = told(&sandbox);
     assert!(told.contains(&format!("it is for {other}, and the agent's program is for")), "{told}");
+    assert!(told.contains("`docker pull --platform linux/"), "{told}");
     engine.docker(&["rmi", &image]);
 }
 

@@ -1,6 +1,10 @@
 //! Runs on the embedded broker: what a newcomer sees first.
 
 use crate::world::{PATIENCE, assert_accounts_add_up, codes, count, metric};
+use std::{
+    ffi::OsString,
+    time::{Duration, Instant},
+};
 use testkit::mallard::Sandbox;
 
 #[test]
@@ -97,6 +101,97 @@ fn warm_up_stays_out_of_accounts_and_rates_are_those_of_the_schedule() {
     let all = stages.iter().map(|stage| spent(stage)).sum::<u64>() + spent("load");
     let took = outcome.took.as_micros();
     assert!(u128::from(all) <= took, "no time is counted twice: {all} of {took}");
+}
+
+#[test]
+fn mallard_may_open_as_many_files_as_it_may_at_all() {
+    let mut sandbox = Sandbox::new();
+    sandbox.file("s.yaml", short(""));
+    sandbox.run_behind(["prlimit", "--nofile=256:4096", "--"].map(OsString::from).into());
+    let mut running = sandbox.spawn(["run", "s.yaml"]);
+    running.wait_for_output("load starts", PATIENCE);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.pid()));
+    let limits = limits.expect("it runs");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    assert_eq!(files.matches("4096").count(), 2, "{limits}");
+    let outcome = running.wait(PATIENCE);
+    sandbox.latest_run().assert_went_well(&outcome);
+}
+
+/// What a run may cost beside its load. The README has figures; this is for a machine that does more.
+const BESIDE_THE_LOAD: Duration = Duration::from_secs(15);
+
+#[test]
+fn a_run_takes_little_longer_than_its_load_even_if_there_is_next_to_none() {
+    let _quiet = testkit::quiet::alone();
+    let next_to_nothing = "name: nothing\n\
+         topics: {orders: {partitions: 1}}\n\
+         load: [{hold: {rate: 100/s, for: 100ms}}]\n\
+         producers: {shop: {topic: orders, payload: {size: 100B}}}\n";
+    let loads = [(short(""), 4_000), (next_to_nothing.to_owned(), 100)];
+    for (scenario, load_ms) in loads {
+        let sandbox = Sandbox::new();
+        sandbox.file("s.yaml", scenario);
+        let outcome = sandbox.mallard(["run", "s.yaml"]);
+        assert!(matches!(outcome.code(), Some(0 | 4)), "{outcome}");
+        let run = sandbox.latest_run();
+        assert!(run.path("report.html").is_file());
+        let longest = Duration::from_millis(load_ms) + BESIDE_THE_LOAD;
+        let time = &run.json("run.json")["time"];
+        assert!(outcome.took < longest, "{:?}, of which {time:#}", outcome.took);
+    }
+}
+
+#[test]
+fn an_agent_with_a_thousand_partitions_takes_little_memory() {
+    let _busy = testkit::quiet::beside_others();
+    let sandbox = Sandbox::new();
+    // One agent carries the broker and nothing else, the other one a producer and a consumer.
+    sandbox.file("c.yaml", "kafka: embedded\nhosts: [{local: {agents: 2}}]\n");
+    let scenario = short("").replace("partitions: 3", "partitions: 1000");
+    sandbox.file("s.yaml", scenario.replace("200/s", "2000/s"));
+    let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
+    sandbox.latest_run().assert_went_well(&outcome);
+    let result = sandbox.latest_run().only_result();
+    assert_eq!(result["partitions"].as_array().map(Vec::len), Some(1_000));
+    let agents = result["agents"].as_array().expect("agents").iter();
+    let mut loaded = agents.filter(|agent| agent["instances"].as_array().map(Vec::len) == Some(2));
+    let loaded = loaded.next().unwrap_or_else(|| panic!("no agent has both: {result:#}"));
+    let peak = loaded["memory_peak_bytes"].as_u64().expect("its memory");
+    // What librdkafka's queues hold at this rate is less than a megabyte of it.
+    assert!(peak < 64 << 20, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn two_hundred_instances_in_an_agent_wait_without_spinning() {
+    let _quiet = testkit::quiet::alone();
+    let sandbox = Sandbox::new();
+    sandbox.file("c.yaml", "kafka: embedded\nhosts: [{local: {agents: 1}}]\n");
+    let scenario = "name: many\n\
+         topics: {orders: {partitions: 6}}\n\
+         load: [{warm-up: {rate: 1000/s, for: 2s}}, {hold: {rate: 1000/s, for: 4s}}]\n\
+         producers: {shop: {topic: orders, instances: 200, payload: {size: 100B}}}\n";
+    sandbox.file("s.yaml", scenario);
+    let mut running = sandbox.spawn(["run", "s.yaml", "--cluster", "c.yaml"]);
+    let run = sandbox.wait_for_run(PATIENCE);
+    let (mut threads, deadline) = (0, Instant::now() + 2 * PATIENCE);
+    while running.is_running() && Instant::now() < deadline {
+        for process in run.processes() {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", process.pid));
+            threads = threads.max(tasks.map_or(0, Iterator::count));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let outcome = running.wait(PATIENCE);
+    run.assert_went_well(&outcome);
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    assert_eq!(count(&result, "accounts/scheduled"), 4_000);
+    assert_eq!(count(&result, "accounts/acked"), 4_000);
+    // Of each two are Mallard's own, and a handful librdkafka's. All of them sleep but for a few moments.
+    assert!((200..200 * 8 + 100).contains(&threads), "{threads} threads");
+    let cores = result["agents"][0]["cpu_cores_mean"].as_f64().expect("its CPU");
+    assert!(cores < 0.8, "{cores} cores for 1,000 records a second");
 }
 
 #[test]

@@ -14,13 +14,13 @@ use testkit::{
 const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
 
 #[test]
-fn no_broker_exits_3_within_15_s_and_names_agent_broker_and_reason() {
+fn no_broker_exits_3_within_15_s_and_names_host_broker_and_reason() {
     let cluster = "kafka: {bootstrap: \"127.0.0.1:1\"}\nhosts: [{local: {agents: 2}}]\n";
     let sandbox = sandbox(&steady("100/s", "2s", ""), cluster);
     let outcome = sandbox.mallard(RUN);
     outcome.assert_code(3);
     assert!(outcome.took < Duration::from_secs(15), "{:?}", outcome.took);
-    for word in ["local-", "127.0.0.1:1", "refused"] {
+    for word in ["local: inspect: it does not reach 127.0.0.1:1", "refused"] {
         assert!(outcome.stdout.contains(word), "{word} is not in: {}", outcome.stdout);
     }
     sandbox.latest_run().wait_for_no_orphans(PATIENCE);

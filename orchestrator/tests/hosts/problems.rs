@@ -102,15 +102,33 @@ fn every_way_not_to_get_the_agent_there_is_told() {
     let fakes = Fakes::new();
     options.push(fakes.host("uname", "case $1 in -m) echo aarch64;; *) echo Linux;; esac"));
     options.push(fakes.host("getconf", "echo glibc 2.2"));
+    // As a login shell does whose ~/.bashrc has an `echo`.
+    options.push(fakes.host("sh", "echo Welcome to load-6!\nexec /bin/sh \"$@\""));
     let lab = Lab::start_with(&options);
-    let sandbox = world::sandbox(&lab, NO_KAFKA, "  - ssh: {name: 'load-[1-5]'}");
+    let sandbox = world::sandbox(&lab, NO_KAFKA, "  - ssh: {name: 'load-[1-6]'}");
     let told = problems(&sandbox);
-    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(told.len(), 6, "{told:#?}");
     assert_told(&told[0], "deploy", "is full", "make room");
     assert_told(&told[1], "start", "may not be executed", "noexec");
     assert_told(&told[2], "deploy", "cannot be made", "`cache`");
     assert_told(&told[3], "inspect", "it is aarch64", "--agent aarch64=PATH");
     assert_told(&told[4], "inspect", "its C library is 2.2", "scripts/portable-agent");
+    assert_told(&told[5], "inspect", "`Welcome to load-6!`", "not interactive");
+}
+
+#[test]
+fn a_run_looks_at_its_hosts_and_at_the_brokers_from_each_before_it_begins() {
+    testkit::require!(netns, sshd);
+    // Room for the agent's program, and not for what it keeps.
+    let lab = Lab::start_with(&[HostOptions::default().home("size=128m"), HostOptions::default()]);
+    let hosts = "  - ssh: {name: 'load-[1-2]'}\ndeadlines: {topics: 1s}";
+    let mut told = problems(&world::sandbox(&lab, NO_KAFKA, hosts));
+    told.retain(|(_, cause, _)| !cause.contains("do not answer"));
+    // Sorted by host, and what is said of one in the order in which it is looked at.
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_told(&told[0], "inspect", "it does not reach 127.0.0.1:1", "advertised.listeners");
+    assert_told(&told[1], "inspect", "of disk are free", "make room");
+    assert_told(&told[2], "inspect", "it does not reach 127.0.0.1:1", "advertised.listeners");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Runs whose agents are on other hosts.
 
 use crate::world::{self, RUN};
-use testkit::lab::Lab;
+use testkit::lab::{Lab, Slowness};
 
 #[test]
 fn a_steady_run_on_five_hosts_has_complete_accounts_and_leaves_nothing() {
@@ -71,5 +71,24 @@ fn hosts_of_two_kinds_and_a_jump_host_share_a_run() {
     assert!(lab.host(2).sshd_log().contains(&through), "{}", lab.host(2).sshd_log());
     lab.host(2).run("ls /var/tmp/mallard/*/mallard-agent").assert_code(0);
     assert_eq!(lab.host(2).run("ls ~/.cache/mallard 2>/dev/null").stdout, "");
+    world::assert_nothing_left(&lab, &sandbox);
+}
+
+#[test]
+fn a_wire_that_loses_packets_costs_time_and_no_record() {
+    testkit::require!(netns, sshd, kafka, slow_wires);
+    let lab = Lab::start(2);
+    // In either direction, for logging in, copying the agent, its channel and its load.
+    lab.host(2).slow(Slowness { loss: 0.02, ..Slowness::default() });
+    let kafka = lab.kafka(1);
+    let hosts = "  - ssh: {name: 'load-[1-2]'}\nlease: 60s\ndeadlines: {connect: 30s, topics: 30s}";
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
+    sandbox.file("s.yaml", world::steady("10s", ""));
+    let outcome = sandbox.mallard(RUN);
+    let run = sandbox.latest_run();
+    run.assert_went_well(&outcome);
+    world::assert_complete(&run.only_result(), 11 * 200);
+    run.assert_no_hole();
+    world::print_figures("two packets of a hundred lost", &run);
     world::assert_nothing_left(&lab, &sandbox);
 }

@@ -1,7 +1,7 @@
 //! The engine: where it is, how it is reached, and what is said when it is not.
 
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, time::Duration};
 
 /// How long the engine may take for one answer, in seconds; what takes longer is streamed.
 const ANSWER_WITHIN_S: u64 = 60;
@@ -28,6 +28,14 @@ impl Problem {
         remedy: impl Into<String>,
     ) -> Self {
         Self { what: what.into(), phase, cause: cause.to_string(), remedy: remedy.into() }
+    }
+
+    /// The engine took longer to answer than it may.
+    #[must_use]
+    pub fn late(within: Duration) -> Self {
+        let cause = format!("no answer after {} s", within.as_secs());
+        let remedy = "see whether the engine is overloaded, and its log";
+        Self::new("the container engine", "asking it", &cause, remedy)
     }
 }
 

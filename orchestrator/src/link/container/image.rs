@@ -25,13 +25,31 @@ pub(super) async fn ensure(
     match engine.api.inspect_image(image).await {
         Ok(_) => Ok(()),
         Err(error) if is_missing(&error) => pull(engine, image, tell).await,
-        Err(error) => Err(Problem::new(
-            format!("image {image}"),
-            "looking for it",
-            &said(&error),
-            "see the engine's log",
-        )),
+        Err(error) => Err(unknown(image, &error)),
     }
+}
+
+/// Whether the engine has an image; nothing is pulled. If it is for agents, with their program, that must be
+/// able to run in it.
+///
+/// # Errors
+/// The engine does not say, or their architectures differ.
+pub async fn look(engine: &Engine, image: &str, agent: Option<&Path>) -> Result<bool, Problem> {
+    match engine.api.inspect_image(image).await {
+        Ok(_) => {
+            if let Some(agent) = agent {
+                check_architecture(engine, image, agent).await?;
+            }
+            Ok(true)
+        }
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(unknown(image, &error)),
+    }
+}
+
+fn unknown(image: &str, error: &bollard::errors::Error) -> Problem {
+    let what = format!("image {image}");
+    Problem::new(what, "looking for it", &said(error), "see the engine's log")
 }
 
 async fn pull(
@@ -87,8 +105,10 @@ pub(super) async fn check_architecture(
     match (of_image.filter(|name| !name.is_empty()), of_agent) {
         (Some(theirs), Some(ours)) if theirs != ours => {
             let cause = format!("it is for {theirs}, and the agent's program is for {ours}");
-            let remedy =
-                format!("take an image for {ours}, or an agent for {theirs} by --agent PATH");
+            // An agent's program for another architecture is brought to hosts over ssh alone.
+            let remedy = format!(
+                "take the image for {ours}: `docker pull --platform linux/{ours} {image}`; agents in containers are of the architecture of the machine that `mallard` runs on"
+            );
             Err(Problem::new(format!("image {image}"), "comparing architectures", &cause, remedy))
         }
         _ => Ok(()),

@@ -19,4 +19,5 @@ mod yard;
 
 pub use agent::ContainerAgent;
 pub use engine::{Engine, Problem};
+pub use image::look as look_at_image;
 pub use yard::{BrokerEnd, Yard};

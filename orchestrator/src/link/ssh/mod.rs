@@ -82,6 +82,9 @@ impl SshHost {
         let mut args = vec![self.plan.cache.as_deref().unwrap_or_default()];
         args.extend(contents.iter().map(String::as_str));
         let said = self.sessions.run(deploy::PROBE, &args, None, within).await.map_err(problem)?;
+        if let Some(greeting) = greeting(&said.stdout) {
+            return Err(chatty(&self.name, greeting));
+        }
         Probe::parse(&said.stdout).ok_or_else(|| {
             let words = if said.stderr.trim().is_empty() { &said.stdout } else { &said.stderr };
             let words: String = words.trim().chars().take(300).collect();
@@ -132,6 +135,19 @@ impl SshHost {
             format!("the agent there is of another build ({theirs}, and mallard is of {BUILD_ID})");
         Err(Problem::new(&self.name, Phase::Start, cause, super::how_to_match()))
     }
+}
+
+/// What a login shell printed before the script, which a channel to an agent would take for a damaged message.
+fn greeting(said: &str) -> Option<&str> {
+    let (before, _) = said.split_once("mallard-probe ")?;
+    (!before.is_empty()).then_some(before)
+}
+
+fn chatty(host: &str, greeting: &str) -> Problem {
+    let first: String = greeting.trim().lines().next().unwrap_or("").chars().take(100).collect();
+    let cause = format!("its login shell prints something before what it is asked for: `{first}`");
+    let remedy = "let its ~/.bashrc and the like be silent where they are not interactive: `case $- in *i*) ;; *) return;; esac` before the first `echo`";
+    Problem::new(host, Phase::Inspect, cause, remedy)
 }
 
 #[async_trait::async_trait]
@@ -190,5 +206,19 @@ impl Host for SshHost {
 
     async fn close(&self) {
         self.sessions.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_login_shell_prints_first_is_told() {
+        assert_eq!(greeting("mallard-probe system Linux\nmallard-probe end\n"), None);
+        assert_eq!(greeting("sh: not found\n"), None);
+        let said = "Welcome to load-1!\nHave fun.\nmallard-probe system Linux\n";
+        let problem = chatty("load-1", greeting(said).expect("something was printed"));
+        assert!(problem.cause.contains("`Welcome to load-1!`"), "{problem}");
     }
 }

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::Mutex,
+    sync::{Mutex, Semaphore},
     time::timeout,
 };
 
@@ -30,8 +30,12 @@ const ALIVE: Duration = Duration::from_secs(2);
 const IDLE_S: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
 
 /// Agents that share a connection. sshd allows ten channels in one (MaxSessions): each agent may have two
-/// for a moment, before sshd has seen the end of one that broke, and scripts need some over the first.
+/// for a moment, before sshd has seen the end of one that broke, and scripts need the rest over the first.
 pub(super) const CHANNELS: usize = 4;
+
+/// Scripts at once, all of them over the first connection: what [`CHANNELS`] leave of its ten channels. More of
+/// them, as when all agents of a host are killed or buried, wait for their turn.
+const SCRIPTS: usize = 2;
 
 /// What is given to a script's stdin at a time.
 const PIECE: usize = 64 * 1024;
@@ -46,6 +50,7 @@ pub(super) struct Sessions {
     plan: SshPlan,
     desk: Arc<Desk>,
     open: Mutex<BTreeMap<usize, Arc<Session>>>,
+    scripts: Semaphore,
 }
 
 /// How a script ended.
@@ -59,7 +64,8 @@ pub(super) struct Said {
 
 impl Sessions {
     pub(super) fn new(host: &str, plan: &SshPlan, desk: Arc<Desk>) -> Self {
-        Self { host: host.to_owned(), plan: plan.clone(), desk, open: Mutex::default() }
+        let (host, plan, scripts) = (host.to_owned(), plan.clone(), Semaphore::new(SCRIPTS));
+        Self { host, plan, desk, open: Mutex::default(), scripts }
     }
 
     /// A connection that works, by its number.
@@ -119,6 +125,8 @@ impl Sessions {
         input: Option<Arc<[u8]>>,
         within: Duration,
     ) -> Result<Said, String> {
+        // Those before it end in time, too, each within what it was given.
+        let _turn = self.scripts.acquire().await;
         let session = self.get(0, within).await.map_err(|problem| problem.cause)?;
         let mut command = session.arc_command("sh");
         command.arg("-c").arg(script).arg("mallard").args(args);
