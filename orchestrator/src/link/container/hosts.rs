@@ -29,6 +29,9 @@ pub(super) const RUNS: &str = "/mallard/runs";
 /// The network of the machine that the engine runs on.
 pub(super) const HOST_NETWORK: &str = "host";
 
+/// The exit code of a program that is not there, or whose loader is not.
+const NOT_FOUND: i64 = 127;
+
 /// What a container's name and labels are made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity<'a> {
@@ -117,12 +120,23 @@ async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Probl
         Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
         Ok(ended) => Err(problem(match autopsy::of(engine, container).await {
             Some(found) => found,
-            None => format!("`{AGENT} version` of build {BUILD_ID} failed: {}", ended.words),
+            None => format!("`{AGENT} version` of build {BUILD_ID} failed: {}", told(&ended)),
         })),
         Err(cause) => {
             let found = autopsy::of(engine, container).await;
             Err(problem(found.unwrap_or_else(|| said(&cause))))
         }
+    }
+}
+
+/// What a program said at its end. The engine's own words about one that it could not start get lost now and
+/// then; the exit code does not.
+fn told(ended: &exec::Ended) -> String {
+    match ended.code {
+        _ if !ended.words.is_empty() => ended.words.clone(),
+        Some(NOT_FOUND) => format!("no such file or directory (exit code {NOT_FOUND})"),
+        Some(code) => format!("exit code {code}"),
+        None => "it was ended from outside".to_owned(),
     }
 }
 
