@@ -43,18 +43,22 @@ struct World {
     plan: CasePlan,
 }
 
+/// What the controller of these cases knows.
+pub(super) fn context() -> CaseContext {
+    CaseContext {
+        run_id: "run".into(),
+        index: 0,
+        keep: false,
+        boot_id: "this boot".into(),
+        loads: Vec::new(),
+    }
+}
+
 impl World {
     fn new(change: impl FnOnce(&mut CasePlan)) -> Self {
         let mut plan = Shape::default().plan();
         change(&mut plan);
-        let context = CaseContext {
-            run_id: "run".into(),
-            index: 0,
-            keep: false,
-            boot_id: "this boot".into(),
-            loads: Vec::new(),
-        };
-        let case = Case::new(plan.clone(), context, 0);
+        let case = Case::new(plan.clone(), context(), 0);
         let cluster = Ok(ClusterFacts::default());
         let mut world = Self {
             case,

@@ -80,6 +80,7 @@ fn signed(us: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::tests::context;
 
     fn resumed(boot_id: &str, slept_us: i64) -> Wake {
         let checkpoint: Checkpoint = serde_json::from_value(serde_json::json!({
@@ -96,14 +97,7 @@ mod tests {
             "agents": [null],
         }))
         .unwrap();
-        let context = CaseContext {
-            run_id: "run".into(),
-            index: 0,
-            keep: false,
-            boot_id: "this boot".into(),
-            loads: Vec::new(),
-        };
-        Wake::resume(&checkpoint, &context)
+        Wake::resume(&checkpoint, &context())
     }
 
     #[test]

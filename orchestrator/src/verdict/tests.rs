@@ -159,15 +159,20 @@ fn a_host_without_a_core_to_spare_is_doubted_and_invalid_if_records_were_late() 
     because(&trial, Verdict::Invalid, Kind::HostCpuSaturated);
 }
 
+/// An agent that is to send so many records a second, and can send 100.
+fn load(planned_per_s: f64) -> AgentLoad {
+    AgentLoad {
+        agent: "local-1".into(),
+        planned_per_s,
+        ceiling_per_s: 100.0,
+        calibrated_at: "2026-03-01T00:00:00Z".into(),
+    }
+}
+
 #[test]
 fn a_rate_beyond_an_agents_ceiling_is_invalid_once_records_are_late_with_the_numbers() {
     let mut trial = Trial::new(&[], well);
-    trial.facts.loads = vec![AgentLoad {
-        agent: "local-1".into(),
-        planned_per_s: 120.0,
-        ceiling_per_s: 100.0,
-        calibrated_at: "2026-03-01T00:00:00Z".into(),
-    }];
+    trial.facts.loads = vec![load(120.0)];
     assert_eq!(trial.result().verdict, Verdict::Pass, "it made the rate all the same");
     trial.model = late;
     let text = because(&trial, Verdict::Invalid, Kind::CeilingReached);
@@ -179,12 +184,7 @@ fn a_rate_beyond_an_agents_ceiling_is_invalid_once_records_are_late_with_the_num
 #[test]
 fn below_its_ceiling_an_agent_is_not_blamed_for_records_that_a_full_queue_held_up() {
     let mut trial = Trial::new(&[], late);
-    trial.facts.loads = vec![AgentLoad {
-        agent: "local-1".into(),
-        planned_per_s: 96.0,
-        ceiling_per_s: 100.0,
-        calibrated_at: "2026-03-01T00:00:00Z".into(),
-    }];
+    trial.facts.loads = vec![load(96.0)];
     assert_eq!(trial.result().verdict, Verdict::Pass, "a broker stalled");
     trial.model = |record, due_us| Fate { is_held_up: false, ..late(record, due_us) };
     let text = because(&trial, Verdict::Invalid, Kind::CeilingReached);

@@ -17,14 +17,29 @@ use tokio::io::DuplexStream;
 /// Silence after which a channel is given up in these tests.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// A host whose agent is the test: each channel's other end goes into a queue.
-struct Host(Mutex<mpsc::UnboundedSender<DuplexStream>>);
+/// A host whose agent is the test: each channel's other end goes into a queue. It refuses so many channels
+/// before it opens one.
+struct Host {
+    agents: Mutex<mpsc::UnboundedSender<DuplexStream>>,
+    refusals: AtomicU32,
+}
+
+impl Host {
+    fn new(agents: mpsc::UnboundedSender<DuplexStream>, refusals: u32) -> Arc<Self> {
+        Arc::new(Self { agents: Mutex::new(agents), refusals: AtomicU32::new(refusals) })
+    }
+}
 
 #[async_trait::async_trait]
 impl Bridge for Host {
     async fn open(&self, _start: bool) -> Result<Channel, String> {
+        let refusals = self.refusals.load(Ordering::Relaxed);
+        if refusals > 0 {
+            self.refusals.store(refusals - 1, Ordering::Relaxed);
+            return Err("no route to host".to_owned());
+        }
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let agents = self.0.lock().map_err(|_| "a test panicked")?;
+        let agents = self.agents.lock().map_err(|_| "a test panicked")?;
         agents.send(theirs).map_err(|_| "the test is over")?;
         let (from_agent, to_agent) = tokio::io::split(ours);
         Ok(Channel {
@@ -64,7 +79,7 @@ fn after_hello(bytes: &[u8]) -> Vec<Input> {
     runtime.block_on(async {
         let (opened, mut agents) = mpsc::unbounded_channel();
         let (inputs, mut told) = mpsc::unbounded_channel();
-        let host = Arc::new(Host(Mutex::new(opened)));
+        let host = Host::new(opened, 0);
         let link = Link::open(0, host, 0, false, SILENCE, inputs);
         let mut first = agents.recv().await.unwrap();
         first.write_all(&hello()).await.unwrap();
@@ -91,40 +106,13 @@ fn is_a_cut_and_no_loss(told: &[Input]) -> bool {
     cut && back && !told.iter().any(|input| matches!(input, Input::AgentGone { .. }))
 }
 
-/// A host that refuses so many channels before it opens one.
-struct Reluctant(Host, AtomicU32);
-
-#[async_trait::async_trait]
-impl Bridge for Reluctant {
-    async fn open(&self, start: bool) -> Result<Channel, String> {
-        let refusals = self.1.load(Ordering::Relaxed);
-        if refusals > 0 {
-            self.1.store(refusals - 1, Ordering::Relaxed);
-            return Err("no route to host".to_owned());
-        }
-        self.0.open(start).await
-    }
-
-    fn host(&self) -> &str {
-        "a test"
-    }
-
-    async fn kill(&self, _pid: u32) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn bury(&self) -> Option<Vec<u8>> {
-        None
-    }
-}
-
 /// What a link tells of an agent whose host refuses three channels, until it has greeted or is gone.
 fn of_a_reluctant_host(runs: bool) -> Vec<Input> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (opened, mut agents) = mpsc::unbounded_channel();
         let (inputs, mut told) = mpsc::unbounded_channel();
-        let host = Arc::new(Reluctant(Host(Mutex::new(opened)), AtomicU32::new(3)));
+        let host = Host::new(opened, 3);
         let link = Link::open(0, host, 0, runs, SILENCE, inputs);
         let mut seen = Vec::new();
         let mut channels = Vec::new();
