@@ -81,8 +81,8 @@ fn the_embedded_broker_says_at_once_what_it_cannot_do() {
         Ok(Answer::Deleted(left)) => left,
         other => panic!("{other:?}"),
     };
-    let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["readings", "flink"]);
+    let what: Vec<_> = left.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!(what, ["topic readings", "consumer group flink"]);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 

@@ -269,7 +269,7 @@ pub enum Answer {
     Cluster(ClusterFacts),
     /// Topics as the broker has them.
     Topics(Vec<TopicFacts>),
-    /// What could not be deleted: name and reason.
+    /// What could not be deleted (`topic NAME`, `consumer group NAME`), and the reason.
     Deleted(Vec<(String, String)>),
     /// End offsets.
     EndOffsets(Vec<PartitionOffset>),

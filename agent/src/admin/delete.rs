@@ -9,8 +9,8 @@ use std::{thread, time::Duration};
 /// their session ends.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// Deletes topics and groups, and returns what could not be deleted, with reasons. What is not there is
-/// as good as deleted.
+/// Deletes topics and groups, and returns what could not be deleted (`topic NAME`, `consumer group NAME`),
+/// with reasons. What is not there is as good as deleted.
 ///
 /// # Errors
 /// `Unreachable`, `Denied` or `Property`: nothing could be tried.
@@ -23,8 +23,9 @@ pub fn delete(
     let admin = Admin::new(connection)?;
     admin.metadata(deadline)?;
     if let Err(failure) = admin.must_not_be_embedded(deadline) {
-        let all = topics.iter().chain(groups);
-        return Ok(all.map(|name| (name.clone(), failure.text.clone())).collect());
+        let all =
+            topics.iter().map(|name| topic(name)).chain(groups.iter().map(|name| group(name)));
+        return Ok(all.map(|what| (what, failure.text.clone())).collect());
     }
     let mut left = delete_topics(&admin, topics, deadline);
     left.extend(delete_groups(&admin, groups, deadline));
@@ -41,11 +42,11 @@ fn delete_topics(admin: &Admin, topics: &[String], deadline: &Deadline) -> Vec<(
             .into_iter()
             .filter_map(Result::err)
             .filter(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition)
-            .map(|(name, code)| (name, code.to_string()))
+            .map(|(name, code)| (topic(&name), code.to_string()))
             .collect(),
         Err(error) => {
             let reason = admin.failure("delete topics", &error, deadline).text;
-            topics.iter().map(|name| (name.clone(), reason.clone())).collect()
+            topics.iter().map(|name| (topic(name), reason.clone())).collect()
         }
     }
 }
@@ -63,7 +64,7 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
             Ok(results) => results,
             Err(error) => {
                 let reason = admin.failure("delete groups", &error, deadline).text;
-                left.extend(waiting.into_iter().map(|name| (name, reason.clone())));
+                left.extend(waiting.iter().map(|name| (group(name), reason.clone())));
                 return left;
             }
         };
@@ -73,7 +74,7 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
             match code {
                 RDKafkaErrorCode::GroupIdNotFound => {}
                 code if patient && may_pass(code) => waiting.push(name),
-                code => left.push((name, code.to_string())),
+                code => left.push((group(&name), code.to_string())),
             }
         }
         if !waiting.is_empty() {
@@ -82,6 +83,14 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
         }
     }
     left
+}
+
+fn topic(name: &str) -> String {
+    format!("topic {name}")
+}
+
+fn group(name: &str) -> String {
+    format!("consumer group {name}")
 }
 
 /// Whether a refusal may pass by itself: members leave, coordinators come up and move.

@@ -187,6 +187,14 @@ fn what_a_dead_run_has_left_on_hosts_and_brokers_is_removed_and_a_living_one_is_
     assert!(alive.stdout.contains("stays: it lives: an agent works"), "{alive}");
     assert!(!alive.stdout.contains("removed"), "{alive}");
 
+    // Not before they have measured something that nobody has collected.
+    for host in [1, 2] {
+        wait::until("intervals in the spool", PATIENCE, || {
+            let spool = format!("cat ~/.cache/mallard/runs/{}/*/spool/* | wc -c", run.id());
+            let bytes = lab.host(host).run(&spool).stdout;
+            (bytes.trim() != "0").then_some(())
+        });
+    }
     run.processes().into_iter().for_each(|agent| process::send(agent.pid, Signal::KILL));
     let shown = wait::until("the end of its agents", PATIENCE, || {
         let shown = clean("--dry-run").expect_code(0);
@@ -246,11 +254,14 @@ fn a_dozen_agents_on_a_host_are_ended_by_force_within_what_its_sshd_allows() {
     running.signal(Signal::INT);
     let outcome = running.wait(PATIENCE);
     outcome.assert_code(130);
-    // Whoever ends a run by force does not wait for a broker that is slow to delete.
+    // Whoever ends a run by force waits neither for a broker that is slow to delete nor for the session
+    // of a killed consumer to end, without which its group cannot be deleted.
     let left = world::events(&run, "left_behind");
-    let of_hosts =
-        |event: &Value| event["what"].as_str().is_none_or(|what| !what.contains("topic"));
-    assert!(!left.iter().any(of_hosts), "{outcome}");
+    let of_brokers = |event: &Value| {
+        let what = event["what"].as_str().unwrap_or_default();
+        what.starts_with("topic ") || what.starts_with("consumer group ")
+    };
+    assert!(left.iter().all(of_brokers), "{outcome}");
     let log = lab.host(1).sshd_log();
     assert!(!log.contains("no more sessions"), "{log}");
     world::assert_nothing_left(&lab, &sandbox);
