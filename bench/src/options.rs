@@ -11,7 +11,7 @@ on it, and prints how they compare. Writes target/bench/bench.md and target/benc
 
   --rounds N     rounds to measure after a round that only warms up (default 5)
   --seconds N    how long each measurement at full speed lasts, about (default 10); paced ones last
-                 twice as long, and at least 20 s
+                 six times as long, and at least 20 s
   --only NAMES   only these experiments: produce-100, produce-1k, consume-100,
                  consume-stamped, paced, paced-200k, stall, stall-100
   --peers-only   leaves Mallard out, to look at the peers and at the machine
@@ -119,7 +119,7 @@ impl Options {
 
     /// How long a paced measurement lasts, in seconds.
     pub(crate) fn paced_seconds(&self) -> u64 {
-        if self.short { 2 } else { (2 * self.seconds).max(20) }
+        if self.short { 2 } else { (6 * self.seconds).max(20) }
     }
 }
 
