@@ -12,6 +12,8 @@ use crate::archive::model::Percentiles;
 use mallard_protocol::histogram::Histogram;
 
 const BITS: u32 = 7;
+/// Cells of a [`Histogram`] in an octave, as a power of two.
+const FINE_BITS: u32 = 10;
 const CELLS: usize = 1 << BITS;
 /// The linear part, and one page an octave up to an hour in microseconds.
 const PAGES: usize = 32 - BITS as usize + 1;
@@ -33,11 +35,11 @@ impl Coarse {
         if self.pages.is_empty() {
             self.pages.resize_with(PAGES, || None);
         }
-        for (low, _, n) in from.buckets() {
-            let cell = cell_of(low);
+        from.for_each_cell(|fine, n| {
+            let cell = cell_of_fine(fine);
             let page = self.pages[cell / CELLS].get_or_insert_with(|| Box::new([0; CELLS]));
             page[cell % CELLS] += n;
-        }
+        });
         self.min = if self.count == 0 { min } else { self.min.min(min) };
         self.max = self.max.max(max);
         self.count += from.count();
@@ -110,6 +112,17 @@ fn cell_of(value: u64) -> usize {
     ((octave as usize) << BITS) + usize::try_from(value >> octave).unwrap_or(usize::MAX)
 }
 
+/// The cell that a cell of a [`Histogram`] is a part of. Below 1,024 that cell is its value; from there on
+/// both have a fixed number of cells an octave.
+fn cell_of_fine(fine: usize) -> usize {
+    const APART: u32 = FINE_BITS - BITS;
+    if fine >> FINE_BITS == 0 {
+        cell_of(fine as u64)
+    } else {
+        (fine >> APART) + ((APART as usize) << BITS)
+    }
+}
+
 fn highest_in(cell: usize) -> u64 {
     let octave = (cell >> BITS).saturating_sub(1);
     let step = (cell - (octave << BITS)) as u64;
@@ -119,7 +132,23 @@ fn highest_in(cell: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mallard_protocol::histogram::MAX_VALUE_US;
     use proptest::prelude::*;
+
+    #[test]
+    fn every_cell_of_a_histogram_is_in_the_cell_of_its_values() {
+        let mut value = 0;
+        while value <= MAX_VALUE_US {
+            let mut one = Histogram::new();
+            one.record(value);
+            let (lowest, highest, _) = one.buckets().next().unwrap();
+            one.for_each_cell(|fine, _| {
+                assert_eq!(cell_of_fine(fine), cell_of(lowest), "{value}");
+                assert_eq!(cell_of_fine(fine), cell_of(highest), "{value}");
+            });
+            value = highest + 1;
+        }
+    }
 
     #[test]
     fn merging_is_the_same_as_adding_to_one() {

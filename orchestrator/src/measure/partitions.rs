@@ -73,13 +73,46 @@ pub(super) struct Point {
     pub(super) lag: Option<u64>,
 }
 
+/// A point that is not over. What belongs to the totals is added to them when it is, all at once: a
+/// thousand partitions are more than a processor's cache holds, so touching a histogram is what costs.
 #[derive(Clone, Debug, Default)]
 struct OpenPoint {
     acked: u64,
     received: u64,
+    /// Of records due in the measured phases.
+    measured: Latencies,
+    /// Of others; seldom any in the same point.
+    aside: Option<Box<Latencies>>,
+    lag: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Latencies {
     response: Coarse,
     end_to_end: Coarse,
-    lag: Option<u64>,
+}
+
+impl OpenPoint {
+    fn latencies(&mut self, measured: bool) -> &mut Latencies {
+        if measured { &mut self.measured } else { self.aside.get_or_insert_default() }
+    }
+
+    fn close(&self) -> Point {
+        let p99 = |of: fn(&Latencies) -> &Coarse| {
+            let measured = of(&self.measured);
+            let Some(aside) = &self.aside else { return measured.value_at_quantile(0.99) };
+            let mut all = measured.clone();
+            all.merge(of(aside));
+            all.value_at_quantile(0.99)
+        };
+        Point {
+            acked: self.acked,
+            received: self.received,
+            response_p99_us: p99(|of| &of.response),
+            end_to_end_p99_us: p99(|of| &of.end_to_end),
+            lag: self.lag,
+        }
+    }
 }
 
 /// All partitions of a case, by slot.
@@ -128,11 +161,12 @@ impl PartitionTable {
             totals.acked_bytes += part.acked_bytes;
             totals.failed += part.failed;
             totals.service.add(&part.service);
-            totals.response.add(&part.response);
         }
         if let Some(point) = self.point_mut(slot, start_us) {
             point.acked += part.acked;
-            point.response.add(&part.response);
+            point.latencies(measured).response.add(&part.response);
+        } else if measured {
+            self.totals[slot].response.add(&part.response);
         }
     }
 
@@ -150,11 +184,12 @@ impl PartitionTable {
             let totals = &mut self.totals[slot];
             totals.received += part.received;
             totals.received_bytes += part.received_bytes;
-            totals.end_to_end.add(&part.end_to_end);
         }
         if let Some(point) = self.point_mut(slot, start_us) {
             point.received += part.received;
-            point.end_to_end.add(&part.end_to_end);
+            point.latencies(measured).end_to_end.add(&part.end_to_end);
+        } else if measured {
+            self.totals[slot].end_to_end.add(&part.end_to_end);
         }
     }
 
@@ -183,14 +218,11 @@ impl PartitionTable {
 
     fn close_front(&mut self) {
         let Some((number, slots)) = self.open.pop_front() else { return };
-        let points = slots.iter().map(|point| Point {
-            acked: point.acked,
-            received: point.received,
-            response_p99_us: point.response.value_at_quantile(0.99),
-            end_to_end_p99_us: point.end_to_end.value_at_quantile(0.99),
-            lag: point.lag,
-        });
-        self.closed.push((number, points.collect()));
+        for (totals, point) in self.totals.iter_mut().zip(&slots) {
+            totals.response.merge(&point.measured.response);
+            totals.end_to_end.merge(&point.measured.end_to_end);
+        }
+        self.closed.push((number, slots.iter().map(OpenPoint::close).collect()));
     }
 
     /// The open point of an interval; `None` for one that comes after its point was closed.
@@ -206,7 +238,7 @@ impl PartitionTable {
         self.open.get_mut(at).map(|(_, slots)| &mut slots[slot])
     }
 
-    /// Totals by slot.
+    /// Totals by slot; of latencies, up to the last point that is over.
     pub(super) fn totals(&self) -> &[PartitionTotals] {
         &self.totals
     }
