@@ -1,15 +1,20 @@
-/* Another machine's clock: preloaded into a process, it moves what that takes for the time of day.
+/* Another machine's clocks: preloaded into a process, it moves what that takes for the time.
  *
  * CLOCK_REALTIME = true time + CLOCK_SHIFT_S + CLOCK_DRIFT_PPM * (time since the process began)
+ * CLOCK_MONOTONIC = true time + CLOCK_MONOTONIC_PPM * (time since the process began)
  *
- * CLOCK_MONOTONIC is left alone. Absolute waits in the time of day are moved back, so that they last what
- * they should: librdkafka waits with cnd_timedwait, and would spin or hang otherwise.
+ * Processes of one host thus have different monotonic clocks; an agent is one process. Absolute waits are
+ * moved back, so that they last what they should: librdkafka waits with cnd_timedwait, and would spin or
+ * hang otherwise, and Rust's library waits in futexes, for which it asks the kernel by syscall().
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <threads.h>
 #include <time.h>
@@ -18,7 +23,7 @@ typedef int wait_on_condition(pthread_cond_t *, pthread_mutex_t *, const struct 
 typedef int wait_on_c11_condition(cnd_t *, mtx_t *, const struct timespec *);
 
 static long long shift_ns, began_ns;
-static double drift_ppm;
+static double drift_ppm, monotonic_ppm;
 static int (*true_clock_gettime)(clockid_t, struct timespec *);
 
 #define FIND(function, name) \
@@ -45,6 +50,7 @@ __attribute__((constructor)) static void begin(void) {
     began_ns = monotonic_ns();
     if ((text = getenv("CLOCK_SHIFT_S"))) shift_ns = (long long)(atof(text) * 1e9);
     if ((text = getenv("CLOCK_DRIFT_PPM"))) drift_ppm = atof(text);
+    if ((text = getenv("CLOCK_MONOTONIC_PPM"))) monotonic_ppm = atof(text);
 }
 
 static long long error_ns(void) {
@@ -52,12 +58,29 @@ static long long error_ns(void) {
     return shift_ns + (long long)((monotonic_ns() - began_ns) * drift_ppm / 1e6);
 }
 
+static long long monotonic_error_ns(void) {
+    if (monotonic_ppm == 0) return 0;
+    return (long long)((monotonic_ns() - began_ns) * monotonic_ppm / 1e6);
+}
+
 int clock_gettime(clockid_t clock, struct timespec *time) {
     FIND(true_clock_gettime, "clock_gettime");
     int result = true_clock_gettime(clock, time);
-    int is_time_of_day = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
-    if (result == 0 && is_time_of_day) from_ns(time, to_ns(time) + error_ns());
-    return result;
+    if (result != 0) return result;
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_TAI:
+        from_ns(time, to_ns(time) + error_ns());
+        break;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_BOOTTIME:
+        from_ns(time, to_ns(time) + monotonic_error_ns());
+        break;
+    }
+    return 0;
 }
 
 int gettimeofday(struct timeval *restrict time, void *restrict zone) {
@@ -81,11 +104,34 @@ int timespec_get(struct timespec *time, int base) {
     return base;
 }
 
-/* Waits on other clocks begin at boot and are small; they are left alone. */
+/* Other clocks than the time of day begin at boot and are small. */
 static const struct timespec *true_time(const struct timespec *at, struct timespec *moved) {
-    if (!at || at->tv_sec < 1000000000LL) return at;
-    from_ns(moved, to_ns(at) - error_ns());
+    if (!at) return at;
+    from_ns(moved, to_ns(at) - (at->tv_sec < 1000000000LL ? monotonic_error_ns() : error_ns()));
     return moved;
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *at, struct timespec *left) {
+    static int (*sleep)(clockid_t, int, const struct timespec *, struct timespec *);
+    struct timespec moved;
+    FIND(sleep, "clock_nanosleep");
+    return sleep(clock, flags, flags & TIMER_ABSTIME ? true_time(at, &moved) : at, left);
+}
+
+/* Of all calls only a futex's wait until a moment is looked at. More arguments than were given may be read:
+ * they are in registers, as in the C library's own. */
+long syscall(long number, ...) {
+    static long (*call)(long, ...);
+    struct timespec moved;
+    long given[6];
+    va_list arguments;
+    va_start(arguments, number);
+    for (int i = 0; i < 6; i++) given[i] = va_arg(arguments, long);
+    va_end(arguments);
+    FIND(call, "syscall");
+    if (number == SYS_futex && (given[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+        given[3] = (long)true_time((const struct timespec *)given[3], &moved);
+    return call(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
 int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,

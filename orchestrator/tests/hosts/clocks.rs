@@ -61,3 +61,35 @@ fn clocks_of_hosts_are_found_within_the_error_that_is_told_and_hosts_start_toget
     world::print_figures("clocks hours apart", &run);
     world::assert_nothing_left(&lab, &sandbox);
 }
+
+/// How fast the monotonic clock of the second host is: ten times what a bad quartz is.
+const FAST_PPM: f64 = 500.0;
+
+/// How long the load lasts, warm-up included, in microseconds, and how long a filter of the clocks lasts in it,
+/// which is how long it may take until a drift is known.
+const LOAD_US: f64 = 25_000_000.0;
+const FILTER_US: f64 = 17_000_000.0;
+
+#[test]
+fn a_clock_that_drifts_widens_the_error_that_is_told_and_makes_a_narrow_limit_invalid() {
+    testkit::require!(netns, sshd, kafka);
+    let steady = HostOptions::default().own_boot_id();
+    let lab = Lab::start_with(&[steady, HostOptions::default().monotonic_drift(FAST_PPM)]);
+    let kafka = lab.kafka(1);
+    let sandbox = world::sandbox(&lab, &kafka.bootstrap(), "  - ssh: {name: 'load-[1-2]'}");
+    let narrow = world::steady("24s", "").replace("records.lost == 0", "end_to_end.min < 30ms");
+    sandbox.file("s.yaml", narrow);
+    let outcome = sandbox.mallard(RUN).expect_code(4);
+    let run = sandbox.latest_run();
+    let result = run.only_result();
+    world::assert_complete(&result, 5_000);
+    assert!(codes(&result).contains(&"clock_uncertain"), "{result:#}");
+    assert!(outcome.stdout.contains("synchronise the hosts' clocks"), "{outcome}");
+
+    let told_us = result["metrics"]["end_to_end.p95"]["uncertainty"].as_f64().unwrap();
+    let drifted_us = |us: f64| us * FAST_PPM / 1e6;
+    println!("± {told_us} µs told of a clock that went {} µs in the load", drifted_us(LOAD_US));
+    assert!(told_us >= drifted_us(LOAD_US - FILTER_US), "± {told_us} µs is too little");
+    assert!(told_us < drifted_us(4.0 * LOAD_US), "± {told_us} µs is too much");
+    world::assert_nothing_left(&lab, &sandbox);
+}

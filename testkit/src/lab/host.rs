@@ -43,6 +43,7 @@ pub struct HostOptions {
     environment: Vec<(String, String)>,
     clock: Option<(f64, f64)>,
     monotonic_ahead_s: Option<i64>,
+    monotonic_ppm: Option<f64>,
     own_boot_id: bool,
 }
 
@@ -62,7 +63,7 @@ impl HostOptions {
     }
 
     /// Its time of day is so many seconds ahead of this machine's, and drifts by so many parts per
-    /// million. It also gets a boot id of its own. Its monotonic clock stays this machine's.
+    /// million. It also gets a boot id of its own. Its monotonic clock is another matter.
     #[must_use]
     pub fn clock(mut self, ahead_s: f64, drift_ppm: f64) -> Self {
         self.clock = Some((ahead_s, drift_ppm));
@@ -75,6 +76,15 @@ impl HostOptions {
     #[must_use]
     pub fn monotonic_clock(mut self, ahead_s: i64) -> Self {
         self.monotonic_ahead_s = Some(ahead_s);
+        self.own_boot_id = true;
+        self
+    }
+
+    /// Its monotonic clock is fast by so many parts per million, in every process since that began: an agent
+    /// is one. It also gets a boot id of its own.
+    #[must_use]
+    pub fn monotonic_drift(mut self, ppm: f64) -> Self {
+        self.monotonic_ppm = Some(ppm);
         self.own_boot_id = true;
         self
     }
@@ -258,11 +268,16 @@ fn write_host_files(
         .and_then(|mut file| file.write_all(known.as_bytes()))
         .unwrap_or_else(|error| panic!("failed to write known_hosts: {error}"));
     let mut environment = options.environment.clone();
-    if let Some((ahead_s, drift_ppm)) = options.clock {
+    if options.clock.is_some() || options.monotonic_ppm.is_some() {
         let shim = compiled::clockshift(lab).display().to_string();
         environment.push(("LD_PRELOAD".to_owned(), shim));
+    }
+    if let Some((ahead_s, drift_ppm)) = options.clock {
         environment.push(("CLOCK_SHIFT_S".to_owned(), ahead_s.to_string()));
         environment.push(("CLOCK_DRIFT_PPM".to_owned(), drift_ppm.to_string()));
+    }
+    if let Some(ppm) = options.monotonic_ppm {
+        environment.push(("CLOCK_MONOTONIC_PPM".to_owned(), ppm.to_string()));
     }
     let mut config = format!(
         "Port 22\nListenAddress 0.0.0.0\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
