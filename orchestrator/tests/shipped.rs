@@ -5,6 +5,7 @@
 use mallard::{
     bounds::{KEYS, MetricsBounds},
     cli::schema::{SchemaOf, schema_text},
+    deploy::elf::{self, Glibc},
     load::{self, cluster::Cluster, render::render, source::Source, yaml},
     plan::{Plan, PlanOptions, plan, show},
 };
@@ -12,6 +13,7 @@ use serde_json::Value as Json;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 fn root() -> PathBuf {
@@ -358,4 +360,27 @@ fn collect_keys(schema: &Json, keys: &mut Vec<String>) {
         Json::Array(items) => items.iter().for_each(|item| collect_keys(item, keys)),
         _ => {}
     }
+}
+
+#[test]
+fn the_script_for_portable_agents_finds_what_a_program_needs_and_refuses_what_is_newer() {
+    let agent = testkit::paths::built("mallard-agent");
+    let check = |arguments: &[&str]| {
+        let mut script = Command::new(root().join("scripts/portable-agent"));
+        let ended = script.arg("--check").args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+        (ended.status.code(), text(ended.stdout), text(ended.stderr))
+    };
+    let path = agent.to_str().unwrap();
+    let (code, found, _) = check(&[path]);
+    assert_eq!(code, Some(0));
+    // What the script reads by objdump is what Mallard itself compares with a host's.
+    assert_eq!(Glibc::parse(&found), elf::needs(&fs::read(&agent).unwrap()).unwrap().glibc);
+
+    assert_eq!(check(&[path, "2.999"]).0, Some(0));
+    let (code, _, words) = check(&[path, "2.2"]);
+    assert_eq!(code, Some(1));
+    assert!(words.contains(&format!("needs glibc {found}, which is newer than 2.2")), "{words}");
+    let (code, _, words) = check(&["/no/such/program"]);
+    assert_eq!((code, words.as_str()), (Some(2), "no program to check: /no/such/program"));
 }
