@@ -74,8 +74,8 @@ use mallard_protocol::{
 };
 use std::{
     sync::{Arc, mpsc},
-    thread::JoinHandle,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 /// How long consumers may take to leave their groups. They are abandoned after that: the broker notices
@@ -84,6 +84,12 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Producers get this much longer than they were told, to report what was purged.
 const PURGE_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long clients' own counts are read again while they are above zero: long enough for events to be served.
+const SERVED_WITHIN: Duration = Duration::from_millis(300);
+
+/// Between two such readings.
+const READ_AGAIN: Duration = Duration::from_millis(5);
 
 /// How long threads may take to leave their loops.
 const PARK_WITHIN: Duration = Duration::from_secs(5);
@@ -184,7 +190,8 @@ impl Engine {
         self.wake();
         let producers = self.producers.len();
         let flushed = self.control.wait_settled(producers, within.saturating_add(PURGE_WITHIN));
-        let client_queue = self.producers.iter().map(|client| client.queue_length()).sum();
+        let count = || self.producers.iter().map(|client| client.queue_length()).sum();
+        let client_queue = least_of(count, SERVED_WITHIN);
         self.control.close_consumers();
         self.wake();
         if self.consumers > 0 {
@@ -215,6 +222,18 @@ impl Engine {
     fn wake(&self) {
         self.queues.iter().for_each(|queue| queue.wake());
     }
+}
+
+/// The least of several readings. Of a client's own count only records stay: statistics, errors and log lines are in
+/// it as well until they are served, which takes a moment, and a few hundred clients always have some.
+fn least_of(mut count: impl FnMut() -> u64, within: Duration) -> u64 {
+    let until = Instant::now() + within;
+    let mut least = count();
+    while least > 0 && Instant::now() < until {
+        thread::sleep(READ_AGAIN);
+        least = least.min(count());
+    }
+    least
 }
 
 impl Drop for Engine {

@@ -65,7 +65,7 @@ impl Client {
         unsafe { rd::rd_kafka_set_log_queue(self.as_ptr(), nothing()) };
     }
 
-    /// Records and requests that the client still holds, by its own count.
+    /// Records that the client still holds, and events that nobody has served yet, by its own count.
     pub(crate) fn queue_length(&self) -> u64 {
         // SAFETY: the handle is valid.
         u64::try_from(unsafe { rd::rd_kafka_outq_len(self.as_ptr()) }).unwrap_or(0)
