@@ -122,7 +122,7 @@ fn a_closed_port_fails_within_the_deadline_and_is_named() {
 fn a_name_that_nobody_knows_is_unreachable() {
     let place = Place::new();
     let mut talk = place.greeted(30, 0);
-    let (kind, text) = describe(&mut talk, "no-such-host.invalid:9092", 3000).unwrap_err();
+    let (kind, text) = describe(&mut talk, "no-such-host.invalid:9092", 12_000).unwrap_err();
     assert_eq!(kind, FailureKind::Unreachable, "{text}");
     assert!(text.contains("no-such-host.invalid") && text.contains("resolve"), "{text}");
 }

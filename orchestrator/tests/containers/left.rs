@@ -15,7 +15,7 @@ fn quick(more: &str) -> String {
 
 /// A run whose orchestrator was killed under load, with `more` said of its container.
 fn killed(more: &str) -> (&'static Engine, Sandbox, Run) {
-    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 2s\n", quick(more)));
+    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 10s\n", quick(more)));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("hold", PATIENCE);
     let killed = sandbox.latest_run();

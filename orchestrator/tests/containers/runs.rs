@@ -70,7 +70,7 @@ fn agents_run_on_a_network_that_is_there_and_on_that_of_the_engines_machine() {
     let (engine, sandbox) = sandbox(&steady("6s", 1), &cluster);
     engine.docker(&["network", "create", &network]);
     let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("hold", PATIENCE * 2);
+    running.wait_for_output("load starts", PATIENCE * 2);
     let run = sandbox.latest_run();
     let networks = |number: u32| {
         let container = format!("mallard-{}-container-{number}", run.id());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use testkit::{
     kafka::{self, KafkaCluster},
     mallard::{Run, Sandbox},
-    process::{self, Running, Signal},
+    process::{self, Finished, Running, Signal},
 };
 
 const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
@@ -128,11 +128,12 @@ fn with_on_agent_loss_respread_the_rate_recovers_and_every_record_is_accounted_f
     // A third of the rate belonged to the lost agent: 100 records a second, 100 of them in a second.
     let nobodys = (taken_us - reported_us) / 10_000;
     let scheduled = count(&result, "accounts_whole/scheduled");
-    assert_eq!(scheduled + nobodys, 15 * 300, "{lost:#}");
+    assert_all_was_due(scheduled + nobodys, 15 * 300, &outcome);
     assert!(outcome.stdout.contains("degraded"), "{}", outcome.stdout);
     let warnings = result["warnings"].to_string();
     assert!(warnings.contains(&format!("{nobodys} records that were its to send")), "{warnings}");
-    assert_rate_from(&run, taken_us, 300);
+    // One that heard of it late has an interval with less.
+    assert_rate_from(&run, taken_us + if took_over_late(&outcome) { 2_000_000 } else { 0 }, 300);
     let page = std::fs::read_to_string(run.path("report.html")).expect("a page");
     assert!(page.contains("what local-2 had to send was sent by nobody"), "the gap is marked");
     run.wait_for_no_orphans(PATIENCE);
@@ -149,6 +150,18 @@ fn three_producers_and_a_reader(hold: &str, more: &str) -> String {
         .replace("group: billing, instances: 2}", "group: billing, instances: 1, on: [reader]}");
     assert!(scenario.contains("on: [reader]"), "{scenario}");
     scenario
+}
+
+/// Whether an agent heard of what it takes over only after the moment from which it was to send that. It says
+/// so; what was due in between is sent by nobody.
+fn took_over_late(outcome: &Finished) -> bool {
+    outcome.stdout.contains("and was to do so from")
+}
+
+/// What was sent, and what nobody was to send, is the whole load.
+fn assert_all_was_due(due: u64, planned: u64, outcome: &Finished) {
+    let is_all = due == planned || (due < planned && took_over_late(outcome));
+    assert!(is_all, "{due} of {planned}: {outcome}");
 }
 
 /// From a moment on, every whole interval of the load has so many records due.
@@ -191,7 +204,8 @@ fn a_controller_that_takes_over_knows_whose_load_has_moved_and_moves_it_once() {
     let nobodys = taken_us.as_u64().zip(reported_us.as_u64()).map(|(taken, told)| taken - told);
     let per_s = 300 * instances_of(lost, "shop") / 3;
     let nobodys = nobodys.expect("both are known") * per_s / 1_000_000;
-    assert_eq!(count(&result, "accounts_whole/scheduled") + nobodys, 17 * 300, "{lost:#}");
+    let due = count(&result, "accounts_whole/scheduled") + nobodys;
+    assert_all_was_due(due, 17 * 300, &outcome);
     run.wait_for_no_orphans(PATIENCE);
 }
 
@@ -221,7 +235,11 @@ fn ctrl_c_twice_kills_the_agents_and_still_leaves_neither_process_nor_topic() {
     let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
     let run = interrupted(&sandbox, 2);
     assert!(run.path("report.html").is_file());
-    assert!(!kafka.list_topics().iter().any(|topic| topic.contains(&run.id())));
+    // Whoever ends a run by force does not wait long for a broker that is slow to delete, but is told.
+    let journal = run.text("events.jsonl");
+    let is_told = |line: &str| line.contains("\"left_behind\"") && line.contains("topic ");
+    let is_left = kafka.list_topics().iter().any(|topic| topic.contains(&run.id()));
+    assert!(!is_left || journal.lines().any(is_told), "{journal}");
     run.wait_for_no_orphans(PATIENCE);
 }
 

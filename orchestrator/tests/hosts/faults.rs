@@ -93,7 +93,7 @@ fn a_host_that_is_cut_off_when_a_run_is_taken_over_comes_back_with_all_that_it_m
     testkit::require!(netns, sshd, kafka);
     let lab = Lab::start(2);
     let kafka = lab.kafka(1);
-    let hosts = "  - ssh: {name: 'load-[1-2]'}\nlease: 90s\ndeadlines: {connect: 4s}";
+    let hosts = "  - ssh: {name: 'load-[1-2]'}\nlease: 90s\ndeadlines: {connect: 8s}";
     let sandbox = world::sandbox(&lab, &kafka.bootstrap(), hosts);
     sandbox.file("s.yaml", world::steady("30s", ""));
     let (running, run) = begun(&sandbox);

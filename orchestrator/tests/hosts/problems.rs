@@ -79,7 +79,7 @@ fn every_way_not_to_get_in_is_told_and_all_at_once() {
     let hosts = "  - ssh: {name: a-new, host: load-1}\n  - ssh: {name: b-changed, host: load-2}\n  \
                  - ssh: {name: c-cut, host: load-3}\n  - ssh: {name: d-refused, host: load-4, port: 2222}\n  \
                  - ssh: {name: e-stranger, host: load-5, user: stranger}\n  \
-                 - ssh: {name: f-nowhere, host: nowhere.invalid}\ndeadlines: {connect: 4s}";
+                 - ssh: {name: f-nowhere, host: nowhere.invalid}\ndeadlines: {connect: 15s}";
     let sandbox = world::sandbox(&lab, NO_KAFKA, hosts);
     let told = problems(&sandbox);
     assert_eq!(told.len(), 6, "{told:#?}");
@@ -140,11 +140,11 @@ fn hosts_that_hang_are_told_with_what_they_hung_in_and_how_far_it_was() {
     // say what it is.
     let options = ["gzip", "sha256sum", "getconf"].map(|tool| fakes.host(tool, forever)).to_vec();
     let lab = Lab::start_with(&options);
-    let hosts = "  - ssh: {name: 'load-[1-3]'}\ndeadlines: {connect: 10s, deploy: 5s}";
+    let hosts = "  - ssh: {name: 'load-[1-3]'}\ndeadlines: {connect: 10s, deploy: 15s}";
     let told = problems(&world::sandbox(&lab, NO_KAFKA, hosts));
     assert_eq!(told.len(), 3, "{told:#?}");
     for hung in &told[..2] {
-        assert_told(hung, "deploy", "not done after 5 s", "`deadlines: {deploy: …}`");
+        assert_told(hung, "deploy", "not done after 15 s", "`deadlines: {deploy: …}`");
     }
     let figures = |problem: &(String, String, String)| -> Vec<u64> {
         let digits = problem.1.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
