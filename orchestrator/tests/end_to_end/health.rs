@@ -190,9 +190,9 @@ fn burst_on_kafka(
 fn a_burst_is_measured_in_backpressure_queue_lag_and_recovery() {
     testkit::require!(kafka);
     let _quiet = testkit::quiet::alone();
-    let targets = "targets=[records.lost == 0, consume.recovery_time.max < 8s, \
-                   consume.queue.max of phase hold-2 < 2000, \
-                   consume.backpressure_share of consumer flink < 50%]";
+    let targets = "targets=[records.lost == 0, consume.recovery_time.max < 4s, \
+                   consume.queue.max of phase hold-2 < 800, \
+                   consume.backpressure_share of consumer flink < 10%]";
     let set = ["base=200/s", "peak=800/s", "calm=2s", "burst=3s", targets];
     let (sandbox, result) = burst_on_kafka(&set, |_, text| text);
     for name in ["produce.backpressure_share", "consume.backpressure_share", "consume.queue.mean"] {

@@ -55,7 +55,7 @@ fn a_slow_consumer_polls_on_and_counts_what_waits_for_work() {
     rig.start();
     rig.until_interval(|r| r.end_us >= load_us);
     let totals = rig.consumer_totals();
-    assert!((200..1_050).contains(&totals.received), "one in two milliseconds at most: {totals:?}");
+    assert!((500..1_050).contains(&totals.received), "one in two milliseconds: {totals:?}");
     assert!(totals.in_work > 100, "{totals:?}");
     rig.until_interval(|r| r.consumers[0].totals.received == 3_000);
     rig.finish(Duration::from_secs(5));

@@ -50,7 +50,7 @@ fn an_injected_round_trip_shows_in_the_response_times() {
     rig.finish(Duration::from_secs(5));
     let responses = rig.responses();
     assert!(responses.min().unwrap() >= 200_000, "{responses:?}");
-    assert!(responses.value_at_quantile(0.5).unwrap() < 250_000, "{responses:?}");
+    assert!(responses.value_at_quantile(0.5).unwrap() < 215_000, "{responses:?}");
 }
 
 /// What 2,000 records wait in microseconds, one due every millisecond, of which a request takes 100 and
@@ -98,16 +98,15 @@ fn responses_under_backpressure_are_those_of_arithmetic() {
     let longest_us = responses.max().unwrap();
     let exact_us = *waits_us(round_trip_us).last().unwrap();
     assert!(longest_us * 100 >= exact_us * 98, "{longest_us} µs, by arithmetic {exact_us}");
-    // This machine adds a moment to each of 20 requests, or a longer one to some. But for what it added in all,
-    // everything is exact.
-    let added_us = longest_us.saturating_sub(exact_us);
-    assert!(added_us < 5 * round_trip_us, "{added_us} µs were added to 20 round trips");
-    let waits = waits_us(round_trip_us);
+    // This machine adds a moment to each of 20 requests. With what it added, all else is exact.
+    let added_us = longest_us.saturating_sub(exact_us) / 20;
+    assert!(added_us < round_trip_us / 4, "{added_us} µs were added to each round trip");
+    let waits = waits_us(round_trip_us + added_us);
     for (quantile, rank) in [(0.25, 500), (0.5, 1_000), (0.9, 1_800), (0.99, 1_980)] {
         let (measured, exact) = (responses.value_at_quantile(quantile).unwrap(), waits[rank - 1]);
         assert!(
-            (exact * 98 / 100..=(exact + added_us) * 102 / 100).contains(&measured),
-            "the {quantile} quantile is {measured} µs, by arithmetic {exact}, of which {added_us} may be the machine's"
+            measured.abs_diff(exact) * 100 <= exact * 2,
+            "the {quantile} quantile is {measured} µs, by arithmetic {exact}"
         );
     }
 }
