@@ -6,9 +6,10 @@
 use mallard::{
     archive::{IntervalReader, RunFolder},
     run::{
-        case::{Case, CaseContext},
+        case::Case,
         io::{Effect, Input},
         resume::Checkpoint,
+        simulate::context,
     },
 };
 use mallard_agent::spool::{LIMITS, Spool};
@@ -111,7 +112,7 @@ fn running_case(plan: &mallard::plan::CasePlan) -> Case {
         "agents": [null, null],
     }))
     .unwrap();
-    let mut case = Case::resume(plan.clone(), case_context(), 2_000_000, &checkpoint);
+    let mut case = Case::resume(plan.clone(), context(), 2_000_000, &checkpoint);
     let _ = case.begin();
     for agent in 0..2 {
         let message = Box::new(seeds::hello(AgentState::Running));
@@ -138,7 +139,7 @@ fn a_controller_bears_whatever_its_agents_may_come_to_say() {
     let tried = for_a_while(&inputs, |(runs, words): (bool, Vec<Said>)| {
         let mut case = running_case(&plan);
         if !runs {
-            case = Case::new(plan.clone(), case_context(), 0);
+            case = Case::new(plan.clone(), context(), 0);
             let _ = case.begin();
         }
         let mut now_us = 2_200_000;
@@ -162,16 +163,6 @@ fn a_controller_bears_whatever_its_agents_may_come_to_say() {
         Ok(())
     });
     report(tried, heard.get());
-}
-
-fn case_context() -> CaseContext {
-    CaseContext {
-        run_id: "run".into(),
-        index: 0,
-        keep: false,
-        boot_id: "this boot".into(),
-        loads: Vec::new(),
-    }
 }
 
 /// A spool's files, which must be those of one that was appended to.

@@ -15,6 +15,7 @@ pub mod respread;
 pub mod resume;
 mod setup;
 pub mod signals;
+pub mod simulate;
 mod tidy;
 mod waiting;
 mod wake;

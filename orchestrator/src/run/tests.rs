@@ -1,8 +1,9 @@
 //! The deciding core, driven by hand: no sockets, no sleeps, a clock that is set.
 
 use super::{
-    case::{Case, CaseContext},
+    case::Case,
     io::{Effect, Input, Judged},
+    simulate::context,
 };
 use crate::{
     archive::model::Verdict,
@@ -41,17 +42,6 @@ struct World {
     /// How `DescribeCluster` is answered.
     cluster: Result<ClusterFacts, AgentFailure>,
     plan: CasePlan,
-}
-
-/// What the controller of these cases knows.
-pub(super) fn context() -> CaseContext {
-    CaseContext {
-        run_id: "run".into(),
-        index: 0,
-        keep: false,
-        boot_id: "this boot".into(),
-        loads: Vec::new(),
-    }
 }
 
 impl World {

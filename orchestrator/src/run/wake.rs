@@ -80,7 +80,7 @@ fn signed(us: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::tests::context;
+    use crate::run::simulate::context;
 
     fn resumed(boot_id: &str, slept_us: i64) -> Wake {
         let checkpoint: Checkpoint = serde_json::from_value(serde_json::json!({
