@@ -13,12 +13,13 @@ use bollard::{
     query_parameters::{
         CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder,
         RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+        WaitContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mallard_protocol::BUILD_ID;
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path, time::Duration};
 
 /// The agent's program in every container.
 pub(super) const AGENT: &str = "/mallard/mallard-agent";
@@ -28,6 +29,9 @@ pub(super) const RUNS: &str = "/mallard/runs";
 
 /// The network of the machine that the engine runs on.
 pub(super) const HOST_NETWORK: &str = "host";
+
+/// How often it is looked whether a container has ended unseen.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The exit code of a program that is not there, or whose loader is not.
 const NOT_FOUND: i64 = 127;
@@ -179,6 +183,34 @@ pub(super) async fn remove(engine: &Engine, container: &str) -> Result<(), bolla
 pub(super) async fn runs(engine: &Engine, container: &str) -> bool {
     let found = engine.api.inspect_container(container, None).await;
     found.ok().and_then(|found| found.state).and_then(|state| state.running) == Some(true)
+}
+
+/// Waits until a container neither runs nor is paused.
+///
+/// The engine is asked for its next end, not for whether it runs: to tell that, Podman looks again and again
+/// without a pause, and takes a core for it. An end before the question is seen by looking now and then.
+pub(super) async fn ends(engine: &Engine, container: &str) {
+    let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+    let mut exit = std::pin::pin!(engine.api.wait_container(container, Some(options)));
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            // Also an exit code other than 0 comes as an error.
+            _ = exit.next(), if !is_told => is_told = true,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        match engine.api.inspect_container(container, None).await {
+            Ok(found) => {
+                let state = found.state.unwrap_or_default();
+                if state.running != Some(true) && state.paused != Some(true) {
+                    return;
+                }
+            }
+            Err(error) if is_missing(&error) => return,
+            // An engine that does not answer says nothing of its containers.
+            Err(_) => {}
+        }
+    }
 }
 
 pub(super) fn limited(limits: Limits) -> HostConfig {

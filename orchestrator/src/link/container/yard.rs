@@ -11,10 +11,7 @@ use super::{
     labels, leftovers,
 };
 use crate::plan::{AgentPlan, CasePlan, ContainerPlan, HostPlan, KafkaContainers, KafkaPlan};
-use bollard::{
-    models::NetworkCreateRequest,
-    query_parameters::{LogsOptionsBuilder, WaitContainerOptions},
-};
+use bollard::{models::NetworkCreateRequest, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{StreamExt, future};
 use mallard_protocol::workload::ClientProperties;
@@ -217,11 +214,7 @@ impl Yard {
         let Ok(engine) = self.engine().await else { return future::pending().await };
         let waits = self.brokers(plan).into_iter().map(|(broker, container)| {
             Box::pin(async move {
-                let mut end = std::pin::pin!(
-                    engine.api.wait_container(&container, None::<WaitContainerOptions>)
-                );
-                // Also an exit code other than 0 comes as an error.
-                let _ = end.next().await;
+                hosts::ends(engine, &container).await;
                 let cause = autopsy::of(engine, &container).await;
                 BrokerEnd { broker, cause: cause.unwrap_or_else(|| "it was restarted".to_owned()) }
             })
