@@ -15,7 +15,7 @@
 //! A test that needs a part says so in its first line, `testkit::require!(kafka)`; see [`require`].
 
 pub mod browser;
-pub mod docker;
+pub mod engine;
 pub mod guard;
 pub mod java;
 pub mod kafka;

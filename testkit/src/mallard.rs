@@ -340,7 +340,11 @@ impl Run {
     /// whatever else it has started. Only these may be signalled.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
-        process::with_command_line(&self.id())
+        let mut processes = process::with_command_line(&self.id());
+        // Podman's own: it keeps the outcome of a command in a container for five minutes, by a process that
+        // has the container's name in its command line.
+        processes.retain(|process| !process.command_line.contains("conmon "));
+        processes
     }
 
     /// Waits until no process carries this run's id any more.

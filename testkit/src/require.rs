@@ -170,13 +170,37 @@ pub fn slow_wires() -> Part {
     Path::new("/dev/net/tun").exists().then_some(()).ok_or_else(|| missing.to_owned())
 }
 
-/// What starts a Docker engine of the tests' own; see [`crate::docker`].
+/// What starts a Docker engine of the tests' own; see [`crate::engine`].
 ///
 /// # Errors
 ///
 /// When the engine, its client or busybox is missing, or the right to make network namespaces.
 pub fn docker() -> Part {
     programs(&["dockerd", "docker"], "docker.io")?;
+    programs(&["busybox"], "busybox-static")?;
+    netns()
+}
+
+/// What starts a Podman engine of the tests' own; see [`crate::engine`].
+///
+/// # Errors
+///
+/// When Podman, what its networks need, Docker's client or busybox is missing, or the right to make network
+/// namespaces.
+pub fn podman() -> Part {
+    // Where Podman itself looks for the programs that make its networks and resolve names in them.
+    const HELPERS: [&str; 4] = [
+        "/usr/lib/podman",
+        "/usr/libexec/podman",
+        "/usr/local/lib/podman",
+        "/usr/local/libexec/podman",
+    ];
+    programs(&["podman", "crun"], "podman and crun")?;
+    for name in ["netavark", "aardvark-dns"] {
+        let is_there = HELPERS.iter().any(|folder| Path::new(folder).join(name).is_file());
+        is_there.then_some(()).ok_or_else(|| format!("no {name} for Podman: install it"))?;
+    }
+    programs(&["docker"], "docker.io, whose client asks Podman, too")?;
     programs(&["busybox"], "busybox-static")?;
     netns()
 }

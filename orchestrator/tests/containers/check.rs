@@ -1,7 +1,7 @@
 //! `mallard check` where everything is in containers.
 
 use crate::world::sandbox;
-use testkit::docker::LIBC;
+use testkit::engine::LIBC;
 
 #[test]
 fn check_tells_whether_the_engine_answers_and_has_the_images() {

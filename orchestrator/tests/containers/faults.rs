@@ -3,7 +3,7 @@
 use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
 use std::process::Command;
 use testkit::{
-    docker::{BARE, Engine, KAFKA, LIBC},
+    engine::{BARE, Engine, KAFKA, LIBC},
     mallard::Sandbox,
     process,
 };

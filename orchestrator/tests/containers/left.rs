@@ -1,8 +1,10 @@
 //! However a run ends, nothing of it is left in the engine; at the latest, the next run sees to that.
 
-use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, steady};
+use crate::world::{
+    PATIENCE, RUN, SLOW, assert_nothing_left, reasons, sandbox, sandbox_on, steady,
+};
 use testkit::{
-    docker::{Engine, LIBC},
+    engine::{self, Engine, LIBC},
     mallard::{Run, Sandbox},
     process::Signal,
     wait,
@@ -14,14 +16,15 @@ fn quick(more: &str) -> String {
 }
 
 /// A run whose orchestrator was killed under load, with `more` said of its container.
-fn killed(more: &str) -> (&'static Engine, Sandbox, Run) {
-    let (engine, sandbox) = sandbox(&steady("60s", 1), &format!("{}lease: 10s\n", quick(more)));
+fn killed(engine: &Engine, more: &str) -> (Sandbox, Run) {
+    let cluster = format!("{}lease: 10s\n", quick(more));
+    let sandbox = sandbox_on(engine, &steady("60s", 1), &cluster);
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("hold", PATIENCE);
     let killed = sandbox.latest_run();
     running.signal(Signal::KILL);
     let _ended = running.wait(PATIENCE);
-    (engine, sandbox, killed)
+    (sandbox, killed)
 }
 
 /// The container of a run that has one.
@@ -39,7 +42,12 @@ fn wait_for_the_lease(engine: &Engine, run: &Run) {
 #[test]
 fn a_run_that_is_interrupted_twice_leaves_nothing() {
     testkit::require!(docker, kafka);
-    let (engine, sandbox) = sandbox(&steady("60s", 1), &quick(""));
+    what_is_interrupted_twice_leaves_nothing(engine::docker());
+}
+
+/// A run is interrupted twice under load.
+pub(crate) fn what_is_interrupted_twice_leaves_nothing(engine: &Engine) {
+    let sandbox = sandbox_on(engine, &steady("60s", 1), &quick(""));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("hold", PATIENCE);
     let run = sandbox.latest_run();
@@ -56,7 +64,8 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     testkit::require!(docker, kafka);
     let more =
         ", cpus: 0.5, memory: 512MiB, volumes: ['/usr/share:/data:ro'], env: {GREETING: hello}";
-    let (engine, sandbox, killed) = killed(more);
+    let engine = engine::docker();
+    let (sandbox, killed) = killed(engine, more);
     // Its agents still work: a run beside it leaves it alone.
     let container = container_of(&killed);
     let config = engine.docker(&["inspect", "--format", "{{json .HostConfig}}", &container]);
@@ -84,7 +93,13 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
 #[test]
 fn what_a_killed_run_leaves_can_be_cleaned_up_by_hand() {
     testkit::require!(docker, kafka);
-    let (engine, sandbox, killed) = killed("");
+    what_is_killed_is_cleaned_up(engine::docker());
+}
+
+/// A run is killed, and `mallard clean` removes what it left, once its agents have ended.
+pub(crate) fn what_is_killed_is_cleaned_up(engine: &Engine) {
+    let (sandbox, killed) = killed(engine, "");
+    assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
     wait_for_the_lease(engine, &killed);
     let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
     cleaned.assert_code(0);

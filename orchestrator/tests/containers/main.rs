@@ -1,8 +1,9 @@
-//! Agents and Kafka in containers of a real engine: what works, what is told when it does not, and that
+//! Agents and Kafka in containers of real engines: what works, what is told when it does not, and that
 //! nothing is left.
 
 mod check;
 mod faults;
 mod left;
+mod podman;
 mod runs;
 mod world;

@@ -1,27 +1,33 @@
 //! Runs that go well.
 
-use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, count, sandbox, steady};
+use crate::world::{PATIENCE, RUN, SLOW, assert_nothing_left, count, sandbox, sandbox_on, steady};
 use testkit::{
-    docker::{KAFKA, LIBC},
+    engine::{self, Engine, KAFKA, LIBC},
     process::Signal,
 };
 
 #[test]
 fn agents_in_containers_and_on_this_machine_share_a_kafka_in_containers() {
     testkit::require!(docker, kafka);
+    containers_and_this_machine_share_a_kafka(engine::docker());
+}
+
+/// Two agents in containers and one beside them, with a Kafka of three brokers in containers.
+pub(crate) fn containers_and_this_machine_share_a_kafka(engine: &Engine) {
     let cluster = format!(
         "kafka: {{container: {{image: '{KAFKA}', brokers: 3, config: {{num.network.threads: 2}}}}}}\n\
          hosts:\n\
          \x20 - container: {{image: '{LIBC}', count: 2, cpus: 1.5, memory: 1GiB}}\n\
          \x20 - local: {{agents: 1}}\n{SLOW}"
     );
-    let (engine, sandbox) = sandbox(&steady("4s", 3), &cluster);
+    let sandbox = sandbox_on(engine, &steady("4s", 3), &cluster);
     let outcome = sandbox.mallard(RUN);
     let run = sandbox.latest_run();
     run.assert_went_well(&outcome);
     let result = run.only_result();
-    assert_eq!(count(&result, "scheduled"), 1_000);
-    assert_eq!(count(&result, "acked"), 1_000, "{result:#}");
+    for account in ["scheduled", "acked", "received"] {
+        assert_eq!(count(&result, account), 1_000, "{account}: {result:#}");
+    }
     let names: Vec<&str> = result["agents"]
         .as_array()
         .into_iter()

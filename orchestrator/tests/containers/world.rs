@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{
-    docker::{self, Engine},
+    engine::{self, Engine},
     mallard::{Run, Sandbox},
 };
 
@@ -12,13 +12,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const RUN: [&str; 4] = ["run", "s.yaml", "--cluster", "c.yaml"];
 
-/// A sandbox on the engine's machine, with `s.yaml` and `c.yaml`.
+/// A sandbox on the machine of the Docker engine, with `s.yaml` and `c.yaml`.
 pub(crate) fn sandbox(scenario: &str, cluster: &str) -> (&'static Engine, Sandbox) {
-    let engine = docker::shared();
+    let engine = engine::docker();
+    (engine, sandbox_on(engine, scenario, cluster))
+}
+
+/// The same on any engine's machine.
+pub(crate) fn sandbox_on(engine: &Engine, scenario: &str, cluster: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("DOCKER_HOST", engine.address()).run_behind(engine.enter());
     sandbox.file("s.yaml", scenario).file("c.yaml", cluster);
-    (engine, sandbox)
+    sandbox
 }
 
 /// A scenario of one topic, a producer and a consumer, two instances each, at a constant rate.

@@ -2,7 +2,7 @@
 
 use crate::world::{self, PATIENCE, RUN};
 use testkit::{
-    docker::{self, KAFKA, LIBC},
+    engine::{self, KAFKA, LIBC},
     lab::Lab,
 };
 
@@ -19,7 +19,7 @@ fn short_steady() -> String {
 fn hosts_over_ssh_and_containers_share_a_run_and_a_kafka() {
     testkit::require!(netns, sshd, docker, kafka);
     let lab = Lab::start(3);
-    let engine = docker::shared();
+    let engine = engine::docker();
     let address = lab.admit(engine.network_pid());
     let hosts = format!(
         "  - ssh: {{name: 'load-[1-3]', labels: [far]}}\n  - container: {{image: '{LIBC}', count: 2}}\n\

@@ -1,9 +1,11 @@
-//! A Docker engine that belongs to the tests, with images made on this machine.
+//! Container engines that belong to the tests, Docker's and Podman's, with images made on this machine.
 //!
-//! It runs in namespaces of its own: its bridges and packet rules are in a network namespace, its
+//! An engine runs in namespaces of its own: its bridges and packet rules are in a network namespace, its
 //! mounts in a mount namespace, its processes in a process namespace. So it meets no other engine, and
 //! the end of its first process is the end of everything in it. What talks to containers through
 //! published ports runs in the engine's network namespace, too; see [`Engine::enter`].
+//!
+//! Both are asked with Docker's client: it speaks the language that Mallard speaks to both.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -30,8 +32,30 @@ pub const KAFKA: &str = "mallard-test/kafka:1";
 /// How long the engine may take to answer. It takes a third of a second on an idle machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
+/// Ticks a second in `/proc`: 100 on every Linux (`USER_HZ`, see proc(5)).
+const TICKS_PER_S: u64 = 100;
+
 /// How long a command of its client may take; a large image takes two seconds.
 const CLIENT_WITHIN: Duration = Duration::from_secs(120);
+
+/// What an engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `dockerd`.
+    Docker,
+    /// `podman system service`.
+    Podman,
+}
+
+impl Kind {
+    /// The name of its script in `testkit/engine` and of its socket.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
 
 /// A running engine. Dropping it ends it, with all that runs in it.
 #[derive(Debug)]
@@ -42,15 +66,27 @@ pub struct Engine {
     _folder: TempDir,
 }
 
-/// The engine that all tests of this process share, started by the first that asks, with all images.
+/// The Docker engine that all tests of this process share, started by the first that asks, with all
+/// images.
 ///
 /// # Panics
 ///
 /// When it cannot be started, or an image cannot be made.
 #[must_use]
-pub fn shared() -> &'static Engine {
+pub fn docker() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(Engine::start)
+    ENGINE.get_or_init(|| Engine::start(Kind::Docker))
+}
+
+/// The same of Podman.
+///
+/// # Panics
+///
+/// When it cannot be started, or an image cannot be made.
+#[must_use]
+pub fn podman() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::start(Kind::Podman))
 }
 
 impl Engine {
@@ -60,15 +96,16 @@ impl Engine {
     ///
     /// When it does not answer in time: the message shows its log.
     #[must_use]
-    pub fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("mallard-test-docker-").tempdir();
+    pub fn start(kind: Kind) -> Self {
+        let prefix = format!("mallard-test-{}-", kind.name());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.unwrap_or_else(|error| panic!("failed to make a folder: {error}"));
         let (inside, log) = (folder.path().join("engine"), folder.path().join("log"));
         let group = new_name();
         let namespaces =
             ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
         let mut command: Vec<OsString> = namespaces.map(OsString::from).into();
-        command.push(paths::workspace().join("testkit/docker/engine").into());
+        command.push(paths::workspace().join("testkit/engine").join(kind.name()).into());
         command.extend([inside.clone().into(), group.clone().into()]);
         // The kernel keeps empty control groups for ever.
         let afterwards = format!(
@@ -77,7 +114,7 @@ impl Engine {
         );
         let engine = Self {
             process: Guarded::start_and_then(&command, &log, Some(&inside), &afterwards),
-            socket: inside.join("docker.sock"),
+            socket: inside.join(format!("{}.sock", kind.name())),
             log,
             _folder: folder,
         };
@@ -96,7 +133,7 @@ impl Engine {
             }
         });
         let log = || std::fs::read_to_string(&self.log).unwrap_or_default();
-        assert!(ready == Some(true), "the Docker engine does not answer; its log:\n{}", log());
+        assert!(ready == Some(true), "the engine does not answer; its log:\n{}", log());
     }
 
     fn import_images(&self) {
@@ -177,6 +214,25 @@ impl Engine {
         vec!["nsenter".into(), namespace.into(), "--".into()]
     }
 
+    /// The processor time that the engine itself has taken so far, without its containers'.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not tell.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        let service = process::with_command_line(&self.address());
+        let service = service.first().unwrap_or_else(|| panic!("no process at {}", self.address()));
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid));
+        let stat = stat.unwrap_or_else(|error| panic!("failed to read its times: {error}"));
+        // Its name stands in parentheses and may itself contain any; see proc(5) for what follows.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>());
+        let ticks = ticks.sum::<Result<u64, _>>();
+        let ticks = ticks.unwrap_or_else(|error| panic!("{error} in {stat}"));
+        Duration::from_millis(ticks * 1_000 / TICKS_PER_S)
+    }
+
     /// The process whose network namespace the engine has: links to other namespaces go there.
     #[must_use]
     pub fn network_pid(&self) -> u32 {
@@ -195,7 +251,7 @@ fn archives() -> PathBuf {
     let libs = paths::kafka_libs();
     let folder = libs.with_file_name("images");
     let lock = folder.with_extension("lock");
-    let script = paths::workspace().join("testkit/docker/images");
+    let script = paths::workspace().join("testkit/engine/images");
     // A folder of jars that nobody may write beside still serves.
     let (folder, lock) = if std::fs::File::create(&lock).is_ok() {
         (folder, lock)
