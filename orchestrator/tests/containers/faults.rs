@@ -51,18 +51,40 @@ fn a_memory_limit_that_is_hit_is_named() {
     assert_nothing_left(engine, &sandbox.latest_run());
 }
 
-#[test]
-fn a_broker_that_does_not_start_is_told_with_its_last_words() {
-    testkit::require!(docker, kafka);
+/// Runs with one broker that has this setting, and returns what is told of its end.
+#[track_caller]
+fn told_of_a_broker_with(setting: &str) -> String {
     let cluster = format!(
-        "kafka: {{container: {{image: '{KAFKA}', config: {{num.io.threads: none}}}}}}\n\
+        "kafka: {{container: {{image: '{KAFKA}', config: {{{setting}}}}}}}\n\
          hosts:\n  - container: {{image: '{LIBC}'}}\n{SLOW}"
     );
     let (engine, sandbox) = sandbox(&steady("60s", 1), &cluster);
     let told = told(&sandbox);
-    assert!(told.contains("broker-1: its container ended with exit code 1"), "{told}");
-    assert!(told.contains("num.io.threads"), "{told}");
     assert_nothing_left(engine, &sandbox.latest_run());
+    let (_, words) = told
+        .split_once("broker-1: its container ended with exit code 1, saying: ")
+        .unwrap_or_else(|| panic!("{told}"));
+    words.to_owned()
+}
+
+#[test]
+fn a_broker_that_refuses_its_settings_is_told_with_its_words() {
+    testkit::require!(docker, kafka);
+    let words = told_of_a_broker_with("num.io.threads: none");
+    let why = "Exception in thread \"main\" org.apache.kafka.common.config.ConfigException: Invalid value none \
+               for configuration num.io.threads: Not a number of type INT";
+    assert!(words.starts_with(why), "{words}");
+}
+
+#[test]
+fn a_broker_that_fails_to_start_is_told_with_the_cause_and_not_with_how_it_shut_down() {
+    testkit::require!(docker, kafka);
+    let words = told_of_a_broker_with("metric.reporters: nobody.Knows");
+    let why = "Fatal error during broker startup. Prepare to shutdown / \
+               org.apache.kafka.common.KafkaException: Class nobody.Knows cannot be found / \
+               Caused by: java.lang.ClassNotFoundException: nobody.Knows";
+    assert!(words.contains(why), "{words}");
+    assert!(!words.contains(" INFO "), "{words}");
 }
 
 #[test]

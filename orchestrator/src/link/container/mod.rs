@@ -14,6 +14,7 @@ mod hosts;
 mod image;
 mod kafka;
 mod labels;
+mod last_words;
 pub mod leftovers;
 mod yard;
 
