@@ -74,6 +74,30 @@ fn consumers_fetch_on_soon_unless_the_scenario_says_otherwise() {
 }
 
 #[test]
+fn partitions_are_left_to_a_client_that_has_something_to_choose_them_by() {
+    let text = format!(
+        "{HEAD}load: [hold: {{rate: 100/s, for: 1s}}]\nproducers:\n  \
+         plain: {{topic: t, payload: {{size: 1KiB}}}}\n  \
+         keyed: {{topic: t, payload: {{size: 1KiB}}, key: {{uniform: 9}}}}\n  \
+         told: {{topic: t, payload: {{size: 1KiB}}, client: {{partitioner: random}}}}\n  \
+         own: {{topic: t, payload: {{size: 1KiB}}, partitioning: client}}\n"
+    );
+    let partitionings = |kafka: &str| {
+        let plan = planned(&text, &cluster(&format!("kafka: {kafka}\nhosts: [local: {{}}]\n")));
+        let producers = plan.cases[0].agents.iter().flat_map(|agent| &agent.producers);
+        let named = producers.map(|spec| (spec.name.clone(), spec.partitioning.clone()));
+        named.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let of = |all: &std::collections::BTreeMap<String, Partitioning>| {
+        ["plain-1", "keyed-1", "told-1", "own-1"].map(|name| all[name].clone())
+    };
+    use Partitioning::{Client, Sticky};
+    assert_eq!(of(&partitionings("{bootstrap: \"b:1\"}")), [Sticky, Client, Client, Client]);
+    let everywhere = "{bootstrap: \"b:1\", client: {partitioner: random}}";
+    assert_eq!(of(&partitionings(everywhere)), [Client, Client, Client, Client]);
+}
+
+#[test]
 fn labels_and_hosts_and_partitions_decide_where_and_how_many() {
     let on = cluster(
         "kafka: {bootstrap: \"b:1\"}\nhosts:\n  - local: {agents: 2, labels: [a]}\n  - local: {labels: [b]}\n  - local: {agents: 3, labels: [a, b]}\n",

@@ -91,6 +91,9 @@ pub enum Partitioning {
     Client,
     /// Every partition in turn.
     RoundRobin,
+    /// One partition after the other, each for as long as the client's `sticky.partitioning.linger.ms`
+    /// says, which is twice its `linger.ms` if nobody set it.
+    Sticky,
     /// These partitions in turn.
     Fixed(Vec<i32>),
 }

@@ -1,6 +1,7 @@
 //! Makes a producer's records: key, value, stamp and partition.
 
 use super::{
+    dealing::Dealing,
     keys::Keys,
     payload::{Payloads, place},
 };
@@ -8,7 +9,7 @@ use crate::librdkafka::Message;
 use mallard_protocol::{
     ids::InstanceId,
     stamp::Stamp,
-    workload::{KeySpec, Partitioning, ProducerSpec, StampPlace},
+    workload::{KeySpec, ProducerSpec, StampPlace},
 };
 
 /// Makes records: key, value, stamp and partition.
@@ -19,27 +20,15 @@ pub(crate) struct Maker {
     key_field: Option<String>,
     key_arena: Vec<u8>,
     stamp: Option<(u32, InstanceId)>,
-    /// Partitions in turn; empty if the client chooses.
-    partitions: Vec<i32>,
-    next_partition: usize,
+    dealing: Dealing,
     next_sequence: u64,
     /// Due times of the batch in the making.
     pub(crate) due: Vec<u64>,
 }
 
 impl Maker {
-    pub(crate) fn new(spec: &ProducerSpec, run: u32, partitions: i32) -> Result<Self, String> {
+    pub(crate) fn new(spec: &ProducerSpec, run: u32, dealing: Dealing) -> Result<Self, String> {
         let stamped = spec.stamp == StampPlace::Payload;
-        let list = match &spec.partitioning {
-            Partitioning::Client => Vec::new(),
-            Partitioning::RoundRobin => (0..partitions).collect(),
-            Partitioning::Fixed(list) => list.clone(),
-        };
-        if let Some(beyond) = list.iter().find(|p| !(0..partitions).contains(*p)) {
-            return Err(format!("there is no partition {beyond}, the topic has {partitions}"));
-        }
-        // Instances start at different partitions, or they would all crowd the first one.
-        let next_partition = spec.offset as usize % list.len().max(1);
         Ok(Self {
             payloads: Payloads::new(&spec.payload, (run, spec.instance), spec.seed, stamped)?,
             keys: Keys::new(&spec.key, spec.seed)?,
@@ -49,8 +38,7 @@ impl Maker {
             },
             key_arena: Vec::new(),
             stamp: stamped.then_some((run, spec.instance)),
-            partitions: list,
-            next_partition,
+            dealing,
             next_sequence: 0,
             due: Vec::new(),
         })
@@ -70,21 +58,16 @@ impl Maker {
         self.payloads.start_batch();
         self.key_arena.clear();
         let count = self.due.len();
-        let lanes = self.partitions.len().clamp(1, count.max(1));
+        let lanes = self.dealing.lanes(count);
         for lane in 0..lanes {
-            let partition = match self.partitions.len() {
-                0 => -1,
-                all => self.partitions[(self.next_partition + lane) % all],
-            };
-            // Without partitions of ours there is one lane, which takes every record.
             for at in (lane..count).step_by(lanes) {
-                let message = self.make_one(self.due[at], partition)?;
+                let due_us = self.due[at];
+                let partition = self.dealing.partition(lane, due_us);
+                let message = self.make_one(due_us, partition)?;
                 into.push(message);
             }
         }
-        if !self.partitions.is_empty() {
-            self.next_partition = (self.next_partition + count) % self.partitions.len();
-        }
+        self.dealing.dealt(count);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod clock;
 mod commit;
 mod control;
 mod counts;
+mod dealing;
 mod deliveries;
 mod intake;
 mod keys;

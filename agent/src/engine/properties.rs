@@ -34,6 +34,9 @@ pub fn check_properties(
     })
 }
 
+/// How long a partition is kept, in milliseconds.
+const STICKY: &str = "sticky.partitioning.linger.ms";
+
 /// What a reader asks about a producer, whether somebody has set it or not.
 const ASKED_OF_PRODUCERS: &[&str] = &[
     "acks",
@@ -50,7 +53,7 @@ const ASKED_OF_PRODUCERS: &[&str] = &[
     "queue.buffering.max.messages",
     "request.timeout.ms",
     "retries",
-    "sticky.partitioning.linger.ms",
+    STICKY,
     "transaction.timeout.ms",
 ];
 
@@ -96,6 +99,13 @@ pub(crate) fn in_effect(kind: Kind, client: &Client, set: &ClientProperties) -> 
         Some((key.to_owned(), if is_secret(key) { "***".to_owned() } else { value }))
     });
     shown.collect()
+}
+
+/// How long a producer keeps to a partition: librdkafka's own setting, which follows `linger.ms` where
+/// nobody set it.
+pub(crate) fn sticky_us(client: &Client) -> u64 {
+    let ms = client.property(STICKY).and_then(|value| value.parse::<u64>().ok());
+    ms.unwrap_or(0).saturating_mul(1_000)
 }
 
 /// A producer's properties, in the order in which they are set.

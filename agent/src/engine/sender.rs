@@ -8,6 +8,7 @@
 use super::{
     clock::{Cutter, Interval, NEVER},
     counts::{Counts, Sending},
+    dealing::Dealing,
     maker::Maker,
     pacer::Pacer,
     parts::SentPart,
@@ -97,6 +98,8 @@ struct Batch {
     messages: Vec<Message>,
     next: usize,
     closed_loop: bool,
+    /// When these are sent, nothing is left to send at that moment.
+    is_all: bool,
 }
 
 impl<'s, O: Outlet> Sender<'s, O> {
@@ -104,7 +107,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
     pub(crate) fn new(
         spec: &'s ProducerSpec,
         run: u32,
-        partitions: i32,
+        dealing: Dealing,
         timeline: &Timeline,
         outlet: O,
     ) -> Result<Self, String> {
@@ -112,7 +115,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             outlet,
             pacer: Pacer::new(&spec.schedule, spec.stride, spec.offset),
             cutter: Cutter::new(timeline),
-            maker: Maker::new(spec, run, partitions)?,
+            maker: Maker::new(spec, run, dealing)?,
             batch: Batch::default(),
             counts: Counts::new(timeline),
             transactions: spec.transactions.as_ref().map(|t| TransactionLoop::new(t, spec.seed)),
@@ -233,10 +236,14 @@ impl<'s, O: Outlet> Sender<'s, O> {
         let limit = limit.min(self.maker.batch_limit());
         self.maker.due.clear();
         self.pacer.take_due(now_us, limit, &mut self.maker.due);
-        match self.maker.due.len() {
-            // All that is due, and nothing was waiting before.
-            some if some < limit => self.counts.look_behind_by(some as u64),
-            _ => self.counts.look_behind(self.pacer.due_before(now_us.saturating_add(1))),
+        let due = self.maker.due.len();
+        let is_all = due < limit;
+        self.batch.is_all = is_all && !closed_loop;
+        if is_all {
+            // Nothing was waiting before.
+            self.counts.look_behind_by(due as u64);
+        } else {
+            self.counts.look_behind(self.pacer.due_before(now_us.saturating_add(1)));
         }
         self.batch.closed_loop = self.maker.due.is_empty() && closed_loop;
         if self.batch.closed_loop {
@@ -266,10 +273,18 @@ impl<'s, O: Outlet> Sender<'s, O> {
             transactions.sent(taken);
         }
         self.batch.next += handled;
+        // Of what waits, more becomes due meanwhile.
+        self.batch.is_all &= held_up.is_none();
         match held_up {
             None => {
                 self.counts.backpressure_ends(&mut self.refusing_since_us, now_us);
-                now_us
+                let is_sent = self.batch.is_all && self.batch.is_empty();
+                if !is_sent || self.transactions.is_some() {
+                    return now_us;
+                }
+                // To look again at once would take as long as sending a few records.
+                self.held = false;
+                self.pacer.wake_us(now_us)
             }
             Some(HeldUp::Full) => {
                 self.held = true;

@@ -1,6 +1,7 @@
 //! The sender's decisions, driven by a clock and a client made of numbers.
 
 use super::{
+    dealing::Dealing,
     parts::SentPart,
     sender::{HeldUp, Offer, Outlet, Sender},
 };
@@ -91,7 +92,7 @@ impl Outlet for Client {
     }
 }
 
-fn spec(pace: Pace, end_us: u64) -> ProducerSpec {
+pub(super) fn spec(pace: Pace, end_us: u64) -> ProducerSpec {
     ProducerSpec {
         instance: InstanceId(9),
         name: "gateway-1".into(),
@@ -110,7 +111,7 @@ fn spec(pace: Pace, end_us: u64) -> ProducerSpec {
     }
 }
 
-fn rate(per_s: f64) -> Pace {
+pub(super) fn rate(per_s: f64) -> Pace {
     Pace::Rate { from_per_s: per_s, to_per_s: per_s }
 }
 
@@ -125,7 +126,8 @@ fn timeline() -> Timeline {
 
 fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Client> {
     let client = Client { room, ..Client::default() };
-    Sender::new(spec, 5, 3, &timeline(), client).unwrap()
+    let dealing = Dealing::new(spec, 3, 0).unwrap();
+    Sender::new(spec, 5, dealing, &timeline(), client).unwrap()
 }
 
 /// Turns until nothing more is to be done at a moment.
@@ -162,11 +164,23 @@ fn what_it_takes_to_make_records_is_slip_and_no_service() {
     let mut parts = Vec::new();
     // The turn begins at 2.3 ms; the records are made by 2.9 ms.
     sender.outlet.now_us = 2_900;
-    sender.turn(2_300, &mut |part| parts.push(part));
+    let wake_us = sender.turn(2_300, &mut |part| parts.push(part));
+    assert_eq!(wake_us, 3_400, "a tick after it was done, and not once more at once");
     let sent: Vec<_> = sender.outlet.taken.iter().map(|(m, _, at)| (m.due_us, *at)).collect();
     assert_eq!(sent, [(0, 2_900), (1_000, 2_900), (2_000, 2_900)]);
     settle(&mut sender, 700_000, &mut parts);
     assert_eq!(parts[0].slices[0].unexplained_slip.max(), Some(2_900));
+}
+
+#[test]
+fn a_closed_loop_begins_while_records_of_the_rate_before_it_are_sent() {
+    let at = |start_us, end_us, pace| Segment { start_us, end_us, pace };
+    let schedule = Schedule::new([at(0, 10_000, rate(1_000.0)), at(10_000, 20_000, Pace::Max)]);
+    let spec = ProducerSpec { schedule, ..spec(rate(1.0), 1) };
+    let mut sender = sender(&spec, 100);
+    settle(&mut sender, 11_000, &mut Vec::new());
+    let closed_loop = sender.outlet.taken.iter().filter(|(m, ..)| m.due_us == 11_000).count();
+    assert_eq!((sender.outlet.taken.len(), closed_loop), (100, 90));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{
     clock::{Cutter, PhaseFinder},
     commit::Committer,
     control::Control,
+    dealing::Dealing,
     deliveries::Deliveries,
     intake::{Counts, Intake, Processing, SharedMembership, lock},
     membership::{Commits, Happened, Membership},
@@ -126,7 +127,9 @@ impl Engine {
         };
         // Tried here, where a failure can still be told; the thread makes its own.
         let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow, transactor);
-        let make = Making { partitions: topic.partitions, slot, ready: ready.clone() };
+        let dealing = Dealing::new(spec, topic.partitions, properties::sticky_us(&client))
+            .map_err(|reason| impossible(&spec.name, &reason))?;
+        let make = Making { dealing, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =
             (Arc::clone(&self.control), self.parts.clone(), self.sink.clone());
@@ -409,7 +412,7 @@ struct Consuming {
 
 /// A sending thread in the making. It borrows the schedule from the assignment that it holds.
 struct Making {
-    partitions: i32,
+    dealing: Dealing,
     slot: usize,
     ready: mpsc::Sender<Result<(), TransactionError>>,
 }
@@ -424,7 +427,7 @@ impl Making {
     ) {
         let spec = &assignment.producers[self.slot];
         let timeline = &assignment.timeline;
-        match Sender::new(spec, assignment.run, self.partitions, timeline, gate) {
+        match Sender::new(spec, assignment.run, self.dealing, timeline, gate) {
             Err(reason) => {
                 let _ = made.send(Err(reason));
                 control.park();

@@ -29,6 +29,8 @@ use mallard_protocol::{
 const LINES_LIMIT_BYTES: u64 = 16 << 20;
 /// Largest template: it is rendered once a record.
 const TEMPLATE_LIMIT_BYTES: u64 = 256 << 10;
+/// The properties by which a client is told how it chooses partitions.
+const PARTITIONERS: [&str; 2] = ["partitioner", "sticky.partitioning.linger.ms"];
 /// librdkafka's default for `message.max.bytes`.
 const DEFAULT_MESSAGE_MAX_BYTES: usize = 1_000_000;
 
@@ -182,7 +184,20 @@ impl Building<'_> {
         if let Some(Located { value: Partitioning::Fixed(partitions), at, .. }) = written {
             self.check_partitions(partitions, topic, at);
         }
-        Some((written.map_or(Partitioning::Client, |written| written.value.clone()), None))
+        let not_written = || self.usual_partitioning(producer);
+        Some((written.map_or_else(not_written, |written| written.value.clone()), None))
+    }
+
+    /// Who chooses partitions where the scenario does not say it: the client, if there is something that
+    /// it is to choose by.
+    fn usual_partitioning(&self, producer: &Producer) -> Partitioning {
+        let says_how = |key: &String| PARTITIONERS.contains(&key.as_str());
+        let of_producer = producer.client.iter().map(|property| &property.key.value);
+        let of_all = self.cluster.connection_places.iter().map(|(key, _)| key);
+        match producer.key {
+            KeySpec::None if !of_producer.chain(of_all).any(says_how) => Partitioning::Sticky,
+            _ => Partitioning::Client,
+        }
     }
 
     /// Notes partitions that a topic does not have.

@@ -70,7 +70,7 @@ impl Building<'_> {
             self.reader.error(at, message, help);
         }
         let out_of_order = |p: &&ProducerSpec| match &p.partitioning {
-            Partitioning::Client => false,
+            Partitioning::Client | Partitioning::Sticky => false,
             Partitioning::RoundRobin => true,
             Partitioning::Fixed(partitions) => partitions.len() > 1,
         };

@@ -39,6 +39,29 @@ fn a_refused_property_fails_the_preparation_by_name() {
 }
 
 #[test]
+fn a_sticky_producer_keeps_to_a_partition_as_long_as_the_client_would() {
+    let load_us = 2 * SECOND;
+    let mut spec = producer(rate(load_us, 1_000.0));
+    spec.partitioning = Partitioning::Sticky;
+    spec.client = vec![("linger.ms".into(), "50".into())];
+    let mut rig = Rig::new(assignment(load_us, vec![spec], Vec::new()));
+    rig.start();
+    rig.until_interval(|r| r.end_us > load_us && r.producers[0].totals.acked == 2_000);
+    rig.finish(Duration::from_secs(5));
+    let mut acked = [0; PARTITIONS as usize];
+    for slice in rig.intervals.iter().flat_map(|r| &r.producers).flat_map(|p| &p.slices) {
+        for partition in &slice.partitions {
+            acked[partition.partition as usize] += partition.acked;
+        }
+    }
+    // Twenty turns of twice 50 ms: 100 records each.
+    let of_turns: [u64; PARTITIONS as usize] = std::array::from_fn(|partition| {
+        (0..20).filter(|turn| turn % PARTITIONS as usize == partition).count() as u64 * 100
+    });
+    assert_eq!(acked, of_turns);
+}
+
+#[test]
 fn an_injected_round_trip_shows_in_the_response_times() {
     let load_us = 2 * SECOND;
     let broker = broker();

@@ -88,9 +88,13 @@ fn producer(fields: &mut Fields<'_>) -> Option<Producer> {
     let client = client(fields);
     let partitioning = fields.optional(
         "partitioning",
-        "Who chooses the partition: the client by key, every partition in turn, or these in turn. `client` if not given.",
+        "Who chooses the partition: the client's partitioner, one partition for a while and then the next, every partition in turn, or these in turn. If not given, `sticky` for records without keys, else `client`; `client`, too, where its properties say how it chooses.",
         either(
-            words([("client", Partitioning::Client), ("round-robin", Partitioning::RoundRobin)]),
+            words([
+                ("client", Partitioning::Client),
+                ("sticky", Partitioning::Sticky),
+                ("round-robin", Partitioning::RoundRobin),
+            ]),
             list_of_some(partition()).map(Partitioning::Fixed),
         )
         .located(),
