@@ -78,9 +78,10 @@ impl Counts {
             if !how.closed_loop {
                 let slice = &mut self.slices[slot];
                 let slip_us = how.now_us.saturating_sub(message.due_us);
-                slice.slip.record(slip_us);
-                if !how.held {
-                    slice.unexplained_slip.record(slip_us);
+                // One of the two for each record: they are put together when the interval ends.
+                match how.held {
+                    true => slice.slip.record(slip_us),
+                    false => slice.unexplained_slip.record(slip_us),
                 }
                 slice.late += u64::from(slip_us > LATE_AFTER_US);
             }
@@ -134,6 +135,7 @@ impl Counts {
             }
             let mut slice = std::mem::take(slice);
             slice.phase = phase_id(phase);
+            slice.slip.add(&slice.unexplained_slip);
             let refused = std::mem::take(&mut self.refused[phase]);
             let failed = refused.iter().map(|(_, n)| n).sum();
             if failed > 0 {

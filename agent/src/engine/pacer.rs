@@ -6,9 +6,18 @@
 use super::clock::NEVER;
 use mallard_protocol::schedule::{Cursor, Pace, Schedule, Share};
 
-/// At high rates records are sent in ticks of this length: what they wait for it is in their slip, and
-/// an instance wakes up at most 2,000 times a second.
-pub(crate) const TICK_US: u64 = 500;
+/// At high rates records are sent in ticks: what they wait for it is in their slip. An instance wakes up
+/// at most 2,000 times a second.
+pub(crate) const SHORTEST_TICK_US: u64 = 500;
+
+/// With this tick, slip stays below a millisecond where nothing else disturbs.
+const LONGEST_TICK_US: u64 = 800;
+
+/// The tick of a producer whose client has records wait for others so long. A sixth of that is little
+/// beside it, and every tick costs about 10 µs of CPU time.
+pub(crate) fn tick_us(linger_us: u64) -> u64 {
+    (linger_us / 6).clamp(SHORTEST_TICK_US, LONGEST_TICK_US)
+}
 
 /// An instance's way through its producer's schedule.
 pub(crate) struct Pacer<'s> {
@@ -19,16 +28,17 @@ pub(crate) struct Pacer<'s> {
     /// When closed loops begin, in order. A schedule may have thousands of segments, and is asked for the
     /// next closed loop at every wake-up.
     closed_loops_us: Box<[u64]>,
+    tick_us: u64,
     stop_us: u64,
 }
 
 impl<'s> Pacer<'s> {
     /// A pacer for one of `stride` instances.
-    pub(crate) fn new(schedule: &'s Schedule, stride: u32, offset: u32) -> Self {
+    pub(crate) fn new(schedule: &'s Schedule, (stride, offset): (u32, u32), tick_us: u64) -> Self {
         let cursor = Cursor::new(schedule, stride, offset);
         let closed_loops = schedule.segments().iter().filter(|segment| segment.pace == Pace::Max);
         let closed_loops_us = closed_loops.map(|segment| segment.start_us).collect();
-        Self { schedule, cursor, taken_over: Vec::new(), closed_loops_us, stop_us: NEVER }
+        Self { schedule, cursor, taken_over: Vec::new(), closed_loops_us, tick_us, stop_us: NEVER }
     }
 
     /// Has more records to send from here on: those of a share that nothing was asked about yet.
@@ -101,7 +111,7 @@ impl<'s> Pacer<'s> {
     pub(crate) fn wake_us(&mut self, now_us: u64) -> u64 {
         let stop_us = self.stop_us;
         let due = self.earliest().peek_us().filter(|due| *due < stop_us);
-        let next_record = due.map(|due| due.max(now_us + TICK_US));
+        let next_record = due.map(|due| due.max(now_us + self.tick_us));
         let next_loop = self.next_loop_us(now_us).filter(|start| *start < stop_us);
         next_record.unwrap_or(NEVER).min(next_loop.unwrap_or(NEVER))
     }
@@ -127,7 +137,7 @@ mod tests {
     #[test]
     fn after_a_stall_everything_that_fell_due_is_still_due() {
         let schedule = Schedule::new([segment(0, 10_000_000, 100.0)]);
-        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut pacer = Pacer::new(&schedule, (1, 0), SHORTEST_TICK_US);
         let mut due = Vec::new();
         pacer.take_due(5_000_000, usize::MAX, &mut due);
         assert_eq!(due.len(), 501);
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn a_slow_rate_sleeps_until_its_next_record() {
         let schedule = Schedule::new([segment(0, 20_000_000, 0.2)]);
-        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut pacer = Pacer::new(&schedule, (1, 0), SHORTEST_TICK_US);
         let mut due = Vec::new();
         pacer.take_due(0, 10, &mut due);
         assert_eq!(pacer.wake_us(0), 5_000_000);
@@ -146,16 +156,22 @@ mod tests {
     #[test]
     fn a_fast_rate_sleeps_for_a_tick() {
         let schedule = Schedule::new([segment(0, 1_000_000, 1e6)]);
-        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut pacer = Pacer::new(&schedule, (1, 0), SHORTEST_TICK_US);
         pacer.take_due(0, 10, &mut Vec::new());
-        assert_eq!(pacer.wake_us(0), TICK_US);
+        assert_eq!(pacer.wake_us(0), SHORTEST_TICK_US);
+    }
+
+    #[test]
+    fn who_has_records_linger_is_sent_them_in_longer_ticks_below_a_millisecond() {
+        assert_eq!([0, 1_000, 3_000].map(tick_us), [500; 3]);
+        assert_eq!([4_200, 5_000, 1_000_000].map(tick_us), [700, 800, 800]);
     }
 
     #[test]
     fn a_closed_loop_is_woken_up_for_and_left() {
         let max = Segment { start_us: 2_000, end_us: 3_000, pace: Pace::Max };
         let schedule = Schedule::new([segment(0, 1_000, 1_000.0), max]);
-        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut pacer = Pacer::new(&schedule, (1, 0), SHORTEST_TICK_US);
         pacer.take_due(0, 10, &mut Vec::new());
         assert_eq!(pacer.wake_us(0), 2_000);
         assert!(!pacer.is_closed_loop(1_999) && pacer.is_closed_loop(2_000));
@@ -171,7 +187,7 @@ mod tests {
         let closed = |at| Segment { start_us: at, end_us: at + 1_000, pace: Pace::Max };
         let starts = (0..PERIODS).map(|period| period * 2_000);
         let schedule = Schedule::new(starts.flat_map(|at| [open(at), closed(at + 1_000)]));
-        let mut pacer = Pacer::new(&schedule, 1, 0);
+        let mut pacer = Pacer::new(&schedule, (1, 0), SHORTEST_TICK_US);
         pacer.take_due(PERIODS * 2_000, usize::MAX, &mut Vec::new());
         let before = crate::sys::thread_cpu_us();
         for period in (0..PERIODS).cycle().take(100_000) {
@@ -187,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_taken_over_is_due_among_the_own_records_and_nothing_is_due_before_it() {
         let schedule = Schedule::new([segment(0, 1_000_000, 10.0)]);
-        let mut pacer = Pacer::new(&schedule, 2, 0);
+        let mut pacer = Pacer::new(&schedule, (2, 0), SHORTEST_TICK_US);
         let mut due = Vec::new();
         pacer.take_due(450_000, usize::MAX, &mut due);
         let counted = pacer.due_before(450_001);
@@ -206,7 +222,7 @@ mod tests {
             readings in prop::collection::vec(0_u64..3_000_000, 1..20), limit in 1_usize..500,
         ) {
             let schedule = Schedule::new([segment(0, 2_000_000, per_s)]);
-            let mut pacer = Pacer::new(&schedule, 2, 1);
+            let mut pacer = Pacer::new(&schedule, (2, 1), SHORTEST_TICK_US);
             let mut readings = readings;
             readings.sort_unstable();
             let mut due = Vec::new();

@@ -5,7 +5,7 @@ use crate::librdkafka::{Client, Config, Kind, PropertyError, contradiction, is_s
 use mallard_protocol::workload::{
     Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec, StartFrom,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Tries every property on its own, and then all together, without a network.
 ///
@@ -104,8 +104,19 @@ pub(crate) fn in_effect(kind: Kind, client: &Client, set: &ClientProperties) -> 
 /// How long a producer keeps to a partition: librdkafka's own setting, which follows `linger.ms` where
 /// nobody set it.
 pub(crate) fn sticky_us(client: &Client) -> u64 {
-    let ms = client.property(STICKY).and_then(|value| value.parse::<u64>().ok());
-    ms.unwrap_or(0).saturating_mul(1_000)
+    milliseconds(client, STICKY)
+}
+
+/// How long a producer has records wait for others of their batch.
+pub(crate) fn linger_us(client: &Client) -> u64 {
+    milliseconds(client, "linger.ms")
+}
+
+/// A property of milliseconds, which may be written with decimals, in microseconds.
+fn milliseconds(client: &Client, key: &str) -> u64 {
+    let ms = client.property(key).and_then(|value| value.parse::<f64>().ok());
+    Duration::try_from_secs_f64(ms.unwrap_or(0.0) / 1_000.0)
+        .map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// A producer's properties, in the order in which they are set.

@@ -71,6 +71,12 @@ pub(crate) enum HeldUp {
     Transaction,
 }
 
+/// What an instance takes from its client's properties.
+pub(crate) struct Manner {
+    pub(crate) dealing: Dealing,
+    pub(crate) tick_us: u64,
+}
+
 /// A producer instance.
 pub(crate) struct Sender<'s, O> {
     /// Where records go.
@@ -107,15 +113,15 @@ impl<'s, O: Outlet> Sender<'s, O> {
     pub(crate) fn new(
         spec: &'s ProducerSpec,
         run: u32,
-        dealing: Dealing,
+        manner: Manner,
         timeline: &Timeline,
         outlet: O,
     ) -> Result<Self, String> {
         Ok(Self {
             outlet,
-            pacer: Pacer::new(&spec.schedule, spec.stride, spec.offset),
+            pacer: Pacer::new(&spec.schedule, (spec.stride, spec.offset), manner.tick_us),
             cutter: Cutter::new(timeline),
-            maker: Maker::new(spec, run, dealing)?,
+            maker: Maker::new(spec, run, manner.dealing)?,
             batch: Batch::default(),
             counts: Counts::new(timeline),
             transactions: spec.transactions.as_ref().map(|t| TransactionLoop::new(t, spec.seed)),

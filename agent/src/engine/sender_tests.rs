@@ -2,8 +2,9 @@
 
 use super::{
     dealing::Dealing,
+    pacer::SHORTEST_TICK_US,
     parts::SentPart,
-    sender::{HeldUp, Offer, Outlet, Sender},
+    sender::{HeldUp, Manner, Offer, Outlet, Sender},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
 use mallard_protocol::{
@@ -127,7 +128,8 @@ fn timeline() -> Timeline {
 fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Client> {
     let client = Client { room, ..Client::default() };
     let dealing = Dealing::new(spec, 3, 0).unwrap();
-    Sender::new(spec, 5, dealing, &timeline(), client).unwrap()
+    let manner = Manner { dealing, tick_us: SHORTEST_TICK_US };
+    Sender::new(spec, 5, manner, &timeline(), client).unwrap()
 }
 
 /// Turns until nothing more is to be done at a moment.

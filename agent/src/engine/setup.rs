@@ -10,12 +10,13 @@ use super::{
     intake::{Counts, Intake, Processing, SharedMembership, lock},
     membership::{Commits, Happened, Membership},
     notes::{Notes, failure_kind},
+    pacer,
     parts::Part,
     producer::{Delivering, Flow, Gate, Sending},
     properties,
     receipts::Receipts,
     reporter::Reporter,
-    sender::Sender,
+    sender::{Manner, Sender},
     through::Through,
     topics::{Place, Topics},
     transactor::Transactor,
@@ -129,7 +130,9 @@ impl Engine {
         let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow, transactor);
         let dealing = Dealing::new(spec, topic.partitions, properties::sticky_us(&client))
             .map_err(|reason| impossible(&spec.name, &reason))?;
-        let make = Making { dealing, slot, ready: ready.clone() };
+        let tick_us = pacer::tick_us(properties::linger_us(&client));
+        let manner = Manner { dealing, tick_us };
+        let make = Making { manner, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =
             (Arc::clone(&self.control), self.parts.clone(), self.sink.clone());
@@ -412,7 +415,7 @@ struct Consuming {
 
 /// A sending thread in the making. It borrows the schedule from the assignment that it holds.
 struct Making {
-    dealing: Dealing,
+    manner: Manner,
     slot: usize,
     ready: mpsc::Sender<Result<(), TransactionError>>,
 }
@@ -427,7 +430,7 @@ impl Making {
     ) {
         let spec = &assignment.producers[self.slot];
         let timeline = &assignment.timeline;
-        match Sender::new(spec, assignment.run, self.dealing, timeline, gate) {
+        match Sender::new(spec, assignment.run, self.manner, timeline, gate) {
             Err(reason) => {
                 let _ = made.send(Err(reason));
                 control.park();

@@ -338,6 +338,12 @@ impl Case {
         self.stage == Stage::Done
     }
 
+    /// Whether the load runs, or is about to.
+    #[must_use]
+    pub fn is_under_load(&self) -> bool {
+        self.stage == Stage::Running
+    }
+
     /// Wall time of 0 on the run's clock; now, if the load has not started.
     #[must_use]
     pub fn load_started(&self) -> Timestamp {

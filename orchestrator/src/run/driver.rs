@@ -29,11 +29,14 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
-/// Between two looks at the clock: deadlines and phases are kept to within this.
+/// Between two looks at the clock: deadlines are kept to within this.
 const TICK: Duration = Duration::from_millis(20);
+
+/// The same while load runs, of which this process is not to take a part. Phases are told by it.
+const TICK_UNDER_LOAD: Duration = Duration::from_millis(100);
 
 /// How long a host may take to end an agent by force, or to give what a dead one left.
 const BURIAL: Duration = Duration::from_secs(10);
@@ -227,10 +230,9 @@ fn bridges(
 
 impl Driver<'_, '_> {
     async fn until_done(&mut self, heard: &mut mpsc::UnboundedReceiver<Input>) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut stops = self.around.stops.clone();
         let mut stopped = 0;
+        let mut ticked = Instant::now();
         while !self.case.is_done() {
             // Asks that came before this case began count, too.
             let now = *stops.borrow();
@@ -239,6 +241,8 @@ impl Driver<'_, '_> {
                 self.feed(Input::Stop { times: now.times, by: now.by });
                 continue;
             }
+            let pause = if self.case.is_under_load() { TICK_UNDER_LOAD } else { TICK };
+            let tick = sleep_until(ticked + pause);
             let input = tokio::select! {
                 biased;
                 Ok(()) = stops.changed() => continue,
@@ -247,7 +251,10 @@ impl Driver<'_, '_> {
                     self.tell_of_kill(killed);
                     continue;
                 }
-                _ = tick.tick() => Input::Tick,
+                () = tick => {
+                    ticked = Instant::now();
+                    Input::Tick
+                }
             };
             self.feed(input);
         }
