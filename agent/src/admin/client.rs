@@ -12,7 +12,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     metadata::Metadata,
 };
-use std::time::Duration;
+use std::{ops::Deref, thread, time::Duration};
 
 /// Reasons that one failure quotes at most. A cluster of a hundred brokers has a hundred.
 const QUOTED_REASONS: usize = 5;
@@ -31,10 +31,30 @@ impl ClientContext for Quiet {}
 
 /// A connected client for administration.
 pub(super) struct Admin {
-    client: AdminClient<Quiet>,
+    client: Unhurried,
     connection: ClientProperties,
     secrets: Secrets,
     servers: String,
+}
+
+/// A client whose end nobody waits for: its thread looks up ten times a second whether it is to end, and
+/// every step of a run's preparation would take that much longer.
+struct Unhurried(Option<AdminClient<Quiet>>);
+
+impl Deref for Unhurried {
+    type Target = AdminClient<Quiet>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is taken out by the drop alone")
+    }
+}
+
+impl Drop for Unhurried {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        // Where there is no thread to be had, it ends here.
+        let _ = thread::Builder::new().name("admin ends".to_owned()).spawn(move || drop(client));
+    }
 }
 
 impl Admin {
@@ -62,6 +82,7 @@ impl Admin {
             }),
         })?;
         let servers = config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)");
+        let client = Unhurried(Some(client));
         Ok(Self { client, connection: connection.clone(), secrets, servers: servers.to_owned() })
     }
 

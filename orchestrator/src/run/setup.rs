@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     measure::{Collector, workload_of},
-    plan::KafkaPlan,
+    plan::{HostPlan, KafkaPlan},
     verdict::Trouble,
 };
 use mallard_protocol::{
@@ -18,6 +18,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// From the moment `Start` is sent to the common start: long enough for every agent to hear of it.
 const START_LEAD: Duration = Duration::from_millis(400);
+
+/// The same where every agent is on this machine.
+const START_LEAD_HERE: Duration = Duration::from_millis(150);
 
 /// Between two looks at a cluster whose brokers are still starting.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -274,11 +277,12 @@ impl Case {
 
     /// Tells every agent the common start, on its own clock.
     fn start_load(&mut self) {
-        let lead = micros(START_LEAD);
-        let start = self.now_us + lead;
-        self.start_clock_us = Some(start);
-        self.load_started_at = Some(crate::clock::wall_time_in(START_LEAD));
-        self.enter(Stage::Running, START_LEAD + self.plan.longest() + Duration::from_secs(60));
+        let is_here = |agent: AgentIndex| self.plan.agents[agent].host == HostPlan::Local;
+        let lead =
+            if self.living().into_iter().all(is_here) { START_LEAD_HERE } else { START_LEAD };
+        self.start_clock_us = Some(self.now_us + micros(lead));
+        self.load_started_at = Some(crate::clock::wall_time_in(lead));
+        self.enter(Stage::Running, lead + self.plan.longest() + Duration::from_secs(60));
         // Before anybody is told: an agent that runs is never one that nobody knows of.
         self.effects.push(Effect::Checkpoint(Box::new(self.checkpoint())));
         for agent in self.living() {
