@@ -105,8 +105,9 @@ fn responses_under_backpressure_are_those_of_arithmetic() {
     let mut assignment = assignment(load_us, vec![spec], Vec::new());
     assignment.topics[0].partitions = 1;
     let mut rig = Rig::on(broker, assignment);
-    // Only requests that carry records are to take that long: the client asks for its topic now.
-    std::thread::sleep(Duration::from_millis(500));
+    // Only requests that carry records are to take that long. The client looks once a second for topics
+    // whose leaders it does not know, asks for them, connects to them, and asks those for their versions.
+    std::thread::sleep(Duration::from_millis(2_500));
     rig.broker.broker_round_trip_time(1, Duration::from_micros(round_trip_us)).unwrap();
     rig.start();
     rig.until_interval(|r| r.producers[0].totals.acked == 2_000);
