@@ -15,14 +15,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, WaitOptions, waitpid};
-use testkit::process::{self, Finished, Running};
+use testkit::process::{self, Finished, Running, Times};
 use testkit::wait;
 
 /// How long orphans may take to end after the program that started them.
 const ORPHANS_END_WITHIN: Duration = Duration::from_secs(20);
-
-/// Ticks a second in `/proc`: 100 on every Linux (`USER_HZ`, see proc(5)).
-const TICKS_PER_S: f64 = 100.0;
 
 /// A program that has ended, and what it cost.
 #[derive(Debug)]
@@ -69,8 +66,7 @@ impl Started {
 
 /// CPU time of a process that runs, in seconds.
 pub(crate) fn of(pid: u32) -> Result<f64> {
-    let fields = stat_fields(&format!("/proc/{pid}/stat"))?;
-    Ok(seconds(&fields, UTIME)? + seconds(&fields, UTIME + 1)?)
+    Ok(times(pid)?.own.as_secs_f64())
 }
 
 fn wait_for_orphans(known: &BTreeSet<u32>) -> Result<()> {
@@ -92,36 +88,18 @@ fn wait_for_orphans(known: &BTreeSet<u32>) -> Result<()> {
 
 /// Ids of this process's children, ended ones that nobody has waited for among them.
 fn children() -> Result<BTreeSet<u32>> {
-    let own = std::process::id().to_string();
     let entries = fs::read_dir("/proc").context("failed to read /proc")?;
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let is_child = |pid: &u32| {
-        let fields = stat_fields(&format!("/proc/{pid}/stat")).unwrap_or_default();
-        fields.get(PARENT) == Some(&own)
-    };
-    Ok(pids.filter(is_child).collect())
+    Ok(pids.filter(|pid| process::parent(*pid) == Some(std::process::id())).collect())
 }
 
 /// CPU time of this process's ended children and of theirs, in seconds.
 fn ended_children_s() -> Result<f64> {
-    let fields = stat_fields("/proc/self/stat")?;
-    Ok(seconds(&fields, CHILDREN_UTIME)? + seconds(&fields, CHILDREN_UTIME + 1)?)
+    Ok(times(std::process::id())?.ended_children.as_secs_f64())
 }
 
-/// Places after the name, which stands in parentheses and may hold anything: field 3 of proc(5) is 0.
-const PARENT: usize = 1;
-const UTIME: usize = 11;
-const CHILDREN_UTIME: usize = 13;
-
-fn stat_fields(file: &str) -> Result<Vec<String>> {
-    let text = fs::read_to_string(file).with_context(|| format!("failed to read {file}"))?;
-    let (_, after_name) = text.rsplit_once(')').with_context(|| format!("no name in {file}"))?;
-    Ok(after_name.split_whitespace().map(str::to_owned).collect())
-}
-
-fn seconds(fields: &[String], place: usize) -> Result<f64> {
-    let ticks = fields.get(place).and_then(|ticks| ticks.parse::<f64>().ok());
-    Ok(ticks.context("no CPU time where proc(5) says")? / TICKS_PER_S)
+fn times(pid: u32) -> Result<Times> {
+    process::times(pid).with_context(|| format!("the kernel tells no times of process {pid}"))
 }
 
 #[cfg(test)]

@@ -32,9 +32,6 @@ pub const KAFKA: &str = "mallard-test/kafka:1";
 /// How long the engine may take to answer. It takes a third of a second on an idle machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
-/// Ticks a second in `/proc`: 100 on every Linux (`USER_HZ`, see proc(5)).
-const TICKS_PER_S: u64 = 100;
-
 /// How long a command of its client may take; a large image takes two seconds.
 const CLIENT_WITHIN: Duration = Duration::from_secs(120);
 
@@ -223,14 +220,8 @@ impl Engine {
     pub fn cpu_time(&self) -> Duration {
         let service = process::with_command_line(&self.address());
         let service = service.first().unwrap_or_else(|| panic!("no process at {}", self.address()));
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid));
-        let stat = stat.unwrap_or_else(|error| panic!("failed to read its times: {error}"));
-        // Its name stands in parentheses and may itself contain any; see proc(5) for what follows.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>());
-        let ticks = ticks.sum::<Result<u64, _>>();
-        let ticks = ticks.unwrap_or_else(|error| panic!("{error} in {stat}"));
-        Duration::from_millis(ticks * 1_000 / TICKS_PER_S)
+        let times = process::times(service.pid);
+        times.unwrap_or_else(|| panic!("no times of process {}", service.pid)).own
     }
 
     /// The process whose network namespace the engine has: links to other namespaces go there.

@@ -308,13 +308,53 @@ pub fn is_alive(pid: u32) -> bool {
 /// What the kernel says about a process, or `None` when there is none of this id.
 #[must_use]
 pub fn look_up(pid: u32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may itself contain any; the state follows the last of
-    // them.
-    let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
+    let state = stat(pid)?.get(STATE)?.chars().next()?;
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command_line = String::from_utf8_lossy(&arguments).replace('\0', " ").trim_end().to_owned();
     Some(Process { pid, state, command_line })
+}
+
+/// Processor time, user and system, in whole ticks of the kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Of the process itself.
+    pub own: Duration,
+    /// Of its children that have ended and were waited for, and of theirs.
+    pub ended_children: Duration,
+}
+
+/// What the kernel has counted of a process, or `None` when there is none of this id.
+#[must_use]
+pub fn times(pid: u32) -> Option<Times> {
+    let fields = stat(pid)?;
+    let ticks = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    let time = |place| {
+        let ticks = ticks(place)? + ticks(place + 1)?;
+        Some(Duration::from_millis(ticks * 1_000 / TICKS_PER_S))
+    };
+    Some(Times { own: time(UTIME)?, ended_children: time(CHILDREN_UTIME)? })
+}
+
+/// The parent of a process, or `None` when there is no process of this id.
+#[must_use]
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid)?.get(PARENT)?.parse().ok()
+}
+
+/// Ticks a second in `/proc`: 100 on every Linux (`USER_HZ`, see proc(5)).
+const TICKS_PER_S: u64 = 100;
+
+/// Places among the fields of [`stat`]: field 3 of proc(5) is 0. System time follows user time.
+const STATE: usize = 0;
+const PARENT: usize = 1;
+const UTIME: usize = 11;
+const CHILDREN_UTIME: usize = 13;
+
+/// The fields of a process's `stat` after its name, which stands in parentheses and may itself contain
+/// any.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
 /// A command as a person would type it, roughly: for messages only.
