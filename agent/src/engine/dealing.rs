@@ -71,7 +71,12 @@ impl Dealing {
     pub(crate) fn partition(&mut self, lane: usize, due_us: u64) -> i32 {
         match self {
             Self::Client => -1,
-            Self::InTurn { partitions, next } => partitions[(*next + lane) % partitions.len()],
+            // There are at most as many lanes as partitions, and a division for every record would show.
+            Self::InTurn { partitions, next } => match (*next + lane).checked_sub(partitions.len())
+            {
+                Some(from_the_first) => partitions[from_the_first],
+                None => partitions[*next + lane],
+            },
             Self::Sticky(sticky) => sticky.partition(due_us),
         }
     }
