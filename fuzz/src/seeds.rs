@@ -2,8 +2,9 @@
 //! plan.
 
 use mallard::{
-    load,
+    config,
     plan::{CasePlan, PlanOptions, plan},
+    scenario,
 };
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
@@ -45,9 +46,9 @@ pub fn case() -> CasePlan {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("seeds.yaml");
     std::fs::write(&path, SCENARIO).expect("a file");
-    let (scenarios, _) = load::scenario_files(&[path], &none).expect("a scenario");
-    let cluster = load::source::Source::new("cluster.yaml", CLUSTER);
-    let cluster = load::cluster::from_source(&cluster, &none).expect("a cluster");
+    let (scenarios, _) = scenario::scenario_files(&[path], &none).expect("a scenario");
+    let cluster = config::source::Source::new("cluster.yaml", CLUSTER);
+    let cluster = scenario::cluster::from_source(&cluster, &none).expect("a cluster");
     let planned = plan(&scenarios, &cluster, &PlanOptions::new("20260101-120000-x-0000"));
     planned.expect("a plan").cases.remove(0)
 }

@@ -5,8 +5,10 @@
 use mallard::{
     bounds::{MetricsBounds, Outside},
     cli::validate,
-    load::{self, render::render},
+    config,
+    config::render::render,
     plan::{CasePlan, PlanOptions, plan},
+    scenario,
 };
 use std::{env, fs, path::Path, process::Command};
 use tempfile::TempDir;
@@ -35,10 +37,11 @@ fn folder(scenario: &str, cluster: &str) -> TempDir {
 }
 
 fn planned(folder: &Path, outside: Outside) -> Result<Vec<CasePlan>, String> {
-    let told = |mistakes: Vec<load::Diagnostic>| render(&mistakes, false);
+    let told = |mistakes: Vec<config::Diagnostic>| render(&mistakes, false);
     let nothing = |_: &str| None;
-    let cluster = load::cluster_file(&folder.join("c.yaml"), &nothing).map_err(told)?;
-    let (scenarios, _) = load::scenario_files(&[folder.join("x.yaml")], &nothing).map_err(told)?;
+    let cluster = scenario::cluster_file(&folder.join("c.yaml"), &nothing).map_err(told)?;
+    let (scenarios, _) =
+        scenario::scenario_files(&[folder.join("x.yaml")], &nothing).map_err(told)?;
     let options = PlanOptions { bounds: outside, ..PlanOptions::new("r") };
     plan(&scenarios, &cluster, &options).map(|plan| plan.cases).map_err(told)
 }

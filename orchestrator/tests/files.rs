@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use mallard::{
-    load::{
-        self, LoadedScenario, cluster, parameters::set_value, render::render, source::Source, yaml,
-    },
+    config::{parameters::set_value, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},
+    scenario,
+    scenario::{LoadedScenario, cluster},
 };
 use proptest::prelude::*;
 use std::{fs, path::Path, time::Instant};
@@ -16,7 +16,7 @@ fn nothing(_: &str) -> Option<String> {
 }
 
 fn told(path: &Path) -> String {
-    let mistakes = load::scenario_files(&[path.to_owned()], &nothing).unwrap_err();
+    let mistakes = scenario::scenario_files(&[path.to_owned()], &nothing).unwrap_err();
     render(&mistakes, false).replace(&path.display().to_string(), "FILE")
 }
 
@@ -44,7 +44,7 @@ fn a_missing_file_and_a_folder_in_its_place_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let missing = told(&folder.path().join("nowhere.yaml"));
     assert_eq!(missing, "error: FILE cannot be read: there is no such file\n\n");
-    let mistakes = load::cluster_file(folder.path(), &nothing).unwrap_err();
+    let mistakes = scenario::cluster_file(folder.path(), &nothing).unwrap_err();
     assert!(render(&mistakes, false).contains("is a folder, not a file"));
 }
 
@@ -66,7 +66,7 @@ fn a_folder_means_its_scenarios_and_nothing_else() {
     write("compose.yaml", "services: {}\n");
     write("bounds.json", "{}");
     let paths = [folder.path().to_owned()];
-    let (scenarios, warnings) = load::scenario_files(&paths, &nothing).unwrap();
+    let (scenarios, warnings) = scenario::scenario_files(&paths, &nothing).unwrap();
     assert_eq!(scenarios.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["a", "b"]);
     let text = render(&warnings, false);
     assert!(text.contains("compose.yaml is neither a scenario nor a cluster file"), "{text}");
@@ -88,7 +88,7 @@ fn a_cluster_file_is_no_scenario_and_the_other_way_round() {
     fs::write(&path, "kafka: embedded\nhosts: []\n").unwrap();
     assert!(told(&path).contains("is a cluster file, not a scenario"));
     fs::write(&path, "name: x\nload: []\n").unwrap();
-    let mistakes = load::cluster_file(&path, &nothing).unwrap_err();
+    let mistakes = scenario::cluster_file(&path, &nothing).unwrap_err();
     assert!(render(&mistakes, false).contains("is a scenario, not a cluster file"));
 }
 
@@ -97,7 +97,7 @@ fn a_byte_order_mark_is_not_part_of_the_first_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.yaml");
     fs::write(&path, "\u{feff}name: x\nload: []\n").unwrap();
-    let (scenarios, _) = load::scenario_files(&[path], &nothing).unwrap();
+    let (scenarios, _) = scenario::scenario_files(&[path], &nothing).unwrap();
     assert_eq!(scenarios[0].name, "x");
 }
 
@@ -157,7 +157,7 @@ fn dollars_are_escaped_by_doubling() {
     let text = "name: d\ntopics: {t: {}}\nload: [hold: {rate: 1/s, for: 1s}]\nproducers:\n  p:\n    \
         topic: t\n    payload: {size: 1KiB}\n    headers: {a: $$name, b: \"$${NAME}\", c: cost $5, d: \"100$\"}\n";
     let loaded = LoadedScenario::from_source(&Source::new("d.yaml", text), &nothing).unwrap();
-    let cluster = load::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
+    let cluster = scenario::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
     let plan = plan(&[loaded], &cluster, &PlanOptions::new("r")).unwrap();
     let producer = plan.cases[0].agents.iter().flat_map(|agent| &agent.producers).next().unwrap();
     let values: Vec<_> = producer.headers.iter().map(|(_, value)| &**value).collect();
@@ -172,7 +172,7 @@ fn settings_are_typed_and_their_mistakes_name_them() {
     let text = "name: s\nparameters: {rate: 5/s}\ntopics: {t: {}}\nload: [hold: {rate: $rate, for: 1s}]\n\
         producers: {p: {topic: t, payload: {size: 1KiB}}}\n";
     let loaded = LoadedScenario::from_source(&Source::new("s.yaml", text), &nothing).unwrap();
-    let cluster = load::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
+    let cluster = scenario::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
     let set = |name: &str, value: &str| PlanOptions {
         set: vec![(name.to_owned(), value.to_owned())],
         ..PlanOptions::new("r")
@@ -232,7 +232,7 @@ proptest! {
 
 fn load_anything(text: &str) {
     let source = Source::new("x.yaml", text);
-    let cluster = load::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
+    let cluster = scenario::default_cluster(Path::new("/nowhere"), &nothing).unwrap();
     if let Ok(loaded) = LoadedScenario::from_source(&source, &nothing) {
         match plan(&[loaded], &cluster, &PlanOptions::new("r")) {
             Ok(plan) => drop(mallard::plan::show::text(&plan)),

@@ -5,8 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use mallard::{
-    load::{self, Diagnostic, files::FileKind, render::render, source::Source, yaml},
+    config::{Diagnostic, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},
+    scenario,
+    scenario::files::FileKind,
 };
 use std::{
     fs,
@@ -21,15 +23,16 @@ fn environment(name: &str) -> Option<String> {
 
 fn diagnostics(path: &Path) -> Vec<Diagnostic> {
     let parsed = Source::read(path).ok().and_then(|source| yaml::parse(&source).ok());
-    if parsed.is_some_and(|root| load::files::kind_of(&root) == FileKind::Cluster) {
-        return match load::cluster_file(path, &environment) {
+    if parsed.is_some_and(|root| scenario::files::kind_of(&root) == FileKind::Cluster) {
+        return match scenario::cluster_file(path, &environment) {
             Ok(cluster) => cluster.warnings,
             Err(mistakes) => mistakes,
         };
     }
-    let cluster = load::cluster::from_source(&Source::new("cluster.yaml", CLUSTER), &environment);
+    let cluster =
+        scenario::cluster::from_source(&Source::new("cluster.yaml", CLUSTER), &environment);
     let planned =
-        load::scenario_files(&[path.to_owned()], &environment).and_then(|(scenarios, _)| {
+        scenario::scenario_files(&[path.to_owned()], &environment).and_then(|(scenarios, _)| {
             plan(&scenarios, &cluster.unwrap(), &PlanOptions::new("20260101-120000-x-0000"))
         });
     match planned {

@@ -1,8 +1,10 @@
 //! Laws of planning: nothing is lost, nothing is doubled, whatever the scenario and the cluster.
 
 use mallard::{
-    load::{self, LoadedScenario, cluster::Cluster, render::render, source::Source},
+    config::{render::render, source::Source},
     plan::{CasePlan, Plan, PlanOptions, case_names, plan},
+    scenario,
+    scenario::{LoadedScenario, cluster::Cluster},
 };
 use mallard_protocol::{
     schedule::{Cursor, Pace},
@@ -15,7 +17,7 @@ fn nothing(_: &str) -> Option<String> {
 }
 
 fn cluster(text: &str) -> Cluster {
-    load::cluster::from_source(&Source::new("cluster.yaml", text), &nothing)
+    scenario::cluster::from_source(&Source::new("cluster.yaml", text), &nothing)
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
 }
 

@@ -11,8 +11,10 @@ use mallard::{
         generate::{GenerateArgs, Kind},
         validate,
     },
-    load::{self, Diagnostic, Environment, cluster::Cluster, render::render, source::Source},
+    config::{Diagnostic, Environment, render::render, source::Source},
     plan::{Plan, PlanOptions, plan},
+    scenario,
+    scenario::cluster::Cluster,
 };
 use std::{
     fs,
@@ -76,7 +78,7 @@ fn cluster(named: Option<&Path>) -> Result<Cluster, String> {
         let read = fs::read_to_string(root().join(named));
         read.map_err(|why| format!("{}: {why}", named.display()))?
     };
-    load::cluster::from_source(&Source::new(named, text), &|_| None)
+    scenario::cluster::from_source(&Source::new(named, text), &|_| None)
         .map_err(|mistakes| render(&mistakes, false))
 }
 
@@ -102,7 +104,7 @@ fn planned(args: &PlanArgs, environment: Environment<'_>) -> Result<Plan, String
         ..PlanOptions::new("run-1")
     };
     let cluster = cluster(args.cluster.as_deref())?;
-    load::scenario_files(&files, &|_| None)
+    scenario::scenario_files(&files, &|_| None)
         .and_then(|(scenarios, _)| plan(&scenarios, &cluster, &options))
         .map_err(|mistakes| render(&mistakes, false))
 }

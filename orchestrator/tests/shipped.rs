@@ -5,9 +5,12 @@
 use mallard::{
     bounds::{KEYS, MetricsBounds},
     cli::schema::{SchemaOf, schema_text},
-    deploy::elf::{self, Glibc},
-    load::{self, cluster::Cluster, render::render, source::Source, yaml},
+    config,
+    config::{render::render, source::Source, yaml},
+    hosts::deploy::elf::{self, Glibc},
     plan::{Plan, PlanOptions, plan, show},
+    scenario,
+    scenario::cluster::Cluster,
 };
 use serde_json::Value as Json;
 use std::{
@@ -21,13 +24,13 @@ fn root() -> PathBuf {
 }
 
 fn cluster() -> Cluster {
-    load::cluster_file(&root().join("cluster.yaml"), &|_| None)
+    scenario::cluster_file(&root().join("cluster.yaml"), &|_| None)
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
 }
 
 fn planned(scenario: impl AsRef<Path>) -> Plan {
     let path = root().join("scenarios").join(scenario);
-    load::scenario_files(&[path], &|_| None)
+    scenario::scenario_files(&[path], &|_| None)
         .and_then(|(scenarios, _)| plan(&scenarios, &cluster(), &PlanOptions::new("run-1")))
         .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)))
 }
@@ -107,7 +110,7 @@ fn every_shipped_scenario_is_sound_and_runs_on_the_default_cluster() {
         let suite = if suite == "scenarios" { String::new() } else { format!("{suite}.") };
         assert_eq!(plan.name, format!("{suite}{}", name.trim_end_matches(".yaml")));
         let serious = plan.warnings.iter().filter(|w| !w.message.contains("embedded broker"));
-        assert_eq!(serious.collect::<Vec<_>>(), Vec::<&load::Diagnostic>::new(), "{name}");
+        assert_eq!(serious.collect::<Vec<_>>(), Vec::<&config::Diagnostic>::new(), "{name}");
         assert!(show::text(&plan).contains("expectations"), "{name}");
     }
 }
@@ -142,7 +145,7 @@ fn plans_show_what_is_judged_across_cases() {
 #[test]
 fn the_folder_of_scenarios_has_every_case_once() {
     let folder = root().join("scenarios");
-    let (scenarios, warnings) = load::scenario_files(&[folder], &|_| None).unwrap();
+    let (scenarios, warnings) = scenario::scenario_files(&[folder], &|_| None).unwrap();
     assert_eq!(warnings, []);
     let plan = plan(&scenarios, &cluster(), &PlanOptions::new("run-1")).unwrap();
     assert_eq!(plan.name, "scenarios");
@@ -190,7 +193,7 @@ fn what_is_archived_of_a_scenario_is_a_scenario() {
         let plan = planned(&file);
         for case in &plan.cases {
             let source = Source::new("scenario.yaml", &*case.scenario_yaml);
-            let loaded = load::LoadedScenario::from_source(&source, &|_| None).unwrap();
+            let loaded = scenario::LoadedScenario::from_source(&source, &|_| None).unwrap();
             let again = mallard::plan::plan(&[loaded], &cluster(), &PlanOptions::new("run-1"))
                 .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
             assert_eq!(again.cases[0].agents.len(), case.agents.len());
@@ -297,7 +300,7 @@ fn every_example_in_the_documents_is_sound() {
                 block.lines().any(|l| l.starts_with("kafka:") || l.starts_with("hosts:"));
             if is_cluster {
                 let source = Source::new(&at, &*block);
-                load::cluster::from_source(&source, &environment)
+                scenario::cluster::from_source(&source, &environment)
                     .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
                 assert_eq!(
                     schema_mistakes(SchemaOf::Cluster, &block),
@@ -311,8 +314,9 @@ fn every_example_in_the_documents_is_sound() {
                     Source::new(root().join("scenarios").join(format!("{name}:{line}")), &*text);
                 let labelled = "kafka: {bootstrap: \"b:9092\"}\nhosts: [local: {agents: 2, labels: [producer, consumer]}]\n";
                 let cluster =
-                    load::cluster::from_source(&Source::new("c", labelled), &environment).unwrap();
-                load::LoadedScenario::from_source(&source, &environment)
+                    scenario::cluster::from_source(&Source::new("c", labelled), &environment)
+                        .unwrap();
+                scenario::LoadedScenario::from_source(&source, &environment)
                     .and_then(|loaded| plan(&[loaded], &cluster, &PlanOptions::new("run-1")))
                     .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
                 assert_eq!(

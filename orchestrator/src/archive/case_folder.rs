@@ -7,10 +7,12 @@ use super::{
     hlog::{self, Latencies, LogWriter},
     intervals::{self, IntervalLog, IntervalReader},
     log::LogFile,
-    model::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
     redact::Redactor,
     run_folder::write_json,
     thin_out::ThinOut,
+};
+use crate::model::result::{
+    CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};

@@ -3,8 +3,8 @@
 use super::{
     ArchiveError,
     file::{self, Appender},
-    model::{PartitionResult, Percentiles},
 };
+use crate::model::result::{PartitionResult, Percentiles};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

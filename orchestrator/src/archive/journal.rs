@@ -1,7 +1,7 @@
 //! `events.jsonl`, read while it may still grow.
 
 use super::ArchiveError;
-use crate::events::TimedEvent;
+use crate::model::events::TimedEvent;
 use std::{
     fs::File,
     io::{BufRead, BufReader},

@@ -36,7 +36,6 @@ pub mod intervals;
 pub mod journal;
 mod lock;
 mod log;
-pub mod model;
 pub mod read;
 mod redact;
 mod run_folder;

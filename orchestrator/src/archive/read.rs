@@ -7,12 +7,14 @@
 use super::{
     ArchiveError,
     hlog::{self, LogLine},
-    model::{
+};
+use crate::model::{
+    events::{RunEvent, TimedEvent},
+    result::{
         CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, RunResult, SCHEMA_VERSION,
         SeriesRow,
     },
 };
-use crate::events::{RunEvent, TimedEvent};
 use serde::de::DeserializeOwned;
 use std::{
     fs, io,

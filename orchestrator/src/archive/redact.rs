@@ -1,8 +1,10 @@
 //! The last line of defence against secrets in the archive. The plan already leaves them out; what
 //! comes from elsewhere (an agent's log, a client's error text) passes through here.
 
-use super::model::{CaseResult, Diagnosis, Reason, RunResult};
-use crate::events::{RunEvent, TimedEvent};
+use crate::model::{
+    events::{RunEvent, TimedEvent},
+    result::{CaseResult, Diagnosis, Reason, RunResult},
+};
 
 /// What stands in a secret's place.
 const MASK: &str = "***";

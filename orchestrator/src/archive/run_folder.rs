@@ -4,10 +4,9 @@ use super::{
     ArchiveError, CaseFolder,
     file::{self, Appender},
     lock::Lock,
-    model::RunResult,
     redact::Redactor,
 };
-use crate::events::TimedEvent;
+use crate::model::{events::TimedEvent, result::RunResult};
 use jiff::Timestamp;
 use std::{
     fs,

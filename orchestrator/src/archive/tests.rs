@@ -2,11 +2,13 @@
 
 use super::{
     hlog::{Latencies, LogLine},
-    model::{ErrorRow, LagRow, ResourceRow, SeriesRow},
     read::RunArchive,
     *,
 };
-use crate::events::{RunEvent, TimedEvent};
+use crate::model::{
+    events::{RunEvent, TimedEvent},
+    result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
+};
 use jiff::Timestamp;
 use mallard_protocol::{histogram::Histogram, interval::IntervalReport};
 use std::fs;

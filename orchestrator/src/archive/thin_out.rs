@@ -4,7 +4,8 @@
 //! for as long as `latency.hlog` is ([`hlog::step_us`]); later ones are joined over the same steps:
 //! shares and rates as means over time, the busiest thread and memory as their highest.
 
-use super::{hlog, model::ResourceRow};
+use super::hlog;
+use crate::model::result::ResourceRow;
 use std::collections::BTreeMap;
 
 /// Rows that wait for their step to be over, by agent.

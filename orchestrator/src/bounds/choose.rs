@@ -9,7 +9,7 @@ use super::{
     file,
     limits::{Limits, some},
 };
-use crate::load::{
+use crate::config::{
     Environment,
     shape::{Fields, Located, Reader, Shape, either, entries, record, text},
 };

@@ -4,12 +4,14 @@
 //! them, since JSON is YAML, so that a mistake has its line, column and caret.
 
 use super::limits::{Limits, all};
-use crate::load::{
-    Diagnostic,
-    nearest::suggest,
-    shape::{Reader, Shape, record},
-    source::Source,
-    yaml::{self, Entry, Kind, Node},
+use crate::{
+    config::{
+        Diagnostic,
+        shape::{Reader, Shape, record},
+        source::Source,
+        yaml::{self, Entry, Kind, Node},
+    },
+    text::nearest::suggest,
 };
 use std::{path::Path, sync::Arc};
 

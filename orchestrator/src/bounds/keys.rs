@@ -99,7 +99,7 @@ pub static KEYS: [Key; 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::metrics;
+    use crate::metrics;
 
     #[test]
     fn every_key_bounds_a_metric_that_exists() {

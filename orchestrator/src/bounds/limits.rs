@@ -2,13 +2,13 @@
 
 use super::keys::{KEYS, Key};
 use crate::{
-    expect::{Expectation, Scope, Vocabulary, Window, is_produced},
-    load::{
+    config::{
         shape::{Fields, Reader, Shape, scalar, shortened, units::Wrong},
         source::Place,
         yaml::{Entry, Kind, Node, Scalar},
     },
-    measure::metrics,
+    expect::{Expectation, Scope, Vocabulary, Window, is_produced},
+    metrics,
 };
 use serde_json::json;
 

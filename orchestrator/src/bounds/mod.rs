@@ -13,8 +13,8 @@ pub(crate) mod limits;
 mod tests;
 
 use crate::{
-    archive::model::MetricValue,
-    load::{Diagnostic, Environment, process_environment, render::render, shape::Reader, tidy},
+    config::{Diagnostic, Environment, process_environment, render::render, shape::Reader, tidy},
+    model::result::MetricValue,
 };
 use std::{
     collections::BTreeMap,

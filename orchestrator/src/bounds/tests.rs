@@ -1,5 +1,5 @@
 use super::*;
-use crate::load::source::Source;
+use crate::config::source::Source;
 
 const SOUND: &str = r#"{
   "_comment": "what this machine can do",

@@ -2,9 +2,9 @@
 
 use super::{Store, host_key};
 use crate::{
-    load::{Diagnostic, Severity},
-    measure::units::human,
+    config::{Diagnostic, Severity},
     plan::{CasePlan, Plan, sizes::mean_record_bytes},
+    text::units::human,
 };
 use mallard_protocol::{
     BUILD_ID,

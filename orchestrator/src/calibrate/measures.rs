@@ -2,10 +2,11 @@
 
 use super::{Calibration, Rates, host_key};
 use crate::{
-    archive::model::{CaseResult, MetricValue},
     clock,
-    load::{Diagnostic, LoadedScenario, cluster::Cluster, source::Source},
+    config::{Diagnostic, source::Source},
+    model::result::{CaseResult, MetricValue},
     plan::{self, CasePlan, KafkaPlan, Plan, PlanOptions},
+    scenario::{LoadedScenario, cluster::Cluster},
 };
 use std::collections::BTreeMap;
 
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     fn cluster(text: &str) -> Cluster {
-        crate::load::cluster::from_source(&Source::new("c.yaml", text), &|_| None).unwrap()
+        crate::scenario::cluster::from_source(&Source::new("c.yaml", text), &|_| None).unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table that `mallard calibrate` prints.
 
 use super::{Calibration, Rates, SAFE_SHARE};
-use crate::measure::units::human;
+use crate::text::units::human;
 use std::fmt::Write;
 
 /// Hosts with what was found of them, or why nothing was.

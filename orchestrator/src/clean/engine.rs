@@ -1,7 +1,7 @@
 //! Containers and networks of runs.
 
 use super::{Leftover, Place, Sort, runs::Runs};
-use crate::link::container::{Engine, Problem, leftovers};
+use crate::hosts::container::{Engine, Problem, leftovers};
 
 /// Finds what runs have in the engine, and tells which of them live by it.
 ///

@@ -1,7 +1,7 @@
 //! Folders of agents on this machine.
 
 use super::{Leftover, Place, Sort, runs::Runs};
-use crate::link::local::runs_folder;
+use crate::hosts::local::runs_folder;
 use std::{fs, io, path::Path};
 
 /// Finds the folders of all agents.

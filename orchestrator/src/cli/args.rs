@@ -1,6 +1,6 @@
 //! The arguments, with the help that teaches them.
 
-use crate::deploy::AgentOption;
+use crate::hosts::deploy::AgentOption;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -8,11 +8,10 @@ use super::{
     run,
 };
 use crate::{
-    archive,
-    archive::{RunFolder, read::RunArchive},
+    archive::{self, RunFolder, read::RunArchive},
     calibrate::{self, Calibration, Figures, Measure, Store, StoreError},
-    deploy::Programs,
-    exit_code,
+    hosts::deploy::Programs,
+    model::exit_code,
     terminal::Style,
 };
 use jiff::Timestamp;

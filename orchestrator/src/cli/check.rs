@@ -3,16 +3,18 @@
 
 use super::{Outcome, args::CheckArgs, files::refused, run::error_text};
 use crate::{
-    deploy::Programs,
-    exit_code,
-    hosts::Hosts,
-    link::container::{self, Engine, look_at_image},
-    load::cluster::Cluster,
+    hosts::{
+        Hosts,
+        container::{self, Engine, look_at_image},
+        deploy::Programs,
+    },
+    model::exit_code,
     plan::{Deadlines, HostPlan, KafkaPlan, show::Table},
     preflight::{
         self, Weight,
         table::{self, Answers},
     },
+    scenario::cluster::Cluster,
 };
 use mallard_protocol::preflight::Question;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};

@@ -8,12 +8,14 @@ use crate::{
         local,
         runs::{Fate, Runs},
     },
-    deploy::Programs,
-    exit_code,
-    hosts::{Hosts, Problem},
-    link::container::{self, Engine},
-    load::cluster::Cluster,
+    hosts::{
+        Hosts, Problem,
+        container::{self, Engine},
+        deploy::Programs,
+    },
+    model::exit_code,
     plan::{HostPlan, KafkaPlan},
+    scenario::cluster::Cluster,
 };
 use mallard_protocol::workload::ClientProperties;
 use std::{

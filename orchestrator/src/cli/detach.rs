@@ -5,7 +5,7 @@ use super::{
     args::RunArgs,
     run::{chain, error_text},
 };
-use crate::{archive, exit_code};
+use crate::{archive, model::exit_code};
 use std::{
     io::{self, Read},
     process::{Child, Command, Stdio},

@@ -3,12 +3,11 @@
 use super::{Outcome, args::PlanArgs};
 use crate::{
     bounds::Outside,
-    exit_code,
-    load::{
-        self, Diagnostic, LoadedScenario, cluster::Cluster, process_environment, render::render,
-        tidy,
-    },
+    config::{Diagnostic, process_environment, render::render, tidy},
+    model::exit_code,
     plan::{Plan, PlanOptions},
+    scenario,
+    scenario::{LoadedScenario, cluster::Cluster},
 };
 use std::{io::IsTerminal as _, path::Path};
 
@@ -40,15 +39,15 @@ pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Ou
 pub(super) fn scenarios(
     args: &PlanArgs,
 ) -> Result<(Vec<LoadedScenario>, Vec<Diagnostic>), Outcome> {
-    load::scenario_files(&args.scenarios, &process_environment)
+    scenario::scenario_files(&args.scenarios, &process_environment)
         .map_err(|mistakes| refused(&mistakes))
 }
 
 /// The cluster file that is named, or the one that is meant by default.
 pub(super) fn cluster(path: Option<&Path>) -> Result<Cluster, Vec<Diagnostic>> {
     match path {
-        Some(path) => load::cluster_file(path, &process_environment),
-        None => load::default_cluster(Path::new(""), &process_environment),
+        Some(path) => scenario::cluster_file(path, &process_environment),
+        None => scenario::default_cluster(Path::new(""), &process_environment),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
         intervals::{self, IntervalReader},
         read,
     },
-    exit_code,
-    plan::matrix::glob,
+    model::exit_code,
+    scenario::matrix::glob,
 };
 use mallard_protocol::{
     histogram::Histogram,

@@ -5,9 +5,8 @@ use super::{
     progress::{self, Progress},
 };
 use crate::{
-    archive::model::Reason,
-    events::RunEvent,
     hosts::{Phase, Problem},
+    model::{events::RunEvent, result::Reason},
     plan::{CasePlan, HostPlan},
     preflight::{self, Weight},
     run::driver::Surroundings,

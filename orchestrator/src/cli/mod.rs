@@ -23,7 +23,7 @@ pub mod validate;
 
 pub(crate) use run::chain;
 
-use crate::exit_code;
+use crate::model::exit_code;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -90,11 +90,9 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Validate(args) => validate::validate(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
-        Command::Metrics(args) => Outcome::ok(if args.json {
-            crate::measure::metrics::json()
-        } else {
-            crate::measure::metrics::table()
-        }),
+        Command::Metrics(args) => {
+            Outcome::ok(if args.json { crate::metrics::json() } else { crate::metrics::table() })
+        }
         Command::Report(args) => report::report(&args),
         Command::Clean(args) => clean::clean(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),

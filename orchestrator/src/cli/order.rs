@@ -2,9 +2,9 @@
 
 use super::args::{PlanArgs, RunArgs};
 use crate::{
-    archive::model::SCHEMA_VERSION,
     clock,
-    deploy::{AgentOption, Programs},
+    hosts::deploy::{AgentOption, Programs},
+    model::result::SCHEMA_VERSION,
     plan::{HostPlan, Plan},
 };
 use mallard_protocol::BUILD_ID;

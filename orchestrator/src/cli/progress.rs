@@ -1,10 +1,8 @@
 //! How far the cases of a run are, by what stands in its folder.
 
 use crate::{
-    archive::{
-        model::{AgentResult, CaseResult, CaseSummary, MetricValue},
-        read_checkpoint,
-    },
+    archive::read_checkpoint,
+    model::result::{AgentResult, CaseResult, CaseSummary, MetricValue},
     run::resume::Checkpoint,
     verdict,
 };

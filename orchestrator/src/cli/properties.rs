@@ -1,6 +1,6 @@
 //! Client properties, checked by the librdkafka that will get them, before anything is touched.
 
-use crate::{load::Diagnostic, plan::Plan};
+use crate::{config::Diagnostic, plan::Plan};
 use std::{
     io::{self, Write as _},
     path::Path,

@@ -3,7 +3,7 @@
 use super::{Outcome, args::ReportArgs, run::error_text};
 use crate::{
     archive::read,
-    exit_code,
+    model::exit_code,
     report::{self, templates::Templates},
 };
 

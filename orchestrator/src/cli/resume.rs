@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     archive::{ArchiveError, RunFolder, read},
-    exit_code,
+    model::exit_code,
     plan::Plan,
     terminal::Style,
 };

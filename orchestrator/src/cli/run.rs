@@ -9,20 +9,18 @@ use super::{
     properties::refused_properties,
 };
 use crate::{
-    across::{self, CaseOutcome},
-    archive,
-    archive::{
-        RunFolder,
-        model::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict},
-    },
+    archive::{self, RunFolder},
     calibrate::{self, Store},
     clean::{local, runs::Runs},
     clock,
-    deploy::Programs,
-    events::RunEvent,
-    exit_code,
-    hosts::Hosts,
-    link::container::Yard,
+    hosts::{Hosts, container::Yard, deploy::Programs},
+    model::{
+        events::RunEvent,
+        exit_code,
+        result::{
+            AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict,
+        },
+    },
     plan::{CasePlan, Plan},
     report::{self, templates::Templates},
     run::{
@@ -31,7 +29,7 @@ use crate::{
         signals,
     },
     terminal::{Audience, Style},
-    verdict::{self, Judgement},
+    verdict::{self, Judgement, across_cases::CaseOutcome},
 };
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
@@ -208,7 +206,7 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
             }
         }
     }
-    ended.across = across::judge(&plan.across, &outcomes);
+    ended.across = verdict::across_cases::judge(&plan.across, &outcomes);
     if !ended.across.is_empty() {
         let event = RunEvent::AcrossJudged { results: ended.across.clone() };
         let _ = around.audience.tell(around.run, event);

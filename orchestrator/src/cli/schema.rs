@@ -1,7 +1,10 @@
 //! `mallard schema`: the JSON Schemas of the files that users write.
 
 use super::Outcome;
-use crate::load::{cluster, scenario, shape::file_schema};
+use crate::{
+    config::shape::file_schema,
+    scenario::{self, cluster},
+};
 use serde_json::Value as Json;
 
 /// A kind of file that has a schema.

@@ -3,8 +3,10 @@
 use super::{Outcome, args::StatusArgs, run::error_text};
 use crate::{
     archive::{ArchiveError, Holder, holder, journal::Journal, read},
-    events::{RunEvent, TimedEvent},
-    exit_code,
+    model::{
+        events::{RunEvent, TimedEvent},
+        exit_code,
+    },
     terminal::{Follower, words},
 };
 use jiff::Timestamp;

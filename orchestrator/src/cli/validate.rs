@@ -2,21 +2,18 @@
 
 use super::{Outcome, args::ValidateArgs, files, properties::refused_properties};
 use crate::{
-    agent_binary,
     bounds::{self, Outside},
-    exit_code,
-    load::{
-        Diagnostic, LoadedScenario,
+    config::{Diagnostic, process_environment, render::render, source::Source, tidy, yaml},
+    hosts::deploy::agent_binary,
+    model::exit_code,
+    plan::{Plan, PlanOptions, plan},
+    scenario::{
+        LoadedScenario,
         cluster::Cluster,
         cluster_file,
         files::{FileKind, kind_of},
-        process_environment,
-        render::render,
         scenario_files,
-        source::Source,
-        tidy, yaml,
     },
-    plan::{Plan, PlanOptions, plan},
 };
 use std::path::{Path, PathBuf};
 

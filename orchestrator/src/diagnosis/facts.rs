@@ -1,8 +1,8 @@
 //! What a diagnosis rests on.
 
 use crate::{
-    archive::model::{CaseResult, MetricValue},
     measure::workload_of,
+    model::result::{CaseResult, MetricValue},
     plan::CasePlan,
 };
 use mallard_protocol::{

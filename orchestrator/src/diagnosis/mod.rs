@@ -17,7 +17,7 @@ mod tiers;
 pub use facts::{Facts, Group, Partition, Pipeline, Sender, Sink};
 pub use tiers::{SCALING_ACCEPTABLE, SCALING_GOOD, of_scaling};
 
-use crate::archive::model::Interpretation;
+use crate::model::result::Interpretation;
 
 /// Interprets a case.
 #[must_use]

@@ -4,7 +4,7 @@
 //! behind while its own queue is long, or where it is fed from memory, so that nothing else can limit it.
 
 use super::{Facts, Group, Pipeline, Sink, rules::diagnosis};
-use crate::{archive::model::Diagnosis, measure::units::human};
+use crate::{model::result::Diagnosis, text::units::human};
 
 /// Share of the time in which threads are at work from which on they have little left to give.
 const BUSY: f64 = 0.7;

@@ -6,8 +6,8 @@ use super::{
     tiers,
 };
 use crate::{
-    archive::model::{Diagnosis, Stage, Tier},
-    measure::units::{digits, human},
+    model::result::{Diagnosis, Stage, Tier},
+    text::units::{digits, human},
 };
 use std::collections::BTreeMap;
 

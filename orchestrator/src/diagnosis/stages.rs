@@ -4,7 +4,7 @@
 //! percentile.
 
 use super::Facts;
-use crate::archive::model::Stage;
+use crate::model::result::Stage;
 
 /// The stages of a record's way, with the mean time in each; empty without latencies. The client's own
 /// statistics split the time from sending to acknowledgement; without them it is one stage.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::model::Tier;
+use crate::model::result::Tier;
 use std::collections::BTreeMap;
 
 fn metrics(of: &[(&str, f64)]) -> BTreeMap<String, f64> {

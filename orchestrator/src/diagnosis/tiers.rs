@@ -6,8 +6,9 @@
 
 use super::Facts;
 use crate::{
-    archive::model::{Tier, TierResult},
-    measure::{resources::MEMORY_SLOPE_SPAN_US, units::human},
+    metrics::resources::MEMORY_SLOPE_SPAN_US,
+    model::result::{Tier, TierResult},
+    text::units::human,
 };
 
 /// Above this many records a second, throughput is good.

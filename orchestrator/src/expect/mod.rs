@@ -3,13 +3,14 @@
 //! Grammar: `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
 //! with `OP` one of `<`, `<=`, `>`, `>=`, `==`, `!=`.
 
+pub mod across_cases;
 pub mod parse;
 mod scope;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
 
-use crate::measure::metrics::Metric;
+use crate::metrics::Metric;
 use std::path::PathBuf;
 
 pub use parse::{ParseError, Vocabulary, is_produced, parse};

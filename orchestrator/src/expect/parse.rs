@@ -6,9 +6,9 @@ use super::{
     tokens::{Token, Tokens},
 };
 use crate::{
-    load::nearest::nearest,
-    measure::{
-        metrics::{self, Metric, Needs},
+    metrics::{self, Metric, Needs},
+    text::{
+        nearest::nearest,
         units::{self, QuantityError},
     },
 };

@@ -5,7 +5,7 @@ use super::{
     parse::{ParseError, Vocabulary, did_you_mean},
     tokens::{Token, Tokens},
 };
-use crate::measure::metrics::{Metric, Scopes};
+use crate::metrics::{Metric, Scopes};
 
 const KINDS: [(&str, Scopes); 7] = [
     ("topic", Scopes::TOPIC),

@@ -4,19 +4,23 @@
 //! [`Bridge`] for each of its agents, by which that one agent is started, spoken with, ended by force and
 //! buried. A kind that needs nothing to be ready, as this machine, says so by doing nothing.
 
-mod local;
+pub mod channel;
+pub mod container;
+pub mod deploy;
+pub mod local;
 mod problem;
 mod readiness;
+pub mod ssh;
 
 pub use local::runs_folder;
 pub use problem::{Phase, Problem};
 
 use crate::{
-    deploy::Programs,
-    events::RunEvent,
-    link::{Bridge, ssh},
+    model::events::RunEvent,
     plan::{AgentPlan, Deadlines, HostPlan, Plan},
 };
+use channel::Bridge;
+use deploy::Programs;
 use mallard_protocol::preflight::Facts;
 use readiness::{OnceReady, Readiness};
 use std::{

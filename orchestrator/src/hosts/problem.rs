@@ -1,6 +1,6 @@
 //! What keeps a host from being used: where, at which step, why, and what to do.
 
-use crate::events::RunEvent;
+use crate::model::events::RunEvent;
 use std::fmt;
 
 /// A host cannot be used.

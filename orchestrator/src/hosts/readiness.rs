@@ -3,7 +3,7 @@
 
 use super::{Host, Problem, Ready};
 use crate::{
-    link::{Bridge, Channel},
+    hosts::channel::{Bridge, Channel},
     plan::Deadlines,
 };
 use std::{io, sync::Arc, time::Instant};

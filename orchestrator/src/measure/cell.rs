@@ -4,9 +4,11 @@ use super::{
     observed::GroupInterval,
     roster::{AgentIndex, Roster},
     summary::{Received, Sent},
-    tally::{Tally, add_codes},
 };
-use crate::archive::model::{ErrorRow, LagRow, ResourceRow, SeriesRow};
+use crate::{
+    metrics::tally::{Tally, add_codes},
+    model::result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
+};
 use mallard_protocol::{
     histogram::Histogram,
     interval::{GroupSample, IntervalReport, PartitionOffset, Resources},

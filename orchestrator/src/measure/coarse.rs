@@ -8,7 +8,7 @@
 //! Invariant: cells are unions of the cells of [`Histogram`], so adding one loses nothing but the third
 //! digit, in whatever order.
 
-use crate::archive::model::Percentiles;
+use crate::model::result::Percentiles;
 use mallard_protocol::histogram::Histogram;
 
 const BITS: u32 = 7;

@@ -12,14 +12,18 @@ use super::{
     lag::LagTable,
     observed::{GroupInterval, GroupTable, add_groups},
     partitions::PartitionTable,
-    resources::ResourceTally,
     roster::{AgentIndex, Role, Roster},
     summary::{Received, Sent},
-    tally::{Tally, add_codes},
     through::ThroughBook,
     watch::Watch,
 };
-use crate::plan::CasePlan;
+use crate::{
+    metrics::{
+        resources::ResourceTally,
+        tally::{Tally, add_codes},
+    },
+    plan::CasePlan,
+};
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
     interval::{IntervalReport, PartitionOffset},

@@ -6,12 +6,13 @@ use super::{
     fate::OffsetMismatch,
     observed::GroupSeen,
     partitions::PartitionTotals,
-    resources::ResourceTally,
     roster::Roster,
-    tally::Tally,
     watch::{Judged, Who},
 };
-use crate::archive::model::{Accounts, PartitionResult, PartitionSeriesRow, TopicResult};
+use crate::{
+    metrics::{resources::ResourceTally, tally::Tally},
+    model::result::{Accounts, PartitionResult, PartitionSeriesRow, TopicResult},
+};
 use mallard_protocol::interval::PartitionOffset;
 
 /// Everything that was measured in a case.

@@ -10,10 +10,10 @@
 use super::{
     collector::Collector,
     roster::Role,
-    tally::Outcome,
     through::ThroughOutcome,
     watch::{Who, is_slot_of, lag_of, pairs},
 };
+use crate::metrics::tally::Outcome;
 use mallard_protocol::ids::{InstanceId, TopicId};
 
 /// A partition in which the broker's offsets grew by less than what was acknowledged, or by more than

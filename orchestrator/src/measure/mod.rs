@@ -10,20 +10,15 @@ mod collector;
 mod conclude;
 mod fate;
 mod lag;
-pub mod metrics;
-mod observed;
+pub(crate) mod observed;
 mod partitions;
-pub mod resources;
 mod roster;
 pub mod simulate;
-pub mod slope;
 mod spans;
 mod summary;
-pub mod tally;
 #[cfg(test)]
 mod tests;
-mod through;
-pub mod units;
+pub(crate) mod through;
 mod watch;
 mod windows;
 

@@ -4,11 +4,8 @@
 //! an offset it has read nothing yet, so its lag there is counted from where the partition ended when the
 //! load started, as for the case's own consumers.
 
-use super::{
-    lag::LagTable,
-    roster::Roster,
-    tally::{LagTally, Tally},
-};
+use super::{lag::LagTable, roster::Roster};
+use crate::metrics::tally::{LagTally, Tally};
 use mallard_protocol::{
     ids::TopicId,
     interval::{GroupSample, GroupState},

@@ -5,7 +5,9 @@ use super::{
     audit::Ledger,
     partitions::PartitionTable,
     roster::{AgentIndex, Instance, Role, Roster},
-    tally::{Arrived, ClientTally, Due, PipelineTally, Receiving, Sending, add_codes},
+};
+use crate::metrics::tally::{
+    Arrived, ClientTally, Due, PipelineTally, Receiving, Sending, add_codes,
 };
 use mallard_protocol::{
     ids::{PhaseId, TopicId},

@@ -2,15 +2,15 @@
 
 use super::{
     observed::{GroupInterval, add_groups},
-    resources::ResourceTally,
     roster::{AgentIndex, Role, Roster},
-    slope::LeastSquares,
     spans::Spans,
     summary::{Origin, Received, Sent},
-    tally::Tally,
     windows::Windows,
 };
-use crate::expect::{Comparison, Expectation, Scope};
+use crate::{
+    expect::{Comparison, Expectation, Scope},
+    metrics::{resources::ResourceTally, slope::LeastSquares, tally::Tally},
+};
 use mallard_protocol::{
     ids::{PhaseId, TopicId},
     interval::{ConsumedPartition, ProducedPartition, Resources},

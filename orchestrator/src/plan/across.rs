@@ -1,13 +1,10 @@
 //! Expectations across cases: read once a scenario, and given the cases that they are about.
 
-use super::{CasePlan, case::vocabulary, matrix};
+use super::{CasePlan, case::vocabulary};
 use crate::{
-    across::{AcrossPlan, Axis, Candidate, check_produced, pairs, parse},
-    load::{
-        LoadedScenario,
-        scenario::Scenario,
-        shape::{Reader, part_of},
-    },
+    config::shape::{Reader, part_of},
+    expect::across_cases::{AcrossPlan, Axis, Candidate, check_produced, pairs, parse},
+    scenario::{LoadedScenario, Scenario, matrix},
 };
 
 /// The expectations across a scenario's cases, as far as they can be judged with the cases there are.

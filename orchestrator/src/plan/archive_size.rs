@@ -138,9 +138,9 @@ fn real(value: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::{
-        load::scenario::KEEP_INTERVALS_BYTES,
         measure::simulate::Shape,
         plan::{Plan, show},
+        scenario::KEEP_INTERVALS_BYTES,
     };
     use mallard_protocol::schedule::PhaseKind;
 

@@ -1,13 +1,14 @@
 //! From loaded files to a plan, with every mistake in them.
 
-use super::{CasePlan, Plan, PlanOptions, across, case, matrix};
-use crate::load::{
-    Diagnostic, LoadedScenario,
-    cluster::Cluster,
-    nearest::{listed, nearest, suggest},
-    scenario::{self, Scenario},
-    shape::{Reader, check_name},
-    tidy,
+use super::{CasePlan, Plan, PlanOptions, across, case};
+use crate::{
+    config::{
+        Diagnostic,
+        shape::{Reader, check_name},
+        tidy,
+    },
+    scenario::{self, LoadedScenario, Scenario, cluster::Cluster, matrix},
+    text::nearest::{listed, nearest, suggest},
 };
 
 /// Longest run id: it is a folder's name and part of topic names.
@@ -174,7 +175,7 @@ fn known_parameters(scenarios: &[LoadedScenario]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for key in ["parameters", "matrix"] {
         for node in scenarios.iter().filter_map(|scenario| scenario.root.get(key)) {
-            if let crate::load::yaml::Kind::Map(entries) = &node.kind {
+            if let crate::config::yaml::Kind::Map(entries) = &node.kind {
                 names.extend(entries.iter().map(|entry| entry.key.clone()));
             }
         }

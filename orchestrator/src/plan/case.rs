@@ -1,21 +1,25 @@
 //! One case: a scenario, read and cross-checked with its cluster, placed on agents.
 
 use super::{
-    AgentPlan, CasePlan, WrittenClient, matrix,
+    AgentPlan, CasePlan, WrittenClient,
     place::Placement,
     schedule::{micros, timeline},
 };
 use crate::{
     bounds::{Limits, Outside, choose::Sources},
-    expect::{self, Expectation},
-    load::{
-        LoadedScenario,
-        cluster::{Cluster, secret_values},
+    config::{
         emit::emit,
-        scenario::{Scenario, payload::Payload, process::Decode},
         shape::{Located, Property, Reader, part_of},
         source::Place,
         yaml::{Entry, Kind, Node},
+    },
+    expect::{self, Expectation},
+    scenario::{
+        LoadedScenario, Scenario,
+        cluster::{Cluster, secret_values},
+        matrix,
+        payload::Payload,
+        process::Decode,
     },
 };
 use mallard_protocol::{

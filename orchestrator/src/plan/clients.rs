@@ -4,7 +4,7 @@
 //! answers with a report, which [`Plan::property_mistakes`] turns into diagnostics.
 
 use super::{CasePlan, KafkaPlan, Plan};
-use crate::load::{Diagnostic, Severity, source::Place, tidy};
+use crate::config::{Diagnostic, Severity, source::Place, tidy};
 use mallard_protocol::workload::ClientProperties;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;

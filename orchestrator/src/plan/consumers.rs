@@ -1,13 +1,13 @@
 //! Consumers: what they read, as whom, and their instances.
 
 use super::case::Building;
-use crate::load::{
+use crate::{
+    config::shape::Located,
     scenario::{
         consumers::{Assign, Consumer},
         process::{Process, Rows},
         producers::Instances,
     },
-    shape::Located,
 };
 use mallard_protocol::{
     ids::TopicId,

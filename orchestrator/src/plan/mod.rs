@@ -9,7 +9,6 @@ mod build;
 mod case;
 mod clients;
 mod consumers;
-pub(crate) mod matrix;
 mod observe;
 mod place;
 mod producers;
@@ -21,10 +20,9 @@ mod through;
 mod topics;
 
 use crate::{
-    across::AcrossPlan,
     bounds::Outside,
-    expect::Expectation,
-    load::{Diagnostic, source::Place},
+    config::{Diagnostic, source::Place},
+    expect::{Expectation, across_cases::AcrossPlan},
 };
 use mallard_protocol::{
     ids::TopicId,

@@ -4,10 +4,10 @@
 //! embedded broker counts as one instance, and loses ties, so its agent gets less than the others.
 
 use super::{AgentPlan, HostPlan, KafkaPlan};
-use crate::load::{
-    cluster::Cluster,
-    nearest::{listed, suggest},
-    shape::{Located, Reader},
+use crate::{
+    config::shape::{Located, Reader},
+    scenario::cluster::Cluster,
+    text::nearest::{listed, suggest},
 };
 use mallard_protocol::workload::{ConsumerSpec, ProducerSpec};
 

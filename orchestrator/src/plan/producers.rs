@@ -5,15 +5,17 @@ use super::{
     schedule::{micros, schedule},
     sizes, template,
 };
-use crate::load::{
+use crate::{
+    config::{
+        shape::{Located, Property, units::Rate},
+        source::{self, Place},
+    },
     scenario::{
         Step, StepKind, clash,
         payload::Payload,
         producers::{Instances, Producer},
         steps::humanly,
     },
-    shape::{Located, Property, units::Rate},
-    source::{self, Place},
 };
 use mallard_health::headers;
 use mallard_protocol::{

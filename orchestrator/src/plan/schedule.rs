@@ -1,8 +1,8 @@
 //! From a load's steps to phases and schedules.
 
-use crate::load::{
+use crate::{
+    config::shape::{Located, Reader, units::Rate},
     scenario::{Step, StepKind},
-    shape::{Located, Reader, units::Rate},
 };
 use mallard_protocol::schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline};
 use std::time::Duration;

@@ -4,10 +4,7 @@ use super::{
     AgentPlan, CasePlan, HostPlan, KafkaContainers, KafkaPlan, Plan, archive_size::archive_bytes,
     producers::instance_total, sizes,
 };
-use crate::{
-    load::{scenario::steps::humanly, source::bytes_text},
-    measure::units::count,
-};
+use crate::{config::source::bytes_text, scenario::steps::humanly, text::units::count};
 use mallard_protocol::{
     pipeline::{DecodeSpec, ProcessSpec, RowsSpec},
     schedule::{Pace, Phase, PhaseKind, Schedule},

@@ -3,8 +3,8 @@
 
 use super::case::Building;
 use crate::{
-    load::scenario::{Producer, through::Through},
     plan::OnAgentLoss,
+    scenario::{Producer, through::Through},
 };
 use mallard_protocol::workload::{
     ConsumerSpec, Matching, Partitioning, PayloadSpec, ProducerSpec, StampPlace, ThroughSource,

@@ -1,10 +1,10 @@
 //! Topics: their names on the broker, and what a scenario may ask of them.
 
 use super::{KafkaPlan, case::Building};
-use crate::load::{
-    nearest::suggest,
+use crate::{
+    config::shape::Located,
     scenario::{TOPIC_NAME_LIMIT, Topic},
-    shape::Located,
+    text::nearest::suggest,
 };
 use mallard_protocol::{ids::TopicId, workload::TopicSpec};
 
@@ -25,7 +25,8 @@ impl Building<'_> {
     }
 
     fn topic_spec(&self, name: &Located<String>, topic: &Topic) -> TopicSpec {
-        let pair = |p: &crate::load::shape::Property| (p.key.value.clone(), p.value.value.clone());
+        let pair =
+            |p: &crate::config::shape::Property| (p.key.value.clone(), p.value.value.clone());
         TopicSpec {
             name: if topic.existing { name.value.clone() } else { self.own_name(&name.value) },
             alias: name.value.clone(),
@@ -112,7 +113,7 @@ impl Building<'_> {
     pub(super) fn partitions_of(
         &mut self,
         topics: &[TopicId],
-        at: &crate::load::source::Place,
+        at: &crate::config::source::Place,
         what: &str,
     ) -> Option<u32> {
         let counts: Vec<_> =

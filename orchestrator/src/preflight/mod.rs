@@ -4,7 +4,7 @@
 
 pub mod table;
 
-use crate::measure::units;
+use crate::text::units;
 use mallard_protocol::preflight::Facts;
 use std::collections::BTreeSet;
 

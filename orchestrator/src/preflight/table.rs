@@ -3,9 +3,9 @@
 use super::{Finding, Weight};
 use crate::{
     hosts::Problem,
-    measure::units::count,
     plan::show::Table,
     terminal::words::{bytes, latency},
+    text::units::count,
 };
 use mallard_protocol::preflight::Facts;
 use std::collections::BTreeMap;

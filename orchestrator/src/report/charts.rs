@@ -7,10 +7,9 @@ use super::{
     rollup::{Level, Roller, step_for},
     shape::{self, Curve, HeatBuilder, HeatMap},
 };
-use crate::archive::{
-    hlog::LogLine,
-    model::{ErrorRow, LagRow, ResourceRow},
-    read::CaseArchive,
+use crate::{
+    archive::{hlog::LogLine, read::CaseArchive},
+    model::result::{ErrorRow, LagRow, ResourceRow},
 };
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;
@@ -209,7 +208,7 @@ fn is_measured(case: &CaseArchive, at_us: u64) -> bool {
 
 fn phases(case: &CaseArchive) -> Vec<PhaseBand> {
     if let Some(result) = &case.result {
-        let band = |p: &crate::archive::model::PhaseResult| PhaseBand {
+        let band = |p: &crate::model::result::PhaseResult| PhaseBand {
             name: p.name.clone(),
             from: p.start_us / 1000,
             to: p.end_us / 1000,
@@ -298,7 +297,7 @@ fn marks(case: &CaseArchive) -> Vec<Mark> {
 fn limits(case: &CaseArchive) -> Vec<Limit> {
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     let whole = expectations.filter(|e| e.scope.is_none() && !e.unit.ends_with("_per_hour"));
-    let limit = |of: &crate::archive::model::ExpectationResult| {
+    let limit = |of: &crate::model::result::ExpectationResult| {
         let (chart, name) = match of.metric.rsplit_once('.')? {
             ("produce.acked" | "consume.received" | "produce.sent", "rate") => {
                 ("throughput", of.metric.split_once('.')?.1)
@@ -309,7 +308,7 @@ fn limits(case: &CaseArchive) -> Vec<Limit> {
             }
             _ => return None,
         };
-        let text = format!("{name} limit {}", super::format::quantity(of.limit, &of.unit));
+        let text = format!("{name} limit {}", crate::text::format::quantity(of.limit, &of.unit));
         Some(Limit { chart, value: of.limit, text })
     };
     whole.filter_map(limit).collect()

@@ -1,16 +1,10 @@
 //! `results/index.html`: every run, newest first, and how each scenario's headline figures went.
 
-use super::{
-    ReportError,
-    column::figure,
-    format::{self, quantity},
-    templates::Templates,
-    words,
-};
-use crate::archive::{
-    ArchiveError,
-    model::{RunResult, Verdict},
-    read,
+use super::{ReportError, column::figure, templates::Templates, words};
+use crate::{
+    archive::{ArchiveError, read},
+    model::result::{RunResult, Verdict},
+    text::format::{self, quantity},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};

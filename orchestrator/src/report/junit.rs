@@ -3,10 +3,11 @@
 //! A case that failed an expectation is a failure; one that cannot be trusted, broke or was stopped is
 //! an error.
 
-use super::{Format, ReportError, format::quantity, words};
-use crate::archive::{
-    model::{AcrossResult, CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
-    read::{CaseArchive, RunArchive},
+use super::{Format, ReportError, words};
+use crate::{
+    archive::read::{CaseArchive, RunArchive},
+    model::result::{AcrossResult, CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
+    text::format::quantity,
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::{fmt::Write, time::Duration};

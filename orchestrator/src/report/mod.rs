@@ -7,7 +7,6 @@
 
 pub mod charts;
 pub mod column;
-pub mod format;
 pub mod html;
 pub mod index;
 pub mod junit;

@@ -4,9 +4,9 @@ use super::{
     Budget,
     column::{Column, figure},
 };
-use crate::archive::{
-    model::{PartitionResult, PartitionSeriesRow},
-    read::CaseArchive,
+use crate::{
+    archive::read::CaseArchive,
+    model::result::{PartitionResult, PartitionSeriesRow},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;

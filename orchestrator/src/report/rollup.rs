@@ -4,9 +4,9 @@
 //! histograms of `latency.hlog` and are never averaged. A step of 1 s takes `series.csv` as it is.
 
 use super::column::{Column, figure};
-use crate::archive::{
-    hlog::{self, LogLine},
-    model::SeriesRow,
+use crate::{
+    archive::hlog::{self, LogLine},
+    model::result::SeriesRow,
 };
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! JSON Schemas of `run.json` and `result.json`, made from the types and checked in under `schemas/`.
 
-use crate::archive::model::{CaseResult, RunResult};
+use crate::model::result::{CaseResult, RunResult};
 use schemars::{JsonSchema, generate::SchemaSettings};
 
 /// Schema of `run.json`.

@@ -1,7 +1,8 @@
 //! The pages' templates: inside the program, and each of them replaceable by a file of the same name in
 //! the folder of `--templates`.
 
-use super::{ReportError, format};
+use super::ReportError;
+use crate::text::format;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 use std::{fs, path::Path};

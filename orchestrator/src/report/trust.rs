@@ -6,12 +6,11 @@
 use super::{
     charts::{Band, bands},
     column::figure,
-    format::{count, duration, percent, quantity},
 };
-use crate::archive::{
-    hlog::TAGS,
-    model::{Accounts, CaseResult, MetricValue, Reason, SeriesRow},
-    read::CaseArchive,
+use crate::{
+    archive::{hlog::TAGS, read::CaseArchive},
+    model::result::{Accounts, CaseResult, MetricValue, Reason, SeriesRow},
+    text::format::{count, duration, percent, quantity},
 };
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;
@@ -194,7 +193,7 @@ fn cpu(result: &CaseResult, case: &CaseArchive) -> Finding {
     let question = "Had the generator room to spare?";
     let how = "the kernel's CPU times: the busiest thread of each agent, and its whole host, judged over \
                the measured intervals";
-    let highest = |of: fn(&crate::archive::model::ResourceRow) -> f64| {
+    let highest = |of: fn(&crate::model::result::ResourceRow) -> f64| {
         case.resources.iter().max_by(|a, b| of(a).total_cmp(&of(b)))
     };
     let threads = highest(|row| row.busiest_thread_cpu);

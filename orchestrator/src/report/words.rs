@@ -1,15 +1,11 @@
 //! Sentences that explain figures.
 
-use super::{
-    column::figure,
-    format::{clock, count, duration, quantity},
-};
+use super::column::figure;
 use crate::{
-    archive::{
-        hlog::TAGS,
-        model::{CaseResult, SeriesRow, Verdict},
-    },
-    measure::metrics,
+    archive::hlog::TAGS,
+    metrics,
+    model::result::{CaseResult, SeriesRow, Verdict},
+    text::format::{clock, count, duration, quantity},
 };
 use mallard_protocol::histogram::Histogram;
 

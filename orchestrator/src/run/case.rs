@@ -16,10 +16,12 @@ use super::{
     respread::Handover,
 };
 use crate::{
-    archive::model::{Cut, TimeSpent},
     calibrate::AgentLoad,
-    events::RunEvent,
     measure::{Collector, workload_of},
+    model::{
+        events::RunEvent,
+        result::{Cut, TimeSpent},
+    },
     plan::CasePlan,
     verdict::Trouble,
 };

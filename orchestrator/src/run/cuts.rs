@@ -10,7 +10,7 @@ use super::{
     ending::LOG_LIMIT_BYTES,
     io::AgentIndex,
 };
-use crate::{archive::model::Cut, events::RunEvent};
+use crate::model::{events::RunEvent, result::Cut};
 use mallard_protocol::{interval::IntervalReport, message::ToAgent};
 use std::time::Duration;
 

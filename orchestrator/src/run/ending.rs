@@ -6,9 +6,9 @@ use super::{
     tidy::HURRIED_DELETE,
 };
 use crate::{
-    events::RunEvent,
-    load::emit::is_secret_key,
+    config::emit::is_secret_key,
     measure::{AgentIndex, Collector, workload_of},
+    model::events::RunEvent,
     plan::KafkaPlan,
     verdict::{self, AgentFacts, CaseFacts, Trouble},
 };

@@ -2,9 +2,7 @@
 
 use super::resume::Checkpoint;
 use crate::{
-    events::RunEvent,
-    measure::{MergedInterval, tally::Tally},
-    verdict::Judgement,
+    measure::MergedInterval, metrics::tally::Tally, model::events::RunEvent, verdict::Judgement,
 };
 use mallard_protocol::{
     histogram::Histogram,

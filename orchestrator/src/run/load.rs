@@ -5,8 +5,8 @@ use super::{
     io::{AgentIndex, Effect},
 };
 use crate::{
-    events::RunEvent,
     measure::{self, MergedInterval},
+    model::events::RunEvent,
     plan::{KafkaPlan, OnAgentLoss},
     verdict::Trouble,
 };

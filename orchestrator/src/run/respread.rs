@@ -15,8 +15,8 @@ use super::{
     io::{AgentIndex, Effect},
 };
 use crate::{
-    events::RunEvent,
     measure::{self, workload_of},
+    model::events::RunEvent,
     plan::{AgentPlan, CasePlan, OnAgentLoss},
 };
 use mallard_protocol::{

@@ -16,8 +16,8 @@ use super::{
     respread::Handover,
 };
 use crate::{
-    archive::model::Cut,
     clock, measure,
+    model::result::Cut,
     plan::{CasePlan, KafkaPlan},
 };
 use jiff::Timestamp;

@@ -353,11 +353,13 @@ impl Case {
             // Another probe follows.
             Asked::Clock(_) => {}
             // Without them the check of acknowledged against stored records is left out, and said so.
-            Asked::StartOffsets | Asked::EndOffsets => self.emit(crate::events::RunEvent::Note {
-                level: "warning".to_owned(),
-                source: name,
-                text: format!("end offsets could not be read: {}", failure.text),
-            }),
+            Asked::StartOffsets | Asked::EndOffsets => {
+                self.emit(crate::model::events::RunEvent::Note {
+                    level: "warning".to_owned(),
+                    source: name,
+                    text: format!("end offsets could not be read: {}", failure.text),
+                })
+            }
             _ => {
                 let trouble = self.trouble_of(agent, failure);
                 self.fail(trouble);

@@ -30,7 +30,7 @@ pub fn listen() -> std::io::Result<watch::Receiver<Stops>> {
             tell.send_modify(|stops| *stops = Stops { times: stops.times + 1, by });
             if tell.borrow().times >= 3 {
                 // What is written is whole; agents end by their lease.
-                std::process::exit(crate::exit_code::INTERRUPTED);
+                std::process::exit(crate::model::exit_code::INTERRUPTED);
             }
         }
     });

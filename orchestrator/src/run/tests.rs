@@ -6,12 +6,11 @@ use super::{
     simulate::context,
 };
 use crate::{
-    archive::model::Verdict,
-    events::RunEvent,
     measure::{
         AgentIndex,
         simulate::{Fate, Shape, reports},
     },
+    model::{events::RunEvent, result::Verdict},
     plan::{CasePlan, KafkaContainers, KafkaPlan, Limits, OnAgentLoss},
 };
 use mallard_protocol::{

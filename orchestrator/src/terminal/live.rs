@@ -5,7 +5,10 @@ use super::{
     plain::tell_outcome,
     words::{self, Paint},
 };
-use crate::{archive::model::SeriesRow, events::RunEvent, measure::units};
+use crate::{
+    model::{events::RunEvent, result::SeriesRow},
+    text::units,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::Write, time::Duration};
 

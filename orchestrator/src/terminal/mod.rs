@@ -7,7 +7,7 @@ pub mod words;
 use crate::{
     archive::{ArchiveError, RunFolder},
     clock,
-    events::{RunEvent, TimedEvent},
+    model::events::{RunEvent, TimedEvent},
 };
 use std::io::{IsTerminal, Write};
 

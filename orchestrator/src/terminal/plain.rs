@@ -4,7 +4,7 @@ use super::{
     Narrator,
     words::{self, Paint},
 };
-use crate::{archive::model::SeriesRow, events::RunEvent};
+use crate::model::{events::RunEvent, result::SeriesRow};
 use std::io::Write;
 
 /// Between two lines of figures, on the run's clock: calm enough for a log file.

@@ -1,8 +1,8 @@
 //! Figures as people read them, and the verdict in colour.
 
 use crate::{
-    archive::model::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
-    measure::units,
+    model::result::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
+    text::units,
 };
 use std::io::IsTerminal;
 

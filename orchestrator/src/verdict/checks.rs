@@ -5,15 +5,12 @@ use super::{
     facts::CaseFacts,
 };
 use crate::{
-    archive::model::Verdict,
     calibrate::NEAR_CEILING_SHARE,
-    measure::{
-        GroupSeen, Measured,
-        resources::ResourceTally,
-        tally::Due,
-        units::{count, human},
-    },
+    measure::{GroupSeen, Measured},
+    metrics::{resources::ResourceTally, tally::Due},
+    model::result::Verdict,
     plan::{CasePlan, KafkaPlan},
+    text::units::{count, human},
 };
 use mallard_protocol::LATE_AFTER_US;
 

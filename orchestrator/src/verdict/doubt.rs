@@ -1,6 +1,6 @@
 //! Everything that keeps a case from a plain pass: meaning, likely cause, remedy.
 
-use crate::archive::model::{Reason, Verdict};
+use crate::model::result::{Reason, Verdict};
 
 /// A reason for a verdict other than pass, or a warning. Texts carry their numbers already.
 #[derive(Clone, Debug, PartialEq, Eq)]

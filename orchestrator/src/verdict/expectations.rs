@@ -2,12 +2,10 @@
 
 use super::clock::Clock;
 use crate::{
-    archive::model::ExpectationResult,
     expect::{Comparison, Expectation, Scope, Window},
-    measure::{
-        Finding, Judged,
-        units::{human, human_pair, per_hour},
-    },
+    measure::{Finding, Judged},
+    model::result::ExpectationResult,
+    text::units::{human, human_pair, per_hour},
 };
 use std::path::Path;
 

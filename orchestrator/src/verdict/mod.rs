@@ -7,6 +7,7 @@
 //! measured, and shown; a metric without samples is a failed expectation. Warnings never change a
 //! verdict.
 
+pub mod across_cases;
 mod checks;
 mod clock;
 mod doubt;
@@ -25,8 +26,9 @@ pub use doubt::{Doubt, Kind};
 pub use facts::{AgentFacts, CaseFacts, Trouble};
 pub use result::{Judgement, judge, summary, summary_of};
 
-use crate::archive::model::Verdict;
-use crate::{measure::units::count, plan::OnAgentLoss, run::respread::Handover};
+use crate::{
+    model::result::Verdict, plan::OnAgentLoss, run::respread::Handover, text::units::count,
+};
 use checks::{Case, us};
 use mallard_protocol::message::FailureKind;
 

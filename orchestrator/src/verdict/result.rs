@@ -7,19 +7,16 @@ use super::{
     expectations, severity, troubles, worst,
 };
 use crate::{
-    archive::model::{
+    diagnosis::{self, Facts},
+    expect::{Vocabulary, is_produced},
+    measure::{AgentMeasured, Measured},
+    metrics::{Metric, Scopes, registry, tally::Tally},
+    model::result::{
         AgentResult, CaseResult, CaseSummary, ExpectationResult, Interpretation, MetricValue,
         PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, TimeSpent, Verdict,
     },
-    diagnosis::{self, Facts},
-    expect::{Vocabulary, is_produced},
-    measure::{
-        AgentMeasured, Measured,
-        metrics::{Metric, Scopes, registry},
-        tally::Tally,
-        units::{count, human},
-    },
     plan::CasePlan,
+    text::units::{count, human},
 };
 use mallard_protocol::message::HostFacts;
 use std::collections::BTreeMap;
@@ -268,7 +265,7 @@ fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentR
                 memory_peak_bytes: whole.memory_peak_bytes,
                 busiest_thread_cpu_max: (whole.intervals > 0).then_some(whole.thread_cpu_max),
                 cpu_cores_mean: used
-                    .and_then(crate::measure::resources::ResourceTally::cpu_cores_mean),
+                    .and_then(crate::metrics::resources::ResourceTally::cpu_cores_mean),
                 start_late_us: known.start_late_us,
                 clock_error_us: known.clock_error_us,
                 lost_at_us: *lost_at_us,

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::{
-    archive::model::{CaseResult, Reason, Verdict},
     calibrate::AgentLoad,
     measure::{
         AgentIndex, Collector,
         simulate::{End, Fate, Shape, reports},
     },
+    model::result::{CaseResult, Reason, Verdict},
     plan::{CasePlan, KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{

@@ -1,7 +1,7 @@
 //! The archives that tests and design work use, by name.
 
 use super::synthetic::*;
-use mallard::archive::model::{ErrorRow, SeriesRow, Verdict};
+use mallard::model::result::{ErrorRow, SeriesRow, Verdict};
 use mallard_protocol::histogram::Histogram;
 use std::path::{Path, PathBuf};
 
@@ -362,7 +362,7 @@ pub fn hostile(results: &Path) -> PathBuf {
     event(
         &mut run,
         20_000,
-        mallard::events::RunEvent::Note {
+        mallard::model::events::RunEvent::Note {
             level: HOSTILE.into(),
             source: HOSTILE.into(),
             text: HOSTILE.into(),
@@ -387,7 +387,7 @@ pub fn unfinished(results: &Path) -> PathBuf {
     event(
         &mut run,
         12_000,
-        mallard::events::RunEvent::AgentLost {
+        mallard::model::events::RunEvent::AgentLost {
             agent: "local-2".into(),
             cause: "no word for 4 s".into(),
             at_us: Some(8_000_000),

@@ -3,15 +3,15 @@
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "support of tests")]
 
 use mallard::{
-    archive::{
-        CaseFolder, IntervalLog, Latencies, RunFolder, intervals,
-        model::{Accounts, RunResult, SCHEMA_VERSION, TimeSpent},
-    },
-    events::{RunEvent, TimedEvent},
-    load::source::bytes_text,
+    archive::{CaseFolder, IntervalLog, Latencies, RunFolder, intervals},
+    config::source::bytes_text,
     measure::{
         AgentIndex, Collector, MergedInterval,
         simulate::{Shape, mix},
+    },
+    model::{
+        events::{RunEvent, TimedEvent},
+        result::{Accounts, RunResult, SCHEMA_VERSION, TimeSpent},
     },
     plan::CasePlan,
     report::{self, templates::Templates},

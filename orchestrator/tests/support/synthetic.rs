@@ -5,16 +5,16 @@
 //! draw each interval's latencies from a distribution.
 
 use mallard::{
-    archive::{
-        CaseFolder, Latencies, RunFolder,
-        model::{
+    archive::{CaseFolder, Latencies, RunFolder},
+    model::{
+        events::{RunEvent, TimedEvent},
+        result::{
             Accounts, AcrossResult, AgentResult, CaseResult, CaseSummary, Diagnosis, ErrorRow,
             ExpectationResult, Interpretation, LagRow, MetricValue, PartitionResult,
             PartitionSeriesRow, Percentiles, PhaseResult, Reason, ResourceRow, RunResult,
             SCHEMA_VERSION, SeriesRow, Stage, Tier, TierResult, TimeSpent, Verdict,
         },
     },
-    events::{RunEvent, TimedEvent},
 };
 use mallard_protocol::histogram::Histogram;
 use std::{

@@ -5,8 +5,8 @@ mod to_topic;
 
 use super::{Outcome, run::chain};
 use crate::{
-    exit_code,
-    load::shape::units,
+    config::shape::units,
+    model::exit_code,
     run::signals::{self, Stops},
 };
 use clap::{Args, Subcommand, ValueEnum};

@@ -8,7 +8,7 @@ use crate::{
         args::{Cli, Command},
         run,
     },
-    exit_code,
+    model::exit_code,
 };
 use clap::Parser;
 use serde_json::{Value, json};
@@ -129,8 +129,8 @@ mod tests {
     use super::*;
     use crate::{
         cli::generate::{GenerateArgs, Kind, config},
-        load,
         plan::{PlanOptions, plan},
+        scenario,
     };
     use mallard_health::{Config, HealthDataLoadGenerator, Payload};
     use mallard_protocol::workload::PayloadSpec;
@@ -150,10 +150,10 @@ mod tests {
         let cluster = folder.path().join("cluster.yaml");
         let text = "kafka: {bootstrap: \"localhost:9092\"}\nhosts: [local: {}]\n";
         fs::write(&cluster, text).unwrap();
-        let cluster = load::cluster_file(&cluster, &|_| None).unwrap();
+        let cluster = scenario::cluster_file(&cluster, &|_| None).unwrap();
         let made = folder.path().join("made");
         let plan = with_folder(&made, &scenario(&args).unwrap(), |file| {
-            let (scenarios, _) = load::scenario_files(&[file.to_owned()], &|_| None).unwrap();
+            let (scenarios, _) = scenario::scenario_files(&[file.to_owned()], &|_| None).unwrap();
             plan(&scenarios, &cluster, &PlanOptions::new("r")).unwrap()
         });
         match &plan.unwrap().cases[0].agents[0].producers[0].payload {

@@ -1,9 +1,12 @@
 //! Statistics of clients, which need not come in every interval.
 
 use super::feed;
-use crate::measure::{
-    Collector, metrics,
-    simulate::{Fate, Shape, reports},
+use crate::{
+    measure::{
+        Collector,
+        simulate::{Fate, Shape, reports},
+    },
+    metrics,
 };
 use mallard_protocol::interval::ClientStats;
 use std::collections::BTreeMap;

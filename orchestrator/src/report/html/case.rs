@@ -7,16 +7,15 @@ use super::{
     parts::{self, AccountsView, ClientView, ExpectationView, HostView, LatencyRow, MetricRow},
 };
 use crate::{
-    archive::{
-        model::{AgentResult, CaseSummary, Reason},
-        read::{CaseArchive, RunArchive},
-    },
+    archive::read::{CaseArchive, RunArchive},
+    model::result::{AgentResult, CaseSummary, Reason},
     report::{
-        Budget, ReportError, charts, format,
+        Budget, ReportError, charts,
         templates::script_json,
         trust::{self, Finding},
         words,
     },
+    text::format,
 };
 use minijinja::Value;
 use serde::Serialize;

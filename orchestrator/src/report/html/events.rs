@@ -1,6 +1,6 @@
 //! The journal of a case, for people.
 
-use crate::events::{RunEvent, TimedEvent};
+use crate::model::events::{RunEvent, TimedEvent};
 use serde::Serialize;
 
 /// Most events of a case on its page; all of them are in `events.jsonl`.
@@ -53,11 +53,11 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
             "",
             format!(
                 "the controller had died; another one has taken over, {} into the load",
-                crate::report::format::duration(*at_us)
+                crate::text::format::duration(*at_us)
             ),
         )),
         RunEvent::HostReady { host, copied_bytes, took_us, .. } => {
-            let took = crate::report::format::duration(*took_us);
+            let took = crate::text::format::duration(*took_us);
             let copied = match copied_bytes {
                 0 => "the agent's program was there".to_owned(),
                 bytes => format!(
@@ -84,7 +84,7 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         }
         RunEvent::LoadStarted { spread_us, .. } => info(format!(
             "the load starts; agents started within {} of each other",
-            crate::report::format::duration(*spread_us)
+            crate::text::format::duration(*spread_us)
         )),
         RunEvent::PhaseStarted { phase, .. } => info(format!("phase {phase}")),
         RunEvent::Note { level, source, text } => Some((level, source, text.clone())),

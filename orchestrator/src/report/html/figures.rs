@@ -1,12 +1,9 @@
 //! The figures of a case by subject, and of each of its topics: what a performance report lists.
 
 use crate::{
-    archive::model::{CaseResult, TopicResult},
-    report::{
-        column::figure,
-        format::{count, percent, quantity},
-        words,
-    },
+    model::result::{CaseResult, TopicResult},
+    report::{column::figure, words},
+    text::format::{count, percent, quantity},
 };
 use serde::Serialize;
 

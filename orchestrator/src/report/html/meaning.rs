@@ -1,8 +1,8 @@
 //! What the figures mean, as the template of a case gets it.
 
 use crate::{
-    archive::model::{Diagnosis, Interpretation, TierResult},
-    report::format::{percent, quantity},
+    model::result::{Diagnosis, Interpretation, TierResult},
+    text::format::{percent, quantity},
 };
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ pub(super) fn view(of: &Interpretation) -> Option<MeaningView<'_>> {
 }
 
 fn tier(of: &TierResult) -> TierView<'_> {
-    use crate::archive::model::Tier;
+    use crate::model::result::Tier;
     let word = of.tier.map_or("no tier", Tier::as_str);
     let sign = match of.tier {
         Some(Tier::Good) => "●",

@@ -13,9 +13,9 @@ mod parts;
 mod set;
 
 use super::{Format, ReportError, templates::Templates, words};
-use crate::archive::{
-    model::{Reason, Verdict},
-    read::RunArchive,
+use crate::{
+    archive::read::RunArchive,
+    model::result::{Reason, Verdict},
 };
 use case::CaseView;
 use serde::Serialize;

@@ -1,16 +1,10 @@
 //! The tables of a case.
 
 use crate::{
-    archive::{
-        hlog::TAGS,
-        model::{Accounts, AgentResult, CaseResult, ExpectationResult, MetricValue},
-    },
-    report::{
-        column::figure,
-        format::{self, count, percent, quantity},
-        trust::contradictions,
-        words,
-    },
+    archive::hlog::TAGS,
+    model::result::{Accounts, AgentResult, CaseResult, ExpectationResult, MetricValue},
+    report::{column::figure, trust::contradictions, words},
+    text::format::{self, count, percent, quantity},
 };
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;

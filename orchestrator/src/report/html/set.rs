@@ -1,14 +1,10 @@
 //! Cases of one scenario side by side: one table, one chart over the parameter.
 
 use crate::{
-    archive::{
-        model::{AcrossResult, CaseResult},
-        read::RunArchive,
-    },
-    report::{
-        format::{percent, quantity},
-        words,
-    },
+    archive::read::RunArchive,
+    model::result::{AcrossResult, CaseResult},
+    report::words,
+    text::format::{percent, quantity},
 };
 use serde::Serialize;
 

@@ -1,0 +1,109 @@
+//! The way to an agent in a container.
+
+use super::{Yard, autopsy, engine, exec, hosts};
+use crate::hosts::channel::{Bridge, Channel, EXIT_NO_AGENT, Farewell};
+use std::{io, io::Read, sync::Arc, time::Duration};
+
+/// Bytes of an agent's log that are taken from a container: the agent itself keeps it below that.
+const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// An agent in a container: where it is, and its names.
+#[derive(Clone, Debug)]
+pub struct ContainerAgent {
+    /// What the run has in the engine.
+    pub yard: Arc<Yard>,
+    /// The host's name: `container-1`.
+    pub host: String,
+    /// Its name.
+    pub name: String,
+    /// Its private folder's name, unique in its container.
+    pub folder: String,
+    /// How long it goes on alone.
+    pub lease: Duration,
+}
+
+impl ContainerAgent {
+    fn path(&self) -> String {
+        format!("{}/{}", hosts::RUNS, self.folder)
+    }
+
+    fn container(&self) -> String {
+        self.yard.container(&self.host)
+    }
+
+    /// A channel that tells nothing but that the agent is gone.
+    fn gone(words: String) -> Channel {
+        let farewell =
+            Farewell { code: Some(EXIT_NO_AGENT), words: words.clone(), gone: Some(words) };
+        Channel {
+            to_agent: Box::new(tokio::io::sink()),
+            from_agent: Box::new(tokio::io::empty()),
+            farewell: Box::pin(async { farewell }),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Bridge for ContainerAgent {
+    async fn open(&self, start: bool) -> Result<Channel, String> {
+        let engine = self.yard.engine().await.map_err(|problem| problem.to_string())?.clone();
+        let mut command: Vec<String> =
+            [hosts::AGENT, "connect", "--dir", &self.path()].map(str::to_owned).into();
+        if start {
+            let lease = self.lease.as_secs().to_string();
+            let names = ["--name", &self.name, "--run", self.yard.run_id(), "--lease", &lease];
+            command.extend(names.map(str::to_owned));
+        }
+        let container = self.container();
+        let exec::Attached { stdin, stdout, mut end } =
+            match exec::start(&engine, &container, command).await {
+                Ok(attached) => attached,
+                Err(cause) => {
+                    return match autopsy::of(&engine, &container).await {
+                        Some(found) => Ok(Self::gone(found)),
+                        None => Err(engine::said(&cause)),
+                    };
+                }
+            };
+        let farewell = async move {
+            let exec::Ended { code, words } = (&mut end.0).await.unwrap_or_default();
+            let mut code = code.and_then(|code| i32::try_from(code).ok());
+            let mut gone = autopsy::of(&engine, &container).await;
+            if gone.is_some() {
+                code = Some(EXIT_NO_AGENT);
+            } else if code == Some(EXIT_NO_AGENT) {
+                gone = autopsy::of_agent(&engine, &container).await;
+            }
+            Farewell { code, words, gone }
+        };
+        Ok(Channel { to_agent: stdin, from_agent: stdout, farewell: Box::pin(farewell) })
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    async fn kill(&self, _pid: u32) -> io::Result<()> {
+        // The process id is that of the container's own namespace; the folder names the agent.
+        let engine = self.yard.engine().await.map_err(io::Error::other)?;
+        let command = [hosts::AGENT, "kill", "--dir", &self.path()].map(str::to_owned).into();
+        match exec::run(engine, &self.container(), command).await {
+            Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
+            Ok(ended) => Err(io::Error::other(ended.words)),
+            // With its container, the agent is gone, too.
+            Err(_) if autopsy::of(engine, &self.container()).await.is_some() => Ok(()),
+            Err(cause) => Err(io::Error::other(engine::said(&cause))),
+        }
+    }
+
+    async fn bury(&self) -> Option<Vec<u8>> {
+        let engine = self.yard.engine().await.ok()?;
+        let path = format!("{}/agent.log", self.path());
+        let archive = hosts::download(engine, &self.container(), &path).await?;
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let mut log = Vec::new();
+        archive.entries().ok()?.next()?.ok()?.take(LOG_LIMIT_BYTES).read_to_end(&mut log).ok()?;
+        // The folder goes with its container, which serves the run's other cases first.
+        Some(log)
+    }
+}

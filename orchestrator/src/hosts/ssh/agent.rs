@@ -1,0 +1,130 @@
+//! The way to one agent on a host over ssh.
+
+use super::{Place, session::Sessions};
+use crate::hosts::{
+    Seat,
+    channel::{Bridge, Channel, Farewell},
+};
+use openssh::{Child, ChildStderr, Session, Stdio};
+use std::{
+    io,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{io::AsyncReadExt, time::timeout};
+
+/// How long opening a channel, killing and burying may take each: less than a reconnection waits.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What of an agent's last words is kept.
+const WORDS: u64 = 4_096;
+
+/// How long what has been said may take to arrive after the end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Ends process `$1` if it still carries the run `$2`: its id may be somebody else's by now.
+const KILL: &str = r#"tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2" || exit 0
+kill -KILL "$1""#;
+
+/// Gives the end of the log in folder `$1`, and removes the folder, and the run's if that was the last. The
+/// code is 3 where the agent has removed its own.
+const BURY: &str = r#"code=3
+if [ -d "$1" ]; then
+  tail -c 1000000 "$1/agent.log" 2>/dev/null
+  rm -rf "$1"
+  code=0
+fi
+rmdir "${1%/*}" 2>/dev/null
+exit $code"#;
+
+/// An agent on a host over ssh.
+#[derive(Debug)]
+pub(super) struct SshAgent {
+    pub(super) host: String,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) place: Arc<OnceLock<Place>>,
+    /// The number of the connection that carries its channel.
+    pub(super) connection: usize,
+    pub(super) seat: Seat,
+}
+
+impl SshAgent {
+    fn place(&self) -> Result<&Place, String> {
+        self.place.get().ok_or_else(|| format!("{} could not be made ready", self.host))
+    }
+
+    fn folder(&self, place: &Place) -> String {
+        format!("{}/runs/{}", place.cache, self.seat.folder())
+    }
+}
+
+#[async_trait::async_trait]
+impl Bridge for SshAgent {
+    async fn open(&self, start: bool) -> Result<Channel, String> {
+        let place = self.place()?;
+        let session = self.sessions.get(self.connection, WITHIN).await;
+        let session = session.map_err(|problem| problem.to_string())?;
+        let (folder, lease) = (self.folder(place), self.seat.lease.as_secs().to_string());
+        let mut command = session.arc_command(place.program.as_str());
+        command.args(["connect", "--dir", &folder]);
+        if start {
+            let Seat { agent, run_id, .. } = &self.seat;
+            command.args(["--name", agent, "--run", run_id, "--lease", &lease]);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawned = timeout(WITHIN, command.spawn()).await;
+        let mut child = spawned
+            .map_err(|_| format!("no channel after {} s", WITHIN.as_secs()))?
+            .map_err(|error| super::words::brief(&error))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        else {
+            return Err("the channel has no pipes".to_owned());
+        };
+        Ok(Channel {
+            to_agent: Box::new(stdin),
+            from_agent: Box::new(stdout),
+            farewell: Box::pin(farewell(child, stderr)),
+        })
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    async fn kill(&self, pid: u32) -> io::Result<()> {
+        let pid = pid.to_string();
+        let said = self.sessions.run(KILL, &[&pid, &self.seat.run_id], None, WITHIN).await;
+        let said = said.map_err(io::Error::other)?;
+        if said.code == Some(0) {
+            return Ok(());
+        }
+        Err(io::Error::other(said.stderr.trim().to_owned()))
+    }
+
+    async fn bury(&self) -> Option<Vec<u8>> {
+        let folder = self.folder(self.place().ok()?);
+        let said = self.sessions.run(BURY, &[&folder], None, WITHIN).await.ok()?;
+        (said.code == Some(0)).then(|| said.stdout.into_bytes())
+    }
+}
+
+/// How the channel ended. A code is only known where the connection lived long enough to carry it.
+async fn farewell(child: Child<Arc<Session>>, stderr: ChildStderr) -> Farewell {
+    let mut words = Vec::new();
+    let mut stderr = stderr.take(WORDS);
+    let status = {
+        let mut read = pin!(stderr.read_to_end(&mut words));
+        let mut wait = pin!(child.wait());
+        tokio::select! {
+            _ = &mut read => wait.await,
+            status = &mut wait => {
+                let _ = timeout(LAST_WORDS, read).await;
+                status
+            }
+        }
+    };
+    let words = String::from_utf8_lossy(&words).trim().to_owned();
+    Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
+}

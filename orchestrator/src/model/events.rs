@@ -1,0 +1,171 @@
+//! The one stream of events that everything a user sees comes out of: terminal, journal
+//! (`events.jsonl`), reports. Nothing else prints.
+
+use crate::model::result::{
+    AcrossResult, Diagnosis, ExpectationResult, Reason, SeriesRow, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+/// An event with its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimedEvent {
+    /// RFC 3339, UTC, with microseconds.
+    pub at: String,
+    /// What happened.
+    #[serde(rename = "what")]
+    pub event: RunEvent,
+}
+
+/// A step in a run's life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The run has its id and its folder.
+    RunStarted {
+        /// The run.
+        run_id: String,
+        /// Names of the cases, in order.
+        cases: Vec<String>,
+        /// The run's folder.
+        folder: String,
+    },
+    /// A host is ready for agents: it can be reached, and the agent's program starts there.
+    HostReady {
+        /// The host's name in the cluster file.
+        host: String,
+        /// Bytes that were sent to it; 0 where the program was there already.
+        copied_bytes: u64,
+        /// How long it took, in microseconds.
+        took_us: u64,
+        /// Hosts that are ready now.
+        ready: usize,
+        /// Hosts of the run.
+        of: usize,
+    },
+    /// A host cannot be used.
+    HostProblem {
+        /// The host's name in the cluster file.
+        host: String,
+        /// The step that failed: `connect`, `inspect`, `deploy`, `start`.
+        phase: String,
+        /// Why.
+        cause: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A case begins.
+    CaseStarted {
+        /// Its name.
+        case: String,
+        /// Its place among the cases, from 0.
+        index: usize,
+        /// Longest time its load takes by plan, in microseconds.
+        planned_us: u64,
+        /// Phases by name with their start, in microseconds.
+        phases: Vec<(String, u64)>,
+    },
+    /// Another controller died while the case's load ran; this one has taken it over.
+    CaseResumed {
+        /// The case.
+        case: String,
+        /// On the run's clock.
+        at_us: u64,
+    },
+    /// A step before the load: what is waited for now.
+    Step {
+        /// The case.
+        case: String,
+        /// The step, in words: `starting 2 agents`, `creating topic orders`.
+        text: String,
+    },
+    /// An agent is connected.
+    AgentConnected {
+        /// The agent.
+        agent: String,
+        /// Its host's name.
+        host: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// An agent is gone, or silent.
+    AgentLost {
+        /// The agent.
+        agent: String,
+        /// What was noticed.
+        cause: String,
+        /// On the run's clock, if the load had started.
+        at_us: Option<u64>,
+    },
+    /// The channel to an agent broke or came back; its load goes on.
+    AgentChannel {
+        /// The agent.
+        agent: String,
+        /// Whether it is up now.
+        up: bool,
+    },
+    /// The load starts.
+    LoadStarted {
+        /// The case.
+        case: String,
+        /// Difference between the first and the last agent to start, in microseconds.
+        spread_us: u64,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// Its name.
+        phase: String,
+        /// On the run's clock.
+        at_us: u64,
+    },
+    /// An interval, merged.
+    Interval(Box<SeriesRow>),
+    /// Something a reader should know.
+    Note {
+        /// `info`, `warning`, `error`.
+        level: String,
+        /// Who says it: an agent or instance, or empty.
+        source: String,
+        /// What.
+        text: String,
+    },
+    /// Somebody asked to stop.
+    StopRequested {
+        /// How: `interrupt`, `terminate`.
+        by: String,
+    },
+    /// A case is judged and its results are safe.
+    CaseFinished {
+        /// Its name.
+        case: String,
+        /// Its verdict.
+        verdict: Verdict,
+        /// One sentence.
+        sentence: String,
+        /// Why, worst first.
+        reasons: Vec<Reason>,
+        /// Expectations, judged.
+        expectations: Vec<ExpectationResult>,
+        /// What limits, by the figures.
+        #[serde(default)]
+        diagnoses: Vec<Diagnosis>,
+    },
+    /// All cases are over, and what must hold across them is judged.
+    AcrossJudged {
+        /// Expectations across cases, judged.
+        results: Vec<AcrossResult>,
+    },
+    /// Clean-up that did not work.
+    LeftBehind {
+        /// What: `topic orders-…`.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+    /// The run is over.
+    RunFinished {
+        /// The worst verdict.
+        verdict: Verdict,
+        /// The report.
+        report: String,
+    },
+}

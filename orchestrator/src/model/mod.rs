@@ -1,0 +1,5 @@
+//! What others rely on: results as they stand in the archive, events as they go by, exit codes.
+
+pub mod events;
+pub mod exit_code;
+pub mod result;

@@ -1,0 +1,462 @@
+//! Cluster files: where Kafka is, and where agents may run.
+
+mod containers;
+mod ranges;
+mod ssh;
+
+use super::files::{FileKind, kind_of};
+use crate::{
+    bounds::{Written, choose},
+    config::{
+        Diagnostic, Environment, Severity,
+        emit::{emit, is_secret_key},
+        parameters::{Values, substitute_environment},
+        shape::{
+            Fields, Located, Property, Reader, Shape, either, integer, list, list_of_some, name,
+            properties,
+            quantity::{duration, some_time},
+            record, tagged, text, words,
+        },
+        source::{Place, Source},
+        tidy, yaml,
+    },
+    plan::{Deadlines, HostPlan, KafkaContainers, KafkaPlan},
+};
+use mallard_protocol::workload::ClientProperties;
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Most agents on one host, and brokers in one agent.
+const AGENT_LIMIT: u64 = 64;
+const BROKER_LIMIT: u64 = 16;
+
+/// How long agents go on alone: where all of them are on this machine, and elsewhere.
+const LOCAL_LEASE: Duration = Duration::from_secs(30);
+const REMOTE_LEASE: Duration = Duration::from_secs(600);
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where Kafka is.
+    pub kafka: KafkaPlan,
+    /// The hosts, in the order of the file.
+    pub hosts: Vec<Host>,
+    /// How long agents go on without an orchestrator.
+    pub lease: Duration,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+    /// Bounds to lay over those of a scenario.
+    pub bounds: Option<Written>,
+    /// Values that must never be written anywhere.
+    pub secrets: Vec<String>,
+    /// The file for the archive: secrets removed.
+    pub yaml: String,
+    /// Where the connection's properties are written.
+    pub connection_places: Vec<(String, Place)>,
+    /// Files of this machine that ssh is told of, as keys call them, and where they are written. What begins with
+    /// `~` is ssh's to find.
+    pub ssh_files: Vec<(&'static str, PathBuf, Place)>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A host.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// What it is.
+    pub kind: HostPlan,
+    /// Its name, where the file gives it one.
+    pub name: Option<String>,
+    /// How many agents run on it.
+    pub agents: u32,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Takes text for a cluster file.
+///
+/// # Errors
+///
+/// Every mistake in it.
+pub fn from_source(
+    source: &Arc<Source>,
+    environment: Environment<'_>,
+) -> Result<Cluster, Vec<Diagnostic>> {
+    let (root, mistakes) = yaml::parse_leniently(source);
+    let Some(mut root) = root else { return Err(mistakes) };
+    if kind_of(&root) == FileKind::Scenario {
+        let wrong = Diagnostic::error(&source.path, "is a scenario, not a cluster file");
+        return Err(vec![wrong.with_help("a cluster file has `kafka` and `hosts`")]);
+    }
+    let mut reader = Reader { diagnostics: mistakes };
+    let mut secrets = Vec::new();
+    substitute_environment(&mut root, environment, &mut secrets, &mut reader);
+    Values::default().substitute(&mut root, &mut reader);
+    let mut raw = shape().read(&root, &mut reader);
+    if let Some(raw) = &mut raw {
+        refuse_far_embedded(raw, &mut reader);
+        refuse_twins(&raw.hosts, &mut reader);
+        raw.resolve_paths(source.path.parent().unwrap_or(Path::new("")));
+    }
+    let sound = !reader.has_errors();
+    let Some(raw) = raw.filter(|_| sound) else {
+        tidy(&mut reader.diagnostics);
+        return Err(reader.diagnostics);
+    };
+    let mut connection_places = Vec::new();
+    if let Kafka::External { client, bootstrap } = &raw.kafka {
+        secrets.extend(secret_values(client));
+        connection_places =
+            client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect();
+        connection_places.push(("bootstrap.servers".to_owned(), bootstrap.at.clone()));
+    }
+    let ssh_files = raw.ssh_files();
+    Ok(Cluster {
+        source: Arc::clone(source),
+        kafka: raw.kafka.plan(),
+        lease: raw.lease.unwrap_or_else(|| default_lease(all_local(&raw.hosts))),
+        hosts: raw.hosts,
+        deadlines: raw.deadlines,
+        bounds: raw.bounds,
+        secrets,
+        yaml: emit(&root),
+        connection_places,
+        ssh_files,
+        warnings: reader.diagnostics,
+    })
+}
+
+/// Mistakes about files that a cluster file names: without its configuration, ssh would do as if there were none, and
+/// without a key it would try others.
+pub(super) fn missing_files(cluster: &Cluster) -> Vec<Diagnostic> {
+    let mistake = |(key, path, at): &(&str, PathBuf, Place)| {
+        let cause = File::open(path).err()?;
+        let message = format!("`{key}`: {} cannot be read: {cause}", path.display());
+        let help = "paths are meant from the folder of the cluster file".to_owned();
+        Some(at.diagnostic(Severity::Error, message, Some(help)))
+    };
+    cluster.ssh_files.iter().filter_map(mistake).collect()
+}
+
+/// An embedded broker listens on the loopback of its agent's host, where other hosts do not get.
+fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
+    let far = raw.hosts.iter().find(|host| host.kind != HostPlan::Local);
+    if let (Kafka::Embedded { .. }, Some(far), 2..) = (&raw.kafka, far, raw.hosts.len()) {
+        let message = "an embedded broker can only be reached on its own host";
+        let help = "take a real Kafka (`bootstrap` or `container`), or one host";
+        reader.error(&far.at, message, help);
+    }
+}
+
+/// Hosts of one name, and agents of one name, could not be told apart in reports.
+fn refuse_twins(hosts: &[Host], reader: &mut Reader) {
+    let mut names = BTreeSet::new();
+    for (host, name) in hosts.iter().filter_map(|host| Some((host, host.name.as_deref()?))) {
+        if is_of_mallard(name) {
+            let message = format!("`{name}` is what Mallard calls a host without a name");
+            reader.error(&host.at, message, "take a name such as `load-1`");
+        }
+        let agents: Vec<String> = match host.agents {
+            1 => vec![name.to_owned()],
+            several => (1..=several).map(|number| format!("{name}.{number}")).collect(),
+        };
+        // Its own name is taken, too, where its agents are numbered.
+        let taken = agents.into_iter().chain((host.agents > 1).then(|| name.to_owned()));
+        let twins: Vec<String> = taken.filter(|name| !names.insert(name.clone())).collect();
+        if let Some(twin) = twins.first() {
+            let message = format!("another host or agent is named `{twin}` already");
+            reader.error(&host.at, message, "for several agents on a host say `agents`");
+        }
+    }
+}
+
+/// Names that this machine, containers and their agents are given: `local`, `local-2`, `container-1`.
+fn is_of_mallard(name: &str) -> bool {
+    let numbered = |kind| name.strip_prefix(kind).and_then(|rest: &str| rest.strip_prefix('-'));
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name == "local" || ["local", "container"].into_iter().filter_map(numbered).any(is_number)
+}
+
+/// Values of properties that must never be written anywhere.
+pub fn secret_values(properties: &[Property]) -> impl Iterator<Item = String> {
+    let secret = |property: &&Property| is_secret_key(&property.key.value);
+    properties
+        .iter()
+        .filter(secret)
+        .map(|property| property.value.value.clone())
+        .filter(|v| !v.is_empty())
+}
+
+struct Raw {
+    kafka: Kafka,
+    hosts: Vec<Host>,
+    lease: Option<Duration>,
+    deadlines: Deadlines,
+    bounds: Option<Written>,
+    ssh_config: Option<Located<String>>,
+}
+
+impl Raw {
+    /// Paths of the file are meant from its folder.
+    fn resolve_paths(&mut self, folder: &Path) {
+        for host in &mut self.hosts {
+            if let HostPlan::Ssh(plan) = &mut host.kind {
+                let config = self.ssh_config.as_ref().map(|config| config.value.as_str());
+                ssh::resolve(plan, folder, config);
+            }
+        }
+    }
+
+    /// Files that ssh is told of, each once, by their resolved paths.
+    fn ssh_files(&self) -> Vec<(&'static str, PathBuf, Place)> {
+        let mut files: Vec<(&'static str, PathBuf, Place)> = Vec::new();
+        for host in &self.hosts {
+            let HostPlan::Ssh(plan) = &host.kind else { continue };
+            let config_at = self.ssh_config.as_ref().map_or(&host.at, |config| &config.at);
+            let named =
+                [("ssh_config", &plan.config, config_at), ("identity", &plan.identity, &host.at)];
+            for (key, path, at) in named {
+                let Some(path) = path.as_ref().filter(|path| !path.starts_with("~")) else {
+                    continue;
+                };
+                if files.iter().all(|(_, known, _)| known != path) {
+                    files.push((key, path.clone(), at.clone()));
+                }
+            }
+        }
+        files
+    }
+}
+
+#[derive(Clone)]
+enum Kafka {
+    Embedded { brokers: u16, round_trip_ms: u32 },
+    External { bootstrap: Located<String>, client: Vec<Property> },
+    Containers(KafkaContainers),
+}
+
+impl Kafka {
+    fn plan(self) -> KafkaPlan {
+        match self {
+            Self::Embedded { brokers, round_trip_ms } => {
+                KafkaPlan::Embedded { brokers, round_trip_ms }
+            }
+            Self::Containers(containers) => KafkaPlan::Containers(containers),
+            Self::External { bootstrap, client } => {
+                let mut connection: ClientProperties =
+                    vec![("bootstrap.servers".to_owned(), bootstrap.value)];
+                connection.extend(client.into_iter().map(|p| (p.key.value, p.value.value)));
+                KafkaPlan::External { connection }
+            }
+        }
+    }
+}
+
+/// The shape of a cluster file, for its schema.
+pub fn schema_shape() -> impl Shape<Value = ()> {
+    shape().map(|_| ())
+}
+
+fn shape() -> impl Shape<Value = Raw> {
+    record("a cluster file", cluster)
+}
+
+fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
+    let doc = "Where Kafka is: `embedded` (a broker inside an agent), or how to reach a cluster.";
+    let kafka = fields.required("kafka", doc, either(embedded_word(), Kind));
+    let hosts = fields.required("hosts", "Where agents may run.", list_of_some(host()));
+    let hosts = hosts.map(|entries| entries.into_iter().flatten().collect());
+    let doc = "The configuration of ssh, instead of `~/.ssh/config`.";
+    let ssh_config = fields.optional("ssh_config", doc, text().located());
+    let lease = fields.optional(
+        "lease",
+        "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",
+        some_time(),
+    );
+    let doc = "How long each step of a case may take.";
+    let deadlines = fields.default(
+        "deadlines",
+        doc,
+        record("deadlines", deadlines),
+        json!({}),
+        Deadlines::default(),
+    );
+    let doc = "Bounds to lay over those of a scenario: a file of them, or keys with values.";
+    let bounds = fields.optional("bounds", doc, choose::of_cluster());
+    Some(Raw {
+        kafka: kafka?,
+        hosts: hosts?,
+        lease: lease?,
+        deadlines: deadlines?,
+        bounds: bounds?,
+        ssh_config: ssh_config?,
+    })
+}
+
+fn embedded_word() -> impl Shape<Value = Kafka> {
+    words([("embedded", Kafka::Embedded { brokers: 1, round_trip_ms: 0 })])
+}
+
+/// `{bootstrap, client}`, or a mapping with one key that says how Kafka comes to be.
+struct Kind;
+
+impl Kind {
+    fn made() -> crate::config::shape::Tagged<Kafka> {
+        tagged("kafka")
+            .variant(
+                "embedded",
+                "A broker inside an agent: librdkafka's mock cluster.",
+                record("an embedded broker", embedded),
+            )
+            .variant(
+                "container",
+                "Kafka in containers of a Docker or Podman engine.",
+                record("kafka in containers", containers::kafka),
+            )
+            .later("deploy", "Kafka deployed on hosts")
+            .beside("bootstrap")
+    }
+
+    fn reached() -> crate::config::shape::Record<Kafka> {
+        record("kafka", external)
+    }
+}
+
+impl Shape for Kind {
+    type Value = Kafka;
+
+    fn read(&self, node: &yaml::Node, reader: &mut Reader) -> Option<Kafka> {
+        let made = ["embedded", "container", "deploy"].iter().any(|key| node.get(key).is_some());
+        if made { Self::made().read(node, reader) } else { Self::reached().read(node, reader) }
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        json!({"anyOf": [Self::reached().schema(), Self::made().schema()]})
+    }
+
+    fn takes(&self) -> crate::config::shape::Takes {
+        Self::reached().takes()
+    }
+
+    fn expected(&self) -> String {
+        "a mapping with `bootstrap`".to_owned()
+    }
+}
+
+fn embedded(fields: &mut Fields<'_>) -> Option<Kafka> {
+    let brokers = fields.default("brokers", "Number of brokers.", integer(1..=BROKER_LIMIT), 1, 1);
+    let doc = "Round-trip time that every broker adds.";
+    let round_trip = fields.default("round_trip", doc, duration(), "0ms", Duration::ZERO);
+    let brokers = u16::try_from(brokers?).unwrap_or(1);
+    let round_trip = round_trip?;
+    if round_trip > Duration::from_secs(60) {
+        let at = fields.place_of("round_trip").unwrap_or_else(|| fields.at());
+        fields.error(&at, "this round trip is longer than a minute", "requests would time out");
+    }
+    let round_trip_ms = u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX);
+    Some(Kafka::Embedded { brokers, round_trip_ms })
+}
+
+fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
+    let doc = "Brokers to begin with: `host:port`, more of them separated by commas.";
+    let bootstrap = fields.required("bootstrap", doc, text().located());
+    let doc = "Properties of every client, as librdkafka spells them: security, timeouts.";
+    let client =
+        fields.default("client", doc, properties("client properties"), json!({}), Vec::new());
+    for key in ["embedded", "container", "deploy"] {
+        fields.elsewhere(key);
+    }
+    let (bootstrap, client) = (bootstrap?, client?);
+    let sound = |address: &str| {
+        let address = address.trim();
+        let address = address.rsplit_once("://").map_or(address, |(_, rest)| rest);
+        let port = address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        matches!(port, Some((host, Ok(port))) if !host.is_empty() && port > 0)
+    };
+    if let Some(wrong) = bootstrap.value.split(',').find(|address| !sound(address)) {
+        let message =
+            format!("`{}` is not `host:port`", crate::config::shape::shortened(wrong.trim()));
+        fields.error(&bootstrap.at, message, "for example `broker-1:9092,broker-2:9092`");
+    }
+    for property in &client {
+        if let Some(instead) = super::clash(&property.key.value) {
+            let message = format!("`{}` is set by mallard", property.key.value);
+            fields.error(&property.key.at, message, instead);
+        }
+    }
+    Some(Kafka::External { bootstrap, client })
+}
+
+/// An entry of `hosts`, which may stand for several hosts.
+fn host() -> impl Shape<Value = Vec<Host>> {
+    tagged("a host")
+        .variant("local", "This machine.", record("a local host", local))
+        .variant("ssh", "Hosts over ssh.", record("a host over ssh", ssh::hosts))
+        .variant(
+            "container",
+            "Containers of a Docker or Podman engine.",
+            record("a host in containers", containers::hosts),
+        )
+}
+
+fn local(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
+    let doc = "How many agents run on it.";
+    let agents = fields.default("agents", doc, integer(1..=AGENT_LIMIT), 1, 1);
+    let doc = "Labels that `on` of a producer or consumer may ask for.";
+    let labels = fields.default("labels", doc, list(name(64)), json!([]), Vec::new());
+    let at = fields.at();
+    let agents = u32::try_from(agents?).unwrap_or(1);
+    Some(vec![Host { kind: HostPlan::Local, name: None, agents, labels: labels?, at }])
+}
+
+fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
+    let default = Deadlines::default();
+    let mut one = |key, doc: &str, default: Duration| {
+        fields.default(key, doc, some_time(), format!("{}s", default.as_secs()), default)
+    };
+    let doc = "Starting containers, and pulling their images where the engine lacks them.";
+    let containers = one("containers", doc, default.containers);
+    let doc = "Reaching a host; starting an agent and hearing from it.";
+    let connect = one("connect", doc, default.connect);
+    let doc = "Bringing the agent's program to a host.";
+    let deploy = one("deploy", doc, default.deploy);
+    let topics = one("topics", "Reaching a broker and creating topics.", default.topics);
+    let ready = one("ready", "Every consumer assigned and every probe seen.", default.ready);
+    let silence =
+        one("agent_silence", "Silence after which an agent counts as lost.", default.agent_silence);
+    let finish = one("finish", "Flushing and closing clients after the load.", default.finish);
+    let collect = one("collect", "Collecting logs.", default.collect);
+    let teardown = one("teardown", "Deleting topics and ending agents.", default.teardown);
+    Some(Deadlines {
+        containers: containers?,
+        connect: connect?,
+        deploy: deploy?,
+        topics: topics?,
+        ready: ready?,
+        agent_silence: silence?,
+        finish: finish?,
+        collect: collect?,
+        teardown: teardown?,
+    })
+}
+
+/// Whether nobody but this machine runs agents.
+fn all_local(hosts: &[Host]) -> bool {
+    hosts.iter().all(|host| host.kind == HostPlan::Local)
+}
+
+/// The lease for a set of hosts that says nothing about it.
+#[must_use]
+pub fn default_lease(all_local: bool) -> Duration {
+    if all_local { LOCAL_LEASE } else { REMOTE_LEASE }
+}
