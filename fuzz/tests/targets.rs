@@ -5,12 +5,8 @@
 
 use mallard::{
     archive::{IntervalReader, RunFolder},
-    run::{
-        case::Case,
-        io::{Effect, Input},
-        resume::Checkpoint,
-        simulate::context,
-    },
+    hosts::channel::event::Input,
+    run::{case::Case, checkpoint::Checkpoint, io::Effect, simulate::context},
 };
 use mallard_agent::spool::{LIMITS, Spool};
 use mallard_fuzz::{

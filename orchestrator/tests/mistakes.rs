@@ -7,8 +7,7 @@
 use mallard::{
     config::{Diagnostic, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},
-    scenario,
-    scenario::files::FileKind,
+    scenario::{self, file_kind::FileKind},
 };
 use std::{
     fs,

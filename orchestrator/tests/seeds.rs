@@ -7,14 +7,12 @@ use clap::Parser;
 use mallard::{
     bounds::Outside,
     cli::{
-        args::{Cli, Command, PlanArgs},
-        generate::{GenerateArgs, Kind},
+        args::{Cli, Command, GenerateArgs, Kind, PlanArgs},
         validate,
     },
     config::{Diagnostic, Environment, render::render, source::Source},
     plan::{Plan, PlanOptions, plan},
-    scenario,
-    scenario::cluster::Cluster,
+    scenario::{self, cluster::Cluster},
 };
 use std::{
     fs,

@@ -3,12 +3,11 @@
 use super::{
     ArchiveError,
     csv::{self, PartitionLine, Table},
-    file,
+    file::{self, write_json},
     hlog::{self, Latencies, LogWriter},
     intervals::{self, IntervalLog, IntervalReader},
     log::LogFile,
     redact::Redactor,
-    run_folder::write_json,
     thin_out::ThinOut,
 };
 use crate::model::result::{

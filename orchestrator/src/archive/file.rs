@@ -183,3 +183,11 @@ mod tests {
         assert!(check_name(&"x".repeat(NAME_LIMIT + 1)).is_err());
     }
 }
+
+/// Writes JSON for people and programs: indented, a line break at the end.
+pub(crate) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), ArchiveError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| ArchiveError::encode(path, error))?;
+    bytes.push(b'\n');
+    write_whole(path, &bytes)
+}

@@ -6,7 +6,10 @@ use super::{
     lock::Lock,
     redact::Redactor,
 };
-use crate::model::{events::TimedEvent, result::RunResult};
+use crate::{
+    archive::file::write_json,
+    model::{events::TimedEvent, result::RunResult},
+};
 use jiff::Timestamp;
 use std::{
     fs,
@@ -148,14 +151,6 @@ impl RunFolder {
         self.events.sync()?;
         write_json(&self.path.join("run.json"), &self.redactor.run(result))
     }
-}
-
-/// Writes JSON for people and programs: indented, a line break at the end.
-pub(super) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), ArchiveError> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|error| ArchiveError::encode(path, error))?;
-    bytes.push(b'\n');
-    file::write_whole(path, &bytes)
 }
 
 fn create_named(results: &Path, id: &str) -> Result<PathBuf, ArchiveError> {

@@ -160,7 +160,7 @@ mod tests {
     };
     use crate::{
         measure::simulate::Shape,
-        plan::{HostPlan, SshPlan},
+        scenario::cluster::{HostPlan, SshPlan},
     };
 
     fn store(small_per_s: f64, build: &str) -> Store {

@@ -5,8 +5,11 @@ use crate::{
     clock,
     config::{Diagnostic, source::Source},
     model::result::{CaseResult, MetricValue},
-    plan::{self, CasePlan, KafkaPlan, Plan, PlanOptions},
-    scenario::{LoadedScenario, cluster::Cluster},
+    plan::{self, CasePlan, Plan, PlanOptions},
+    scenario::{
+        LoadedScenario,
+        cluster::{Cluster, KafkaPlan},
+    },
 };
 use std::collections::BTreeMap;
 

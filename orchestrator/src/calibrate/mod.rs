@@ -21,7 +21,7 @@ pub use measures::{Figures, Measure, plan, read};
 pub use store::{Calibration, Rates, Store, StoreError};
 pub use table::table;
 
-use crate::plan::{AgentPlan, HostPlan};
+use crate::{plan::AgentPlan, scenario::cluster::HostPlan};
 
 /// What a host is called in the store: this machine by its host name, others as the cluster file calls
 /// them.

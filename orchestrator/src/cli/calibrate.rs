@@ -13,6 +13,7 @@ use crate::{
     hosts::deploy::Programs,
     model::exit_code,
     terminal::Style,
+    text::error_chain::error_text,
 };
 use jiff::Timestamp;
 use mallard_protocol::BUILD_ID;
@@ -35,7 +36,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
     };
     let results = match Workplace::new(&run_id) {
         Ok(results) => results,
-        Err(cause) => return Outcome::failed(exit_code::ERROR, run::error_text(&cause)),
+        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let run_args = RunArgs {
         plan: PlanArgs::default(),
@@ -50,11 +51,11 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
     };
     let programs = match Programs::find(&args.agent) {
         Ok(programs) => programs,
-        Err(cause) => return Outcome::failed(exit_code::USAGE, run::error_text(&cause)),
+        Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
     let order = match Order::new(&run_args, &programs, &plan) {
         Ok(order) => order,
-        Err(cause) => return Outcome::failed(exit_code::ERROR, run::error_text(&cause)),
+        Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let folder = RunFolder::create(&results.folder, &plan.name, Some(&run_id));
     let ran = run::begin(folder, plan, order, Style::Silent);
@@ -71,7 +72,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
         Ok(Some(path)) => outcome.stdout.push_str(&format!("kept in {}\n", path.display())),
         Ok(None) => outcome.stderr.push_str("not kept: neither HOME nor XDG_DATA_HOME is set\n"),
         Err(cause) => {
-            outcome.stderr.push_str(&run::error_text(&cause));
+            outcome.stderr.push_str(&error_text(&cause));
             outcome.code = exit_code::ERROR;
         }
     }

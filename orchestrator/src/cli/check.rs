@@ -1,7 +1,7 @@
 //! `mallard check`: whether the hosts of a cluster file are fit for a run. What it puts on them is the
 //! agent's program, which a run needs anyway. In a container engine it makes nothing.
 
-use super::{Outcome, args::CheckArgs, files::refused, run::error_text};
+use super::{Outcome, args::CheckArgs, files::refused};
 use crate::{
     hosts::{
         Hosts,
@@ -9,12 +9,12 @@ use crate::{
         deploy::Programs,
     },
     model::exit_code,
-    plan::{Deadlines, HostPlan, KafkaPlan, show::Table},
     preflight::{
         self, Weight,
         table::{self, Answers},
     },
-    scenario::cluster::Cluster,
+    scenario::cluster::{Cluster, Deadlines, HostPlan, KafkaPlan},
+    text::{error_chain::error_text, table::Table},
 };
 use mallard_protocol::preflight::Question;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! `mallard clean`: finds what runs have left, shows it, and removes what dead ones have left.
 
-use super::{Outcome, args::CleanArgs, files, run::error_text};
+use super::{Outcome, args::CleanArgs, files};
 use crate::{
     clean::{
         self, Leftover, OfRun, Place,
@@ -14,8 +14,8 @@ use crate::{
         deploy::Programs,
     },
     model::exit_code,
-    plan::{HostPlan, KafkaPlan},
-    scenario::cluster::Cluster,
+    scenario::cluster::{Cluster, HostPlan, KafkaPlan},
+    text::error_chain::error_text,
 };
 use mallard_protocol::workload::ClientProperties;
 use std::{

@@ -1,11 +1,11 @@
 //! `mallard run --detach`: the same command once more, in a session of its own, without a terminal.
 
-use super::{
-    Outcome,
-    args::RunArgs,
-    run::{chain, error_text},
+use super::{Outcome, args::RunArgs};
+use crate::{
+    archive,
+    model::exit_code,
+    text::error_chain::{chain, error_text},
 };
-use crate::{archive, model::exit_code};
 use std::{
     io::{self, Read},
     process::{Child, Command, Stdio},

@@ -23,7 +23,7 @@ pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Ou
     match crate::plan::plan(&scenarios, &cluster, &options) {
         Ok(plan) => {
             warnings.extend(plan.warnings.iter().cloned());
-            warnings.extend(crate::calibrate::warnings(&plan, &super::run::calibrations()));
+            warnings.extend(crate::calibrate::warnings(&plan, &super::run_id::calibrations()));
             tidy(&mut warnings);
             Ok((plan, render(&warnings, colour())))
         }

@@ -3,7 +3,6 @@
 use super::{
     Outcome,
     args::{IntervalsArgs, IntervalsFormat},
-    run::error_text,
 };
 use crate::{
     archive::{
@@ -13,6 +12,7 @@ use crate::{
     },
     model::exit_code,
     scenario::matrix::glob,
+    text::error_chain::error_text,
 };
 use mallard_protocol::{
     histogram::Histogram,

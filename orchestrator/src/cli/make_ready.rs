@@ -7,9 +7,10 @@ use super::{
 use crate::{
     hosts::{Phase, Problem},
     model::{events::RunEvent, result::Reason},
-    plan::{CasePlan, HostPlan},
+    plan::CasePlan,
     preflight::{self, Weight},
     run::driver::Surroundings,
+    scenario::cluster::HostPlan,
 };
 use mallard_protocol::preflight::Facts;
 use std::{fs, path::Path, pin::pin};

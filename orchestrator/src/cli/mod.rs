@@ -11,17 +11,17 @@ mod intervals;
 pub mod list;
 mod make_ready;
 mod order;
+mod outcome;
 pub mod plan;
 mod progress;
 pub mod properties;
 mod report;
 mod resume;
 mod run;
+mod run_id;
 pub mod schema;
 mod status;
 pub mod validate;
-
-pub(crate) use run::chain;
 
 use crate::model::exit_code;
 use args::{Cli, Command};
@@ -29,30 +29,7 @@ use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Write;
 
-/// What a command ends with: the text for standard output, or for standard error, and the exit code.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// For standard output.
-    pub stdout: String,
-    /// For standard error.
-    pub stderr: String,
-    /// The exit code.
-    pub code: i32,
-}
-
-impl Outcome {
-    /// All went well, and this is the answer.
-    #[must_use]
-    pub fn ok(stdout: String) -> Self {
-        Self { stdout, stderr: String::new(), code: exit_code::PASS }
-    }
-
-    /// It did not go well.
-    #[must_use]
-    pub fn failed(code: i32, stderr: String) -> Self {
-        Self { stdout: String::new(), stderr, code }
-    }
-}
+pub use outcome::Outcome;
 
 /// Runs the program and returns its exit code.
 #[must_use]

@@ -5,7 +5,8 @@ use crate::{
     clock,
     hosts::deploy::{AgentOption, Programs},
     model::result::SCHEMA_VERSION,
-    plan::{HostPlan, Plan},
+    plan::Plan,
+    scenario::cluster::HostPlan,
 };
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use crate::{
     archive::read_checkpoint,
     model::result::{AgentResult, CaseResult, CaseSummary, MetricValue},
-    run::resume::Checkpoint,
+    run::checkpoint::Checkpoint,
     verdict,
 };
 use jiff::Timestamp;

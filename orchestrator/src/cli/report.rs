@@ -1,10 +1,11 @@
 //! `mallard report`: pages again, from the archive alone.
 
-use super::{Outcome, args::ReportArgs, run::error_text};
+use super::{Outcome, args::ReportArgs};
 use crate::{
     archive::read,
     model::exit_code,
     report::{self, templates::Templates},
+    text::error_chain::error_text,
 };
 
 /// Makes `report.html`, `junit.xml` and the index again.

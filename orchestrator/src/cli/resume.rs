@@ -5,13 +5,14 @@ use super::{
     args::ResumeArgs,
     files,
     order::{Order, fingerprint},
-    run::{begin, error_text},
+    run::begin,
 };
 use crate::{
     archive::{ArchiveError, RunFolder, read},
     model::exit_code,
     plan::Plan,
     terminal::Style,
+    text::error_chain::error_text,
 };
 use mallard_protocol::BUILD_ID;
 use std::path::{Path, PathBuf};

@@ -7,10 +7,11 @@ use super::{
     order::Order,
     progress::{self, Judged, Progress},
     properties::refused_properties,
+    run_id::{calibrations, run_id},
 };
 use crate::{
     archive::{self, RunFolder},
-    calibrate::{self, Store},
+    calibrate::{self},
     clean::{local, runs::Runs},
     clock,
     hosts::{Hosts, container::Yard, deploy::Programs},
@@ -29,9 +30,9 @@ use crate::{
         signals,
     },
     terminal::{Audience, Style},
+    text::error_chain::{chain, error_text},
     verdict::{self, Judgement, across_cases::CaseOutcome},
 };
-use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -98,19 +99,6 @@ pub(super) fn begin(
         (Err(cause), _) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
         (_, Err(cause)) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
     }
-}
-
-/// What `mallard calibrate` has found. A store that cannot be read takes nothing from a run but its
-/// doubts about rates.
-pub(super) fn calibrations() -> Store {
-    Store::place().and_then(|path| Store::read(&path).ok()).unwrap_or_default()
-}
-
-/// The run's id: as asked for, else by time and the first scenario's file.
-fn run_id(args: &RunArgs) -> String {
-    let stem = args.plan.scenarios.first().and_then(|path| path.file_stem());
-    let name = stem.map_or("run".into(), |stem| stem.to_string_lossy());
-    args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
 }
 
 async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style) -> Outcome {
@@ -358,19 +346,4 @@ impl Ended {
         };
         format!("{passed} of {} cases passed{held}{detail}", self.cases.len())
     }
-}
-
-/// An error with all its sources, as it is printed.
-pub(super) fn error_text(cause: &dyn std::error::Error) -> String {
-    format!("error: {}\n", chain(cause))
-}
-
-pub(crate) fn chain(cause: &dyn std::error::Error) -> String {
-    let mut text = cause.to_string();
-    let mut source = cause.source();
-    while let Some(inner) = source {
-        text.push_str(&format!(": {inner}"));
-        source = inner.source();
-    }
-    text
 }

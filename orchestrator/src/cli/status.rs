@@ -1,6 +1,6 @@
 //! `mallard status`: how far runs are, read from their folders and nothing else.
 
-use super::{Outcome, args::StatusArgs, run::error_text};
+use super::{Outcome, args::StatusArgs};
 use crate::{
     archive::{ArchiveError, Holder, holder, journal::Journal, read},
     model::{
@@ -8,6 +8,7 @@ use crate::{
         exit_code,
     },
     terminal::{Follower, words},
+    text::{error_chain::error_text, figures},
 };
 use jiff::Timestamp;
 use std::{
@@ -135,7 +136,8 @@ fn text(run: &Path, progress: &Progress, holder: Option<Holder>) -> String {
         let _ = writeln!(text, "  {case} (case {} of {})", index + 1, progress.cases);
         match &progress.figures {
             Some((at_us, figures)) => {
-                let (at, planned) = (words::duration(*at_us), words::duration(progress.planned_us));
+                let (at, planned) =
+                    (figures::duration(*at_us), figures::duration(progress.planned_us));
                 let phase = progress.phase_at(*at_us);
                 let _ = writeln!(text, "    {at} of at most {planned}, in {phase}");
                 let _ = writeln!(text, "    {figures}");

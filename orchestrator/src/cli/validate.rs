@@ -11,7 +11,7 @@ use crate::{
         LoadedScenario,
         cluster::Cluster,
         cluster_file,
-        files::{FileKind, kind_of},
+        file_kind::{FileKind, kind_of},
         scenario_files,
     },
 };
@@ -46,8 +46,9 @@ pub fn validate(args: &ValidateArgs) -> Outcome {
 fn check_properties(validated: &mut Validated, asked_for: Option<&Path>) -> String {
     let Some(plan) = &validated.plan else { return String::new() };
     let refused = match agent_binary::find(asked_for) {
-        Ok(agent) => refused_properties(plan, &agent).map_err(|cause| super::chain(&cause)),
-        Err(cause) => Err(super::chain(&cause)),
+        Ok(agent) => refused_properties(plan, &agent)
+            .map_err(|cause| crate::text::error_chain::chain(&cause)),
+        Err(cause) => Err(crate::text::error_chain::chain(&cause)),
     };
     match refused {
         Ok(refused) => {

@@ -1,6 +1,7 @@
 //! Files as text, under a size limit, and places in them.
 
 use super::{Diagnostic, Location, Severity};
+use crate::text::figures::bytes_text;
 use std::{
     fs::File,
     io::Read as _,
@@ -92,26 +93,6 @@ fn reason(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-/// A number of bytes for people, in the largest binary unit that keeps it above one.
-#[must_use]
-pub fn bytes_text(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    #[expect(clippy::cast_precision_loss, reason = "for people, to three digits")]
-    let mut value = bytes as f64;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 || value.fract() == 0.0 {
-        format!("{value:.0} {}", UNITS[unit])
-    } else if value < 10.0 {
-        format!("{value:.2} {}", UNITS[unit])
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
     }
 }
 

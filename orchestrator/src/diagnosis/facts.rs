@@ -1,9 +1,8 @@
 //! What a diagnosis rests on.
 
 use crate::{
-    measure::workload_of,
     model::result::{CaseResult, MetricValue},
-    plan::CasePlan,
+    plan::{CasePlan, workload::workload_of},
 };
 use mallard_protocol::{
     pipeline::{DecodeSpec, ProcessSpec, RowsSpec},

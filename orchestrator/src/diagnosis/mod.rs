@@ -7,6 +7,7 @@
 //! figures says nothing, and where no rule speaks, that is said.
 
 mod facts;
+mod finding;
 mod pipeline;
 mod rules;
 mod stages;

@@ -3,7 +3,7 @@
 //! It is said where that time limits: where the pipeline's threads have little left to give, where it is
 //! behind while its own queue is long, or where it is fed from memory, so that nothing else can limit it.
 
-use super::{Facts, Group, Pipeline, Sink, rules::diagnosis};
+use super::{Facts, Group, Pipeline, Sink, finding::diagnosis};
 use crate::{model::result::Diagnosis, text::units::human};
 
 /// Share of the time in which threads are at work from which on they have little left to give.

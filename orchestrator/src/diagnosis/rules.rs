@@ -1,7 +1,9 @@
 //! Rules: each looks at some facts and says what limits, or nothing.
 
 use super::{
-    Facts, Group, Partition, Sender, pipeline,
+    Facts, Group, Partition, Sender,
+    finding::diagnosis,
+    pipeline,
     stages::{DELIVERY, IN_CLIENT, ROUND_TRIP, SERVICE, WAITING},
     tiers,
 };
@@ -36,10 +38,6 @@ fn memory(facts: &Facts) -> Option<Diagnosis> {
         format!("An agent's memory grows: {}", told.text),
         remedy.into(),
     ))
-}
-
-pub(super) fn diagnosis(code: &str, text: String, remedy: String) -> Diagnosis {
-    Diagnosis { code: code.to_owned(), text, remedy }
 }
 
 /// Share of a core from which on a thread has nothing left to give.

@@ -2,8 +2,8 @@
 
 use super::{
     Scope,
-    parse::{ParseError, Vocabulary, did_you_mean},
     tokens::{Token, Tokens},
+    vocabulary::{ParseError, Vocabulary, did_you_mean},
 };
 use crate::metrics::{Metric, Scopes};
 

@@ -7,17 +7,16 @@
 pub mod channel;
 pub mod container;
 pub mod deploy;
+mod host;
 pub mod local;
 mod problem;
 mod readiness;
 pub mod ssh;
 
-pub use local::runs_folder;
-pub use problem::{Phase, Problem};
-
 use crate::{
     model::events::RunEvent,
-    plan::{AgentPlan, Deadlines, HostPlan, Plan},
+    plan::{AgentPlan, Plan},
+    scenario::cluster::{Deadlines, HostPlan},
 };
 use channel::Bridge;
 use deploy::Programs;
@@ -30,67 +29,10 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// Where one agent of one case sits on its host.
-#[derive(Clone, Debug)]
-pub struct Seat {
-    /// The run.
-    pub run_id: String,
-    /// The case's place among the run's cases, from 0.
-    pub case: usize,
-    /// The agent's name.
-    pub agent: String,
-    /// How long it goes on alone.
-    pub lease: Duration,
-}
+pub use host::{Host, Ready, Seat};
 
-impl Seat {
-    /// The agent's folder, below a host's folder of runs.
-    #[must_use]
-    pub fn folder(&self) -> String {
-        format!("{}/{}-{}", self.run_id, self.case, self.agent)
-    }
-}
-
-/// A place for agents.
-#[async_trait::async_trait]
-pub trait Host: Send + Sync + 'static {
-    /// Whether it is this machine.
-    fn is_local(&self) -> bool {
-        false
-    }
-
-    /// Makes it ready: it can be reached, and the agent's program is there and starts.
-    ///
-    /// # Errors
-    /// What keeps it from being used.
-    async fn prepare(&self, deadlines: &Deadlines) -> Result<Ready, Problem>;
-
-    /// What the host is, and what can be reached from it: has its agent's program answer a
-    /// [`preflight::Question`](mallard_protocol::preflight::Question) in JSON. It must be ready.
-    ///
-    /// # Errors
-    /// What keeps it from telling.
-    async fn inspect(&self, question: &[u8], within: Duration) -> Result<Facts, Problem>;
-
-    /// Removes the folder that a dead run has left on it. It must be ready.
-    ///
-    /// # Errors
-    /// It is still there.
-    async fn sweep(&self, run_id: &str) -> Result<(), Problem>;
-
-    /// The way to an agent on it.
-    fn bridge(&self, seat: Seat) -> Arc<dyn Bridge>;
-
-    /// Lets go of it. Agents that live on are not harmed.
-    async fn close(&self);
-}
-
-/// How a host came to be ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// Bytes that were sent to it; 0 where the agent's program was there already.
-    pub copied_bytes: u64,
-}
+pub use local::runs_folder;
+pub use problem::{Phase, Problem};
 
 /// The hosts of a run, by name.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 use super::{Host, Problem, Ready};
 use crate::{
     hosts::channel::{Bridge, Channel},
-    plan::Deadlines,
+    scenario::cluster::Deadlines,
 };
 use std::{io, sync::Arc, time::Instant};
 use tokio::sync::Mutex;

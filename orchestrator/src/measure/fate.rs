@@ -10,10 +10,9 @@
 use super::{
     collector::Collector,
     roster::Role,
-    through::ThroughOutcome,
     watch::{Who, is_slot_of, lag_of, pairs},
 };
-use crate::metrics::tally::Outcome;
+use crate::metrics::tally::{Outcome, ThroughOutcome};
 use mallard_protocol::ids::{InstanceId, TopicId};
 
 /// A partition in which the broker's offsets grew by less than what was acknowledged, or by more than

@@ -5,32 +5,11 @@
 //! load started, as for the case's own consumers.
 
 use super::{lag::LagTable, roster::Roster};
-use crate::metrics::tally::{LagTally, Tally};
+use crate::metrics::tally::Tally;
 use mallard_protocol::{
     ids::TopicId,
     interval::{GroupSample, GroupState},
 };
-
-/// What is counted of observed groups.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ObservedTally {
-    /// Lag: end offsets less committed offsets.
-    pub lag: LagTally,
-    /// Growth of committed offsets.
-    pub committed: u64,
-    /// Time in which it was followed, in microseconds.
-    pub committed_time_us: u64,
-    /// Fewest members.
-    pub members_min: Option<u64>,
-    /// Most members.
-    pub members_max: Option<u64>,
-    /// Samples of groups that exist.
-    pub samples: u64,
-    /// Of these, samples that differ from the one before in members or partitions.
-    pub rebalances: u64,
-    /// Lag after the drain.
-    pub lag_end: Option<u64>,
-}
 
 /// What became known of one group in one interval.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,7 +3,8 @@
 use super::{spans::Spans, through::ThroughPlan};
 use crate::{
     expect::Vocabulary,
-    plan::{CasePlan, KafkaPlan},
+    plan::{CasePlan, workload::workload_of},
+    scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
@@ -16,20 +17,6 @@ use mallard_protocol::{
 /// An agent, as an index into [`CasePlan::agents`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentIndex(pub usize);
-
-/// The name of the scenario's producer or consumer that an instance belongs to: its own name without
-/// the number, `gateway` for `gateway-2`.
-#[must_use]
-pub fn workload_of(instance: &str) -> &str {
-    match instance.rsplit_once('-') {
-        Some((name, number))
-            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            name
-        }
-        _ => instance,
-    }
-}
 
 /// Everybody in a case.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@
 use super::roster::{AgentIndex, Roster};
 use crate::{
     expect::{Expectation, parse},
-    plan::{AgentPlan, CasePlan, Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
+    plan::{AgentPlan, CasePlan},
+    scenario::cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{
     LATE_AFTER_US,

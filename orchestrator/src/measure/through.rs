@@ -7,6 +7,7 @@
 //! Identity, audited in every interval: `received = matched outputs + unmatched`. And at the end:
 //! `inputs = matched + lost`, as long as no input that failed for its producer came out all the same.
 
+use crate::metrics::tally::ThroughOutcome;
 use mallard_protocol::{
     ids::InstanceId,
     interval::ThroughInterval,
@@ -14,42 +15,6 @@ use mallard_protocol::{
 };
 use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
-
-/// What became of the inputs of one consumer's pipeline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ThroughOutcome {
-    /// Records acknowledged in the pipeline's input topics, warm-up included.
-    pub inputs: u64,
-    /// Of these, records of which an output came.
-    pub matched: u64,
-    /// Records of which none came.
-    pub lost: u64,
-    /// Records of which some outputs came, and fewer than there should be; `None` where that is open.
-    pub incomplete: Option<u64>,
-    /// Outputs that match an input.
-    pub outputs: u64,
-    /// Outputs that came more often than they should; `None` where that is open.
-    pub duplicates: Option<u64>,
-    /// Records received that match no input.
-    pub unmatched: u64,
-}
-
-impl ThroughOutcome {
-    /// Both together, of two consumers.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let both = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
-        Self {
-            inputs: self.inputs + other.inputs,
-            matched: self.matched + other.matched,
-            lost: self.lost + other.lost,
-            incomplete: both(self.incomplete, other.incomplete),
-            outputs: self.outputs + other.outputs,
-            duplicates: both(self.duplicates, other.duplicates),
-            unmatched: self.unmatched + other.unmatched,
-        }
-    }
-}
 
 /// How a reader's records are matched with inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]

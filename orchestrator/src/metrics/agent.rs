@@ -1,6 +1,6 @@
 //! Metrics of agents and their hosts. Without a scope they are those of the worst agent.
 
-use super::{Metric, Scopes, count, metric};
+use super::metric::{Metric, Scopes, count, metric};
 use crate::metrics::{resources::ResourceTally, tally::Tally};
 
 const BOTH: Scopes = Scopes::AGENT.and(Scopes::PHASE);

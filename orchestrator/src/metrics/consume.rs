@@ -1,6 +1,6 @@
 //! Metrics of consumers: rates, lag, rebalances.
 
-use super::{Metric, Scopes, count, metric, per_second, ratio};
+use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
 
 const AGENT: &str = "the agent's counters";
 const LAG: &str =

@@ -1,6 +1,6 @@
 //! Metrics that are statistics of a histogram: latencies, sizes, durations of commits.
 
-use super::{Metric, Scopes, metric};
+use super::metric::{Metric, Scopes, metric};
 use mallard_protocol::histogram::Histogram;
 
 #[expect(clippy::cast_precision_loss, reason = "values are at most an hour in microseconds")]

@@ -7,6 +7,7 @@ mod agent;
 mod consume;
 mod latency;
 mod listing;
+mod metric;
 mod observe;
 mod pipeline;
 mod produce;
@@ -16,140 +17,12 @@ pub mod slope;
 pub mod tally;
 mod through;
 
-use crate::{metrics::tally::Tally, text::nearest};
+use crate::text::nearest;
 use std::sync::LazyLock;
 
+pub use metric::{Metric, Needs, Scopes};
+
 pub use listing::{json, table};
-
-/// A metric.
-pub struct Metric {
-    /// Its name: `produce.response.p99`.
-    pub name: &'static str,
-    /// Its unit, as in `result.json`.
-    pub unit: &'static str,
-    /// What it means, in a sentence.
-    pub meaning: &'static str,
-    /// How it is computed.
-    pub formula: &'static str,
-    /// Where the raw figures come from.
-    pub source: &'static str,
-    /// Whether it has a value in every interval, so that windows and slopes of it can be judged.
-    pub series: bool,
-    /// What a scenario must have to produce it.
-    pub needs: Needs,
-    /// Whom it can be about, beside the whole.
-    pub scopes: Scopes,
-    /// Its value in a tally; `None` without samples.
-    pub value: fn(&Tally) -> Option<f64>,
-}
-
-impl Metric {
-    /// Why a metric may have no value although something was measured, as a predicate; `None` where
-    /// only a lack of samples can be the reason.
-    #[must_use]
-    pub fn why_no_value(&self) -> Option<&'static str> {
-        (self.name == "agent.memory.slope").then_some("has no value below 5 min of measured load")
-    }
-}
-
-impl PartialEq for Metric {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Metric {}
-
-impl std::fmt::Debug for Metric {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Metric({}, {})", self.name, self.unit)
-    }
-}
-
-/// What a scenario must have to produce a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing: every agent has it.
-    Nothing,
-    /// Producers.
-    Producers,
-    /// Producers that follow a schedule: at least one that is not closed loop.
-    Schedule,
-    /// Consumers.
-    Consumers,
-    /// Consumers that read topics to which stamped records are sent.
-    EndToEnd,
-    /// Consumers and producers.
-    Both,
-    /// Producers with transactions.
-    Transactions,
-    /// Consumers behind pipelines of others.
-    Through,
-    /// Observed groups.
-    Groups,
-    /// Consumers with a pipeline.
-    Pipelines,
-}
-
-/// A set of kinds of scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scopes(u8);
-
-impl Scopes {
-    /// No scope but the whole.
-    pub const NONE: Self = Self(0);
-    /// `of topic orders`
-    pub const TOPIC: Self = Self(1);
-    /// `of partition orders/3`, `of every partition`
-    pub const PARTITION: Self = Self(2);
-    /// `of producer gateway`
-    pub const PRODUCER: Self = Self(4);
-    /// `of consumer flink`
-    pub const CONSUMER: Self = Self(8);
-    /// `of agent local-1`, `of every agent`
-    pub const AGENT: Self = Self(16);
-    /// `of phase burst`
-    pub const PHASE: Self = Self(32);
-    /// `of group flink-job`
-    pub const GROUP: Self = Self(64);
-
-    /// What a producer does: everything but partitions and consumers.
-    pub(crate) const SENDING: Self =
-        Self::TOPIC.and(Self::PRODUCER).and(Self::AGENT).and(Self::PHASE);
-    /// What delivery reports say.
-    pub(crate) const DELIVERED: Self = Self::SENDING.and(Self::PARTITION);
-    /// What a consumer does, whatever the topic.
-    pub(crate) const READING: Self = Self::CONSUMER.and(Self::AGENT).and(Self::PHASE);
-    /// What is known of each record received.
-    pub(crate) const RECEIVED: Self = Self::READING.and(Self::TOPIC).and(Self::PARTITION);
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether a kind of scope is in the set.
-    #[must_use]
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The kinds in the set, as words.
-    #[must_use]
-    pub fn words(self) -> Vec<&'static str> {
-        let all = [
-            (Self::TOPIC, "topic"),
-            (Self::PARTITION, "partition"),
-            (Self::PRODUCER, "producer"),
-            (Self::CONSUMER, "consumer"),
-            (Self::GROUP, "group"),
-            (Self::AGENT, "agent"),
-            (Self::PHASE, "phase"),
-        ];
-        all.into_iter().filter(|(scope, _)| self.has(*scope)).map(|(_, word)| word).collect()
-    }
-}
 
 /// All metrics, in the order in which they are shown.
 #[must_use]
@@ -185,43 +58,6 @@ pub fn nearest(name: &str) -> Option<&'static Metric> {
     let best = nearest::nearest(name, registry().iter().map(|metric| metric.name))?;
     find(best)
 }
-
-/// A ratio of counts; `None` without a denominator.
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// A count a second of time; `None` without time.
-fn per_second(count: u64, time_us: u64) -> Option<f64> {
-    ratio(count, time_us).map(|per_us| per_us * 1e6)
-}
-
-/// A count as a value.
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
-#[expect(clippy::unnecessary_wraps, reason = "the form that metrics have")]
-fn count(count: u64) -> Option<f64> {
-    Some(count as f64)
-}
-
-/// A metric's row.
-macro_rules! metric {
-    ($name:expr, $unit:literal, $series:expr, $needs:ident, $scopes:expr, $meaning:expr,
-     $formula:expr, $source:expr, $value:expr) => {
-        $crate::metrics::Metric {
-            name: $name,
-            unit: $unit,
-            meaning: $meaning,
-            formula: $formula,
-            source: $source,
-            series: $series,
-            needs: $crate::metrics::Needs::$needs,
-            scopes: $scopes,
-            value: $value,
-        }
-    };
-}
-use metric;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Metrics of consumer groups that are not the case's own.
 
-use super::{Metric, Scopes, count, metric, per_second};
+use super::metric::{Metric, Scopes, count, metric, per_second};
 
 const LAG: &str = "the broker's end offsets and the group's committed offsets, both at the interval's \
                    end";

@@ -1,7 +1,7 @@
 //! Metrics of pipelines: payloads and samples, each by its own name, the time of each stage, and what was
 //! turned away.
 
-use super::{Metric, Scopes, count, metric, per_second};
+use super::metric::{Metric, Scopes, count, metric, per_second};
 use mallard_protocol::histogram::Histogram;
 
 const AGENT: &str = "the agent's counters";

@@ -1,6 +1,6 @@
 //! Metrics of producers: rates, shares, transactions, and what the client says of itself.
 
-use super::{Metric, Scopes, count, metric, per_second, ratio};
+use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
 
 const AGENT: &str = "the agent's counters";
 const CLIENT: &str = "librdkafka's statistics";

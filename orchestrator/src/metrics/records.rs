@@ -1,6 +1,6 @@
 //! Accounts as metrics: records, counted by the phase in which they were due.
 
-use super::{Metric, Scopes, count, metric};
+use super::metric::{Metric, Scopes, count, metric};
 
 const SENDING: Scopes = Scopes::SENDING;
 const DELIVERED: Scopes = Scopes::DELIVERED;

@@ -13,7 +13,6 @@ use super::{
     resources::{MEMORY_SLOPE_SPAN_US, ResourceTally},
     slope::LeastSquares,
 };
-use crate::measure::{observed::ObservedTally, through::ThroughOutcome};
 use mallard_protocol::{histogram::Histogram, interval::ClientStats, pipeline::PipelineSlice};
 use std::collections::BTreeMap;
 
@@ -516,5 +515,62 @@ mod tests {
         let value = |name: &str| (metrics::find(name).expect("a metric").value)(&tally);
         assert_eq!(value("consume.queue.mean"), Some(200.0));
         assert_eq!(value("consume.queue.max"), Some(500.0));
+    }
+}
+
+/// What is counted of observed groups.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservedTally {
+    /// Lag: end offsets less committed offsets.
+    pub lag: LagTally,
+    /// Growth of committed offsets.
+    pub committed: u64,
+    /// Time in which it was followed, in microseconds.
+    pub committed_time_us: u64,
+    /// Fewest members.
+    pub members_min: Option<u64>,
+    /// Most members.
+    pub members_max: Option<u64>,
+    /// Samples of groups that exist.
+    pub samples: u64,
+    /// Of these, samples that differ from the one before in members or partitions.
+    pub rebalances: u64,
+    /// Lag after the drain.
+    pub lag_end: Option<u64>,
+}
+
+/// What became of the inputs of one consumer's pipeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThroughOutcome {
+    /// Records acknowledged in the pipeline's input topics, warm-up included.
+    pub inputs: u64,
+    /// Of these, records of which an output came.
+    pub matched: u64,
+    /// Records of which none came.
+    pub lost: u64,
+    /// Records of which some outputs came, and fewer than there should be; `None` where that is open.
+    pub incomplete: Option<u64>,
+    /// Outputs that match an input.
+    pub outputs: u64,
+    /// Outputs that came more often than they should; `None` where that is open.
+    pub duplicates: Option<u64>,
+    /// Records received that match no input.
+    pub unmatched: u64,
+}
+
+impl ThroughOutcome {
+    /// Both together, of two consumers.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
+        Self {
+            inputs: self.inputs + other.inputs,
+            matched: self.matched + other.matched,
+            lost: self.lost + other.lost,
+            incomplete: both(self.incomplete, other.incomplete),
+            outputs: self.outputs + other.outputs,
+            duplicates: both(self.duplicates, other.duplicates),
+            unmatched: self.unmatched + other.unmatched,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics of pipelines that are not the case's own, by what went in and what came out.
 
-use super::{Metric, Scopes, count, metric};
-use crate::{measure::through::ThroughOutcome, metrics::tally::Tally};
+use super::metric::{Metric, Scopes, count, metric};
+use crate::metrics::tally::{Tally, ThroughOutcome};
 
 const MATCHES: &str = "the marks of records received, and delivery reports";
 

@@ -3,8 +3,11 @@
 //! The agent's binary knows librdkafka; `mallard-agent properties` reads [`Plan::property_request`] and
 //! answers with a report, which [`Plan::property_mistakes`] turns into diagnostics.
 
-use super::{CasePlan, KafkaPlan, Plan};
-use crate::config::{Diagnostic, Severity, source::Place, tidy};
+use super::{CasePlan, Plan};
+use crate::{
+    config::{Diagnostic, Severity, source::Place, tidy},
+    scenario::cluster::KafkaPlan,
+};
 use mallard_protocol::workload::ClientProperties;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! Consumer groups that are not the case's own.
 
-use super::{KafkaPlan, case::Building};
+use super::case::Building;
+use crate::scenario::cluster::KafkaPlan;
 
 /// Most groups that a case observes: they are looked at within an interval, one after the other.
 const GROUPS_LIMIT: usize = 16;

@@ -3,10 +3,10 @@
 //! Instances go one by one to the agent with the least to do among those whose host has the labels. The
 //! embedded broker counts as one instance, and loses ties, so its agent gets less than the others.
 
-use super::{AgentPlan, HostPlan, KafkaPlan};
+use super::AgentPlan;
 use crate::{
     config::shape::{Located, Reader},
-    scenario::cluster::Cluster,
+    scenario::cluster::{Cluster, HostPlan, KafkaPlan},
     text::nearest::{listed, suggest},
 };
 use mallard_protocol::workload::{ConsumerSpec, ProducerSpec};

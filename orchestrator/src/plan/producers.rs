@@ -14,8 +14,8 @@ use crate::{
         Step, StepKind, clash,
         payload::Payload,
         producers::{Instances, Producer},
-        steps::humanly,
     },
+    text::figures::humanly,
 };
 use mallard_health::headers;
 use mallard_protocol::{

@@ -2,10 +2,7 @@
 //! out.
 
 use super::case::Building;
-use crate::{
-    plan::OnAgentLoss,
-    scenario::{Producer, through::Through},
-};
+use crate::scenario::{Producer, cluster::OnAgentLoss, through::Through};
 use mallard_protocol::workload::{
     ConsumerSpec, Matching, Partitioning, PayloadSpec, ProducerSpec, StampPlace, ThroughSource,
     ThroughSpec,
@@ -34,7 +31,8 @@ impl Building<'_> {
                 sources: sources.into_iter().map(source).collect(),
                 outputs: through.outputs,
             };
-            let of_name = |c: &ConsumerSpec| crate::measure::workload_of(&c.name) == name.value;
+            let of_name =
+                |c: &ConsumerSpec| crate::plan::workload::workload_of(&c.name) == name.value;
             for instance in self.placement.consumers_mut().filter(|c| of_name(c)) {
                 instance.through = Some(spec.clone());
             }

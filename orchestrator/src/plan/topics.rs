@@ -1,9 +1,9 @@
 //! Topics: their names on the broker, and what a scenario may ask of them.
 
-use super::{KafkaPlan, case::Building};
+use super::case::Building;
 use crate::{
     config::shape::Located,
-    scenario::{TOPIC_NAME_LIMIT, Topic},
+    scenario::{TOPIC_NAME_LIMIT, Topic, cluster::KafkaPlan},
     text::nearest::suggest,
 };
 use mallard_protocol::{ids::TopicId, workload::TopicSpec};

@@ -3,9 +3,11 @@
 use super::{Finding, Weight};
 use crate::{
     hosts::Problem,
-    plan::show::Table,
-    terminal::words::{bytes, latency},
-    text::units::count,
+    text::{
+        figures::{bytes, latency},
+        table::Table,
+        units::count,
+    },
 };
 use mallard_protocol::preflight::Facts;
 use std::collections::BTreeMap;

@@ -9,20 +9,16 @@
 //!   towards its end.
 //! - Once started, load is always stopped, and every agent is told to exit or killed.
 
-use super::{
-    clocks::Clocks,
-    drain::DrainWatch,
-    io::{AgentIndex, Effect, Input},
-    respread::Handover,
-};
+use super::{clocks::Clocks, drain::DrainWatch, io::Effect};
 use crate::{
     calibrate::AgentLoad,
-    measure::{Collector, workload_of},
+    hosts::channel::event::Input,
+    measure::Collector,
     model::{
         events::RunEvent,
         result::{Cut, TimeSpent},
     },
-    plan::CasePlan,
+    plan::{AgentIndex, CasePlan, handover::Handover, workload::workload_of},
     verdict::Trouble,
 };
 use jiff::Timestamp;

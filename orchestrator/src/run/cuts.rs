@@ -8,9 +8,11 @@
 use super::{
     case::{Case, Stage, micros},
     ending::LOG_LIMIT_BYTES,
-    io::AgentIndex,
 };
-use crate::model::{events::RunEvent, result::Cut};
+use crate::{
+    model::{events::RunEvent, result::Cut},
+    plan::AgentIndex,
+};
 use mallard_protocol::{interval::IntervalReport, message::ToAgent};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! When the drain is over: everything that was sent is acknowledged or failed, and every consumer has
 //! read what its topics got.
 
-use crate::measure::workload_of;
+use crate::plan::workload::workload_of;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals},

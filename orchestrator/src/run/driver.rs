@@ -2,9 +2,9 @@
 
 use super::{
     case::{Case, CaseContext},
+    checkpoint::Checkpoint,
     ending::LOG_LIMIT_BYTES,
-    io::{AgentIndex, Effect, Input, Judged},
-    resume::Checkpoint,
+    io::{Effect, Judged},
     signals::Stops,
     wake::Wake,
 };
@@ -13,16 +13,17 @@ use crate::{
         ArchiveError, CaseFolder, IntervalLog, IntervalReader, Latencies, LogFile, RunFolder,
         head_and_tail,
     },
-    config::source::bytes_text,
     hosts::{
         Hosts, Seat,
-        channel::{Bridge, Link},
+        channel::{Bridge, Link, event::Input},
         container::{ContainerAgent, Yard},
     },
     measure::MergedInterval,
     model::events::RunEvent,
-    plan::{AgentPlan, CasePlan, HostPlan, KafkaPlan},
+    plan::{AgentIndex, AgentPlan, CasePlan},
+    scenario::cluster::{HostPlan, KafkaPlan},
     terminal::Audience,
+    text::figures::bytes_text,
     verdict::Judgement,
 };
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -408,7 +409,7 @@ impl Driver<'_, '_> {
                 ("info", format!("raw intervals took {bytes}, {why}: they are removed"))
             }
             Err(cause) => {
-                let cause = crate::cli::chain(&cause);
+                let cause = crate::text::error_chain::chain(&cause);
                 ("warning", format!("raw intervals were to be removed: {cause}"))
             }
         };
@@ -435,7 +436,8 @@ impl Driver<'_, '_> {
     /// Feeds a failure of the archive back into the case.
     fn noting(&mut self, outcome: Result<(), ArchiveError>) {
         if let Err(cause) = outcome {
-            self.backlog.push(Input::ArchiveFailed { cause: crate::cli::chain(&cause) });
+            self.backlog
+                .push(Input::ArchiveFailed { cause: crate::text::error_chain::chain(&cause) });
         }
     }
 

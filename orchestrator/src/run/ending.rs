@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     config::emit::is_secret_key,
-    measure::{AgentIndex, Collector, workload_of},
+    measure::{AgentIndex, Collector},
     model::events::RunEvent,
-    plan::KafkaPlan,
+    plan::workload::workload_of,
+    scenario::cluster::KafkaPlan,
     verdict::{self, AgentFacts, CaseFacts, Trouble},
 };
 use mallard_protocol::message::ToAgent;

@@ -1,82 +1,11 @@
 //! What goes into a case and what comes out of it.
 
-use super::resume::Checkpoint;
+use super::checkpoint::Checkpoint;
 use crate::{
-    measure::MergedInterval, metrics::tally::Tally, model::events::RunEvent, verdict::Judgement,
+    measure::MergedInterval, metrics::tally::Tally, model::events::RunEvent, plan::AgentIndex,
+    verdict::Judgement,
 };
-use mallard_protocol::{
-    histogram::Histogram,
-    interval::IntervalReport,
-    message::{FromAgent, ToAgent},
-    workload::ClientProperties,
-};
-
-/// An agent of the case: index into `CasePlan::agents`.
-pub type AgentIndex = usize;
-
-/// What happens to a case.
-#[derive(Debug)]
-pub enum Input {
-    /// An agent said something.
-    Message {
-        /// Who.
-        agent: AgentIndex,
-        /// What.
-        message: Box<FromAgent>,
-    },
-    /// An agent could not be started or reached, or its process is gone for good.
-    AgentGone {
-        /// Who.
-        agent: AgentIndex,
-        /// What was noticed.
-        cause: String,
-    },
-    /// The channel to an agent broke or came back; the agent itself may be well.
-    Channel {
-        /// Who.
-        agent: AgentIndex,
-        /// Whether it is up.
-        up: bool,
-    },
-    /// Nothing but time passed.
-    Tick,
-    /// This machine slept, and the time that comes with this is that much later. Agents went on.
-    Slept {
-        /// For how long, in microseconds.
-        us: u64,
-    },
-    /// Somebody wants the case to end.
-    Stop {
-        /// How often they asked, from 1.
-        times: u32,
-        /// How they asked: `Ctrl-C`, `SIGTERM`.
-        by: &'static str,
-    },
-    /// A step of raising containers began.
-    Step(String),
-    /// What runs in containers runs, and agents can be reached.
-    Raised {
-        /// How the clients of each agent connect with a Kafka in containers; none where it is elsewhere.
-        connections: Vec<ClientProperties>,
-    },
-    /// What is to run in containers does not.
-    NotRaised {
-        /// Each container with what is wrong and what to do.
-        problems: Vec<String>,
-    },
-    /// A broker's container has ended.
-    BrokerEnded {
-        /// `broker-1`.
-        broker: String,
-        /// What became of it.
-        cause: String,
-    },
-    /// The archive could not be written.
-    ArchiveFailed {
-        /// Which file, and why.
-        cause: String,
-    },
-}
+use mallard_protocol::{histogram::Histogram, interval::IntervalReport, message::ToAgent};
 
 /// What a case wants done.
 #[derive(Debug)]

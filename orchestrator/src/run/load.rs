@@ -2,12 +2,13 @@
 
 use super::{
     case::{Asked, Case, Stage, micros},
-    io::{AgentIndex, Effect},
+    io::Effect,
 };
 use crate::{
     measure::{self, MergedInterval},
     model::events::RunEvent,
-    plan::{KafkaPlan, OnAgentLoss},
+    plan::AgentIndex,
+    scenario::cluster::{KafkaPlan, OnAgentLoss},
     verdict::Trouble,
 };
 use mallard_protocol::{

@@ -4,6 +4,7 @@
 //! event stream around it.
 
 pub mod case;
+pub mod checkpoint;
 mod clocks;
 mod cuts;
 pub mod drain;

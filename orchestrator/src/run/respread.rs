@@ -12,21 +12,15 @@
 
 use super::{
     case::{Case, Stage},
-    io::{AgentIndex, Effect},
+    io::Effect,
 };
 use crate::{
-    measure::{self, workload_of},
+    measure,
     model::events::RunEvent,
-    plan::{AgentPlan, CasePlan, OnAgentLoss},
+    plan::{AgentIndex, handover::Handover, workload::workload_of},
+    scenario::cluster::OnAgentLoss,
 };
-use mallard_protocol::{
-    INTERVAL_US,
-    ids::InstanceId,
-    message::ToAgent,
-    schedule::{Cursor, Share},
-    workload::ProducerSpec,
-};
-use serde::{Deserialize, Serialize};
+use mallard_protocol::{INTERVAL_US, ids::InstanceId, message::ToAgent, schedule::Share};
 use std::collections::BTreeMap;
 
 /// From the moment an agent is lost to the moment at which others take over, at least: an order is with
@@ -36,62 +30,6 @@ const LEAD_US: u64 = 500_000;
 /// The same, of an agent that is merely out of reach. It notices that it is alone when nothing has come for
 /// ten seconds, and only from then on does it count its lease; until that is over, it sends.
 const LEAD_UNREACHABLE_US: u64 = 12_000_000;
-
-/// What became of the load of a lost agent's producers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handover {
-    /// The lost agent.
-    pub lost: AgentIndex,
-    /// Why it was lost.
-    pub cause: String,
-    /// When that was noticed, on the run's clock.
-    pub lost_at_us: u64,
-    /// From when on others send what its producers had to send.
-    pub from_us: u64,
-    /// What its producers sent until then.
-    pub given: Vec<(InstanceId, Share)>,
-    /// Who sends it instead.
-    pub taken: Vec<(InstanceId, Share)>,
-}
-
-impl Handover {
-    /// Records that were due after the last report of the lost agent and before others took over. It may
-    /// have sent some of them, and nobody else did.
-    #[must_use]
-    pub fn records_between(&self, plan: &CasePlan, reported_us: u64) -> u64 {
-        let given = self.given.iter().filter_map(|(id, share)| Some((producer(plan, *id)?, share)));
-        let due = given.map(|(spec, share)| {
-            let cursor = Cursor::over(&spec.schedule, *share);
-            cursor.due_before(self.from_us).saturating_sub(cursor.due_before(reported_us))
-        });
-        due.sum()
-    }
-
-    /// Names of the agents that took something over.
-    #[must_use]
-    pub fn heirs(&self, plan: &CasePlan) -> Vec<String> {
-        let has_some = |agent: &&AgentPlan| {
-            let mut own = agent.producers.iter();
-            own.any(|spec| self.taken.iter().any(|(id, _)| *id == spec.instance))
-        };
-        plan.agents.iter().filter(has_some).map(|agent| agent.name.clone()).collect()
-    }
-
-    /// Producers of which nobody was left to take anything over, by their names in the scenario.
-    #[must_use]
-    pub fn without_heirs(&self, plan: &CasePlan) -> Vec<String> {
-        let names = |of: &[(InstanceId, Share)]| -> std::collections::BTreeSet<String> {
-            let specs = of.iter().filter_map(|(id, _)| producer(plan, *id));
-            specs.map(|spec| workload_of(&spec.name).to_owned()).collect()
-        };
-        names(&self.given).difference(&names(&self.taken)).cloned().collect()
-    }
-}
-
-fn producer(plan: &CasePlan, instance: InstanceId) -> Option<&ProducerSpec> {
-    let mut producers = plan.agents.iter().flat_map(|agent| &agent.producers);
-    producers.find(|spec| spec.instance == instance)
-}
 
 /// Deals shares out to so many heirs: each heir gets as much as every other one, in as few parts as
 /// possible. Shares of one length go together, because their parts are equal.

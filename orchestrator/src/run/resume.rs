@@ -11,22 +11,21 @@
 
 use super::{
     case::{Agent, Case, CaseContext, Stage, micros},
-    clocks::{Clocks, Offset},
-    io::{AgentIndex, Effect},
-    respread::Handover,
+    checkpoint::Checkpoint,
+    clocks::Clocks,
+    io::Effect,
 };
 use crate::{
     clock, measure,
     model::result::Cut,
-    plan::{CasePlan, KafkaPlan},
+    plan::{AgentIndex, CasePlan},
+    scenario::cluster::KafkaPlan,
 };
-use jiff::Timestamp;
 use mallard_protocol::{
-    interval::{IntervalReport, PartitionOffset},
-    message::{AgentState, ClusterFacts, HostFacts, ToAgent},
+    interval::IntervalReport,
+    message::{AgentState, HostFacts, ToAgent},
 };
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// How long after the common start an agent that has not heard of it is still told, in microseconds.
 /// Its records are late then, and counted so; later than this it counts as lost.
@@ -37,38 +36,6 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 
 /// How long a process that only hands in what another one left may take.
 const HANDING_IN_MS: u64 = 1_000;
-
-/// What a controller that takes over has to know: written when the common start is settled, before any
-/// agent is told. No secrets: what connects to Kafka is planned again, from files and environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// When the case began, RFC 3339.
-    pub started_at: String,
-    /// Wall time of the common start, RFC 3339.
-    pub load_started_at: Timestamp,
-    /// The common start on the monotonic clock of the controller's machine, in microseconds.
-    pub start_clock_us: u64,
-    /// How long that machine had slept then, in microseconds, since it booted.
-    pub slept_us: Option<i64>,
-    /// That machine's boot: after another one its monotonic clock says nothing.
-    pub boot_id: String,
-    /// Where brokers that the run itself started listen, for each agent: an embedded one, or those in
-    /// containers. Empty for a cluster that is there.
-    pub own_brokers: Vec<String>,
-    /// The cluster, as its brokers described it.
-    pub cluster: ClusterFacts,
-    /// Partitions of every topic, in the plan's order.
-    pub partitions: Vec<i32>,
-    /// End offsets before the load.
-    pub start_offsets: Vec<PartitionOffset>,
-    /// How far agents' clocks are ahead, by what they share.
-    pub clocks: BTreeMap<String, Offset>,
-    /// Where each agent runs, in the plan's order.
-    pub agents: Vec<Option<HostFacts>>,
-    /// What became of the load of agents that were lost.
-    #[serde(default)]
-    pub handovers: Vec<Handover>,
-}
 
 impl Case {
     /// What is settled at the common start.

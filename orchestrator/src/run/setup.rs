@@ -2,11 +2,12 @@
 
 use super::{
     case::{Asked, Case, Stage, micros},
-    io::{AgentIndex, Effect},
+    io::Effect,
 };
 use crate::{
-    measure::{Collector, workload_of},
-    plan::{HostPlan, KafkaPlan},
+    measure::Collector,
+    plan::{AgentIndex, workload::workload_of},
+    scenario::cluster::{HostPlan, KafkaPlan},
     verdict::Trouble,
 };
 use mallard_protocol::{

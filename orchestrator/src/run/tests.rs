@@ -2,16 +2,18 @@
 
 use super::{
     case::Case,
-    io::{Effect, Input, Judged},
+    io::{Effect, Judged},
     simulate::context,
 };
 use crate::{
+    hosts::channel::event::Input,
     measure::{
         AgentIndex,
         simulate::{Fate, Shape, reports},
     },
     model::{events::RunEvent, result::Verdict},
-    plan::{CasePlan, KafkaContainers, KafkaPlan, Limits, OnAgentLoss},
+    plan::CasePlan,
+    scenario::cluster::{KafkaContainers, KafkaPlan, Limits, OnAgentLoss},
 };
 use mallard_protocol::{
     ids::{InstanceId, TopicId},

@@ -1,10 +1,7 @@
 //! What the run has made on the brokers is deleted: in the end, or by an agent that nobody came back to.
 
-use super::{
-    case::{Asked, Case, Stage, micros},
-    io::AgentIndex,
-};
-use crate::plan::KafkaPlan;
+use super::case::{Asked, Case, Stage, micros};
+use crate::{plan::AgentIndex, scenario::cluster::KafkaPlan};
 use mallard_protocol::{
     message::{Question, ToAgent},
     workload::Membership,

@@ -1,10 +1,10 @@
 //! What a case is about and what it waits for, in words: results name who was waited for.
 
-use super::{
-    case::{Asked, Case, Stage, micros},
-    io::AgentIndex,
+use super::case::{Asked, Case, Stage, micros};
+use crate::{
+    plan::AgentIndex,
+    scenario::cluster::{HostPlan, KafkaPlan},
 };
-use crate::plan::{HostPlan, KafkaPlan};
 use mallard_protocol::ids::TopicId;
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@
 
 use super::{
     case::{CaseContext, micros},
-    resume::Checkpoint,
+    checkpoint::Checkpoint,
 };
 use crate::clock;
 

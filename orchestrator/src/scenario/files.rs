@@ -5,13 +5,16 @@
 //! a warning; a file that is named is taken for a scenario, so that its mistakes are told.
 
 use super::cluster::{self, Cluster};
-use crate::config::{
-    Diagnostic, Environment, Severity,
-    parameters::substitute_environment,
-    shape::Reader,
-    source::Source,
-    tidy,
-    yaml::{self, Kind, Node},
+use crate::{
+    config::{
+        Diagnostic, Environment, Severity,
+        parameters::substitute_environment,
+        shape::Reader,
+        source::Source,
+        tidy,
+        yaml::{self, Node},
+    },
+    scenario::file_kind::{FileKind, kind_of},
 };
 use std::{
     path::{Path, PathBuf},
@@ -59,31 +62,6 @@ impl LoadedScenario {
         let name = name.or(stem).unwrap_or_default();
         let mistakes = reader.diagnostics;
         Ok(Self { source: Arc::clone(source), root, name, secrets, mistakes })
-    }
-}
-
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// A scenario.
-    Scenario,
-    /// A cluster file.
-    Cluster,
-    /// Neither, by its keys.
-    Unknown,
-}
-
-/// What a file is, by its keys.
-#[must_use]
-pub fn kind_of(root: &Node) -> FileKind {
-    let Kind::Map(_) = root.kind else { return FileKind::Unknown };
-    let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
-    if has(&["load", "producers", "consumers", "expect", "topics"]) {
-        FileKind::Scenario
-    } else if has(&["kafka", "hosts"]) {
-        FileKind::Cluster
-    } else {
-        FileKind::Unknown
     }
 }
 

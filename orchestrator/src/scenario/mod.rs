@@ -4,6 +4,7 @@
 mod clients;
 pub mod cluster;
 pub mod consumers;
+pub(crate) mod file_kind;
 pub mod files;
 mod health;
 pub(crate) mod matrix;
@@ -24,7 +25,7 @@ use crate::{
         },
         yaml::Node,
     },
-    plan::OnAgentLoss,
+    scenario::cluster::OnAgentLoss,
 };
 use serde_json::json;
 

@@ -1,14 +1,17 @@
 //! The steps of a load.
 
-use crate::config::{
-    shape::{
-        Fields, Located, Shape,
-        quantity::{rate, some_time},
-        record, tagged,
-        units::Rate,
+use crate::{
+    config::{
+        shape::{
+            Fields, Located, Shape,
+            quantity::{rate, some_time},
+            record, tagged,
+            units::Rate,
+        },
+        source::Place,
+        yaml::Node,
     },
-    source::Place,
-    yaml::Node,
+    text::figures::humanly,
 };
 use mallard_protocol::schedule::PhaseKind;
 use std::time::Duration;
@@ -211,30 +214,4 @@ fn drain(fields: &mut Fields<'_>) -> Option<Step> {
     let within = fields.required("within", "How long consumers have to catch up.", some_time());
     let lasting = within.unwrap_or(STAND_IN);
     Some(Step { kind: StepKind::Drain, lasting, at: fields.at() })
-}
-
-/// A duration for people: `1h30m`, `2.5s`.
-#[must_use]
-pub fn humanly(duration: Duration) -> String {
-    let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let (minute, hour, day) = (60_000_000, 3_600_000_000, 86_400_000_000);
-    let pair = |unit: u64, name: &str, part: u64, part_name: &str| match (us % unit) / part {
-        0 => format!("{}{name}", us / unit),
-        rest => format!("{}{name}{rest}{part_name}", us / unit),
-    };
-    match us {
-        0 => "0s".to_owned(),
-        us if us >= day => pair(day, "d", hour, "h"),
-        us if us >= hour => pair(hour, "h", minute, "m"),
-        us if us >= minute => pair(minute, "m", 1_000_000, "s"),
-        us if us >= 1_000_000 => format!("{}s", trimmed(us, 1_000_000)),
-        us if us >= 1_000 => format!("{}ms", trimmed(us, 1_000)),
-        us => format!("{us}us"),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people, to three digits")]
-fn trimmed(us: u64, unit: u64) -> String {
-    let text = format!("{:.3}", us as f64 / unit as f64);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

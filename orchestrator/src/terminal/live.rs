@@ -3,11 +3,11 @@
 use super::{
     Narrator,
     plain::tell_outcome,
-    words::{self, Paint},
+    words::Paint,
 };
 use crate::{
     model::{events::RunEvent, result::SeriesRow},
-    text::units,
+    text::{figures, units},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::Write, time::Duration};
@@ -58,10 +58,10 @@ impl Live {
 
     fn figures(&self, row: &SeriesRow) -> String {
         let seconds = (row.end_us - row.start_us).max(1) as f64 / 1e6;
-        let per_second = |count: u64| words::rate(count as f64 / seconds);
-        let latency = |value: Option<u64>| value.map_or("–".to_owned(), words::latency);
-        let target = row.target_per_s.map_or("max".to_owned(), words::rate);
-        let left = words::duration(self.phase_end(&row.phase).saturating_sub(row.end_us));
+        let per_second = |count: u64| figures::rate(count as f64 / seconds);
+        let latency = |value: Option<u64>| value.map_or("–".to_owned(), figures::latency);
+        let target = row.target_per_s.map_or("max".to_owned(), figures::rate);
+        let left = figures::duration(self.phase_end(&row.phase).saturating_sub(row.end_us));
         let agents = format!("{} of {}", self.agents - self.lost.min(self.agents), self.agents);
         [
             format!("  phase     {}, {left} left", row.phase),

@@ -1,6 +1,7 @@
 //! Whom events are told: the journal first, then the person at the terminal.
 
 mod live;
+mod narrator;
 mod plain;
 pub mod words;
 
@@ -11,11 +12,7 @@ use crate::{
 };
 use std::io::{IsTerminal, Write};
 
-/// Somebody who shows events to people.
-pub trait Narrator: std::fmt::Debug {
-    /// Shows an event.
-    fn tell(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()>;
-}
+pub use narrator::Narrator;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,10 @@ use super::{
     Narrator,
     words::{self, Paint},
 };
-use crate::model::{events::RunEvent, result::SeriesRow};
+use crate::{
+    model::{events::RunEvent, result::SeriesRow},
+    text::figures,
+};
 use std::io::Write;
 
 /// Between two lines of figures, on the run's clock: calm enough for a log file.
@@ -34,7 +37,7 @@ impl Plain {
         }
         let pace = if row.end_us > 3_600_000_000 { SLOW_PACE_US } else { PACE_US };
         self.next_figures_us = row.end_us + pace;
-        writeln!(out, "  {:>9}  {}", words::duration(row.end_us), words::figures(row))
+        writeln!(out, "  {:>9}  {}", figures::duration(row.end_us), words::figures(row))
     }
 }
 
@@ -52,14 +55,14 @@ impl Plain {
         match event {
             RunEvent::CaseStarted { case, planned_us, .. } => {
                 self.next_figures_us = 0;
-                let planned = words::duration(*planned_us);
+                let planned = figures::duration(*planned_us);
                 writeln!(out, "{} (at most {planned})", self.paint.bold(case))
             }
             RunEvent::CaseResumed { at_us, .. } => {
-                writeln!(out, "  taken over {} into the load", words::duration(*at_us))
+                writeln!(out, "  taken over {} into the load", figures::duration(*at_us))
             }
             RunEvent::HostReady { host, copied_bytes, took_us, ready, of } if *copied_bytes > 0 => {
-                let (bytes, took) = (words::bytes(*copied_bytes), words::latency(*took_us));
+                let (bytes, took) = (figures::bytes(*copied_bytes), figures::latency(*took_us));
                 writeln!(
                     out,
                     "{host}: agent copied, {bytes} in {took} ({ready} of {of} hosts ready)"

@@ -2,39 +2,12 @@
 
 use crate::{
     model::result::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
-    text::units,
+    text::{
+        figures::{latency, rate},
+        units,
+    },
 };
 use std::io::IsTerminal;
-
-/// Microseconds as `412 µs`, `12.3 ms`, `4.81 s`.
-#[must_use]
-pub fn latency(us: u64) -> String {
-    units::human(us as f64, "us")
-}
-
-/// Microseconds as `20 s`, `2 min 5 s`, `1 h 3 min`.
-#[must_use]
-pub fn duration(us: u64) -> String {
-    let seconds = us / 1_000_000;
-    match seconds {
-        0..10 => format!("{:.1} s", us as f64 / 1e6),
-        10..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-    }
-}
-
-/// Bytes as `3.9 MiB`.
-#[must_use]
-pub fn bytes(bytes: u64) -> String {
-    units::human(bytes as f64, "bytes")
-}
-
-/// A rate as `4,998/s`: whole numbers from a hundred on, so that a live view does not flicker.
-#[must_use]
-pub fn rate(per_s: f64) -> String {
-    units::human(if per_s < 100.0 { per_s } else { per_s.round() }, "per_s")
-}
 
 /// Colours, unless somebody asked for none or nobody would see them.
 #[derive(Clone, Copy, Debug)]

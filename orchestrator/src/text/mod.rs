@@ -1,5 +1,8 @@
 //! One way to write what people read: figures with units, durations, names that are near.
 
+pub mod error_chain;
+pub mod figures;
 pub mod format;
 pub mod nearest;
+pub mod table;
 pub mod units;

@@ -8,7 +8,8 @@ use crate::{
     },
     metrics::{Metric, Needs},
     model::result::{AcrossResult, AgentResult, MetricValue},
-    plan::{AgentPlan, CasePlan, HostPlan},
+    plan::{AgentPlan, CasePlan},
+    scenario::cluster::HostPlan,
     text::units::{human, human_pair},
 };
 use std::collections::BTreeMap;

@@ -9,7 +9,8 @@ use crate::{
     measure::{GroupSeen, Measured},
     metrics::{resources::ResourceTally, tally::Due},
     model::result::Verdict,
-    plan::{CasePlan, KafkaPlan},
+    plan::CasePlan,
+    scenario::cluster::KafkaPlan,
     text::units::{count, human},
 };
 use mallard_protocol::LATE_AFTER_US;

@@ -1,6 +1,6 @@
 //! What a run knows of a case beside its measurements.
 
-use crate::{calibrate::AgentLoad, model::result::Cut, run::respread::Handover};
+use crate::{calibrate::AgentLoad, model::result::Cut, plan::handover::Handover};
 use mallard_protocol::{
     interval::PartitionOffset,
     message::{AgentFailure, HostFacts},

@@ -8,7 +8,8 @@ use crate::{
         simulate::{End, Fate, Shape, reports},
     },
     model::result::{CaseResult, Reason, Verdict},
-    plan::{CasePlan, KafkaPlan, OnAgentLoss},
+    plan::CasePlan,
+    scenario::cluster::{KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{
     ids::TopicId,

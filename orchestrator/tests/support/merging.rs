@@ -4,7 +4,6 @@
 
 use mallard::{
     archive::{CaseFolder, IntervalLog, Latencies, RunFolder, intervals},
-    config::source::bytes_text,
     measure::{
         AgentIndex, Collector, MergedInterval,
         simulate::{Shape, mix},
@@ -16,6 +15,7 @@ use mallard::{
     plan::CasePlan,
     report::{self, templates::Templates},
     run::io::Totals,
+    text::figures::bytes_text,
     verdict::{self, AgentFacts, CaseFacts},
 };
 use mallard_protocol::{

@@ -1,11 +1,10 @@
 //! Payloads to a topic: a run of one producer, planned and archived like any other, since only agents
 //! talk to Kafka.
 
-use super::{Format, HealthArgs};
 use crate::{
     cli::{
         Outcome,
-        args::{Cli, Command},
+        args::{Cli, Command, Format, HealthArgs, WHOLE},
         run,
     },
     model::exit_code,
@@ -90,7 +89,7 @@ fn scenario(args: &HealthArgs) -> Result<Value, String> {
     let invalid: serde_json::Map<_, _> = args
         .invalid_shares()?
         .parts()
-        .map(|(defect, part)| (defect.name().to_owned(), json!(f64::from(part) / super::WHOLE)))
+        .map(|(defect, part)| (defect.name().to_owned(), json!(f64::from(part) / WHOLE)))
         .collect();
     let mut health = json!({
         "users": args.users,
@@ -128,7 +127,10 @@ fn scenario(args: &HealthArgs) -> Result<Value, String> {
 mod tests {
     use super::*;
     use crate::{
-        cli::generate::{GenerateArgs, Kind, config},
+        cli::{
+            args::{GenerateArgs, Kind},
+            generate::config,
+        },
         plan::{PlanOptions, plan},
         scenario,
     };

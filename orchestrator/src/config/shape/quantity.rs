@@ -53,7 +53,7 @@ pub fn size(range: RangeInclusive<u64>) -> ScalarShape<u64> {
     scalar("a size such as `1KiB`", schema, move |s| {
         let bytes = units::size(&s.text)?;
         if !range.contains(&bytes) {
-            let text = crate::config::source::bytes_text;
+            let text = crate::text::figures::bytes_text;
             let help = format!("allowed: from {} to {}", text(low), text(high));
             return Err(Wrong::new(format!("`{}` is out of range", s.text), help));
         }

@@ -6,7 +6,7 @@
 //! though nothing is heard of it yet.
 
 use super::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Inputs};
-use crate::run::io::{AgentIndex, Input};
+use crate::{hosts::channel::event::Input, plan::AgentIndex};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION, frame,
     message::{FromAgent, ToAgent},

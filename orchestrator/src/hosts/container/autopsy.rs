@@ -57,7 +57,7 @@ fn memory_limit(container: &ContainerInspectResponse) -> Option<u64> {
 fn out_of_memory(limit_bytes: Option<u64>) -> String {
     let limit = limit_bytes.map_or_else(
         || "what the machine has".to_owned(),
-        |bytes| format!("its {}", crate::config::source::bytes_text(bytes)),
+        |bytes| format!("its {}", crate::text::figures::bytes_text(bytes)),
     );
     format!(
         "the kernel killed it because its container used more memory than {limit} (OOM-killed); raise \

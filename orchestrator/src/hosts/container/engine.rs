@@ -64,7 +64,7 @@ impl Engine {
         let reached_at = published_at(&address);
         let unreachable = |cause: Error| {
             let remedy = "start the engine, or name another one by DOCKER_HOST";
-            let chain = crate::cli::chain(&cause);
+            let chain = crate::text::error_chain::chain(&cause);
             Problem::new(format!("the engine at {address}"), "reaching it", &chain, remedy)
         };
         let api = client(&address)?.negotiate_version().await.map_err(unreachable)?;
@@ -144,7 +144,7 @@ pub(super) fn is_missing(error: &Error) -> bool {
 pub(super) fn said(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
-        other => crate::cli::chain(other),
+        other => crate::text::error_chain::chain(other),
     }
 }
 

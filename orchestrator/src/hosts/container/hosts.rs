@@ -5,7 +5,7 @@ use super::{
     engine::{Engine, is_missing, said},
     exec, labels,
 };
-use crate::plan::{ContainerPlan, Limits};
+use crate::scenario::cluster::{ContainerPlan, Limits};
 use bollard::{
     models::{
         ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig,

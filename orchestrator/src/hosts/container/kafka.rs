@@ -9,7 +9,7 @@ use super::{
     engine::{Engine, said},
     hosts, labels,
 };
-use crate::plan::KafkaContainers;
+use crate::scenario::cluster::KafkaContainers;
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 use mallard_protocol::workload::ClientProperties;
 use std::{
@@ -209,7 +209,7 @@ fn cluster_id(run_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Limits;
+    use crate::scenario::cluster::Limits;
 
     fn plan(brokers: u16, config: &[(&str, &str)]) -> KafkaContainers {
         let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

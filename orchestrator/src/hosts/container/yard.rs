@@ -4,13 +4,16 @@
 //! started anew. Removing goes by labels, so that also what was made last, and nobody heard of, goes.
 
 use super::{
-    Engine, Problem, autopsy, hosts,
-    hosts::{HOST_NETWORK, Identity, Networks},
+    Engine, Problem, autopsy,
+    hosts::{self, HOST_NETWORK, Identity, Networks},
     image,
     kafka::{self, Addresses},
     labels, leftovers,
 };
-use crate::plan::{AgentPlan, CasePlan, ContainerPlan, HostPlan, KafkaContainers, KafkaPlan};
+use crate::{
+    plan::{AgentPlan, CasePlan},
+    scenario::cluster::{ContainerPlan, HostPlan, KafkaContainers, KafkaPlan},
+};
 use bollard::{models::NetworkCreateRequest, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{StreamExt, future};

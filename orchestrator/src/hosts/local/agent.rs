@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 /// An agent on this machine: its binary, its private folder, its names.
 #[derive(Clone, Debug)]
-pub struct LocalAgent {
+pub(crate) struct LocalAgent {
     /// The agent's program.
     pub binary: PathBuf,
     /// Its folder, which only its user may enter.

@@ -2,9 +2,8 @@
 
 mod agent;
 
-use super::channel::Bridge;
-use super::{Host, Phase, Problem, Ready, Seat};
-use crate::plan::Deadlines;
+use super::{Host, Phase, Problem, Ready, Seat, channel::Bridge};
+use crate::scenario::cluster::Deadlines;
 use agent::LocalAgent;
 use mallard_protocol::preflight::Facts;
 use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};

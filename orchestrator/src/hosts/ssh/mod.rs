@@ -5,10 +5,9 @@
 
 mod agent;
 mod desk;
+mod place;
 mod session;
 mod words;
-
-pub use desk::Desk;
 
 use super::channel::Bridge;
 use crate::{
@@ -16,14 +15,17 @@ use crate::{
         Host, Phase, Problem, Ready, Seat,
         deploy::{self, Probe, Programs},
     },
-    plan::{Deadlines, SshPlan},
+    scenario::cluster::{Deadlines, SshPlan},
 };
 use mallard_protocol::{BUILD_ID, preflight::Facts};
+use place::Place;
 use session::Sessions;
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
+
+pub use desk::Desk;
 
 /// How long a script may take that does next to nothing.
 const SOON: Duration = Duration::from_secs(30);
@@ -39,15 +41,6 @@ pub struct SshHost {
     place: Arc<OnceLock<Place>>,
     /// Its agents by name, in the order in which they were asked for first: cases share connections.
     seats: Mutex<Vec<String>>,
-}
-
-/// Where things lie on the host, once it is ready.
-#[derive(Clone, Debug)]
-struct Place {
-    /// The folder for programs and runs.
-    cache: String,
-    /// The agent's program.
-    program: String,
 }
 
 impl SshHost {

@@ -3,7 +3,7 @@
 use super::{Desk, words};
 use crate::{
     hosts::{Phase, Problem},
-    plan::SshPlan,
+    scenario::cluster::SshPlan,
 };
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use std::{

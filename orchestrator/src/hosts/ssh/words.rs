@@ -70,7 +70,7 @@ pub(super) fn brief(error: &openssh::Error) -> String {
 }
 
 fn whole(error: &openssh::Error) -> String {
-    crate::cli::chain(error)
+    crate::text::error_chain::chain(error)
 }
 
 /// The last line that says something: ssh tells causes there, after its warnings.

@@ -60,10 +60,9 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
             let took = crate::text::format::duration(*took_us);
             let copied = match copied_bytes {
                 0 => "the agent's program was there".to_owned(),
-                bytes => format!(
-                    "{} of the agent's program copied",
-                    crate::terminal::words::bytes(*bytes)
-                ),
+                bytes => {
+                    format!("{} of the agent's program copied", crate::text::figures::bytes(*bytes))
+                }
             };
             Some(("info", host, format!("ready after {took}; {copied}")))
         }

@@ -6,7 +6,7 @@ use crate::{
         Fields, Property, ScalarShape, integer, list, name, number, properties, quantity::size,
         scalar, shortened, text, units::Wrong,
     },
-    plan::{ContainerPlan, HostPlan, KafkaContainers, Limits},
+    scenario::cluster::{ContainerPlan, HostPlan, KafkaContainers, Limits},
 };
 use serde_json::json;
 

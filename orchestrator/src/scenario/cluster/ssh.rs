@@ -3,7 +3,7 @@
 use super::{AGENT_LIMIT, Host, ranges};
 use crate::{
     config::shape::{Fields, Located, Shape, check_name, integer, list, name, shortened, text},
-    plan::{HostPlan, SshPlan},
+    scenario::cluster::{HostPlan, SshPlan},
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};

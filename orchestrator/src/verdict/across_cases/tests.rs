@@ -2,7 +2,7 @@ use crate::{
     expect::{Vocabulary, across_cases::*},
     measure::simulate::Shape,
     model::result::{AcrossResult, AgentResult, MetricValue, Tier},
-    plan::{ContainerPlan, HostPlan, Limits},
+    scenario::cluster::{ContainerPlan, HostPlan, Limits},
 };
 use std::collections::BTreeMap;
 

@@ -1,0 +1,68 @@
+//! The way to an agent, and a channel over it.
+
+use crate::hosts::channel::event::Input;
+use std::{fmt, io, pin::Pin};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
+
+/// The way to one agent. One kind of host, one implementation.
+#[async_trait::async_trait]
+pub trait Bridge: Send + Sync + 'static {
+    /// Opens a channel to the agent. With `start`, an agent is started where none runs; without, an
+    /// agent that is gone is told by the farewell, whose code is then [`EXIT_NO_AGENT`].
+    ///
+    /// # Errors
+    /// Why no channel could be opened, as a text for people. Of an agent that is known to have run, this
+    /// counts as a broken channel and is tried again.
+    async fn open(&self, start: bool) -> Result<Channel, String>;
+
+    /// The host, for messages: `this machine`, `load-1`.
+    fn host(&self) -> &str;
+
+    /// Ends the agent's process by force, if it still is an agent of this run.
+    ///
+    /// # Errors
+    /// The host cannot be reached, or does not allow it.
+    async fn kill(&self, pid: u32) -> io::Result<()>;
+
+    /// Takes what a dead agent left, the end of its log, and removes its folder.
+    async fn bury(&self) -> Option<Vec<u8>>;
+}
+
+/// Exit code of `mallard-agent connect` when there is no agent to connect to.
+pub const EXIT_NO_AGENT: i32 = 3;
+
+/// Exit code of `mallard-agent connect` when the agent's process is there and does not answer.
+pub const EXIT_SILENT: i32 = 6;
+
+/// An open channel. Dropping it closes it, and ends whatever carries it; the agent lives on.
+pub struct Channel {
+    /// What is written here, the agent reads.
+    pub to_agent: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the agent writes.
+    pub from_agent: Box<dyn AsyncRead + Send + Unpin>,
+    /// How it ended, once it has.
+    pub farewell: Pin<Box<dyn Future<Output = Farewell> + Send>>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+/// How a channel ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// The exit code of `mallard-agent connect`, if it is known.
+    pub code: Option<i32>,
+    /// The last words on its stderr.
+    pub words: String,
+    /// What became of the agent, where its host knows more than that it is gone.
+    pub gone: Option<String>,
+}
+
+/// What a link tells: which agent, and what happened.
+pub type Inputs = mpsc::UnboundedSender<Input>;
