@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     };
     let (sink, said) = mpsc::channel();
     let hooks = Hooks { sample_resources: Box::new(Resources::default), observe: None };
-    let mut engine = Engine::prepare(assignment(&arguments), sink, hooks)
+    let mut engine = prepare(assignment(&arguments), sink, hooks)
         .map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
     if arguments.consume {
         engine.probe(&[TopicId(0)]).map_err(|failure| anyhow::anyhow!("{}", failure.text))?;

@@ -1,12 +1,13 @@
 //! A client for administration, and how its failures are told.
 
 use super::{Deadline, native, secrets::Secrets};
+use crate::admin::quiet::Quiet;
 use mallard_protocol::{
     message::{AgentFailure, FailureKind},
     workload::ClientProperties,
 };
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig,
     admin::{AdminClient, AdminOptions},
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
@@ -23,11 +24,6 @@ const CONNECTION_SETUP: Duration = Duration::from_secs(4);
 
 /// How the ids of librdkafka's mock clusters begin.
 const EMBEDDED_CLUSTER: &str = "mockCluster";
-
-/// Context without callbacks: the log is read from the client's queue.
-pub(super) struct Quiet;
-
-impl ClientContext for Quiet {}
 
 /// A connected client for administration.
 pub(super) struct Admin {

@@ -11,6 +11,7 @@ mod groups;
 mod names;
 mod native;
 mod offsets;
+mod quiet;
 mod secrets;
 mod topics;
 mod verify;

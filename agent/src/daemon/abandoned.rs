@@ -4,12 +4,12 @@
 //! other one has had the time to end as well, it deletes it, unless somebody has taken the run over. What
 //! was measured stays in the agents' folders, and can be collected as before.
 
-use super::core::Event;
+use super::event::Event;
 use crate::{
     admin::{self, Deadline},
+    daemon::command::Made,
     folder, logfile,
 };
-use mallard_protocol::workload::ClientProperties;
 use std::{
     path::Path,
     sync::mpsc::Receiver,
@@ -18,14 +18,6 @@ use std::{
 
 /// How long deleting may take.
 const DELETING: Duration = Duration::from_secs(30);
-
-/// What a run has made on the brokers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Made {
-    pub(super) connection: ClientProperties,
-    pub(super) topics: Vec<String>,
-    pub(super) groups: Vec<String>,
-}
 
 /// Waits until other agents have ended, too, and deletes what the run has made. `here` was this agent's
 /// folder, and `is_kept` says whether it still was when the agent ended. A signal ends the wait, and

@@ -5,14 +5,14 @@
 //! lease runs; once the end has begun, nothing but the end happens, within [`ENDING`].
 
 use super::{
-    abandoned::Made,
-    driver::Command,
+    command::{Command, Made},
+    event::{PeerId, Word},
     lifecycle::{Lifecycle, Step},
-    peer::{Peer, PeerId, Word},
+    peer::Peer,
     questions::{self, Services},
     shared::Shared,
 };
-use crate::{host, logfile, spool::Spool};
+use crate::{daemon::event::Event, host, logfile, spool::Spool};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
     message::{AgentFailure, AgentState, FailureKind, FromAgent, Level, ToAgent},
@@ -47,25 +47,6 @@ const ENDING: Duration = Duration::from_secs(20);
 
 /// How long an orchestrator that is there at the end has to take the last messages.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// What happens.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// Somebody has connected.
-    Connected(UnixStream),
-    /// A connection has something to say.
-    Peer { id: PeerId, word: Word },
-    /// The engine says something other than an interval. `after` is the end of the spool then.
-    Engine { message: FromAgent, after: u64 },
-    /// The engine could not be made.
-    PreparingFailed(AgentFailure),
-    /// The engine is finished and gone.
-    EngineGone,
-    /// A signal asks for the end.
-    Signal(&'static str),
-    /// A thread has panicked.
-    Panicked(String),
-}
 
 /// How an agent ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,20 +3,20 @@
 //! The engine's calls may take their time, so they have a thread; and what the engine measures goes to
 //! the spool on another one, so that neither the disk nor the conversation ever holds the engine up.
 
-use super::{core::Event, shared::Shared};
+use super::{event::Event, shared::Shared};
 use crate::{
     admin::{EndOffsetsWatch, GroupsWatch},
-    engine::{Engine, Hooks, Observed},
+    daemon::command::Command,
+    engine::{Engine, Hooks, Observed, prepare},
     host::ResourceSampler,
     logfile,
     spool::Appended,
 };
 use mallard_protocol::{
     frame,
-    ids::{InstanceId, TopicId},
+    ids::TopicId,
     interval::IntervalReport,
     message::{AgentFailure, FailureKind, FromAgent, Level},
-    schedule::Share,
     workload::Assignment,
 };
 use std::{
@@ -31,25 +31,6 @@ use std::{
 
 /// Least time between two notes that the disk refuses intervals.
 const CALM: Duration = Duration::from_secs(60);
-
-/// What the engine is told.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Is made.
-    Prepare(Box<Assignment>),
-    /// Sends probes.
-    Probe(Vec<TopicId>),
-    /// Starts at this reading of the clock, in microseconds.
-    Start(u64),
-    /// Looks at topics and groups from now on.
-    Observe(Vec<TopicId>, Vec<String>),
-    /// Has producers send what lost ones had to send.
-    TakeOver(Vec<(InstanceId, Share)>),
-    /// Ends the schedule.
-    StopLoad,
-    /// Flushes, closes, and is gone.
-    Finish(Duration),
-}
 
 /// Starts the thread that drives the engine.
 pub(super) fn start(shared: Arc<Shared>, events: SyncSender<Event>) -> io::Result<Sender<Command>> {
@@ -177,7 +158,7 @@ impl Driver {
                 kind: FailureKind::Other,
                 text: format!("start a thread for the spool: {error}"),
             })?;
-        Ok((Engine::prepare(assignment, sink, hooks)?, listener))
+        Ok((prepare(assignment, sink, hooks)?, listener))
     }
 
     fn finish(&mut self, within: Duration) {

@@ -6,8 +6,10 @@
 //! takes what the engine says; each question to Kafka has one while it is answered.
 
 mod abandoned;
+mod command;
 mod core;
 mod driver;
+mod event;
 mod lifecycle;
 mod outbox;
 mod peer;
@@ -19,7 +21,8 @@ pub use start::{LONGEST_LEASE_S, Options, StartError, Started, start};
 pub(crate) use start::{be, write_line};
 
 use self::{
-    core::{Core, End, Event},
+    core::{Core, End},
+    event::Event,
     lifecycle::Lifecycle,
     shared::Shared,
 };

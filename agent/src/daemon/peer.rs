@@ -1,10 +1,11 @@
 //! One connection: a thread that reads and a thread that writes, and what the agent knows of it.
 
 use super::{
-    core::Event,
+    event::Event,
     outbox::{Next, Outbox},
     shared::Shared,
 };
+use crate::daemon::event::{PeerId, Word};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
     frame::{self, Decoder, FrameError},
@@ -31,22 +32,6 @@ const NAP: Duration = Duration::from_secs(60);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
-
-/// Number of a connection, rising.
-pub(super) type PeerId = u64;
-
-/// What a connection has to say to the agent.
-#[derive(Debug)]
-pub(super) enum Word {
-    /// The right build, which has all intervals before this one.
-    Hello { resume_at: u64 },
-    /// Anything else than the greeting, heartbeats and questions for the clock.
-    Said(ToAgent),
-    /// Something that this build cannot speak with.
-    Nonsense(String),
-    /// The connection is over.
-    Gone(String),
-}
 
 /// A connection as the agent's core has it. Dropping it ends the connection.
 pub(super) struct Peer {

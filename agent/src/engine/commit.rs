@@ -1,7 +1,7 @@
 //! When a consumer commits what it has processed.
 
 use super::{
-    membership::Commits,
+    positions::Commits,
     topics::{Place, Topics},
 };
 use crate::librdkafka::{Client, PartitionList};

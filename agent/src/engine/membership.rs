@@ -12,8 +12,11 @@ use super::{
     topics::{Place, Topics},
     work::Bench,
 };
-use crate::librdkafka::{Client, Code, Happening, OFFSET_INVALID, PartitionList, Queue};
-use crate::pipeline::Belt;
+use crate::{
+    engine::positions::Commits,
+    librdkafka::{Client, Code, Happening, OFFSET_INVALID, PartitionList},
+    pipeline::Belt,
+};
 use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
@@ -23,11 +26,7 @@ use mallard_protocol::{
 };
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
-    },
+    sync::{Arc, mpsc::Sender},
 };
 
 /// How long a rebalance may wait for the offsets that the group has committed, in milliseconds.
@@ -64,37 +63,6 @@ pub(crate) struct Happened {
     commit: Histogram,
     errors: Vec<(Code, u64)>,
     client: Option<ClientStats>,
-}
-
-/// Commits of a consumer: one at a time.
-#[derive(Default)]
-pub(crate) struct Commits {
-    /// Where answers come; weak, because the queue's client owns what refers to this.
-    queue: OnceLock<Weak<Queue>>,
-    in_flight: AtomicBool,
-}
-
-impl Commits {
-    /// Says where answers come.
-    pub(crate) fn answer_to(&self, queue: &Arc<Queue>) {
-        let _ = self.queue.set(Arc::downgrade(queue));
-    }
-
-    /// Whether an answer is still to come.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Acquire)
-    }
-
-    /// Commits; the time is taken until the answer comes.
-    pub(crate) fn commit(&self, client: &Client, list: &PartitionList) -> Result<(), Code> {
-        let Some(queue) = self.queue.get().and_then(Weak::upgrade) else { return Ok(()) };
-        self.in_flight.store(true, Ordering::Release);
-        client.commit(list, &queue, monotonic_us()).inspect_err(|_| self.answered())
-    }
-
-    fn answered(&self) {
-        self.in_flight.store(false, Ordering::Release);
-    }
 }
 
 impl Membership {

@@ -9,8 +9,9 @@ use super::{
     deliveries::{Alike, Deliveries},
     notes::Notes,
     opaque::pack,
+    outlet::{HeldUp, Offer, Outlet},
     parts::Part,
-    sender::{HeldUp, Offer, Outlet, Sender},
+    sender::Sender,
     stats, sys,
     transactor::{Ending, Transactor},
 };

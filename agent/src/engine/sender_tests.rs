@@ -2,9 +2,10 @@
 
 use super::{
     dealing::Dealing,
+    outlet::{HeldUp, Offer, Outlet},
     pacer::SHORTEST_TICK_US,
     parts::SentPart,
-    sender::{HeldUp, Manner, Offer, Outlet, Sender},
+    sender::{Manner, Sender},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
 use mallard_protocol::{

@@ -8,10 +8,11 @@ use super::{
     dealing::Dealing,
     deliveries::Deliveries,
     intake::{Counts, Intake, Processing, SharedMembership, lock},
-    membership::{Commits, Happened, Membership},
+    membership::{Happened, Membership},
     notes::{Notes, failure_kind},
     pacer,
     parts::Part,
+    positions::Commits,
     producer::{Delivering, Flow, Gate, Sending},
     properties,
     receipts::Receipts,
@@ -54,8 +55,13 @@ const THREAD_NAME_BYTES: usize = 15;
 /// How long reading the end offsets before a run may take.
 const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 
-/// Makes everything.
-pub(crate) fn prepare(
+/// Creates all clients and starts their threads: from here on consumers join their groups and poll.
+/// Blocks until all exist, and until producers are registered for transactions.
+///
+/// # Errors
+/// A property that librdkafka refuses, a workload that is not possible, or a broker that cannot be
+/// reached where the start needs one.
+pub fn prepare(
     mut assignment: Assignment,
     sink: mpsc::Sender<FromAgent>,
     hooks: Hooks,

@@ -126,7 +126,7 @@ fn prepare(
             groups: Vec::new(),
         })),
     };
-    (Engine::prepare(assignment, sink, hooks), said)
+    (prepare(assignment, sink, hooks), said)
 }
 
 impl Rig {

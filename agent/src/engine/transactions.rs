@@ -4,7 +4,7 @@
 //! intervals are cut in time. Until it is over no record is sent; that time is explained slip, like
 //! that behind a full queue.
 
-use super::{clock::NEVER, random::random, sender::Outlet};
+use super::{clock::NEVER, outlet::Outlet, random::random};
 use crate::librdkafka::TransactionError;
 use mallard_protocol::{interval::Transactions, workload::TransactionSpec};
 use rand::RngExt;

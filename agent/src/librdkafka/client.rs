@@ -3,10 +3,9 @@
 use super::{
     Code,
     config::{Config, Kind, PropertyError, nothing, property, topic_default},
-    event::Queue,
     rd, text,
 };
-use std::{any::Any, ptr::NonNull, sync::Arc};
+use std::{any::Any, ptr::NonNull};
 
 /// A librdkafka client. Dropping it ends its threads, which waits for them.
 pub(crate) struct Client {
@@ -50,13 +49,6 @@ impl Client {
         // SAFETY: the handle is valid, and its configuration lives as long as it does.
         let known = unsafe { property(rd::rd_kafka_conf(self.as_ptr()), key) };
         known.or_else(|| topic_default(key))
-    }
-
-    /// The queue of events: delivery reports, errors, statistics, log lines.
-    pub(crate) fn main_queue(self: &Arc<Self>) -> Queue {
-        // SAFETY: the handle is valid; the returned reference is owned by `Queue`.
-        let queue = unsafe { rd::rd_kafka_queue_get_main(self.as_ptr()) };
-        Queue::new(queue, Arc::clone(self))
     }
 
     /// Sends log lines to the queue of events instead of the standard error.

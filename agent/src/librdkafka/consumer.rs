@@ -4,8 +4,9 @@ use super::{
     Code, Incident,
     client::Client,
     config::{Config, Kind, PropertyError},
-    event::Queue,
+    event::WARNING,
     partitions::PartitionList,
+    queue::Queue,
     rd, text,
 };
 use std::{
@@ -14,9 +15,6 @@ use std::{
     ptr::{self, NonNull},
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Syslog's number for a warning; less is worse.
-pub(super) const WARNING: c_int = 4;
 
 /// What happens to a consumer beside receiving records.
 pub(crate) enum Happening<'a> {

@@ -1,56 +1,13 @@
 //! Queues of events, and the delivery reports, statistics and errors that they bring.
 
-use super::{Client, Code, rd, text};
+use super::{Code, rd, text};
 use std::{
     ffi::{CStr, c_int},
     ptr::{self, NonNull},
-    sync::Arc,
 };
 
 /// Delivery reports that are taken out of an event at once.
 const REPORTS_AT_ONCE: usize = 256;
-
-/// A queue of a client.
-pub(crate) struct Queue {
-    pub(super) queue: NonNull<rd::rd_kafka_queue_t>,
-    // Dropped after the queue's own reference is given back: a queue must not outlive its client.
-    client: Arc<Client>,
-}
-
-// SAFETY: librdkafka's queues are documented to be thread safe.
-unsafe impl Send for Queue {}
-// SAFETY: as above.
-unsafe impl Sync for Queue {}
-
-impl Queue {
-    pub(super) fn new(queue: *mut rd::rd_kafka_queue_t, client: Arc<Client>) -> Self {
-        Self { queue: NonNull::new(queue).expect("a client has this queue"), client }
-    }
-
-    /// Waits for an event, at most this long.
-    pub(crate) fn poll(&self, timeout_ms: i32) -> Option<Event> {
-        // SAFETY: the queue is valid; the event is owned by `Event`.
-        NonNull::new(unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), timeout_ms) }).map(Event)
-    }
-
-    /// Wakes up whoever waits in a poll.
-    pub(crate) fn wake(&self) {
-        // SAFETY: the queue is valid.
-        unsafe { rd::rd_kafka_queue_yield(self.queue.as_ptr()) }
-    }
-
-    /// The client that the queue belongs to.
-    pub(crate) fn client(&self) -> &Arc<Client> {
-        &self.client
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: owned, given back once.
-        unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
-    }
-}
 
 /// What became of one record.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +34,7 @@ pub(crate) struct Incident {
 }
 
 /// An event.
-pub(crate) struct Event(NonNull<rd::rd_kafka_event_t>);
+pub(crate) struct Event(pub(super) NonNull<rd::rd_kafka_event_t>);
 
 impl Event {
     /// How many delivery reports it brings.
@@ -164,7 +121,7 @@ impl Event {
                 &raw mut level,
             )
         };
-        (outcome == 0 && level <= super::consumer::WARNING).then(|| Incident {
+        (outcome == 0 && level <= super::event::WARNING).then(|| Incident {
             code: Code::OK,
             fatal: false,
             text: format!("{}: {}", text(facility), text(line)),
@@ -178,3 +135,6 @@ impl Drop for Event {
         unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
     }
 }
+
+/// Syslog's number for a warning; less is worse.
+pub(crate) const WARNING: c_int = 4;

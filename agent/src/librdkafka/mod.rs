@@ -20,6 +20,7 @@ mod consumer;
 mod event;
 mod partitions;
 mod producer;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -27,9 +28,10 @@ pub(crate) use client::{Client, TransactionError};
 pub use config::Kind;
 pub(crate) use config::{Config, PropertyError, contradiction, is_secret, redact};
 pub(crate) use consumer::{Batch, Consumer, Happening, Received, header_name};
-pub(crate) use event::{Event, Incident, Queue, Report};
+pub(crate) use event::{Event, Incident, Report};
 pub(crate) use partitions::{OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, PartitionList};
 pub(crate) use producer::{Arguments, Message, Outbox, Producer};
+pub(crate) use queue::Queue;
 
 use rdkafka::bindings::{self as rd, rd_kafka_resp_err_t as RawCode};
 use std::ffi::{CStr, c_char};

@@ -2,7 +2,7 @@
 //!
 //! Chunks are numbered. They are taken in order, done in any, and handed back in order again.
 
-use super::hand::Outcome;
+use super::outcome::Outcome;
 use crate::engine::{Item, Place};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -5,7 +5,10 @@ use super::{
     files::Files,
     outlet::{Letter, Outlet},
 };
-use crate::engine::{Control, NEVER, PhaseFinder};
+use crate::{
+    engine::{Control, NEVER, PhaseFinder},
+    pipeline::outcome::Outcome,
+};
 use mallard_health::{
     Defect, HealthDataLoadGenerator, Payload,
     decode::{Decoded, Decoding},
@@ -23,21 +26,6 @@ use std::{
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
-
-/// What became of a payload, and how long each stage took in nanoseconds; `None` for one that was left
-/// out.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
-    pub(super) samples: u64,
-    pub(super) rows: u64,
-    pub(super) rejected: Option<Reason>,
-    pub(super) dropped: Vec<Reason>,
-    pub(super) decode_ns: Option<u64>,
-    pub(super) validate_ns: Option<u64>,
-    pub(super) flatten_ns: Option<u64>,
-    pub(super) write_ns: Option<u64>,
-    pub(super) payload_ns: u64,
-}
 
 /// A hand at a belt.
 pub(crate) struct Hand {

@@ -12,6 +12,7 @@ mod feeder;
 mod files;
 mod finisher;
 mod hand;
+mod outcome;
 mod outlet;
 mod tally;
 

@@ -1,6 +1,6 @@
 //! What a pipeline did, by the phase in which payloads were due.
 
-use super::{hand::Outcome, outlet::Written};
+use super::{outcome::Outcome, outlet::Written};
 use mallard_health::validate::Reason;
 use mallard_protocol::pipeline::PipelineSlice;
 

@@ -154,14 +154,14 @@ pub(super) fn count(count: u64) -> Option<f64> {
 macro_rules! metric {
     ($name:expr, $unit:literal, $series:expr, $needs:ident, $scopes:expr, $meaning:expr,
      $formula:expr, $source:expr, $value:expr) => {
-        $crate::metrics::Metric {
+        $crate::metrics::metric::Metric {
             name: $name,
             unit: $unit,
             meaning: $meaning,
             formula: $formula,
             source: $source,
             series: $series,
-            needs: $crate::metrics::Needs::$needs,
+            needs: $crate::metrics::metric::Needs::$needs,
             scopes: $scopes,
             value: $value,
         }

@@ -5,27 +5,11 @@
 
 use super::{CasePlan, Plan};
 use crate::{
-    config::{Diagnostic, Severity, source::Place, tidy},
+    config::{Diagnostic, Severity, tidy},
     scenario::cluster::KafkaPlan,
 };
-use mallard_protocol::workload::ClientProperties;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-
-/// The properties of a producer or consumer, as written.
-#[derive(Clone, Debug)]
-pub struct WrittenClient {
-    /// `producer` or `consumer`.
-    pub kind: &'static str,
-    /// Name of the workload.
-    pub name: String,
-    /// Properties as they are set.
-    pub properties: ClientProperties,
-    /// Where each property is written.
-    pub places: Vec<(String, Place)>,
-    /// Where the workload is written.
-    pub at: Place,
-}
 
 #[derive(Serialize)]
 struct Request<'a> {

@@ -22,8 +22,7 @@ mod through;
 mod topics;
 pub mod workload;
 
-pub use model::{AgentIndex, AgentPlan, CasePlan, Plan, PlanOptions};
+pub use model::{AgentIndex, AgentPlan, CasePlan, Plan, PlanOptions, WrittenClient};
 
 pub use build::{CaseName, case_names, plan};
-pub use clients::WrittenClient;
 pub use schedule::{DEFAULT_DRAIN, LONGEST};

@@ -4,7 +4,6 @@ use crate::{
     bounds::Outside,
     config::{Diagnostic, source::Place},
     expect::{Expectation, across_cases::AcrossPlan},
-    plan::WrittenClient,
     scenario::cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{
@@ -187,3 +186,18 @@ pub struct AgentPlan {
 
 /// An agent of the case: index into `CasePlan::agents`.
 pub type AgentIndex = usize;
+
+/// The properties of a producer or consumer, as written.
+#[derive(Clone, Debug)]
+pub struct WrittenClient {
+    /// `producer` or `consumer`.
+    pub kind: &'static str,
+    /// Name of the workload.
+    pub name: String,
+    /// Properties as they are set.
+    pub properties: ClientProperties,
+    /// Where each property is written.
+    pub places: Vec<(String, Place)>,
+    /// Where the workload is written.
+    pub at: Place,
+}

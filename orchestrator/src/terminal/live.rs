@@ -1,10 +1,6 @@
 //! A live view: what runs, how far it is, and the figures of the last interval.
 
-use super::{
-    Narrator,
-    plain::tell_outcome,
-    words::Paint,
-};
+use super::{Narrator, plain::tell_outcome, words::Paint};
 use crate::{
     model::{events::RunEvent, result::SeriesRow},
     text::{figures, units},

@@ -1,7 +1,7 @@
 //! Consumer groups: their members, and what they have committed.
 
-use super::{ask, text, unexpected_event};
-use crate::admin::{Deadline, client::Quiet};
+use super::request::{ask, text, unexpected_event};
+use crate::admin::{Deadline, quiet::Quiet};
 use mallard_protocol::interval::GroupState;
 use rdkafka::{
     bindings::{self as c, rd_kafka_resp_err_t as RespErr},
