@@ -62,6 +62,7 @@ pub fn nearest(name: &str) -> Option<&'static Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::tally::Tally;
     use std::collections::BTreeSet;
 
     #[test]

@@ -569,7 +569,7 @@ fn the_result_holds_every_metric_that_could_be_expected() {
     let result = Trial::new(&[], well).result();
     let plan = Shape::default().plan();
     let vocabulary = crate::measure::Roster::new(&plan).vocabulary();
-    for metric in crate::measure::metrics::registry() {
+    for metric in crate::metrics::registry() {
         let expected = crate::expect::is_produced(metric, &vocabulary);
         assert_eq!(result.metrics.contains_key(metric.name), expected, "{}", metric.name);
     }

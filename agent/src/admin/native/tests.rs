@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::{admin::client::Admin, broker::EmbeddedBroker};
+use std::time::Duration;
 
 /// Nothing here takes seconds, but for valgrind, which makes everything many times as slow.
 const WITHIN: Duration = Duration::from_secs(60);
