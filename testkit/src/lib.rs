@@ -17,6 +17,7 @@
 pub mod browser;
 pub mod engine;
 pub mod guard;
+pub mod imports;
 pub mod java;
 pub mod kafka;
 pub mod lab;

@@ -1,0 +1,80 @@
+//! The floor plan: every import runs downwards, and no files import each other in a loop.
+//!
+//! `ARCHITECTURE.md` tells what each room is for. Whoever adds a room puts it on its floor here.
+
+use std::collections::BTreeMap;
+
+use testkit::{imports, imports::Sources, paths};
+
+/// Rooms of the controller from the ground up. Rooms of one floor know nothing of each other.
+const CONTROLLER: [&[&str]; 13] = [
+    &["text", "model", "clock"],
+    &["config"],
+    &["metrics", "archive"],
+    &["expect", "report", "terminal"],
+    &["bounds"],
+    &["scenario"],
+    &["plan"],
+    &["measure", "hosts", "calibrate"],
+    &["diagnosis", "clean", "preflight"],
+    &["verdict"],
+    &["run"],
+    &["cli"],
+    &["lib"],
+];
+
+/// Crates, each with its `src`.
+const CRATES: [&str; 7] =
+    ["protocol", "health", "agent", "orchestrator", "testkit", "bench", "fuzz"];
+
+fn sources(of: &str) -> Sources {
+    Sources::read(&paths::workspace().join(of).join("src"))
+}
+
+#[test]
+fn every_import_of_the_controller_runs_downwards() {
+    let rooms = CONTROLLER.iter().enumerate();
+    let floors: BTreeMap<&str, usize> =
+        rooms.flat_map(|(floor, rooms)| rooms.iter().map(move |room| (*room, floor))).collect();
+    let floor = |room: &str| {
+        *floors.get(room).unwrap_or_else(|| panic!("{room} is on no floor of {}", file!()))
+    };
+    let imports = sources("orchestrator").imports();
+    assert!(imports.len() > 500, "only {} imports were found", imports.len());
+    let upwards: Vec<_> = imports
+        .iter()
+        .filter(|import| import.from_room() != import.to_room())
+        .filter(|import| floor(import.from_room()) <= floor(import.to_room()))
+        .map(|import| format!("{} imports {} of {}", import.from, import.name, import.to))
+        .collect();
+    assert!(upwards.is_empty(), "imports that do not run downwards:\n{}", upwards.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_loop() {
+    for of in CRATES {
+        let imports = sources(of).imports();
+        let loops = imports::loops(&imports);
+        assert!(loops.is_empty(), "loops of files in {of}:\n{}", loops.join("\n"));
+    }
+}
+
+#[test]
+fn an_import_that_closes_a_loop_is_told_with_the_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("lib.rs", "mod a; mod b; mod c;");
+    write("a.rs", "use crate::b::B; pub struct A; #[cfg(test)] mod tests { use crate::d::D; }");
+    write("b/mod.rs", "mod inner; pub use inner::B;");
+    write("b/inner.rs", "pub struct B; fn f() { crate::c::g() }");
+    write("c.rs", "pub fn g() -> super::a::A { super::a::A }");
+    let imports = Sources::read(folder.path()).imports();
+    assert_eq!(
+        imports::loops(&imports),
+        ["a.rs imports B of b/inner.rs, b/inner.rs imports g of c.rs, c.rs imports A of a.rs"]
+    );
+}
