@@ -1,28 +1,27 @@
 //! The broker that everybody is measured on: one real Apache Kafka whose log lies in memory, so that
 //! what is compared is the tools and not this machine's disk.
 
-use std::ffi::OsString;
-use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
+use crate::{cpu, finished::succeeded, peers::franz_go::FranzGo, place, topics::PARTITIONS};
 use anyhow::{Context, Result, bail, ensure};
-use testkit::guard::Guarded;
-use testkit::process::{self, Finished, Signal};
-use testkit::{java, wait};
-
-use crate::peers::franz_go::FranzGo;
-use crate::{cpu, place};
+use std::{
+    ffi::OsString,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use testkit::{
+    guard::Guarded,
+    java,
+    process::{self, Signal},
+    wait,
+};
 
 /// How long the broker may take to start.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the broker may take to give a deleted topic's memory back.
 const DELETE_WITHIN: Duration = Duration::from_secs(30);
-
-/// Partitions of every topic that is measured.
-pub(crate) const PARTITIONS: u32 = 6;
 
 /// What `kafka-server-start.sh` gives the JVM by default.
 const JVM: [&str; 7] = [
@@ -158,12 +157,6 @@ impl Broker {
             .filter(|path| !name(path).starts_with("__") && name(path).starts_with(topic))
             .collect()
     }
-}
-
-/// The outcome of a tool that ended well.
-pub(crate) fn succeeded(finished: Finished) -> Result<Finished> {
-    ensure!(finished.code() == Some(0), "a tool failed:\n{finished}");
-    Ok(finished)
 }
 
 fn command(settings: &Path) -> Result<Vec<OsString>> {

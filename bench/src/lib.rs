@@ -12,6 +12,8 @@ mod arithmetic;
 mod broker;
 mod cpu;
 mod experiments;
+mod finished;
+mod latency;
 mod mallard;
 mod options;
 mod page;
@@ -20,5 +22,7 @@ mod place;
 mod run;
 mod sample;
 mod summary;
+mod tools;
+mod topics;
 
 pub use run::main;

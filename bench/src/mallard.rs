@@ -11,9 +11,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::paths;
 
-use crate::cpu::{self, Costed, Started};
-use crate::place;
-use crate::sample::Latency;
+use crate::{
+    cpu::{self, Costed, Started},
+    latency::Latency,
+    place,
+};
 
 /// How long a run may take.
 const WITHIN: Duration = Duration::from_secs(400);

@@ -1,9 +1,7 @@
 //! What one contestant did in one round.
 
+use crate::{latency::Latency, mallard, peers, tools::MALLARD};
 use anyhow::Result;
-
-use crate::experiments::tools::MALLARD;
-use crate::{mallard, peers};
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,22 +24,6 @@ pub(crate) struct Sample {
     pub(crate) latencies: Vec<Latency>,
     /// What a reader should know.
     pub(crate) note: Option<String>,
-}
-
-/// Percentiles of a latency as a tool reports them, in microseconds. A tool that does not say one
-/// leaves it out.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Latency {
-    /// What it is of, in the words of this bench: `response`, `service`.
-    pub(crate) kind: &'static str,
-    /// Median.
-    pub(crate) p50_us: Option<f64>,
-    /// 90th percentile.
-    pub(crate) p90_us: Option<f64>,
-    /// 99th percentile.
-    pub(crate) p99_us: Option<f64>,
-    /// Largest.
-    pub(crate) max_us: Option<f64>,
 }
 
 impl Sample {

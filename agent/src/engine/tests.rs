@@ -6,16 +6,21 @@ mod producers;
 use super::*;
 use mallard_protocol::{
     histogram::Histogram,
-    ids::{InstanceId, PhaseId},
-    interval::{ConsumerTotals, IntervalReport, ProducerTotals},
+    ids::{InstanceId, PhaseId, TopicId},
+    interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals, Resources},
+    message::{AgentFailure, FromAgent},
     schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline},
     workload::{
-        CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec, ProducerSpec,
-        SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
+        Assignment, CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec,
+        ProducerSpec, SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
     },
 };
 use rdkafka::mocking::MockCluster;
-use std::{collections::BTreeSet, sync::mpsc::Receiver, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::mpsc::{self, Receiver},
+    time::{Duration, Instant},
+};
 
 const TOPIC: &str = "load";
 const PARTITIONS: i32 = 3;
@@ -126,7 +131,7 @@ fn prepare(
             groups: Vec::new(),
         })),
     };
-    (prepare(assignment, sink, hooks), said)
+    (super::prepare(assignment, sink, hooks), said)
 }
 
 impl Rig {
@@ -299,7 +304,11 @@ impl Rig {
 #[test]
 fn what_clients_hold_for_a_moment_is_no_record() {
     let mut readings = [3, 1, 0, 2].into_iter();
-    assert_eq!(least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
+    assert_eq!(running::least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
     assert_eq!(readings.next(), Some(2), "nothing is read any more");
-    assert_eq!(least_of(|| 2, Duration::from_millis(20)), 2, "and a record that stays is told");
+    assert_eq!(
+        running::least_of(|| 2, Duration::from_millis(20)),
+        2,
+        "and a record that stays is told"
+    );
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::tools::{FRANZ_GO, JAVA_CONSUMER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
-use crate::options::Name;
-use crate::peers::{Order, java};
-use crate::sample::{Sample, to_real};
+use crate::{
+    options::Name,
+    peers::{Order, java},
+    sample::{Sample, to_real},
+    tools::{FRANZ_GO, JAVA_CONSUMER, MALLARD, RDKAFKA},
+};
 
 /// The topic, as the scenario names it.
 const TOPIC: &str = "bench-consume";

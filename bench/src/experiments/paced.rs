@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 
-use super::tools::{JAVA_PRODUCER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
-use crate::options::{Name, Options};
-use crate::peers::{Order, java};
-use crate::sample::Sample;
+use crate::{
+    options::{Name, Options},
+    peers::{Order, java},
+    sample::Sample,
+    tools::{JAVA_PRODUCER, MALLARD, RDKAFKA},
+};
 
 const VALUE_BYTES: u32 = 100;
 

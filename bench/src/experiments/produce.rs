@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 
-use super::tools::{FRANZ_GO, JAVA_PRODUCER, JAVA_TUNED, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
-use crate::options::Name;
-use crate::peers::{Order, java};
-use crate::sample::Sample;
+use crate::{
+    options::Name,
+    peers::{Order, java},
+    sample::Sample,
+    tools::{FRANZ_GO, JAVA_PRODUCER, JAVA_TUNED, MALLARD, RDKAFKA},
+};
 
 /// The experiment with records of one size.
 pub(super) fn experiment(name: Name, value_bytes: u32) -> Experiment {

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::tools::{JAVA_PRODUCER, MALLARD, RDKAFKA};
 use super::{Bench, Contestant, Experiment, Kind, Scale};
-use crate::arithmetic::Standstill;
-use crate::options::Name;
-use crate::peers::{Order, java};
-use crate::sample::Sample;
+use crate::{
+    arithmetic::Standstill,
+    options::Name,
+    peers::{Order, java},
+    sample::Sample,
+    tools::{JAVA_PRODUCER, MALLARD, RDKAFKA},
+};
 
 const RATE_PER_S: u64 = 20_000;
 

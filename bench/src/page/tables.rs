@@ -1,10 +1,14 @@
 //! Tables of outcomes.
 
 use super::{NOT_SAID, Table};
-use crate::arithmetic::Standstill;
-use crate::experiments::{Kind, Outcome, tools::MALLARD};
-use crate::sample::{Latency, Sample};
-use crate::summary::{self, Spread, spread};
+use crate::{
+    arithmetic::Standstill,
+    experiments::{Kind, Outcome},
+    latency::Latency,
+    sample::Sample,
+    summary::{self, Spread, spread},
+    tools::MALLARD,
+};
 
 /// The table of an experiment.
 pub(crate) fn table(outcome: &Outcome) -> Table {

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::{paths, process};
 
-use super::{Costed, Done, run};
-use crate::broker::{PARTITIONS, succeeded};
-use crate::place;
+use super::peer::{Done, run};
+use crate::cpu::Costed;
+use crate::{finished::succeeded, place, topics::PARTITIONS};
 
 /// Fetching a few modules and compiling them.
 const BUILD_WITHIN: Duration = Duration::from_secs(300);

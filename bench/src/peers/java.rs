@@ -5,8 +5,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use testkit::{java, paths};
 
-use super::{Costed, Done, Order, expect_number, number_before, run};
-use crate::sample::Latency;
+use super::peer::{Done, Order, expect_number, number_before, run};
+use crate::cpu::Costed;
+use crate::latency::Latency;
 
 /// What `kafka-run-class.sh` gives the JVM by default for these tools.
 const JVM: [&str; 5] = [

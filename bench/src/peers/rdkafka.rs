@@ -12,10 +12,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use testkit::process;
 
-use super::{Costed, Done, Order, expect_number, run};
-use crate::broker::succeeded;
-use crate::place;
-use crate::sample::Latency;
+use super::peer::{Done, Order, expect_number, run};
+use crate::cpu::Costed;
+use crate::{finished::succeeded, latency::Latency, place};
 
 /// Compiling one file, and librdkafka before it where nobody has done that yet.
 const BUILD_WITHIN: Duration = Duration::from_secs(1200);

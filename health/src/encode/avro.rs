@@ -4,7 +4,7 @@
 //! the bytes of a record, without a tree of values in between. The `apache-avro` crate is the tests'
 //! witness that both agree.
 
-use super::{APP_VERSION, NO_TIME, SOURCE_BUNDLE};
+use super::fixed::{APP_VERSION, NO_TIME, SOURCE_BUNDLE};
 use crate::{Defect, Payload, text::Times};
 
 /// The schema of payloads. Texts are never null: one that is missing is empty.

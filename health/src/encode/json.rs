@@ -1,6 +1,6 @@
 //! Payloads as JSON. Nothing that is written needs an escape, but for one unit's dot, which is UTF-8.
 
-use super::{APP_VERSION, NO_TIME, SOURCE_BUNDLE};
+use super::fixed::{APP_VERSION, NO_TIME, SOURCE_BUNDLE};
 use crate::{Defect, Payload, text, text::Times};
 
 /// Appends a payload. What its defect takes away is left out as a whole.

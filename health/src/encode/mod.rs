@@ -2,9 +2,12 @@
 
 pub mod avro;
 pub mod container;
+mod fixed;
 mod json;
 
 use crate::{Defect, Payload, text::Times};
+
+pub(crate) use fixed::APP_VERSION;
 
 /// How payloads are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +64,3 @@ impl Encoder {
         }
     }
 }
-
-/// What a payload says of its origin in every sample.
-const SOURCE_BUNDLE: &[u8] = b"com.apple.health";
-
-/// The version of the app that sent a payload.
-pub(crate) const APP_VERSION: &[u8] = b"1.0.0";
-
-/// In the place of a time that is none.
-const NO_TIME: &[u8] = b"yesterday";

@@ -26,7 +26,7 @@ pub use audit::AuditFailure;
 pub use cell::MergedInterval;
 pub use collector::{Collector, LATE_REPORT_US, WAITING_MAX};
 pub use conclude::{AgentMeasured, Measured, Quality};
-pub use fate::OffsetMismatch;
+pub use fate::{OffsetMismatch, Shortfall};
 pub use observed::GroupSeen;
 pub use partitions::POINTS_MAX;
 pub use roster::{AgentIndex, Roster};

@@ -190,7 +190,7 @@ mod tests {
         let roster = Roster::new(&plan);
         let mut lag = LagTable::new(roster.slots(), roster.readers.len());
         lag.set_start(&[at(0, 100), at(1, 100)], &roster);
-        lag.set_end(&[at(0, 150), at(1, 150)], &roster);
+        lag.set_end(&[at(0, 150), at(1, 150)], 0, &roster);
         let table = GroupTable::new(&roster);
         (roster, table, lag)
     }

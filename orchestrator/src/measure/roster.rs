@@ -3,14 +3,17 @@
 use super::{spans::Spans, through::ThroughPlan};
 use crate::{
     expect::Vocabulary,
-    plan::{CasePlan, workload::workload_of},
+    plan::{
+        CasePlan,
+        workload::{is_compacted, reads_committed, workload_of},
+    },
     scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
     schedule::{Pace, Schedule, Timeline},
     workload::{
-        ClientProperties, ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec,
+        ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec,
     },
 };
 
@@ -117,6 +120,8 @@ pub struct Topic {
     pub partitions: i32,
     /// Slot of partition -1.
     pub first_slot: usize,
+    /// Whether compaction removes records of it.
+    pub is_compacted: bool,
 }
 
 impl Roster {
@@ -325,17 +330,12 @@ fn topics(specs: &[TopicSpec]) -> Vec<Topic> {
     let topic = |spec: &TopicSpec| {
         let first_slot = next;
         next += 1 + usize::try_from(spec.partitions).unwrap_or(0);
-        Topic { alias: spec.alias.clone(), partitions: spec.partitions, first_slot }
+        Topic {
+            alias: spec.alias.clone(),
+            partitions: spec.partitions,
+            first_slot,
+            is_compacted: is_compacted(spec),
+        }
     };
     specs.iter().map(topic).collect()
-}
-
-/// librdkafka's `isolation.level` is `read_committed` unless it is set.
-fn reads_committed(client: &ClientProperties, connection: &[(String, String)]) -> bool {
-    let level = client
-        .iter()
-        .rev()
-        .chain(connection.iter().rev())
-        .find(|(name, _)| name == "isolation.level");
-    level.is_none_or(|(_, level)| level != "read_uncommitted")
 }

@@ -1,7 +1,7 @@
 //! When the drain is over: everything that was sent is acknowledged or failed, and every consumer has
 //! read what its topics got.
 
-use crate::plan::workload::workload_of;
+use crate::plan::workload::{reads_committed, workload_of};
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals},
@@ -78,13 +78,11 @@ impl DrainWatch {
                 known.members.push(consumer.instance);
                 continue;
             }
-            let property = |key: &str| consumer.client.iter().rev().find(|(k, _)| k == key);
             self.workloads.push(ConsumerWorkload {
                 name: name.to_owned(),
                 topics: consumer.topics.iter().copied().collect(),
                 members: vec![consumer.instance],
-                sees_aborted: property("isolation.level")
-                    .is_some_and(|(_, v)| v == "read_uncommitted"),
+                sees_aborted: !reads_committed(&consumer.client, &assignment.connection),
                 partial: matches!(
                     consumer.membership,
                     mallard_protocol::workload::Membership::Assigned(_)
@@ -139,10 +137,12 @@ impl DrainWatch {
         self.producers.values().map(|p| p.totals.not_sent + p.totals.outstanding).sum()
     }
 
-    /// Consumers that have not received all yet.
+    /// Consumers that have not received all yet. `has_read_all` says of a consumer whether it has come to
+    /// the end of its partitions: what was removed before it was read will not come.
     #[must_use]
-    pub fn missing(&self) -> Vec<Missing> {
+    pub fn missing(&self, has_read_all: impl Fn(&str) -> bool) -> Vec<Missing> {
         let workloads = self.workloads.iter().filter_map(|workload| self.missing_of(workload));
+        let workloads = workloads.filter(|missing| !has_read_all(&missing.consumer));
         workloads.chain(self.groups.iter().filter_map(|group| self.uncommitted(group))).collect()
     }
 
@@ -164,10 +164,10 @@ impl DrainWatch {
         })
     }
 
-    /// Whether the drain is over.
+    /// Whether the drain is over; see [`DrainWatch::missing`].
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.in_flight() == 0 && self.missing().is_empty()
+    pub fn is_over(&self, has_read_all: impl Fn(&str) -> bool) -> bool {
+        self.in_flight() == 0 && self.missing(has_read_all).is_empty()
     }
 
     fn missing_of(&self, workload: &ConsumerWorkload) -> Option<Missing> {
@@ -181,7 +181,12 @@ impl DrainWatch {
         let totals = workload.members.iter().filter_map(|member| self.consumers.get(member));
         let (received, in_work) =
             totals.fold((0, 0), |(r, w), totals| (r + totals.received, w + totals.in_work));
-        let behind = if workload.partial { in_work > 0 } else { received < expected };
+        // Of some partitions only, nobody knows by counts; by offsets, if the brokers say where they end.
+        let behind = if workload.partial {
+            in_work > 0 || (expected > 0 && !self.end_offsets.is_empty())
+        } else {
+            received < expected
+        };
         behind.then(|| Missing { consumer: workload.name.clone(), expected, received })
     }
 }

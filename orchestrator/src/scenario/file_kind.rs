@@ -4,7 +4,7 @@ use crate::config::yaml::{Kind, Node};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
+pub enum FileKind {
     /// A scenario.
     Scenario,
     /// A cluster file.
@@ -15,7 +15,7 @@ pub(crate) enum FileKind {
 
 /// What a file is, by its keys.
 #[must_use]
-pub(crate) fn kind_of(root: &Node) -> FileKind {
+pub fn kind_of(root: &Node) -> FileKind {
     let Kind::Map(_) = root.kind else { return FileKind::Unknown };
     let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
     if has(&["load", "producers", "consumers", "expect", "topics"]) {

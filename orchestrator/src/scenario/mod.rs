@@ -4,7 +4,7 @@
 mod clients;
 pub mod cluster;
 pub mod consumers;
-pub(crate) mod file_kind;
+pub mod file_kind;
 pub mod files;
 mod health;
 pub(crate) mod matrix;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{must, write};
+use super::steps::{must, write};
 
 /// The relay that delays and loses packets.
 pub(super) fn relay(folder: &Path) -> PathBuf {

@@ -9,7 +9,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::switch::{Switch, wait_for_namespace};
 use super::wire::{Slowness, Wire};
-use super::{STEP_WITHIN, USER, compiled, keys, must_in_network_of, write};
+use super::{
+    compiled, keys,
+    steps::{STEP_WITHIN, USER, must_in_network_of, write},
+};
 use crate::guard::Guarded;
 use crate::process::{self, Finished};
 use crate::wait;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::must;
+use super::steps::must;
 
 /// Makes the key that every host lets in, `id` and `id.pub`.
 pub(super) fn make_client_key(folder: &Path) {

@@ -28,29 +28,25 @@
 mod compiled;
 mod host;
 mod keys;
+mod steps;
 mod switch;
 mod wire;
 
-pub use host::{Host, HostOptions};
-pub use wire::Slowness;
-
-use std::fs;
-use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
 use crate::kafka::KafkaCluster;
-use crate::process;
+use std::{
+    fs,
+    net::Ipv4Addr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use steps::write;
 use switch::Switch;
 
-/// The user that Mallard logs in as: not root.
-pub const USER: &str = "bench";
+pub use steps::USER;
 
-/// How long one step of building may take: milliseconds on an idle machine.
-const STEP_WITHIN: Duration = Duration::from_secs(30);
+pub use host::{Host, HostOptions};
+pub use wire::Slowness;
 
 /// A set of hosts.
 #[derive(Debug)]
@@ -198,21 +194,4 @@ fn new_folder() -> PathBuf {
         .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)))
         .unwrap_or_else(|error| panic!("failed to make {}: {error}", folder.display()));
     folder
-}
-
-fn write(file: &Path, text: &str) {
-    fs::write(file, text)
-        .unwrap_or_else(|error| panic!("failed to write {}: {error}", file.display()));
-}
-
-/// Runs a program that must succeed.
-#[track_caller]
-fn must(program: &str, args: &[&str]) -> String {
-    process::run(Command::new(program).args(args), STEP_WITHIN).expect_code(0).stdout
-}
-
-/// Runs a script in the network namespace of a process.
-#[track_caller]
-fn must_in_network_of(pid: u32, script: &str) {
-    must("nsenter", &["-t", &pid.to_string(), "-n", "sh", "-ec", script]);
 }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{STEP_WITHIN, must, must_in_network_of};
+use super::steps::{STEP_WITHIN, must, must_in_network_of};
 use crate::guard::Guarded;
 use crate::{process, wait};
 

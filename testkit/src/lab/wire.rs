@@ -4,7 +4,10 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use super::{STEP_WITHIN, compiled, must_in_network_of};
+use super::{
+    compiled,
+    steps::{STEP_WITHIN, must_in_network_of},
+};
 use crate::guard::Guarded;
 use crate::wait;
 

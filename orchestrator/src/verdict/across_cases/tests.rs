@@ -1,3 +1,4 @@
+use super::*;
 use crate::{
     expect::{Vocabulary, across_cases::*},
     measure::simulate::Shape,
