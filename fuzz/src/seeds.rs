@@ -247,6 +247,7 @@ fn producer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ProducerInt
             failed: 0,
             service: times(900),
             response: times(1_000),
+            next_offset: i64::try_from(RECORDS).unwrap_or(0),
         }],
     };
     ProducerInterval {

@@ -106,13 +106,17 @@ impl Collector {
         let roster = Roster::new(plan);
         let (slots, readers) = (roster.slots(), roster.readers.len());
         let agents = vec![AgentBook::default(); roster.agents.len()];
+        let mut lag = LagTable::new(slots, readers);
+        for slot in roster.transactional_slots() {
+            lag.expect_marker(slot);
+        }
         Self {
             watches: plan.expectations.iter().map(|e| Watch::new(e, &roster)).collect(),
             ledgers: vec![Ledger::default(); roster.instances.len()],
             producers: vec![Tally::default(); roster.producers.len()],
             readers: vec![Tally::default(); readers],
             partitions: PartitionTable::new(slots, readers, &roster.timeline),
-            lag: LagTable::new(slots, readers),
+            lag,
             throughs: vec![ThroughBook::default(); readers],
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
@@ -370,6 +374,13 @@ impl Collector {
                     if let Some(slot) = self.roster.slot(topic, part.partition) {
                         watch.partition_sent(start_us, slot, slice.phase, part, &self.roster);
                     }
+                }
+            }
+        }
+        for slice in &interval.slices {
+            for part in &slice.partitions {
+                if let Some(slot) = self.roster.slot(topic, part.partition) {
+                    self.lag.set_sent_to(slot, part.next_offset);
                 }
             }
         }

@@ -17,6 +17,11 @@ pub(super) struct LagTable {
     settled: Vec<bool>,
     /// The first offset that can be read when all is over.
     log_start: Vec<Option<i64>>,
+    /// One beyond the last record that this case's producers put there; 0 where that is not known.
+    sent_to: Vec<i64>,
+    /// Most markers of transactions that may follow the last record: each producer ends one transaction at
+    /// most after its last record in a partition.
+    markers_max: Vec<i64>,
     /// By reader, by slot.
     positions: Vec<Vec<Option<i64>>>,
     /// End of the interval in which a position moved last, by reader, by slot.
@@ -34,6 +39,8 @@ impl LagTable {
             end_us: vec![0; slots],
             settled: vec![false; slots],
             log_start: none(),
+            sent_to: vec![0; slots],
+            markers_max: vec![0; slots],
             positions: vec![none(); readers],
             moved_us: vec![vec![0; slots]; readers],
             max: vec![None; slots],
@@ -50,6 +57,21 @@ impl LagTable {
         for slot in slots_of(offsets, roster) {
             self.end_us[slot] = self.end_us[slot].max(at_us);
         }
+    }
+
+    /// A producer sends in transactions to a partition.
+    pub(super) fn expect_marker(&mut self, slot: usize) {
+        self.markers_max[slot] += 1;
+    }
+
+    /// Records were acknowledged below this offset.
+    pub(super) fn set_sent_to(&mut self, slot: usize, next_offset: i64) {
+        self.sent_to[slot] = self.sent_to[slot].max(next_offset);
+    }
+
+    /// One beyond the last record: what markers of this case's transactions alone lie beyond.
+    pub(super) fn records_end(&self, slot: usize) -> Option<i64> {
+        Some(records_end(self.end[slot]?, self.sent_to[slot], self.markers_max[slot]))
     }
 
     /// Where logs start and end after the last acknowledgement.
@@ -137,6 +159,13 @@ impl LagTable {
     }
 }
 
+/// One beyond the last record of a log that ends at `end`, of which the case's own records reach up to
+/// `sent_to` (0 where that is not known), if no more lies beyond them than markers of its transactions can.
+pub fn records_end(end: i64, sent_to: i64, markers_max: i64) -> i64 {
+    let beyond = end.saturating_sub(sent_to);
+    if sent_to > 0 && (0..=markers_max).contains(&beyond) { sent_to } else { end }
+}
+
 fn slots_of(offsets: &[PartitionOffset], roster: &Roster) -> impl Iterator<Item = usize> {
     offsets.iter().filter_map(|at| roster.slot(at.topic, at.partition))
 }
@@ -146,5 +175,19 @@ fn set(into: &mut [Option<i64>], offsets: &[PartitionOffset], roster: &Roster) {
         if let Some(slot) = roster.slot(offset.topic, offset.partition) {
             into[slot] = Some(offset.offset);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_behind_the_last_record_are_no_records() {
+        assert_eq!(records_end(102, 100, 2), 100, "two producers ended a transaction each");
+        assert_eq!(records_end(103, 100, 2), 103, "somebody else writes as well");
+        assert_eq!(records_end(102, 100, 0), 102, "nobody sends in transactions");
+        assert_eq!(records_end(102, 0, 2), 102, "the broker told no offsets");
+        assert_eq!(records_end(90, 100, 2), 90, "read before the last acknowledgement, or truncated");
     }
 }

@@ -27,6 +27,7 @@ pub use cell::MergedInterval;
 pub use collector::{Collector, LATE_REPORT_US, WAITING_MAX};
 pub use conclude::{AgentMeasured, Measured, Quality};
 pub use fate::{OffsetMismatch, Shortfall};
+pub use lag::records_end;
 pub use observed::GroupSeen;
 pub use partitions::POINTS_MAX;
 pub use roster::{AgentIndex, Roster};

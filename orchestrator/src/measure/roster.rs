@@ -252,6 +252,16 @@ impl Roster {
         })
     }
 
+    /// The slots to which each producer instance sends in transactions: a slot for each of them.
+    pub fn transactional_slots(&self) -> impl Iterator<Item = usize> + '_ {
+        let producers = self.instances.iter().flatten().filter_map(|instance| match instance.role {
+            Role::Producer { producer } => Some(&self.producers[producer]),
+            Role::Consumer { .. } => None,
+        });
+        let transactional = producers.filter(|producer| producer.transactional);
+        transactional.flat_map(|producer| self.partitions(producer.topic))
+    }
+
     /// An instance.
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<&Instance> {

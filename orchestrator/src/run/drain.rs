@@ -1,7 +1,10 @@
 //! When the drain is over: everything that was sent is acknowledged or failed, and every consumer has
 //! read what its topics got.
 
-use crate::plan::workload::{reads_committed, workload_of};
+use crate::{
+    measure::records_end,
+    plan::workload::{reads_committed, workload_of},
+};
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals},
@@ -17,6 +20,8 @@ pub struct DrainWatch {
     workloads: Vec<ConsumerWorkload>,
     groups: Vec<ObservedGroup>,
     end_offsets: BTreeMap<(TopicId, i32), i64>,
+    /// One beyond the last record that was acknowledged.
+    sent_to: BTreeMap<(TopicId, i32), i64>,
     /// End of the last interval in which a record was acknowledged.
     acked_us: u64,
     /// End of the last interval in which groups were looked at.
@@ -36,6 +41,7 @@ struct Producer {
     topic: TopicId,
     totals: ProducerTotals,
     aborted_records: u64,
+    transactional: bool,
 }
 
 /// Consumers that share their partitions, and so receive each record once between them.
@@ -68,7 +74,8 @@ impl DrainWatch {
             .extend(groups.map(|name| ObservedGroup { name: name.clone(), committed: Vec::new() }));
         for producer in &assignment.producers {
             let (topic, totals) = (producer.topic, ProducerTotals::default());
-            let watched = Producer { topic, totals, aborted_records: 0 };
+            let transactional = producer.transactions.is_some();
+            let watched = Producer { topic, totals, aborted_records: 0, transactional };
             self.producers.insert(producer.instance, watched);
         }
         for consumer in &assignment.consumers {
@@ -100,6 +107,10 @@ impl DrainWatch {
                 }
                 producer.totals = interval.totals;
                 producer.aborted_records += interval.transactions.aborted_records;
+                for part in interval.slices.iter().flat_map(|slice| &slice.partitions) {
+                    let sent_to = self.sent_to.entry((producer.topic, part.partition)).or_default();
+                    *sent_to = part.next_offset.max(*sent_to);
+                }
             }
         }
         for interval in &report.consumers {
@@ -150,7 +161,7 @@ impl DrainWatch {
     fn uncommitted(&self, group: &ObservedGroup) -> Option<Missing> {
         let (mut expected, mut received) = (0, 0);
         for at in &group.committed {
-            let end = self.end_offsets.get(&(at.topic, at.partition)).copied().unwrap_or(at.offset);
+            let end = self.records_end((at.topic, at.partition)).unwrap_or(at.offset);
             expected += u64::try_from(end.max(at.offset)).unwrap_or(0);
             received += u64::try_from(at.offset).unwrap_or(0);
         }
@@ -162,6 +173,14 @@ impl DrainWatch {
             expected,
             received,
         })
+    }
+
+    /// One beyond the last record of a partition; markers of transactions are waited for by nobody.
+    fn records_end(&self, place: (TopicId, i32)) -> Option<i64> {
+        let end = *self.end_offsets.get(&place)?;
+        let sent_to = self.sent_to.get(&place).copied().unwrap_or(0);
+        let ours = self.producers.values().filter(|p| p.transactional && p.topic == place.0);
+        Some(records_end(end, sent_to, i64::try_from(ours.count()).unwrap_or(0)))
     }
 
     /// Whether the drain is over; see [`DrainWatch::missing`].

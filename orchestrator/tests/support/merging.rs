@@ -333,6 +333,7 @@ fn producer(instance: InstanceId, agent: u64, scale: &Scale) -> ProducerInterval
             failed: 0,
             service,
             response,
+            next_offset: 0,
         }
     });
     let sent = records * scale.partitions;
