@@ -81,8 +81,8 @@ impl Services {
             }
             Question::Offsets { topics, within_ms } => {
                 let assignment = lock(&self.assignment).clone();
-                let assignment =
-                    assignment.ok_or_else(|| failure("read offsets: nothing is prepared".into()))?;
+                let assignment = assignment
+                    .ok_or_else(|| failure("read offsets: nothing is prepared".into()))?;
                 let deadline = Deadline::within_ms(within_ms);
                 admin::log_bounds(&assignment, &topics, &deadline).map(Answer::Offsets)
             }

@@ -260,7 +260,8 @@ impl Collector {
     /// Partitions, else topics, of which a reader did not receive all, or that have lost what it received.
     pub(super) fn shortfalls(&self) -> Vec<Shortfall> {
         let topics = 0..u16::try_from(self.roster.topics.len()).unwrap_or(u16::MAX);
-        let pairs = (0..self.readers.len()).flat_map(|r| topics.clone().map(move |t| (r, TopicId(t))));
+        let pairs =
+            (0..self.readers.len()).flat_map(|r| topics.clone().map(move |t| (r, TopicId(t))));
         let all = pairs.flat_map(|(reader, topic)| {
             let standings = self.standings(reader, topic).into_iter();
             standings.map(move |(slot, standing)| self.shortfall(reader, topic, slot, standing))
@@ -280,9 +281,9 @@ impl Collector {
             None => self.roster.partitions(topic).collect(),
         };
         let alias = &self.roster.topics[topic.index()].alias;
-        let bounds = slots.iter().filter_map(|slot| {
-            self.lag.position(reader, *slot).zip(self.lag.log_start(*slot))
-        });
+        let bounds = slots
+            .iter()
+            .filter_map(|slot| self.lag.position(reader, *slot).zip(self.lag.log_start(*slot)));
         Shortfall {
             reader: self.roster.readers[reader].name(),
             place: slot.map_or_else(

@@ -133,7 +133,9 @@ impl LagTable {
 
     /// Offsets of the load below the start of the log.
     pub(super) fn removed(&self, slot: usize) -> u64 {
-        let removed = self.log_start[slot].zip(self.start[slot]).map_or(0, |(log, load)| log.saturating_sub(load));
+        let removed = self.log_start[slot]
+            .zip(self.start[slot])
+            .map_or(0, |(log, load)| log.saturating_sub(load));
         u64::try_from(removed).unwrap_or(0)
     }
 
@@ -188,6 +190,10 @@ mod tests {
         assert_eq!(records_end(103, 100, 2), 103, "somebody else writes as well");
         assert_eq!(records_end(102, 100, 0), 102, "nobody sends in transactions");
         assert_eq!(records_end(102, 0, 2), 102, "the broker told no offsets");
-        assert_eq!(records_end(90, 100, 2), 90, "read before the last acknowledgement, or truncated");
+        assert_eq!(
+            records_end(90, 100, 2),
+            90,
+            "read before the last acknowledgement, or truncated"
+        );
     }
 }

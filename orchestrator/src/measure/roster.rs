@@ -12,9 +12,7 @@ use crate::{
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
     schedule::{Pace, Schedule, Timeline},
-    workload::{
-        ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec,
-    },
+    workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec},
 };
 
 /// An agent, as an index into [`CasePlan::agents`].
@@ -254,10 +252,11 @@ impl Roster {
 
     /// The slots to which each producer instance sends in transactions: a slot for each of them.
     pub fn transactional_slots(&self) -> impl Iterator<Item = usize> + '_ {
-        let producers = self.instances.iter().flatten().filter_map(|instance| match instance.role {
-            Role::Producer { producer } => Some(&self.producers[producer]),
-            Role::Consumer { .. } => None,
-        });
+        let producers =
+            self.instances.iter().flatten().filter_map(|instance| match instance.role {
+                Role::Producer { producer } => Some(&self.producers[producer]),
+                Role::Consumer { .. } => None,
+            });
         let transactional = producers.filter(|producer| producer.transactional);
         transactional.flat_map(|producer| self.partitions(producer.topic))
     }

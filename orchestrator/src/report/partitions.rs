@@ -47,7 +47,9 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
     ("success", "success", "ratio", "Records acknowledged of those sent and settled", success),
     ("received", "received", "records", "Records received, summed over groups", |p| n(p.received)),
     ("lost", "lost", "records", "Acknowledged and gone, by the brokers' offsets", |p| o(p.lost)),
-    ("not_read", "not read", "records", "In the log, and not read in time", |p| f(p, |f| f.not_read)),
+    ("not_read", "not read", "records", "In the log, and not read in time", |p| {
+        f(p, |f| f.not_read)
+    }),
     ("expired", "expired", "records", "Removed by retention before they were read", |p| {
         f(p, |f| f.expired)
     }),

@@ -209,3 +209,113 @@ impl DrainWatch {
         behind.then(|| Missing { consumer: workload.name.clone(), expected, received })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::simulate::{Fate, Shape, reports};
+    use mallard_protocol::{
+        ids::GroupId,
+        interval::{GroupSample, GroupState},
+        workload::{ClientProperties, Membership, TransactionSpec},
+    };
+
+    /// A load of which consumers miss every tenth record.
+    fn swallows(record: u64, _: u64) -> Fate {
+        Fate { received_us: (!record.is_multiple_of(10)).then_some(3_000), ..Fate::default() }
+    }
+
+    /// What is known when such a load is over, and its last report.
+    fn watched(
+        connection: ClientProperties,
+        spoil: fn(&mut Assignment),
+    ) -> (DrainWatch, IntervalReport) {
+        let plan = Shape::default().plan();
+        let mut watch = DrainWatch::default();
+        for agent in 0..plan.agents.len() {
+            let mut assignment = plan.assignment(agent, 7, connection.clone());
+            spoil(&mut assignment);
+            watch.watch(&assignment);
+        }
+        let all = reports(&plan, swallows);
+        all.iter().for_each(|(_, report)| watch.interval(report));
+        let (_, last) = all.into_iter().next_back().expect("reports");
+        (watch, last)
+    }
+
+    /// Drops what a consumer sets itself, so that the connection's word counts.
+    fn without_isolation(assignment: &mut Assignment) {
+        for consumer in &mut assignment.consumers {
+            consumer.client.retain(|(key, _)| key != "isolation.level");
+        }
+    }
+
+    #[test]
+    fn records_of_aborted_transactions_are_waited_for_by_who_sees_them() {
+        let nothing_more = |_: &str| false;
+        for (level, is_over) in [("read_committed", true), ("read_uncommitted", false)] {
+            let connection = vec![("isolation.level".to_owned(), level.to_owned())];
+            let (mut watch, mut last) = watched(connection, without_isolation);
+            assert!(!watch.is_over(nothing_more), "{level}");
+            let missing = &watch.missing(nothing_more)[0];
+            last.producers[0].transactions.aborted_records = missing.expected - missing.received;
+            watch.interval(&last);
+            assert_eq!(watch.is_over(nothing_more), is_over, "{level}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_records_that_were_removed_before_they_were_read() {
+        let (watch, _) = watched(vec![], |_| ());
+        assert!(!watch.is_over(|_| false));
+        assert!(watch.is_over(|_| true));
+    }
+
+    #[test]
+    fn who_reads_some_partitions_is_waited_for_by_offsets() {
+        let assigned = |assignment: &mut Assignment| {
+            for consumer in &mut assignment.consumers {
+                consumer.membership = Membership::Assigned(vec![0]);
+            }
+        };
+        let (watch, _) = watched(vec![], assigned);
+        assert!(!watch.is_over(|_| false));
+        assert!(watch.is_over(|_| true));
+    }
+
+    #[test]
+    fn an_observed_group_has_not_to_commit_the_markers_behind_the_last_record() {
+        let (mut watch, mut last) = watched(vec![], |assignment| {
+            assignment.observed_groups = vec!["flink-job".to_owned()];
+            assignment.producers.iter_mut().for_each(|producer| {
+                producer.transactions = Some(TransactionSpec {
+                    every_records: Some(20),
+                    every_us: None,
+                    abort_share: 0.0,
+                });
+            });
+        });
+        let mut step = |committed: i64, next_offset: i64, end: i64| {
+            let at = |offset| PartitionOffset { topic: TopicId(0), partition: 0, offset };
+            last.end_us += 1_000_000;
+            last.end_offsets = vec![at(end)];
+            for slice in &mut last.producers[0].slices {
+                slice.partitions.iter_mut().for_each(|part| part.next_offset = 0);
+            }
+            let sent_to = watch.sent_to.entry((TopicId(0), 0)).or_default();
+            *sent_to = next_offset;
+            last.groups = vec![GroupSample {
+                group: GroupId(0),
+                state: GroupState::Stable,
+                members: 1,
+                rebalanced: false,
+                committed: vec![at(committed)],
+            }];
+            watch.interval(&last);
+            watch.is_over(|_| true)
+        };
+        assert!(!step(90, 100, 102), "ten records are not committed");
+        assert!(step(100, 100, 102), "two markers are behind the last record");
+        assert!(!step(100, 100, 110), "somebody else writes as well");
+    }
+}

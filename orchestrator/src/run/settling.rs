@@ -93,7 +93,7 @@ impl Case {
     pub(super) fn while_reading_on(&mut self) {
         let unread = self.collector.unread_before(&self.log.ends);
         let within_us = self.now_us.saturating_sub(self.entered_us);
-        let only_markers = self.collector.missing() == 0 && within_us >= micros(MARKERS_WITHIN);
+        let only_markers = within_us >= micros(MARKERS_WITHIN) && self.collector.missing() == 0;
         if unread.is_empty() || only_markers || self.have_all_finished() || self.is_late() {
             self.ask_for_offsets(Stage::LastOffsets, Asked::LastOffsets);
         }

@@ -68,11 +68,9 @@ impl Case {
 
     /// What of end offsets and clocks is not there, and whose.
     fn offsets_and_clocks(&self) -> String {
-        let readers =
-            self.asked_agents(|asked| matches!(
-            asked,
-            Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets
-        ));
+        let readers = self.asked_agents(|asked| {
+            matches!(asked, Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets)
+        });
         let mut unknown = self.living();
         unknown.retain(|agent| {
             let clock = self.clock_of(*agent);

@@ -5,12 +5,7 @@ use super::{
     checks::{Case, records, us},
     doubt::{Doubt, Kind},
 };
-use crate::{
-    measure::Shortfall,
-    metrics::fate::Fate,
-    model::result::Verdict,
-    text::units::count,
-};
+use crate::{measure::Shortfall, metrics::fate::Fate, model::result::Verdict, text::units::count};
 
 /// A position that has not moved for so long stands still: two intervals may pass between two fetches, more
 /// do not.
@@ -80,7 +75,9 @@ fn lost(case: &Case) -> Vec<Doubt> {
             let read: u64 = shortfalls.iter().map(|short| short.fate.lost_read).sum();
             let received = match read {
                 0 => String::new(),
-                read => format!(", {} of them after consumer {reader} had received them", count(read)),
+                read => {
+                    format!(", {} of them after consumer {reader} had received them", count(read))
+                }
             };
             texts.push(format!(
                 "{} that were acknowledged are gone {places}{received}: the log ends below what was \

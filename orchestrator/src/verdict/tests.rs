@@ -59,7 +59,9 @@ impl Trial {
         if let Some((agent, at_us)) = self.lost {
             collector.agent_lost(agent, at_us);
         }
-        for agent in (0..2).map(AgentIndex).filter(|agent| self.lost.is_none_or(|(l, _)| l != *agent)) {
+        for agent in
+            (0..2).map(AgentIndex).filter(|agent| self.lost.is_none_or(|(l, _)| l != *agent))
+        {
             collector.agent_finished(agent);
         }
         judge(&plan, collector.conclude(&self.facts.log), &self.facts)

@@ -23,9 +23,7 @@ fn asks_for_offsets(message: &ToAgent) -> bool {
 
 /// How often it was asked where logs start and end.
 fn times_asked(world: &World) -> usize {
-    let asks = |effect: &&Effect| {
-        matches!(effect, Effect::Send { message, .. } if asks_for_offsets(message))
-    };
+    let asks = |effect: &&Effect| matches!(effect, Effect::Send { message, .. } if asks_for_offsets(message));
     world.seen.iter().filter(asks).count()
 }
 
@@ -89,8 +87,6 @@ fn offsets_that_nobody_can_read_end_no_case() {
     world.run_until(u64::MAX, prompt);
     world.pass(30 * SECOND);
     assert!(world.case.is_done());
-    let noted = |effect: &Effect| {
-        matches!(effect, Effect::Emit(RunEvent::Note { text, .. }) if text.contains("no leader"))
-    };
+    let noted = |effect: &Effect| matches!(effect, Effect::Emit(RunEvent::Note { text, .. }) if text.contains("no leader"));
     assert!(world.place(noted).is_some());
 }
