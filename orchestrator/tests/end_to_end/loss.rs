@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    kafka::KafkaCluster,
+    kafka::{Isolation, KafkaCluster},
     mallard::{Run, Sandbox},
     process::{Finished, Running},
     wait,
@@ -343,4 +343,41 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     for (way, ..) in WAYS {
         kafka.delete_topic(way);
     }
+}
+
+#[test]
+fn markers_of_transactions_are_no_lag_and_aborted_records_add_up_for_who_sees_them() {
+    testkit::require!(kafka);
+    let kafka = cluster();
+    let scenario = "name: fate\n\
+        topics: {transacted: {partitions: 3, replication: 1}}\n\
+        load: [{hold: {rate: 300/s, for: 5s}}, {drain: {within: 30s}}]\n\
+        producers: {to: {topic: transacted, instances: 2, payload: {size: 200B}, \
+        transactions: {every: 50, abort: 20%}}}\n\
+        consumers:\n  \
+        working: {topics: [transacted], work: 1ms}\n  \
+        seeing-all: {topics: [transacted], isolation: read_uncommitted}\n  \
+        seeing-all-at-work: {topics: [transacted], assign: all, isolation: read_uncommitted, work: 1ms}\n\
+        expect:\n  \
+        - consume.lag.end == 0\n  - records.lost == 0\n  - records.not_read == 0\n  \
+        - records.unexpected == 0\n";
+    let sandbox = sandbox(scenario, &cluster_file(&kafka, 1, ""));
+    let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
+    let run = sandbox.latest_run();
+    let result = run.only_result();
+    assert_nothing_is_lost(&result, &outcome);
+    let failed = result["expectations"].as_array().expect("expectations").iter();
+    let failed: Vec<_> = failed.filter(|held| held["passed"] == false).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(!codes(&result).contains(&"never_caught_up"), "{}", outcome.stdout);
+    assert!(outcome.took < Duration::from_secs(33), "the drain did not wait for markers");
+    let topic = created(&kafka, &run)("transacted");
+    let acked = result["accounts_whole"]["acked"].as_u64().expect("acked");
+    let read = |isolation| kafka.consume_count(&topic, isolation);
+    // One probe in each partition.
+    assert_eq!(read(Isolation::ReadUncommitted), acked + 3);
+    let committed = read(Isolation::ReadCommitted) - 3;
+    assert!(committed < acked, "some were aborted");
+    let received = result["accounts_whole"]["received"].as_u64().expect("received");
+    assert_eq!(received, committed + 2 * acked);
 }
