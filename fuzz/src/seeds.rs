@@ -18,7 +18,7 @@ use mallard_protocol::{
     },
     message::{
         AgentFailure, AgentState, Answer, ClusterFacts, FailureKind, FromAgent, HostFacts, Level,
-        Question, ToAgent, TopicFacts,
+        LogBounds, Question, ToAgent, TopicFacts,
     },
     schedule::Share,
 };
@@ -71,6 +71,7 @@ pub fn to_agent(case: &CasePlan) -> Vec<ToAgent> {
             within_ms,
         },
         Question::EndOffsets { topics: ids.clone(), within_ms },
+        Question::Offsets { topics: ids.clone(), within_ms },
         Question::Clock,
     ];
     let mut all = vec![
@@ -91,6 +92,7 @@ pub fn to_agent(case: &CasePlan) -> Vec<ToAgent> {
         ToAgent::TidyUp { connection: connection(), topics: names.clone(), groups: names },
         ToAgent::StopLoad,
         ToAgent::Collected { resume_at: 9 },
+        ToAgent::Flush { within_ms },
         ToAgent::Finish { within_ms },
         ToAgent::SendLog { limit_bytes: 1_000_000 },
         ToAgent::Exit { keep_folder: false },
@@ -121,6 +123,11 @@ pub fn from_agent(case: &CasePlan, agent: usize) -> Vec<FromAgent> {
         Ok(Answer::Topics(vec![facts])),
         Ok(Answer::Deleted(vec![("orders".to_owned(), "no".to_owned())])),
         Ok(Answer::EndOffsets(vec![offset])),
+        Ok(Answer::Offsets(LogBounds {
+            starts: vec![offset],
+            ends: vec![offset],
+            missing: Some("no leader".to_owned()),
+        })),
         Ok(Answer::Clock { received_us: 5, sent_us: 9 }),
         Err(failure.clone()),
     ];
@@ -137,6 +144,7 @@ pub fn from_agent(case: &CasePlan, agent: usize) -> Vec<FromAgent> {
         FromAgent::Assigned { instance, partitions: partitions.clone() },
         FromAgent::Probed { instance, partitions },
         FromAgent::Started { late_by_us: 12 },
+        FromAgent::Flushed,
         FromAgent::Finished { client_queue: 0 },
         FromAgent::Log { bytes: b"a line\n".to_vec(), last: true },
         FromAgent::Note {
@@ -239,6 +247,7 @@ fn producer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ProducerInt
             failed: 0,
             service: times(900),
             response: times(1_000),
+            next_offset: i64::try_from(RECORDS).unwrap_or(0),
         }],
     };
     ProducerInterval {

@@ -165,6 +165,8 @@ pub struct ProducedPartition {
     pub service: Histogram,
     /// Due to acknowledged. In a closed loop, the same as `service`.
     pub response: Histogram,
+    /// One beyond the highest offset at which a record was acknowledged; 0 where the broker told none.
+    pub next_offset: i64,
 }
 
 /// Transactions that ended in an interval.

@@ -4,7 +4,7 @@
 //! ([`ToAgent::Hello`]) with the first interval that it still needs, and a mismatch of builds ends it
 //! there. Questions carry a request number and are answered by [`FromAgent::Answer`] with the same
 //! number, in any order. A case then goes `Prepare`, `Prepared`, `Assigned`…, `Probe`, `Probed`…,
-//! `Start`, `Interval`…, `Finish`, `Finished`, `Exit`.
+//! `Start`, `Interval`…, `Flush`, `Flushed`, `Finish`, `Finished`, `Exit`.
 
 use crate::{
     ids::{InstanceId, TopicId},
@@ -80,6 +80,11 @@ pub enum ToAgent {
         /// Sequence of the first interval still needed.
         resume_at: u64,
     },
+    /// Ends the schedule and flushes producers; consumers go on reading. Answered by `Flushed`.
+    Flush {
+        /// How long flushing may take, in milliseconds. What is out then fails as `_PURGE_QUEUE`.
+        within_ms: u64,
+    },
     /// Flushes producers, closes consumers, and cuts the last interval. Answered by `Finished`.
     Finish {
         /// How long flushing may take, in milliseconds. What is out then fails as `_PURGE_QUEUE`.
@@ -152,6 +157,14 @@ pub enum Question {
         /// How long it may take, in milliseconds.
         within_ms: u64,
     },
+    /// Reads where the log of every partition of the assignment's topics starts and ends. Answered by
+    /// `Offsets`.
+    Offsets {
+        /// Topics.
+        topics: Vec<TopicId>,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
     /// Reads the agent's clock, for four-timestamp probes. Answered by `Clock`.
     Clock,
 }
@@ -211,6 +224,8 @@ pub enum FromAgent {
     },
     /// An interval is over.
     Interval(Box<IntervalReport>),
+    /// Every record that producers sent is acknowledged or has failed; consumers go on reading.
+    Flushed,
     /// All is flushed and closed; every interval has been sent.
     Finished {
         /// Records that librdkafka itself still holds, by its own count. Zero if all went well.
@@ -273,6 +288,8 @@ pub enum Answer {
     Deleted(Vec<(String, String)>),
     /// End offsets.
     EndOffsets(Vec<PartitionOffset>),
+    /// Where logs start and end.
+    Offsets(LogBounds),
     /// The agent's clock when it read the question and when it wrote the answer, in microseconds.
     Clock {
         /// When the question came.
@@ -280,6 +297,18 @@ pub enum Answer {
         /// When the answer left.
         sent_us: u64,
     },
+}
+
+/// Where the logs of partitions start and end, by the brokers' own word. A partition whose leader did not
+/// answer in time is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogBounds {
+    /// The first offset that can still be read, by partition.
+    pub starts: Vec<PartitionOffset>,
+    /// The next offset: one beyond the last record or transaction marker, by partition.
+    pub ends: Vec<PartitionOffset>,
+    /// Why some partitions are left out; `None` if none is.
+    pub missing: Option<String>,
 }
 
 /// Why an agent could not do what it was told.

@@ -21,7 +21,7 @@ pub use cluster::describe_cluster;
 pub use delete::delete;
 pub use groups::GroupsWatch;
 pub use names::names;
-pub use offsets::{EndOffsetsWatch, end_offsets};
+pub use offsets::{EndOffsetsWatch, end_offsets, log_bounds};
 pub use secrets::Secrets;
 pub use topics::{create_topics, describe_topics};
 
@@ -55,6 +55,12 @@ impl Deadline {
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// A deadline when half of the time is gone.
+    #[must_use]
+    pub fn half(&self) -> Self {
+        Self::within(self.remaining() / 2)
     }
 
     /// Whether no time is left.

@@ -61,21 +61,35 @@ pub(super) fn create_topics(
     }
 }
 
-/// An end offset, or why there is none.
-pub(super) type EndOffset = (String, i32, Result<i64, RDKafkaErrorCode>);
+/// An offset of a partition, or why there is none.
+pub(super) type FoundOffset = (String, i32, Result<i64, RDKafkaErrorCode>);
 
-/// The end offsets of partitions, by one request to each broker that leads some of them.
-pub(super) fn list_end_offsets<'a>(
+/// Which offset of a partition is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// The first one that can be read.
+    LogStart,
+    /// One beyond the last.
+    End,
+}
+
+/// The offsets at one edge of partitions, by one request to each broker that leads some of them.
+pub(super) fn list_offsets<'a>(
     client: &Client<Quiet>,
     partitions: impl Iterator<Item = (&'a str, i32)>,
+    edge: Edge,
     deadline: &Deadline,
-) -> Result<Vec<EndOffset>, KafkaError> {
+) -> Result<Vec<FoundOffset>, KafkaError> {
+    let edge = match edge {
+        Edge::LogStart => Offset::Beginning,
+        Edge::End => Offset::End,
+    };
     let mut list = TopicPartitionList::new();
     for (topic, partition) in partitions {
-        list.add_partition_offset(topic, partition, Offset::End)?;
+        list.add_partition_offset(topic, partition, edge)?;
     }
-    // SAFETY: the list lives until after the call, which copies it. `Offset::End` is -1, which this call
-    // knows as OFFSET_SPEC_LATEST.
+    // SAFETY: the list lives until after the call, which copies it. `Offset::End` is -1 and
+    // `Offset::Beginning` -2, which this call knows as OFFSET_SPEC_LATEST and OFFSET_SPEC_EARLIEST.
     let answer = ask(client, deadline, |client, options, queue| unsafe {
         c::rd_kafka_ListOffsets(client, list.ptr(), options, queue);
     })?;

@@ -1,19 +1,23 @@
-//! End offsets of partitions, once or again and again.
+//! Where partitions' logs start and end, once or again and again.
 
 use super::{
     Deadline,
     client::Admin,
-    native,
+    native::{self, Edge},
     watch::{Reading, Watch},
 };
 use mallard_protocol::{
     ids::TopicId,
     interval::PartitionOffset,
-    message::{AgentFailure, FailureKind},
+    message::{AgentFailure, FailureKind, LogBounds},
     workload::{Assignment, TopicSpec},
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::{collections::HashMap, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    thread,
+    time::Duration,
+};
 
 /// How long one try of many may take where a deadline leaves time for more.
 const TRYING: Duration = Duration::from_secs(2);
@@ -34,6 +38,25 @@ pub fn end_offsets(
     let topics = Topics::of(assignment, topics)?;
     let admin = Admin::new(&assignment.connection)?;
     topics.read_all(&admin, deadline)
+}
+
+/// Reads where the logs of all partitions of some of an assignment's topics start and end. Partitions whose
+/// leader is changing are read again until the deadline, and those that still have none are left out: what a
+/// test does to one broker is no reason to know nothing of the others.
+///
+/// # Errors
+/// A topic that is not in the assignment, or no client.
+pub fn log_bounds(
+    assignment: &Assignment,
+    topics: &[TopicId],
+    deadline: &Deadline,
+) -> Result<LogBounds, AgentFailure> {
+    let topics = Topics::of(assignment, topics)?;
+    let admin = Admin::new(&assignment.connection)?;
+    // Half of the time for either, so that brokers that do not answer the first leave time for the other.
+    let (ends, no_end) = topics.read_most(&admin, Edge::End, &deadline.half());
+    let (starts, no_start) = topics.read_most(&admin, Edge::LogStart, deadline);
+    Ok(LogBounds { starts, ends, missing: no_end.or(no_start) })
 }
 
 /// Waits until the leader of every partition of some topics knows that it is the leader: a broker may
@@ -72,7 +95,7 @@ fn complaint(failed: &[Failed]) -> String {
     let more = failed.len().saturating_sub(1);
     match failed.first() {
         Some((first, code)) => {
-            format!("read end offsets: {first}: {code} (and {more} more partitions)")
+            format!("read offsets: {first}: {code} (and {more} more partitions)")
         }
         None => String::new(),
     }
@@ -103,7 +126,7 @@ impl Topics {
             // Brings the client up to date with the leaders, and says why if there is no connection.
             admin.metadata(deadline)?;
             let patient = deadline.remaining() > TRY_AGAIN;
-            match self.read(admin, &Deadline::within(deadline.remaining().min(TRYING))) {
+            match self.read(admin, Edge::End, &Deadline::within(deadline.remaining().min(TRYING))) {
                 Ok((offsets, failed)) if failed.is_empty() => return Ok(offsets),
                 Ok((_, failed)) if patient && failed.iter().all(|(_, code)| may_pass(*code)) => {}
                 Ok((_, failed)) => return Err(admin.fail(FailureKind::Other, &complaint(&failed))),
@@ -114,10 +137,45 @@ impl Topics {
         }
     }
 
+    /// The offsets of as many partitions as can be had until the deadline, and why others are left out.
+    fn read_most(
+        &self,
+        admin: &Admin,
+        edge: Edge,
+        deadline: &Deadline,
+    ) -> (Vec<PartitionOffset>, Option<String>) {
+        let mut known = BTreeMap::new();
+        loop {
+            // Brings the client up to date with the leaders.
+            let reached = admin.metadata(deadline);
+            let trying = Deadline::within(deadline.remaining().min(TRYING));
+            let why = match (reached, self.read(admin, edge, &trying)) {
+                (Err(failure), _) => failure.text,
+                (Ok(_), Err(error)) => admin.failure("read offsets", &error, &trying).text,
+                (Ok(_), Ok((offsets, failed))) => {
+                    known.extend(offsets.into_iter().map(|at| ((at.topic, at.partition), at)));
+                    let text = complaint(&failed);
+                    if failed.is_empty() {
+                        return (known.into_values().collect(), None);
+                    }
+                    if !failed.iter().all(|(_, code)| may_pass(*code)) {
+                        return (known.into_values().collect(), Some(text));
+                    }
+                    text
+                }
+            };
+            if deadline.remaining() <= TRY_AGAIN {
+                return (known.into_values().collect(), Some(why));
+            }
+            thread::sleep(TRY_AGAIN);
+        }
+    }
+
     /// The offsets, and the partitions without one.
     fn read(
         &self,
         admin: &Admin,
+        edge: Edge,
         deadline: &Deadline,
     ) -> Result<(Vec<PartitionOffset>, Vec<Failed>), KafkaError> {
         let ids: HashMap<&str, TopicId> =
@@ -125,7 +183,7 @@ impl Topics {
         let partitions = self.0.iter().flat_map(|(_, spec)| {
             (0..spec.partitions).map(move |partition| (spec.name.as_str(), partition))
         });
-        let found = native::list_end_offsets(admin.inner().inner(), partitions, deadline)?;
+        let found = native::list_offsets(admin.inner().inner(), partitions, edge, deadline)?;
         let (mut offsets, mut failed) = (Vec::with_capacity(found.len()), Vec::new());
         for (name, partition, result) in found {
             match (result, ids.get(name.as_str())) {
@@ -161,7 +219,7 @@ impl EndOffsetsWatch {
 
 impl Topics {
     fn reading(&self, admin: &Admin, deadline: &Deadline) -> Reading<Vec<PartitionOffset>> {
-        match self.read(admin, deadline) {
+        match self.read(admin, Edge::End, deadline) {
             Ok((offsets, failed)) if failed.is_empty() => (offsets, None),
             Ok((offsets, failed)) => (offsets, Some(complaint(&failed))),
             Err(error) => {

@@ -18,6 +18,9 @@ use std::{
     time::Duration,
 };
 
+/// The configuration that says what removes a topic's records.
+const CLEANUP_POLICY: &str = "cleanup.policy";
+
 /// Pause between two looks at whether partitions have leaders.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -182,7 +185,9 @@ fn describe(
         metadata.topics().iter().map(|topic| (topic.name(), topic)).collect();
     // Any broker can tell; the default is the controller, which the embedded broker lacks.
     let options = Admin::options(deadline).broker_id(metadata.brokers().first().map(|b| b.id()));
-    let configs = configs(admin, names, asked, (&options, deadline))?;
+    // Whether a topic is compacted is always asked, also where it is so by the broker's default.
+    let asked = asked.iter().copied().chain([CLEANUP_POLICY]).collect();
+    let configs = configs(admin, names, &asked, (&options, deadline))?;
     let facts = names.iter().map(|name| TopicFacts {
         name: (*name).to_owned(),
         partitions: known[name]

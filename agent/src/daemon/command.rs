@@ -30,6 +30,8 @@ pub(crate) enum Command {
     TakeOver(Vec<(InstanceId, Share)>),
     /// Ends the schedule.
     StopLoad,
+    /// Flushes producers, and goes on reading.
+    Flush(Duration),
     /// Flushes, closes, and is gone.
     Finish(Duration),
 }

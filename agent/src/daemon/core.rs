@@ -291,6 +291,10 @@ impl Core {
                 Command::TakeOver(shares)
             }
             Step::StopLoad => Command::StopLoad,
+            Step::Flush(within) => {
+                logfile::info(format!("flush within {within:?}"));
+                Command::Flush(within)
+            }
             Step::Finish(within) => {
                 logfile::info(format!("finish within {within:?}"));
                 Command::Finish(within)

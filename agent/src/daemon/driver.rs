@@ -126,6 +126,12 @@ impl Driver {
                 }
                 (Command::TakeOver(shares), Some((engine, _))) => engine.take_over(&shares),
                 (Command::StopLoad, Some((engine, _))) => engine.stop_load(),
+                (Command::Flush(within), Some((engine, _))) => {
+                    engine.flush(within);
+                    self.tell(FromAgent::Flushed);
+                }
+                // A preparation that failed has nothing to flush.
+                (Command::Flush(_), None) => self.tell(FromAgent::Flushed),
                 (Command::Finish(within), _) => self.finish(within),
                 // The life cycle lets no other combination through, but for orders that crossed a
                 // failed preparation.

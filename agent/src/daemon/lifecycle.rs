@@ -31,6 +31,8 @@ pub(super) enum Step {
     TakeOver(Vec<(InstanceId, Share)>),
     /// The schedule ends.
     StopLoad,
+    /// Producers are flushed; consumers go on.
+    Flush(Duration),
     /// The engine ends.
     Finish(Duration),
     /// This is said, and nothing is done.
@@ -53,6 +55,8 @@ pub(super) struct Lifecycle {
     started: Option<u64>,
     /// Number of the last order to take over shares.
     took_over: Option<u32>,
+    flushing: bool,
+    flushed: bool,
     finishing: bool,
     finished: Option<u64>,
     failed: Option<AgentFailure>,
@@ -70,6 +74,8 @@ impl Default for Lifecycle {
             probed: BTreeMap::new(),
             started: None,
             took_over: None,
+            flushing: false,
+            flushed: false,
             finishing: false,
             finished: None,
             failed: None,
@@ -106,6 +112,7 @@ impl Lifecycle {
                 AgentState::Prepared | AgentState::Running => Step::StopLoad,
                 AgentState::Idle | AgentState::Finished => Step::Say(Vec::new()),
             },
+            ToAgent::Flush { within_ms } => self.flush(Duration::from_millis(within_ms)),
             ToAgent::Finish { within_ms } => self.finish(Duration::from_millis(within_ms)),
             _ => Step::Say(Vec::new()),
         }
@@ -125,11 +132,23 @@ impl Lifecycle {
 
     fn take_over(&mut self, order: u32, shares: Vec<(InstanceId, Share)>) -> Step {
         let is_news = self.took_over.is_none_or(|last| order > last);
-        if self.state != AgentState::Running || self.finishing || !is_news {
+        let is_ending = self.flushing || self.finishing;
+        if self.state != AgentState::Running || is_ending || !is_news {
             return Step::Say(Vec::new());
         }
         self.took_over = Some(order);
         Step::TakeOver(shares)
+    }
+
+    fn flush(&mut self, within: Duration) -> Step {
+        match self.state {
+            AgentState::Prepared | AgentState::Running if !(self.flushing || self.finishing) => {
+                self.flushing = true;
+                Step::Flush(within)
+            }
+            AgentState::Prepared | AgentState::Running if !self.flushed => Step::Say(Vec::new()),
+            _ => Step::Say(vec![FromAgent::Flushed]),
+        }
     }
 
     /// Ends the engine if there is one: the order that the lease gives.
@@ -163,6 +182,7 @@ impl Lifecycle {
                 self.probed.entry(*instance).or_default().extend(partitions);
             }
             FromAgent::Started { late_by_us } => self.started = Some(*late_by_us),
+            FromAgent::Flushed => self.flushed = true,
             FromAgent::Finished { client_queue } => {
                 self.state = AgentState::Finished;
                 self.finished = Some(*client_queue);
@@ -198,6 +218,7 @@ impl Lifecycle {
         }));
         messages.extend(self.said_of_start());
         messages.extend(self.failed.clone().map(FromAgent::Failed));
+        messages.extend(self.flushed.then_some(FromAgent::Flushed));
         messages.extend(self.finished.map(|client_queue| FromAgent::Finished { client_queue }));
         messages
     }
@@ -343,6 +364,25 @@ mod tests {
         assert_eq!(life.order(take_over(1)), Step::Say(vec![]));
         life.order(ToAgent::Finish { within_ms: 9 });
         assert_eq!(life.order(take_over(3)), Step::Say(vec![]));
+    }
+
+    #[test]
+    fn producers_are_flushed_once_and_who_comes_back_hears_of_it() {
+        let mut life = prepared();
+        life.order(ToAgent::Start { at_clock_us: 7 });
+        let flush = || ToAgent::Flush { within_ms: 9 };
+        assert_eq!(life.order(flush()), Step::Flush(Duration::from_millis(9)));
+        assert_eq!(life.order(flush()), Step::Say(vec![]), "it is under way");
+        assert!(life.hear(&FromAgent::Flushed));
+        assert_eq!(life.order(flush()), Step::Say(vec![FromAgent::Flushed]));
+        assert!(life.replay().contains(&FromAgent::Flushed));
+        let take_over = ToAgent::TakeOver { order: 0, shares: vec![] };
+        assert_eq!(life.order(take_over), Step::Say(vec![]), "nothing is sent any more");
+        assert!(matches!(life.order(ToAgent::Finish { within_ms: 9 }), Step::Finish(_)));
+        life.hear(&FromAgent::Finished { client_queue: 0 });
+        assert_eq!(life.order(flush()), Step::Say(vec![FromAgent::Flushed]));
+        let idle = Lifecycle::default().order(flush());
+        assert_eq!(idle, Step::Say(vec![FromAgent::Flushed]));
     }
 
     #[test]

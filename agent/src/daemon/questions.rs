@@ -79,6 +79,13 @@ impl Services {
                 let deadline = Deadline::within_ms(within_ms);
                 admin::end_offsets(&assignment, &topics, &deadline).map(Answer::EndOffsets)
             }
+            Question::Offsets { topics, within_ms } => {
+                let assignment = lock(&self.assignment).clone();
+                let assignment = assignment
+                    .ok_or_else(|| failure("read offsets: nothing is prepared".into()))?;
+                let deadline = Deadline::within_ms(within_ms);
+                admin::log_bounds(&assignment, &topics, &deadline).map(Answer::Offsets)
+            }
             Question::Clock => {
                 let now_us = crate::sys::monotonic_us();
                 Ok(Answer::Clock { received_us: now_us, sent_us: now_us })

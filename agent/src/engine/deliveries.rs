@@ -47,6 +47,7 @@ impl Alike {
             (this.opaque, this.partition, this.code) == (other.opaque, other.partition, other.code);
         if alike {
             self.report.bytes += other.bytes;
+            self.report.offset = self.report.offset.max(other.offset);
             self.records += 1;
         }
         alike
@@ -100,6 +101,7 @@ impl Deliveries {
         if report.code.is_ok() {
             partition.acked += records;
             partition.acked_bytes += report.bytes;
+            partition.next_offset = partition.next_offset.max(report.offset.saturating_add(1));
             partition.service.record_n(now_us.saturating_sub(sent_us), records);
             partition.response.record_n(now_us.saturating_sub(due_us), records);
         } else {
@@ -170,7 +172,7 @@ mod tests {
     };
 
     fn report(code: Code, partition: i32, due_us: u64, sent_us: u64) -> Report {
-        Report { code, partition, bytes: 100, opaque: pack(due_us, sent_us) }
+        Report { code, partition, offset: 41, bytes: 100, opaque: pack(due_us, sent_us) }
     }
 
     #[test]
@@ -178,7 +180,7 @@ mod tests {
         let timeline = Timeline(Vec::new());
         let one = report(Code::OK, 1, 500, 700);
         let mut alike = Alike::new(one);
-        assert!(alike.takes(&Report { bytes: 50, ..one }) && alike.takes(&one));
+        assert!(alike.takes(&Report { bytes: 50, offset: 44, ..one }) && alike.takes(&one));
         for other in [
             report(Code::OK, 1, 501, 701),
             report(Code::OK, 1, 500, 701),
@@ -189,13 +191,14 @@ mod tests {
         }
         let (mut together, mut apart) = (Deliveries::new(&timeline), Deliveries::new(&timeline));
         together.record(alike, 1_000);
-        for bytes in [100, 50, 100] {
-            apart.record(Alike::new(Report { bytes, ..one }), 1_000);
+        for (bytes, offset) in [(100, 41), (50, 44), (100, 41)] {
+            apart.record(Alike::new(Report { bytes, offset, ..one }), 1_000);
         }
         let interval = Interval { index: 0, start_us: 0, end_us: 2_000 };
         let (together, apart) = (together.close(interval), apart.close(interval));
         assert_eq!(together.slices[0].partitions, apart.slices[0].partitions);
-        assert_eq!(together.slices[0].partitions[0].acked_bytes, 250);
+        let partition = &together.slices[0].partitions[0];
+        assert_eq!((partition.acked_bytes, partition.next_offset), (250, 45));
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Processing {
         }
     }
 
+    /// Whether all that was received is processed and counted.
+    fn is_clear(&self) -> bool {
+        match self {
+            Self::Here(..) => true,
+            Self::Beside(bench) => bench.is_clear(),
+            Self::Pipeline(belt) => belt.is_clear(),
+        }
+    }
+
     fn set_paused(&self, paused: bool) {
         match self {
             Self::Here(..) => {}
@@ -422,12 +431,8 @@ impl Intake {
     /// The client also counts what it does not hand out, the marks of transactions. When everything is
     /// processed, its position is ours: otherwise there would be a lag that never ends.
     fn refresh_positions(&self) {
-        let idle = match &self.processing {
-            Processing::Here(..) => self.counts.idle,
-            // What the worker has in hand is not processed yet; its own positions are right.
-            Processing::Beside(_) | Processing::Pipeline(_) => false,
-        };
-        if !idle {
+        // What is in hand beside the poll loop is not processed yet; its own positions are right.
+        if !self.counts.idle || !self.processing.is_clear() {
             return;
         }
         let assigned = lock(&self.membership).assigned.clone();

@@ -77,8 +77,13 @@ impl Both {
         self.sent += 1;
         let noise = self.sent.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
         let took_us = 300 + ((noise * noise * noise) >> 34).min(20_000);
-        let report =
-            Report { code: Code::OK, partition, bytes: 100, opaque: pack(due_us, due_us + 20) };
+        let report = Report {
+            code: Code::OK,
+            partition,
+            offset: 7,
+            bytes: 100,
+            opaque: pack(due_us, due_us + 20),
+        };
         self.deliveries.record(Alike::new(report), due_us + took_us);
         let offset = self.sent.cast_signed();
         let item = Item { place: (0, partition), offset, bytes: 100, due_us };

@@ -74,13 +74,19 @@ impl Engine {
         let _ = self.sink.send(FromAgent::Finished { client_queue });
     }
 
-    /// Flushes producers, then closes consumers. Returns how many records clients still hold.
-    fn settle(&self, within: Duration) -> u64 {
+    /// Ends the schedule and flushes producers within this time, giving up what is left then; consumers go
+    /// on reading. Returns when every record has been acknowledged or has failed; whether all have.
+    pub fn flush(&self, within: Duration) -> bool {
         self.control.stop_load();
         self.control.finish(within);
         self.wake();
+        self.control.wait_settled(self.producers.len(), within.saturating_add(PURGE_WITHIN))
+    }
+
+    /// Flushes producers, then closes consumers. Returns how many records clients still hold.
+    fn settle(&self, within: Duration) -> u64 {
         let producers = self.producers.len();
-        let flushed = self.control.wait_settled(producers, within.saturating_add(PURGE_WITHIN));
+        let flushed = self.flush(within);
         let count = || self.producers.iter().map(|client| client.queue_length()).sum();
         let client_queue = least_of(count, SERVED_WITHIN);
         self.control.close_consumers();

@@ -52,6 +52,8 @@ pub(crate) struct Bench {
 struct State {
     items: VecDeque<Item>,
     given_up: u64,
+    /// Records that were put here and are neither processed and counted nor given up.
+    open: usize,
 }
 
 impl Bench {
@@ -68,8 +70,22 @@ impl Bench {
 
     /// Puts records at the bench.
     pub(crate) fn put(&self, items: impl IntoIterator<Item = Item>) {
-        self.lock().items.extend(items);
+        let mut state = self.lock();
+        let before = state.items.len();
+        state.items.extend(items);
+        state.open += state.items.len() - before;
+        drop(state);
         self.filled.notify_one();
+    }
+
+    /// Records that were taken are processed and counted.
+    fn done(&self, records: usize) {
+        self.lock().open -= records;
+    }
+
+    /// Whether all that was put here is processed and counted, or given up.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.lock().open == 0
     }
 
     /// Whether partitions are paused.
@@ -92,7 +108,9 @@ impl Bench {
         let mut state = self.lock();
         let before = state.items.len();
         state.items.retain(|item| !lost.contains(&item.place));
-        state.given_up += (before - state.items.len()) as u64;
+        let given_up = before - state.items.len();
+        state.open -= given_up;
+        state.given_up += given_up as u64;
     }
 
     fn take(&self, most: usize, into: &mut Vec<Item>) -> u64 {
@@ -137,7 +155,10 @@ impl Worker {
             items.clear();
             let given_up = self.bench.take(together, &mut items);
             self.receipts.give_up(given_up);
-            let Some(now_us) = self.control.now_us() else { continue };
+            let Some(now_us) = self.control.now_us() else {
+                self.bench.done(items.len());
+                continue;
+            };
             self.cut(now_us);
             free_us = now_us.max(free_us);
             if !items.is_empty() {
@@ -171,6 +192,7 @@ impl Worker {
             self.receipts.record(item, now_us);
         }
         self.committer.processed(items.len() as u64);
+        self.bench.done(items.len());
     }
 
     fn cut(&mut self, now_us: u64) {
@@ -183,5 +205,31 @@ impl Worker {
         self.committer.interval_ended();
         let part: ProcessedPart = self.receipts.close(interval);
         let _ = self.parts.send(Part::Processed(self.slot, part));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(partition: i32, count: i64) -> Vec<Item> {
+        let item = |offset| Item { place: (0, partition), offset, bytes: 1, due_us: 0 };
+        (0..count).map(item).collect()
+    }
+
+    #[test]
+    fn a_bench_is_clear_when_all_was_counted_or_given_up() {
+        let bench = Bench::new(1_000);
+        assert!(bench.is_clear());
+        bench.put(items(0, 3));
+        bench.put(items(1, 2));
+        let mut taken = Vec::new();
+        assert_eq!(bench.take(3, &mut taken), 0);
+        assert!(!bench.is_clear(), "some lie there, others are in hand");
+        bench.drop_partitions(&BTreeSet::from([(0, 1)]));
+        assert!(!bench.is_clear(), "what is in hand is not processed");
+        bench.done(taken.len());
+        assert!(bench.is_clear());
+        assert_eq!(bench.take(1, &mut taken), 2, "given up");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) code: Code,
     /// Where it is; -1 if it failed before a partition was chosen.
     pub(crate) partition: i32,
+    /// Its offset in the log; negative where the broker told none.
+    pub(crate) offset: i64,
     /// Its key and value bytes.
     pub(crate) bytes: u64,
     /// What was handed in with it.
@@ -67,6 +69,7 @@ impl Event {
                 take(Report {
                     code: Code(message.err),
                     partition: message.partition,
+                    offset: message.offset,
                     bytes: (message.len + message.key_len) as u64,
                     opaque: message._private.addr() as u64,
                 });

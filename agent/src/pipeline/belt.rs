@@ -68,6 +68,8 @@ struct State {
     done: BTreeMap<u64, (Done, usize)>,
     next_done: u64,
     given_up: u64,
+    /// Records that were put on the belt and are neither counted by who collects nor given up.
+    open: usize,
     gone_home: usize,
 }
 
@@ -108,6 +110,7 @@ impl Belt {
         chunk.number = state.next;
         state.next += 1;
         state.records += chunk.records.len();
+        state.open += chunk.records.len();
         state.bytes += chunk.bytes.len();
         state.waiting.push_back(chunk);
         drop(state);
@@ -162,7 +165,18 @@ impl Belt {
             given_up += before - chunk.records.len();
         }
         state.records -= given_up;
+        state.open -= given_up;
         state.given_up += given_up as u64;
+    }
+
+    /// Records that were collected are counted.
+    pub(super) fn counted(&self, records: usize) {
+        self.lock().open -= records;
+    }
+
+    /// Whether all that was put on the belt is processed and counted, or given up.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.lock().open == 0
     }
 
     /// A hand takes nothing any more.
@@ -255,6 +269,9 @@ mod tests {
         let mut done = Vec::new();
         assert_eq!(belt.collect(&mut done), 7);
         assert_eq!(done.len(), 5);
+        assert!(!belt.is_clear(), "what was collected is not counted yet");
+        belt.counted(done.len());
+        assert!(belt.is_clear());
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Finisher {
     fn finish(&mut self, done: &mut Done) {
         done.clear();
         let given_up = self.belt.collect(done);
-        let Some(now_us) = self.control.now_us() else { return };
+        let Some(now_us) = self.control.now_us() else { return self.belt.counted(done.len()) };
         self.cut(now_us);
         for (item, outcome) in done.iter() {
             let due_us = if item.due_us == NEVER { now_us } else { item.due_us };
@@ -97,6 +97,7 @@ impl Finisher {
                 committer.processed(done.len() as u64);
             }
         }
+        self.belt.counted(done.len());
     }
 
     fn cut(&mut self, now_us: u64) {

@@ -4,7 +4,7 @@ use super::{
     ArchiveError,
     file::{self, Appender},
 };
-use crate::model::result::{PartitionResult, Percentiles};
+use crate::model::result::{PartitionFate, PartitionResult, Percentiles};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,16 @@ pub(super) struct PartitionLine<'a> {
     received: u64,
     received_bytes: u64,
     lost: Option<u64>,
+    acked_whole: Option<u64>,
+    received_whole: Option<u64>,
+    unexpected: Option<u64>,
+    lost_unread: Option<u64>,
+    not_read: Option<u64>,
+    expired: Option<u64>,
+    compacted: Option<u64>,
+    unaccounted: Option<u64>,
+    log_start_offset: Option<i64>,
+    position: Option<i64>,
     start_offset: Option<i64>,
     end_offset: Option<i64>,
     lag_max: Option<u64>,
@@ -94,6 +104,7 @@ pub(super) struct PartitionLine<'a> {
 impl<'a> From<&'a PartitionResult> for PartitionLine<'a> {
     fn from(of: &'a PartitionResult) -> Self {
         let PartitionResult { service, response, end_to_end, .. } = of;
+        let fate = |part: fn(&PartitionFate) -> u64| of.fate.as_ref().map(part);
         let columns =
             |p: &Percentiles| (p.count, p.mean, [p.p50, p.p90, p.p95, p.p99, p.p999, p.max]);
         let (service_count, service_mean_us, service) = columns(service);
@@ -108,6 +119,16 @@ impl<'a> From<&'a PartitionResult> for PartitionLine<'a> {
             received: of.received,
             received_bytes: of.received_bytes,
             lost: of.lost,
+            acked_whole: fate(|fate| fate.acked),
+            received_whole: fate(|fate| fate.received),
+            unexpected: fate(|fate| fate.unexpected),
+            lost_unread: fate(|fate| fate.lost_unread),
+            not_read: fate(|fate| fate.not_read),
+            expired: fate(|fate| fate.expired),
+            compacted: fate(|fate| fate.compacted),
+            unaccounted: fate(|fate| fate.unaccounted),
+            log_start_offset: of.fate.as_ref().and_then(|fate| fate.log_start_offset),
+            position: of.fate.as_ref().and_then(|fate| fate.position),
             start_offset: of.start_offset,
             end_offset: of.end_offset,
             lag_max: of.lag_max,

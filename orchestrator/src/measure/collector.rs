@@ -78,6 +78,8 @@ pub struct Collector {
     /// Intervals that went out before a part of theirs came, or never got one.
     pub(super) incomplete: u64,
     pub(super) whole: Tally,
+    /// End of the last interval in which a record was acknowledged.
+    pub(super) acked_us: u64,
     /// Accounts of the whole load.
     pub(super) whole_late: u64,
     pub(super) whole_failed_by_code: BTreeMap<String, u64>,
@@ -104,13 +106,17 @@ impl Collector {
         let roster = Roster::new(plan);
         let (slots, readers) = (roster.slots(), roster.readers.len());
         let agents = vec![AgentBook::default(); roster.agents.len()];
+        let mut lag = LagTable::new(slots, readers);
+        for slot in roster.transactional_slots() {
+            lag.expect_marker(slot);
+        }
         Self {
             watches: plan.expectations.iter().map(|e| Watch::new(e, &roster)).collect(),
             ledgers: vec![Ledger::default(); roster.instances.len()],
             producers: vec![Tally::default(); roster.producers.len()],
             readers: vec![Tally::default(); readers],
             partitions: PartitionTable::new(slots, readers, &roster.timeline),
-            lag: LagTable::new(slots, readers),
+            lag,
             throughs: vec![ThroughBook::default(); readers],
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
@@ -121,6 +127,7 @@ impl Collector {
             measured_intervals: 0,
             incomplete: 0,
             whole: Tally::default(),
+            acked_us: 0,
             whole_late: 0,
             whole_failed_by_code: BTreeMap::new(),
             failures: Vec::new(),
@@ -351,6 +358,9 @@ impl Collector {
         }
         for (_, due) in &sent.dues {
             self.whole_late += due.late;
+            if due.acked > 0 {
+                self.acked_us = self.acked_us.max(report.end_us);
+            }
             let codes = due.failed_by_code.iter().map(|(code, n)| (code, *n));
             add_codes(&mut self.whole_failed_by_code, codes);
         }
@@ -364,6 +374,13 @@ impl Collector {
                     if let Some(slot) = self.roster.slot(topic, part.partition) {
                         watch.partition_sent(start_us, slot, slice.phase, part, &self.roster);
                     }
+                }
+            }
+        }
+        for slice in &interval.slices {
+            for part in &slice.partitions {
+                if let Some(slot) = self.roster.slot(topic, part.partition) {
+                    self.lag.set_sent_to(slot, part.next_offset);
                 }
             }
         }
@@ -415,7 +432,7 @@ impl Collector {
             cell.queues.push((reader, interval.totals.in_work));
         } else {
             for (reader, slot, offset) in positions {
-                self.lag.set_position(reader, slot, offset);
+                self.lag.set_position(reader, slot, offset, report.end_us);
             }
         }
     }
@@ -458,9 +475,9 @@ impl Collector {
     fn release_cell(&mut self, cell: Cell) {
         let (start_us, end_us) = (cell.start_us, cell.end_us);
         self.released_us = self.released_us.max(cell.cut_us);
-        self.lag.set_end(&cell.end_offsets, &self.roster);
+        self.lag.set_end(&cell.end_offsets, end_us, &self.roster);
         for (reader, slot, offset) in &cell.positions {
-            self.lag.set_position(*reader, *slot, *offset);
+            self.lag.set_position(*reader, *slot, *offset, end_us);
         }
         let measured = self.roster.measured.contains(start_us);
         if measured {

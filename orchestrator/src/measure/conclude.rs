@@ -3,7 +3,7 @@
 use super::{
     audit::AuditFailure,
     collector::{AgentBook, Collector},
-    fate::OffsetMismatch,
+    fate::{OffsetMismatch, Shortfall},
     observed::GroupSeen,
     partitions::PartitionTotals,
     roster::Roster,
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     metrics::{resources::ResourceTally, tally::Tally},
-    model::result::{Accounts, PartitionResult, PartitionSeriesRow, TopicResult},
+    model::result::{Accounts, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult},
 };
-use mallard_protocol::interval::PartitionOffset;
+use mallard_protocol::message::LogBounds;
 
 /// Everything that was measured in a case.
 #[derive(Clone, Debug)]
@@ -82,17 +82,21 @@ pub struct Quality {
     pub failures: Vec<AuditFailure>,
     /// Partitions in which offsets and accounts disagree.
     pub offset_mismatches: Vec<OffsetMismatch>,
-    /// Consumers that had not caught up: name, lag, records missing.
-    pub behind: Vec<(String, u64, u64)>,
+    /// Partitions, else topics, of which a reader did not receive all.
+    pub shortfalls: Vec<Shortfall>,
+    /// Partitions without a reader of which acknowledged records are gone: place and how many.
+    pub gone_unread: Vec<(String, u64)>,
+    /// Readers of topics that others write to, which had not come to the end: name and lag.
+    pub behind_others: Vec<(String, u64)>,
 }
 
 impl Collector {
-    /// Ends the collection. `end_offsets` are those read after the drain. [`Collector::flush`] comes
-    /// before it, for the last intervals.
+    /// Ends the collection. `log` is where logs start and end after the last acknowledgement, as far as the
+    /// brokers said it. [`Collector::flush`] comes before it, for the last intervals.
     #[must_use]
-    pub fn conclude(mut self, end_offsets: &[PartitionOffset]) -> Measured {
+    pub fn conclude(mut self, log: &LogBounds) -> Measured {
         let _ = self.flush();
-        self.lag.set_end(end_offsets, &self.roster);
+        self.lag.settle(log, &self.roster);
         self.whole.outcome = self.outcome(&Who::All, 0);
         self.whole.observed.lag_end = self.group_lag_end(&Who::All, 0);
         for reader in 0..self.readers.len() {
@@ -114,7 +118,9 @@ impl Collector {
             incomplete: self.incomplete,
             failures: self.failures.clone(),
             offset_mismatches: self.offset_mismatches(),
-            behind: self.behind(),
+            shortfalls: self.shortfalls(),
+            gone_unread: self.gone_unread(),
+            behind_others: self.behind_others(),
         };
         Measured {
             accounts: accounts_of(&self.whole),
@@ -168,7 +174,8 @@ impl Collector {
                 failed: totals.failed,
                 received: totals.received,
                 received_bytes: totals.received_bytes,
-                lost: self.lost_in(slot),
+                fate: self.partition_fate(slot),
+                lost: self.worst_fate_in(slot).map(|(_, _, fate)| fate.lost()),
                 start_offset: self.lag.start(slot),
                 end_offset: self.lag.end(slot),
                 lag_max: self.lag.max(slot),
@@ -179,6 +186,24 @@ impl Collector {
             })
         });
         results.collect()
+    }
+
+    fn partition_fate(&self, slot: usize) -> Option<PartitionFate> {
+        let (reader, standing, fate) = self.worst_fate_in(slot)?;
+        Some(PartitionFate {
+            consumer: self.roster.readers[reader].name(),
+            acked: standing.acked,
+            received: standing.received,
+            unexpected: fate.unexpected,
+            lost_unread: fate.lost_unread,
+            lost_read: fate.lost_read,
+            not_read: fate.not_read,
+            expired: fate.expired,
+            compacted: fate.compacted,
+            unaccounted: fate.unaccounted,
+            position: self.lag.position(reader, slot),
+            log_start_offset: self.lag.log_start(slot),
+        })
     }
 
     fn topic_results(&self) -> Vec<TopicResult> {
@@ -204,7 +229,7 @@ impl Collector {
         topics.collect()
     }
 
-    fn is_read(&self, slot: usize) -> bool {
+    pub(super) fn is_read(&self, slot: usize) -> bool {
         self.roster.readers.iter().any(|reader| reader.reads[slot])
     }
 

@@ -1,19 +1,25 @@
-//! What became of records, by count: lost, unexpected, and what the broker's offsets say about it.
+//! What became of records: lost, not read, expired, compacted, unexpected, and what the brokers' offsets
+//! say about it.
 //!
 //! A reader should receive every record that was acknowledged in the partitions it reads, warm-up
-//! included. Three things bound what counts can tell. A duplicate hides a loss in the same partition, so
-//! zero lost records is a claim about counts; so does a record without a stamp that somebody else put
-//! there, since it cannot be told from this run's. And a consumer with `read_committed` never sees records of
-//! aborted transactions; how many of these there are is known of a topic, not of a partition, so for
-//! transactional topics that were not committed in full a loss is told of the topic alone.
+//! included; [`Standing::fate`] says what became of those that it did not. A consumer with `read_committed`
+//! never sees records of aborted transactions; how many of these there are is known of a topic, not of a
+//! partition, so for transactional topics that were not committed in full the fate is told of the topic
+//! alone. A record without a stamp that somebody else put there cannot be told from this run's.
 
 use super::{
     collector::Collector,
     roster::Role,
     watch::{Who, is_slot_of, lag_of, pairs},
 };
-use crate::metrics::tally::{Outcome, ThroughOutcome};
-use mallard_protocol::ids::{InstanceId, TopicId};
+use crate::metrics::{
+    fate::{Fate, Standing, gone},
+    tally::{Outcome, ThroughOutcome},
+};
+use mallard_protocol::{
+    ids::{InstanceId, TopicId},
+    interval::PartitionOffset,
+};
 
 /// A partition in which the broker's offsets grew by less than what was acknowledged, or by more than
 /// what was sent.
@@ -29,6 +35,23 @@ pub struct OffsetMismatch {
     pub acked: u64,
     /// Records acknowledged, failed or without a fate: what there may be at most.
     pub at_most: u64,
+}
+
+/// A reader that did not receive all of a partition, or of a topic, and how it stood at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The reader.
+    pub reader: String,
+    /// `orders/0`, or `orders` where it is not known by partition.
+    pub place: String,
+    /// By what it is told.
+    pub standing: Standing,
+    /// What became of the records.
+    pub fate: Fate,
+    /// Where it stood, and where the log starts beyond that, of the first partition in which it does.
+    pub behind_log_start: Option<(i64, i64)>,
+    /// End of the last interval in which it got on, on the run's clock.
+    pub moved_us: u64,
 }
 
 /// Counts of one topic, over the whole load.
@@ -67,47 +90,84 @@ impl Collector {
         sent
     }
 
-    /// Records lost and unexpected in one partition of one reader; `None` where counts cannot tell.
-    fn partition_fate(&self, reader: usize, slot: usize) -> Option<(u64, u64)> {
+    /// How a reader stands to one partition; `None` where counts cannot tell.
+    fn standing(&self, reader: usize, slot: usize) -> Option<Standing> {
         let (topic, _) = self.roster.partition_of(slot);
         let sent = self.sent_to(topic);
         let hidden = self.roster.readers[reader].read_committed && sent.visible != sent.acked;
-        if !sent.producers || hidden {
-            return None;
-        }
-        let acked = self.partitions.totals()[slot].acked_whole;
-        let received = self.partitions.received_whole(reader)[slot];
-        Some((acked.saturating_sub(received), received.saturating_sub(acked)))
+        (sent.producers && !hidden).then(|| self.standing_of_all(reader, slot))
     }
 
-    /// The same of a topic that a reader reads: the sum over partitions where they can tell, else the
-    /// difference of the topic's sums.
-    fn topic_fate(&self, reader: usize, topic: TopicId) -> Option<(u64, u64)> {
+    /// The same, whether or not the reader sees every record.
+    fn standing_of_all(&self, reader: usize, slot: usize) -> Standing {
+        let acked = self.partitions.totals()[slot].acked_whole;
+        let topic = self.roster.partition_of(slot).0;
+        Standing {
+            acked,
+            received: self.partitions.received_whole(reader)[slot],
+            gone: self.gone_from(slot),
+            is_settled: self.lag.settled(slot).is_some(),
+            unread: self.lag.unread(reader, slot),
+            removed: self.lag.removed(slot),
+            is_compacted: self.roster.topics[topic.index()].is_compacted,
+            is_told: self.is_told(reader),
+        }
+    }
+
+    /// Records of a partition that were acknowledged and cannot be in its log.
+    fn gone_from(&self, slot: usize) -> u64 {
+        let acked = self.partitions.totals()[slot].acked_whole;
+        self.lag.settled(slot).map_or(0, |log| gone(acked, log))
+    }
+
+    /// Whether all that a reader received has been reported: what a lost agent had received since its last
+    /// report is in nobody's accounts, although its group's position may be beyond it.
+    fn is_told(&self, reader: usize) -> bool {
+        let members = self.roster.instances.iter().flatten();
+        let mut members = members.filter(|member| member.role == Role::Consumer { reader });
+        members.all(|member| {
+            let book = &self.agents[member.agent.0];
+            book.finished && book.lost_at_us.is_none() && book.missing == 0 && book.partial == 0
+        })
+    }
+
+    /// How a reader stands to a topic that it reads, by partition where that can be told, else the whole
+    /// topic with its partitions' sums.
+    fn standings(&self, reader: usize, topic: TopicId) -> Vec<(Option<usize>, Standing)> {
         let reads = &self.roster.readers[reader].reads;
         let slots: Vec<_> = self.roster.partitions(topic).collect();
-        let read = slots.iter().filter(|slot| reads[**slot]).count();
-        if read == 0 {
-            return None;
-        }
-        let fates = slots.iter().filter(|slot| reads[**slot]);
-        let fates: Option<Vec<_>> = fates.map(|slot| self.partition_fate(reader, *slot)).collect();
-        if let Some(fates) = fates {
-            return Some(fates.iter().fold((0, 0), |(a, b), (c, d)| (a + c, b + d)));
+        let read: Vec<_> = slots.iter().copied().filter(|slot| reads[*slot]).collect();
+        let known = read.iter().map(|slot| Some((Some(*slot), self.standing(reader, *slot)?)));
+        if let Some(known) = known.collect::<Option<Vec<_>>>() {
+            return known;
         }
         let sent = self.sent_to(topic);
-        if !sent.producers || read < slots.len() {
-            return None;
+        if !sent.producers || read.len() < slots.len() {
+            return Vec::new();
         }
-        let received: u64 =
-            slots.iter().map(|slot| self.partitions.received_whole(reader)[*slot]).sum();
-        Some((sent.visible.saturating_sub(received), received.saturating_sub(sent.visible)))
+        let parts = slots.iter().map(|slot| self.standing_of_all(reader, *slot));
+        let sum = parts.reduce(|a, b| Standing {
+            acked: sent.visible,
+            received: a.received + b.received,
+            gone: a.gone + b.gone,
+            is_settled: a.is_settled && b.is_settled,
+            unread: a.unread.zip(b.unread).map(|(a, b)| a + b),
+            removed: a.removed + b.removed,
+            ..a
+        });
+        sum.map(|sum| (None, Standing { acked: sent.visible, ..sum })).into_iter().collect()
+    }
+
+    fn topic_fate(&self, reader: usize, topic: TopicId) -> Option<Fate> {
+        let standings = self.standings(reader, topic).into_iter();
+        standings.map(|(_, standing)| standing.fate()).reduce(|a, b| a + b)
     }
 
     /// What only the end tells about a member of a scope.
     pub(super) fn outcome(&self, who: &Who, member: usize) -> Outcome {
-        let fates: Vec<Option<(u64, u64)>> = match who {
+        let fates: Vec<Option<Fate>> = match who {
             Who::Partitions(_) => pairs(who, member, &self.roster)
-                .map(|(reader, slot)| self.partition_fate(reader, slot))
+                .map(|(reader, slot)| Some(self.standing(reader, slot)?.fate()))
                 .collect(),
             Who::Topic(topic) => {
                 (0..self.readers.len()).map(|reader| self.topic_fate(reader, *topic)).collect()
@@ -116,11 +176,8 @@ impl Collector {
             Who::All => (0..self.readers.len()).flat_map(|r| self.reader_fates(r)).collect(),
             Who::Producer(_) | Who::Agents(_) | Who::Group(_) => Vec::new(),
         };
-        let known = fates.into_iter().flatten();
-        let fate = known.reduce(|(lost, extra), (a, b)| (lost + a, extra + b));
         Outcome {
-            lost: fate.map(|(lost, _)| lost),
-            unexpected: fate.map(|(_, unexpected)| unexpected),
+            fate: fates.into_iter().flatten().reduce(|a, b| a + b),
             lag_end: lag_of(who, member, &self.roster, &|reader, slot| self.lag.of(reader, slot)),
             through: self.through_outcome(who),
             audited_intervals: self.audited,
@@ -177,15 +234,109 @@ impl Collector {
         self.group_table.lag_end(groups, &in_slot, &self.lag, &self.roster)
     }
 
-    fn reader_fates(&self, reader: usize) -> Vec<Option<(u64, u64)>> {
+    fn reader_fates(&self, reader: usize) -> Vec<Option<Fate>> {
         let topics = 0..u16::try_from(self.roster.topics.len()).unwrap_or(u16::MAX);
         topics.map(|topic| self.topic_fate(reader, TopicId(topic))).collect()
     }
 
-    /// Of a partition, in the reader that misses most.
-    pub(super) fn lost_in(&self, slot: usize) -> Option<u64> {
+    /// Of a partition, in the reader that misses most: the reader, how it stands, and what became of what
+    /// it misses.
+    pub(super) fn worst_fate_in(&self, slot: usize) -> Option<(usize, Standing, Fate)> {
         let readers = (0..self.readers.len()).filter(|r| self.roster.readers[*r].reads[slot]);
-        readers.filter_map(|reader| self.partition_fate(reader, slot)).map(|(lost, _)| lost).max()
+        let fates = readers.filter_map(|reader| {
+            let standing = self.standing(reader, slot)?;
+            Some((reader, standing, standing.fate()))
+        });
+        fates.max_by_key(|(_, _, fate)| (fate.lost(), fate.missing()))
+    }
+
+    /// Records that were acknowledged and that readers have not received, for whatever reason.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        let readers = (0..self.readers.len()).flat_map(|reader| self.reader_fates(reader));
+        readers.flatten().map(|fate| fate.missing()).sum()
+    }
+
+    /// Partitions, else topics, of which a reader did not receive all, or that have lost what it received.
+    pub(super) fn shortfalls(&self) -> Vec<Shortfall> {
+        let topics = 0..u16::try_from(self.roster.topics.len()).unwrap_or(u16::MAX);
+        let pairs =
+            (0..self.readers.len()).flat_map(|r| topics.clone().map(move |t| (r, TopicId(t))));
+        let all = pairs.flat_map(|(reader, topic)| {
+            let standings = self.standings(reader, topic).into_iter();
+            standings.map(move |(slot, standing)| self.shortfall(reader, topic, slot, standing))
+        });
+        all.filter(|short| short.fate.missing() + short.fate.lost() > 0).collect()
+    }
+
+    fn shortfall(
+        &self,
+        reader: usize,
+        topic: TopicId,
+        slot: Option<usize>,
+        standing: Standing,
+    ) -> Shortfall {
+        let slots: Vec<_> = match slot {
+            Some(slot) => vec![slot],
+            None => self.roster.partitions(topic).collect(),
+        };
+        let alias = &self.roster.topics[topic.index()].alias;
+        let bounds = slots
+            .iter()
+            .filter_map(|slot| self.lag.position(reader, *slot).zip(self.lag.log_start(*slot)));
+        Shortfall {
+            reader: self.roster.readers[reader].name(),
+            place: slot.map_or_else(
+                || alias.clone(),
+                |slot| format!("{alias}/{}", self.roster.partition_of(slot).1),
+            ),
+            standing,
+            fate: standing.fate(),
+            behind_log_start: bounds.clone().find(|(position, start)| position < start),
+            moved_us: slots.iter().map(|slot| self.lag.moved_us(reader, *slot)).max().unwrap_or(0),
+        }
+    }
+
+    /// Partitions without a reader whose log ends below what was acknowledged: place, and how many
+    /// records are gone.
+    pub(super) fn gone_unread(&self) -> Vec<(String, u64)> {
+        let slots = (0..self.roster.slots()).filter(|slot| !self.is_read(*slot));
+        let gone = slots.map(|slot| (slot, self.gone_from(slot))).filter(|(_, gone)| *gone > 0);
+        let named = gone.map(|(slot, gone)| {
+            let (topic, partition) = self.roster.partition_of(slot);
+            (format!("{}/{partition}", self.roster.topics[topic.index()].alias), gone)
+        });
+        named.collect()
+    }
+
+    /// Whether a reader has come to the end of its partitions, as it was after the last acknowledgement that
+    /// was reported. Markers of transactions, and what was removed before it was read, hold nobody up.
+    #[must_use]
+    pub fn has_read_all(&self, consumer: &str) -> bool {
+        let readers = self.roster.readers.iter().enumerate();
+        let mut readers = readers.filter(|(_, reader)| reader.names.iter().any(|n| n == consumer));
+        readers.all(|(at, reader)| {
+            let mut slots = (0..self.roster.slots()).filter(|slot| reader.reads[*slot]);
+            slots.all(|slot| self.lag.has_read_to_an_end_after(at, slot, self.acked_us))
+        })
+    }
+
+    /// Records of this case's topics between readers' positions and these ends of their logs: by reader.
+    #[must_use]
+    pub fn unread_before(&self, ends: &[PartitionOffset]) -> Vec<(String, u64)> {
+        let topics = 0..u16::try_from(self.roster.topics.len()).unwrap_or(u16::MAX);
+        let is_sent_to: Vec<_> = topics.map(|t| self.sent_to(TopicId(t)).producers).collect();
+        let readers = self.roster.readers.iter().enumerate();
+        let unread = readers.map(|(at, reader)| {
+            let of = |end: &PartitionOffset| {
+                let slot = self.roster.slot(end.topic, end.partition)?;
+                let is_ours = reader.reads[slot] && is_sent_to[end.topic.index()];
+                let position = self.lag.position(at, slot).filter(|_| is_ours)?;
+                u64::try_from(end.offset.saturating_sub(position)).ok()
+            };
+            (reader.name(), ends.iter().filter_map(of).sum::<u64>())
+        });
+        unread.filter(|(_, unread)| *unread > 0).collect()
     }
 
     /// Partitions in which offsets and accounts disagree. Transactional topics are left out: their
@@ -198,7 +349,8 @@ impl Collector {
     fn offset_mismatch(&self, slot: usize) -> Option<OffsetMismatch> {
         let (topic, partition) = self.roster.partition_of(slot);
         let sent = self.sent_to(topic);
-        let grown = self.lag.end(slot)?.saturating_sub(self.lag.start(slot)?);
+        let (start, end) = self.lag.settled(slot)?;
+        let grown = end.saturating_sub(start);
         if sent.transactional || !sent.producers || partition < 0 {
             return None;
         }
@@ -215,16 +367,13 @@ impl Collector {
         })
     }
 
-    /// Consumers that had not caught up when the drain ended: name, lag, records missing. A lag of
-    /// markers alone, with nothing missing, is none.
-    pub(super) fn behind(&self) -> Vec<(String, u64, u64)> {
+    /// Readers of topics that others write to, which had not come to the end: name and lag.
+    pub(super) fn behind_others(&self) -> Vec<(String, u64)> {
         let readers = self.roster.readers.iter().enumerate();
         let behind = readers.filter_map(|(at, reader)| {
             let outcome = self.outcome(&Who::Reader(at), 0);
-            let lag = outcome.lag_end.filter(|lag| *lag > 0)?;
-            let missing = outcome.lost.unwrap_or(lag);
-
-            (missing > 0).then(|| (reader.name(), lag, missing))
+            let lag = outcome.lag_end.filter(|lag| *lag > 0 && outcome.fate.is_none())?;
+            Some((reader.name(), lag))
         });
         behind.collect()
     }

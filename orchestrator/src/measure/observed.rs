@@ -2,7 +2,8 @@
 //!
 //! A group reads the topics in which it has ever committed an offset. In a partition of these without
 //! an offset it has read nothing yet, so its lag there is counted from where the partition ended when the
-//! load started, as for the case's own consumers.
+//! load started, as for the case's own consumers. Markers of transactions at the end of a log are no lag: a
+//! group commits what it has read, and there is nothing to read in them.
 
 use super::{lag::LagTable, roster::Roster};
 use crate::metrics::tally::Tally;
@@ -102,7 +103,7 @@ impl GroupTable {
             .flat_map(|topic| roster.partitions(TopicId(u16::try_from(topic).unwrap_or(u16::MAX))));
         let of = |slot: usize| {
             let position = group.committed[slot].or(lag.start(slot))?;
-            let behind = lag.end(slot)?.saturating_sub(position);
+            let behind = lag.records_end(slot)?.saturating_sub(position);
             Some((slot, u64::try_from(behind).unwrap_or(0)))
         };
         slots.filter_map(of).collect()
@@ -190,7 +191,7 @@ mod tests {
         let roster = Roster::new(&plan);
         let mut lag = LagTable::new(roster.slots(), roster.readers.len());
         lag.set_start(&[at(0, 100), at(1, 100)], &roster);
-        lag.set_end(&[at(0, 150), at(1, 150)], &roster);
+        lag.set_end(&[at(0, 150), at(1, 150)], 0, &roster);
         let table = GroupTable::new(&roster);
         (roster, table, lag)
     }

@@ -3,15 +3,16 @@
 use super::{spans::Spans, through::ThroughPlan};
 use crate::{
     expect::Vocabulary,
-    plan::{CasePlan, workload::workload_of},
+    plan::{
+        CasePlan,
+        workload::{is_compacted, reads_committed, workload_of},
+    },
     scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
     schedule::{Pace, Schedule, Timeline},
-    workload::{
-        ClientProperties, ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec,
-    },
+    workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace, StartFrom, TopicSpec},
 };
 
 /// An agent, as an index into [`CasePlan::agents`].
@@ -117,6 +118,8 @@ pub struct Topic {
     pub partitions: i32,
     /// Slot of partition -1.
     pub first_slot: usize,
+    /// Whether compaction removes records of it.
+    pub is_compacted: bool,
 }
 
 impl Roster {
@@ -247,6 +250,17 @@ impl Roster {
         })
     }
 
+    /// The slots to which each producer instance sends in transactions: a slot for each of them.
+    pub fn transactional_slots(&self) -> impl Iterator<Item = usize> + '_ {
+        let producers =
+            self.instances.iter().flatten().filter_map(|instance| match instance.role {
+                Role::Producer { producer } => Some(&self.producers[producer]),
+                Role::Consumer { .. } => None,
+            });
+        let transactional = producers.filter(|producer| producer.transactional);
+        transactional.flat_map(|producer| self.partitions(producer.topic))
+    }
+
     /// An instance.
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<&Instance> {
@@ -325,17 +339,12 @@ fn topics(specs: &[TopicSpec]) -> Vec<Topic> {
     let topic = |spec: &TopicSpec| {
         let first_slot = next;
         next += 1 + usize::try_from(spec.partitions).unwrap_or(0);
-        Topic { alias: spec.alias.clone(), partitions: spec.partitions, first_slot }
+        Topic {
+            alias: spec.alias.clone(),
+            partitions: spec.partitions,
+            first_slot,
+            is_compacted: is_compacted(spec),
+        }
     };
     specs.iter().map(topic).collect()
-}
-
-/// librdkafka's `isolation.level` is `read_committed` unless it is set.
-fn reads_committed(client: &ClientProperties, connection: &[(String, String)]) -> bool {
-    let level = client
-        .iter()
-        .rev()
-        .chain(connection.iter().rev())
-        .find(|(name, _)| name == "isolation.level");
-    level.is_none_or(|(_, level)| level != "read_uncommitted")
 }

@@ -5,6 +5,7 @@
 
 mod agent;
 mod consume;
+pub mod fate;
 mod latency;
 mod listing;
 mod metric;

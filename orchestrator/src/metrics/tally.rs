@@ -10,6 +10,7 @@
 //! arrive changes nothing. A tally's size does not depend on how much was absorbed.
 
 use super::{
+    fate::Fate,
     resources::{MEMORY_SLOPE_SPAN_US, ResourceTally},
     slope::LeastSquares,
 };
@@ -245,10 +246,8 @@ pub struct LagTally {
 /// What only the end of a case tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Records acknowledged and not received.
-    pub lost: Option<u64>,
-    /// Records received beyond those acknowledged.
-    pub unexpected: Option<u64>,
+    /// What became of acknowledged records that were not received, and what came beyond them.
+    pub fate: Option<Fate>,
     /// Lag after the drain.
     pub lag_end: Option<u64>,
     /// What became of records that went into pipelines of others.

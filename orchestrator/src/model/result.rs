@@ -189,9 +189,12 @@ pub struct PartitionResult {
     pub received: u64,
     /// Key and value bytes received.
     pub received_bytes: u64,
-    /// Acknowledged in the whole run, warm-up included, and not received after the drain, in the group
+    /// Acknowledged in the whole run, warm-up included, and lost by the brokers' own offsets, in the group
     /// that misses most. Null where no consumer reads it.
     pub lost: Option<u64>,
+    /// What became of all that was acknowledged, in the same group. Null where no consumer reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fate: Option<PartitionFate>,
     /// End offset on the broker at the start and at the end.
     pub start_offset: Option<i64>,
     /// End offset on the broker after the drain.
@@ -206,6 +209,37 @@ pub struct PartitionResult {
     pub response: Percentiles,
     /// End-to-end latency percentiles.
     pub end_to_end: Percentiles,
+}
+
+/// What became of the records of a partition that were acknowledged in the whole run, warm-up included, at the
+/// reader that misses most: `acked + unexpected = received + lost_unread + not_read + expired + compacted +
+/// unaccounted`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartitionFate {
+    /// The reader.
+    pub consumer: String,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records received.
+    pub received: u64,
+    /// Received beyond those acknowledged.
+    pub unexpected: u64,
+    /// Lost, and never received.
+    pub lost_unread: u64,
+    /// Lost after they had been received: the log ends below what was acknowledged.
+    pub lost_read: u64,
+    /// In the log, and not read when the reader was closed.
+    pub not_read: u64,
+    /// Removed by retention before they were read.
+    pub expired: u64,
+    /// Removed by compaction before they were read.
+    pub compacted: u64,
+    /// Not received, and it cannot be told why.
+    pub unaccounted: u64,
+    /// The reader's next offset.
+    pub position: Option<i64>,
+    /// The first offset in the log when the reader was closed.
+    pub log_start_offset: Option<i64>,
 }
 
 /// Totals of one topic over the measured phases.

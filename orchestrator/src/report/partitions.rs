@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     archive::read::CaseArchive,
-    model::result::{PartitionResult, PartitionSeriesRow},
+    model::result::{PartitionFate, PartitionResult, PartitionSeriesRow},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,7 +46,19 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
     ("failed", "failed", "records", "Records that failed for good", |p| n(p.failed)),
     ("success", "success", "ratio", "Records acknowledged of those sent and settled", success),
     ("received", "received", "records", "Records received, summed over groups", |p| n(p.received)),
-    ("lost", "lost", "records", "Acknowledged and not received after the drain", |p| o(p.lost)),
+    ("lost", "lost", "records", "Acknowledged and gone, by the brokers' offsets", |p| o(p.lost)),
+    ("not_read", "not read", "records", "In the log, and not read in time", |p| {
+        f(p, |f| f.not_read)
+    }),
+    ("expired", "expired", "records", "Removed by retention before they were read", |p| {
+        f(p, |f| f.expired)
+    }),
+    ("compacted", "compacted", "records", "Removed by compaction before they were read", |p| {
+        f(p, |f| f.compacted)
+    }),
+    ("unaccounted", "unaccounted", "records", "Not received, and it cannot be told why", |p| {
+        f(p, |f| f.unaccounted)
+    }),
     (
         "lag_max",
         "lag, most",
@@ -69,6 +81,11 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
 fn success(of: &PartitionResult) -> Option<f64> {
     let settled = of.acked + of.failed;
     (settled > 0).then(|| figure(of.acked) / figure(settled))
+}
+
+/// A part of the fate, where there is any: a column of nothing but zeros says nothing.
+fn f(of: &PartitionResult, part: fn(&PartitionFate) -> u64) -> Option<f64> {
+    o(of.fate.as_ref().map(part).filter(|records| *records > 0))
 }
 
 fn n(count: u64) -> Option<f64> {

@@ -26,7 +26,8 @@ use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::PartitionOffset,
     message::{
-        AgentFailure, AgentState, Answer, ClusterFacts, FromAgent, HostFacts, Question, ToAgent,
+        AgentFailure, AgentState, Answer, ClusterFacts, FromAgent, HostFacts, LogBounds, Question,
+        ToAgent,
     },
     workload::{Assignment, ClientProperties},
 };
@@ -72,9 +73,15 @@ pub(super) enum Stage {
     Running,
     /// Producers are done; consumers catch up.
     Draining,
-    /// End offsets after the load are read.
+    /// Producers flush: the last records are acknowledged or fail.
+    Flushing,
+    /// It is read where logs start and end after the last acknowledgement.
     EndOffsets,
-    /// Agents flush, close, and cut their last interval.
+    /// Consumers read on, up to these ends.
+    ReadingOn,
+    /// It is read where logs start now: what lies before that was removed.
+    LastOffsets,
+    /// Agents close, and cut their last interval.
     Finishing,
     /// Logs come home.
     Collecting,
@@ -94,6 +101,7 @@ pub(super) struct Agent {
     pub(super) heard_us: u64,
     pub(super) host: Option<HostFacts>,
     pub(super) prepared: bool,
+    pub(super) flushed: bool,
     pub(super) finished: Option<u64>,
     pub(super) log_done: bool,
     pub(super) start_late_us: Option<u64>,
@@ -123,6 +131,7 @@ pub(super) enum Asked {
     DescribeTopics,
     StartOffsets,
     EndOffsets,
+    LastOffsets,
     Delete,
     /// An agent's clock.
     Clock(AgentIndex),
@@ -164,7 +173,8 @@ pub struct Case {
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) start_offsets: Vec<PartitionOffset>,
-    pub(super) end_offsets: Vec<PartitionOffset>,
+    /// Where logs start and end after the last acknowledgement.
+    pub(super) log: LogBounds,
     pub(super) collector: Collector,
     pub(super) drain: DrainWatch,
     pub(super) start_clock_us: Option<u64>,
@@ -222,7 +232,7 @@ impl Case {
             assigned: BTreeMap::new(),
             probed: BTreeMap::new(),
             start_offsets: Vec::new(),
-            end_offsets: Vec::new(),
+            log: LogBounds::default(),
             drain: DrainWatch::default(),
             start_clock_us: None,
             load_stopped_us: None,
@@ -393,6 +403,7 @@ impl Case {
                 self.agents[agent].start_late_us = Some(late_by_us)
             }
             FromAgent::Interval(report) => self.on_interval(agent, *report),
+            FromAgent::Flushed => self.on_flushed(agent),
             FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
             FromAgent::Log { bytes, last } => {
                 self.agents[agent].log_done |= last;
@@ -484,7 +495,7 @@ impl Case {
                     self.clocks.answered(&clock, request, read, self.now_us);
                 }
             }
-            Ok(answer) => self.on_answered(asked, answer),
+            Ok(answer) => self.on_answered(agent, asked, answer),
             Err(failure) => self.on_refused(agent, asked, failure),
         }
     }
@@ -554,7 +565,7 @@ impl Case {
             }
             stage if stage < Stage::Running => spent.setup_us += us,
             Stage::Draining => spent.drain_us += us,
-            Stage::EndOffsets | Stage::Finishing | Stage::Collecting => spent.results_us += us,
+            stage if stage <= Stage::Collecting => spent.results_us += us,
             _ => spent.teardown_us += us,
         }
         self.entered_us = self.now_us;

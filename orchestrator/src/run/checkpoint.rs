@@ -31,6 +31,9 @@ pub struct Checkpoint {
     pub cluster: ClusterFacts,
     /// Partitions of every topic, in the plan's order.
     pub partitions: Vec<i32>,
+    /// Whether each of them is compacted.
+    #[serde(default)]
+    pub compacted: Vec<bool>,
     /// End offsets before the load.
     pub start_offsets: Vec<PartitionOffset>,
     /// How far agents' clocks are ahead, by what they share.

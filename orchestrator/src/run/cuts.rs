@@ -54,7 +54,8 @@ impl Case {
         self.end_cut(agent);
         self.allow(match self.stage {
             Stage::Draining => self.drain_limit().max(CATCHING_UP),
-            Stage::Finishing => self.finish_limit(),
+            Stage::Flushing | Stage::Finishing => self.finish_limit(),
+            Stage::ReadingOn => self.plan.deadlines.finish.max(CATCHING_UP),
             _ => CATCHING_UP,
         });
         self.repeat_orders(agent);
@@ -135,6 +136,10 @@ impl Case {
             Stage::Probing if self.prober() == Some(agent) => {
                 let topics = self.topics_to_probe();
                 self.send(agent, ToAgent::Probe { topics });
+            }
+            Stage::Flushing => {
+                let order = self.flush_order();
+                self.send(agent, order);
             }
             Stage::Finishing => {
                 let order = self.finish_order();

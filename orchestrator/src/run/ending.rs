@@ -34,7 +34,7 @@ impl Case {
         match self.stage {
             // A load that was taken over runs, whether its agents have answered yet or not.
             stage
-                if (Stage::Running..=Stage::EndOffsets).contains(&stage)
+                if (Stage::Running..=Stage::LastOffsets).contains(&stage)
                     || (stage < Stage::Running && self.start_clock_us.is_some()) =>
             {
                 self.send_all(&ToAgent::StopLoad);
@@ -59,7 +59,7 @@ impl Case {
         self.plan.deadlines.finish + LAST_WORDS
     }
 
-    /// What agents are told when the load is over.
+    /// What agents are told when all is flushed and read.
     pub(super) fn finish_order(&self) -> ToAgent {
         ToAgent::Finish { within_ms: micros(self.plan.deadlines.finish) / 1_000 }
     }
@@ -113,7 +113,7 @@ impl Case {
         let merged = self.collector.flush();
         self.store(merged);
         let collector = std::mem::replace(&mut self.collector, Collector::new(&self.plan));
-        let measured = collector.conclude(&self.end_offsets);
+        let measured = collector.conclude(&self.log);
         let totals = Totals::of(&measured.whole);
         let judgement = verdict::judge(&self.plan, measured, &self.facts());
         self.effects.push(Effect::Judged(Box::new(Judged { judgement, totals })));
@@ -203,7 +203,7 @@ impl Case {
             troubles: self.troubles.clone(),
             cuts: self.cuts.clone(),
             agents: agents.collect(),
-            end_offsets: self.end_offsets.clone(),
+            log: self.log.clone(),
             loads: self.context.loads.clone(),
             clock_error_us: self.clock_error_us(),
             versions: self.versions(),

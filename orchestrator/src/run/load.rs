@@ -1,7 +1,7 @@
 //! The load and the drain: intervals come in, agents may be lost, consumers catch up.
 
 use super::{
-    case::{Asked, Case, Stage, micros},
+    case::{Case, Stage, micros},
     io::Effect,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use mallard_protocol::{
     interval::{GroupState, IntervalReport},
-    message::{Question, ToAgent},
+    message::ToAgent,
     schedule::PhaseKind,
 };
 use std::time::Duration;
@@ -118,15 +118,19 @@ impl Case {
             self.tell_phases(at_us);
         }
         let late = self.is_late();
-        let over = self.all_told() && self.drain.is_over() && self.collector.came_through();
+        let over = self.all_told() && self.has_drained() && self.collector.came_through();
         if over {
             self.drained_at_us = self.run_clock_us();
         }
         // Agents that have closed their clients, as they do when nobody was there for too long, will
         // not send or receive any more.
-        if over || late || self.all_finished() {
-            self.read_end_offsets();
+        if over || late || self.have_all_finished() {
+            self.flush_producers();
         }
+    }
+
+    fn has_drained(&self) -> bool {
+        self.drain.is_over(|consumer| self.collector.has_read_all(consumer))
     }
 
     /// Whether every agent that lives has told of all of its load. Before that, accounts in which nothing
@@ -138,13 +142,13 @@ impl Case {
     }
 
     /// Whether every agent that lives has flushed and closed its clients.
-    fn all_finished(&self) -> bool {
+    pub(super) fn have_all_finished(&self) -> bool {
         self.living().into_iter().all(|agent| self.agents[agent].finished.is_some())
     }
 
     /// Agents end their load by themselves when nobody was there for as long as the lease.
     fn look_for_an_early_end(&mut self) {
-        if self.load_stopped_us.is_some() || self.living().is_empty() || !self.all_finished() {
+        if self.load_stopped_us.is_some() || self.living().is_empty() || !self.have_all_finished() {
             return;
         }
         let told = self.living().into_iter().map(measure::AgentIndex);
@@ -154,21 +158,6 @@ impl Case {
         if until_us < planned_us {
             let lease_us = micros(self.plan.lease);
             self.troubles.push(Trouble::Abandoned { until_us, planned_us, lease_us });
-        }
-    }
-
-    fn read_end_offsets(&mut self) {
-        let Some(admin) = self.admin() else { return self.finish_agents() };
-        self.enter(Stage::EndOffsets, self.plan.deadlines.topics);
-        let topics = self.topic_ids();
-        let within_ms = 5_000;
-        self.ask(admin, Asked::EndOffsets, Question::EndOffsets { topics, within_ms });
-    }
-
-    pub(super) fn while_reading_end_offsets(&mut self) {
-        let waiting = self.is_asking(|asked| asked == Asked::EndOffsets);
-        if !waiting || self.is_late() {
-            self.finish_agents();
         }
     }
 
@@ -299,6 +288,7 @@ impl Case {
             Stage::Draining if times < 2 => {
                 self.deadline_us = self.deadline_us.min(self.now_us + micros(STOPPED_DRAIN));
             }
+            Stage::ReadingOn if times < 2 => self.shorten_reading(),
             stage if stage < Stage::Running => self.give_up(),
             _ if times >= 2 => self.hurry(),
             _ => {}

@@ -14,6 +14,7 @@ pub mod io;
 mod load;
 pub mod respread;
 pub mod resume;
+mod settling;
 mod setup;
 pub mod signals;
 pub mod simulate;

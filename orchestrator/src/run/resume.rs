@@ -18,7 +18,10 @@ use super::{
 use crate::{
     clock, measure,
     model::result::Cut,
-    plan::{AgentIndex, CasePlan},
+    plan::{
+        AgentIndex, CasePlan,
+        workload::{CLEANUP_POLICY, is_compacted},
+    },
     scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
@@ -52,6 +55,7 @@ impl Case {
             own_brokers: bootstraps.filter(|_| is_own).map(|(_, value)| value.clone()).collect(),
             cluster: self.cluster.clone(),
             partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
+            compacted: self.plan.topics.iter().map(is_compacted).collect(),
             start_offsets: self.start_offsets.clone(),
             clocks: self.clocks.settled(),
             agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
@@ -70,6 +74,11 @@ impl Case {
     ) -> Self {
         for (topic, partitions) in plan.topics.iter_mut().zip(&checkpoint.partitions) {
             topic.partitions = *partitions;
+        }
+        for (topic, compacted) in plan.topics.iter_mut().zip(&checkpoint.compacted) {
+            if *compacted && !is_compacted(topic) {
+                topic.config.push((CLEANUP_POLICY.to_owned(), "compact".to_owned()));
+            }
         }
         let start_clock_us = start_clock_us(checkpoint, &context, now_us);
         let by_our_clock = checkpoint.boot_id == context.boot_id;

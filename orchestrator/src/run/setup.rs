@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     measure::Collector,
-    plan::{AgentIndex, workload::workload_of},
+    plan::{
+        AgentIndex,
+        workload::{CLEANUP_POLICY, workload_of},
+    },
     scenario::cluster::{HostPlan, KafkaPlan},
     verdict::Trouble,
 };
@@ -41,7 +44,10 @@ impl Case {
                 Stage::StartOffsets => self.while_reading_start_offsets(),
                 Stage::Running => self.while_running(),
                 Stage::Draining => self.while_draining(),
+                Stage::Flushing => self.while_flushing(),
                 Stage::EndOffsets => self.while_reading_end_offsets(),
+                Stage::ReadingOn => self.while_reading_on(),
+                Stage::LastOffsets => self.while_reading_last_offsets(),
                 Stage::Finishing => self.while_finishing(),
                 Stage::Collecting => self.while_collecting(),
                 Stage::Deleting => self.while_deleting(),
@@ -323,7 +329,7 @@ impl Case {
         self.clocks.error_us(clocks)
     }
 
-    pub(super) fn on_answered(&mut self, asked: Asked, answer: Answer) {
+    pub(super) fn on_answered(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) {
         match (asked, answer) {
             (Asked::Broker, Answer::Bootstrap(bootstrap)) => {
                 let connection = vec![("bootstrap.servers".to_owned(), bootstrap)];
@@ -338,7 +344,9 @@ impl Case {
                 self.collector.start_offsets(&offsets);
                 self.start_offsets = offsets;
             }
-            (Asked::EndOffsets, Answer::EndOffsets(offsets)) => self.end_offsets = offsets,
+            (Asked::EndOffsets | Asked::LastOffsets, Answer::Offsets(log)) => {
+                self.on_offsets(agent, log);
+            }
             (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),
             (asked, answer) => {
                 let text = format!("an agent answered {asked:?} with {answer:?}");
@@ -353,12 +361,12 @@ impl Case {
             Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text)]),
             // Another probe follows.
             Asked::Clock(_) => {}
-            // Without them the check of acknowledged against stored records is left out, and said so.
-            Asked::StartOffsets | Asked::EndOffsets => {
+            // Without them no loss can be shown, and the verdict says so.
+            Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets => {
                 self.emit(crate::model::events::RunEvent::Note {
                     level: "warning".to_owned(),
                     source: name,
-                    text: format!("end offsets could not be read: {}", failure.text),
+                    text: format!("offsets could not be read: {}", failure.text),
                 })
             }
             _ => {
@@ -393,6 +401,11 @@ impl Case {
             if topic.existing {
                 topic.partitions = i32::try_from(fact.partitions.len()).unwrap_or(i32::MAX);
             }
+            // Whether compaction removes records decides what a missing one is.
+            let policy = fact.config.iter().find(|(key, _)| key == CLEANUP_POLICY);
+            let is_set = topic.config.iter().any(|(key, _)| key == CLEANUP_POLICY);
+            let compacts = policy.filter(|(_, value)| !is_set && value.contains("compact"));
+            topic.config.extend(compacts.cloned());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The deciding core, driven by hand: no sockets, no sleeps, a clock that is set.
 
 use super::{
-    case::Case,
+    case::{Case, micros},
     io::{Effect, Judged},
     simulate::context,
 };
@@ -19,11 +19,12 @@ use mallard_protocol::{
     ids::{InstanceId, TopicId},
     message::{
         AgentFailure, AgentState, Answer, ClusterFacts, FailureKind, FromAgent, HostFacts,
-        Question, ToAgent,
+        LogBounds, Question, ToAgent,
     },
 };
 
 mod reach;
+mod settling;
 
 const SECOND: u64 = 1_000_000;
 
@@ -40,6 +41,10 @@ struct World {
     keeps_log: Vec<usize>,
     /// Agents that do not tell their clock.
     keeps_clock: Vec<usize>,
+    /// Agents that do not say that their producers are flushed.
+    flushes_late: Vec<usize>,
+    /// Where logs start and end after the load.
+    log: LogBounds,
     /// How `DescribeCluster` is answered.
     cluster: Result<ClusterFacts, AgentFailure>,
     plan: CasePlan,
@@ -59,6 +64,8 @@ impl World {
             finishing: Vec::new(),
             keeps_log: Vec::new(),
             keeps_clock: Vec::new(),
+            flushes_late: Vec::new(),
+            log: LogBounds::default(),
             cluster,
             plan,
         };
@@ -100,6 +107,7 @@ impl World {
                     Question::DescribeCluster { .. } => self.cluster.clone().map(Answer::Cluster),
                     Question::CreateTopics { .. } => Ok(Answer::Topics(Vec::new())),
                     Question::EndOffsets { .. } => Ok(Answer::EndOffsets(Vec::new())),
+                    Question::Offsets { .. } => Ok(Answer::Offsets(self.log.clone())),
                     Question::Delete { .. } => Ok(Answer::Deleted(Vec::new())),
                     Question::Clock if self.keeps_clock.contains(&agent) => return,
                     Question::Clock => {
@@ -127,6 +135,8 @@ impl World {
                 }
             }
             ToAgent::Start { .. } => self.say(agent, FromAgent::Started { late_by_us: 10 }),
+            ToAgent::Flush { .. } if self.flushes_late.contains(&agent) => {}
+            ToAgent::Flush { .. } => self.say(agent, FromAgent::Flushed),
             // An agent that finishes sends its last interval first.
             ToAgent::Finish { .. } => self.finishing.push(agent),
             ToAgent::SendLog { .. } if self.keeps_log.contains(&agent) => {}
@@ -299,7 +309,7 @@ fn a_drain_is_not_over_before_every_agent_has_told_of_its_last_second() {
     world.pass(3 * SECOND);
     let asked = |world: &World| {
         world.told(|message| {
-            let ends = |q: &Question| matches!(q, Question::EndOffsets { .. });
+            let ends = |q: &Question| matches!(q, Question::Offsets { .. });
             matches!(message, ToAgent::Ask { question, .. } if ends(question))
         })
     };
@@ -308,7 +318,7 @@ fn a_drain_is_not_over_before_every_agent_has_told_of_its_last_second() {
         phase == "drain"
     };
     assert!(world.place(drains).is_some());
-    assert!(!asked(&world) && !world.told(|m| matches!(m, ToAgent::Finish { .. })));
+    assert!(!asked(&world) && !world.told(|m| matches!(m, ToAgent::Flush { .. })));
 }
 
 #[test]

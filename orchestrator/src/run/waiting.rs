@@ -54,7 +54,10 @@ impl Case {
                 missing => format!("an assignment of {}", partitions(missing)),
             },
             Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
-            Stage::StartOffsets | Stage::EndOffsets => self.offsets_and_clocks(),
+            Stage::StartOffsets | Stage::EndOffsets | Stage::LastOffsets => {
+                self.offsets_and_clocks()
+            }
+            Stage::Flushing => format!("{} to flush", agents(&|a| self.has_to_flush(a))),
             Stage::Finishing => format!(
                 "{} to flush and close",
                 agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())
@@ -65,8 +68,9 @@ impl Case {
 
     /// What of end offsets and clocks is not there, and whose.
     fn offsets_and_clocks(&self) -> String {
-        let readers =
-            self.asked_agents(|asked| matches!(asked, Asked::StartOffsets | Asked::EndOffsets));
+        let readers = self.asked_agents(|asked| {
+            matches!(asked, Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets)
+        });
         let mut unknown = self.living();
         unknown.retain(|agent| {
             let clock = self.clock_of(*agent);
@@ -115,7 +119,9 @@ impl Case {
             Stage::StartOffsets => "reading end offsets before the load",
             Stage::Running => "the load",
             Stage::Draining => "the drain",
-            Stage::EndOffsets => "reading end offsets after the load",
+            Stage::Flushing => "flushing producers",
+            Stage::EndOffsets | Stage::LastOffsets => "reading offsets after the load",
+            Stage::ReadingOn => "reading on to the ends of the logs",
             Stage::Finishing => "flushing and closing clients",
             Stage::Collecting => "collecting logs",
             Stage::Deleting => "deleting topics",

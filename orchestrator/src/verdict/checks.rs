@@ -64,7 +64,7 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn judges(&self, prefixes: &[&str]) -> bool {
+    pub(super) fn judges(&self, prefixes: &[&str]) -> bool {
         self.plan.expectations.iter().any(|expectation| {
             prefixes.iter().any(|prefix| expectation.metric.name.starts_with(prefix))
         })
@@ -73,7 +73,7 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 19] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 18] = [
         accounts,
         measured_at_all,
         slip,
@@ -82,7 +82,6 @@ pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
         ceilings,
         missing_intervals,
         late_intervals,
-        caught_up,
         client_queue,
         clocks,
         rate,
@@ -328,25 +327,6 @@ fn late_intervals(case: &Case) -> Vec<Doubt> {
     doubts.collect()
 }
 
-fn caught_up(case: &Case) -> Vec<Doubt> {
-    let judged = case.judges(&["end_to_end.", "records.lost"]);
-    let behind = case.measured.quality.behind.iter();
-    let doubts = behind.map(|(consumer, lag, missing)| {
-        let text = format!(
-            "consumer {consumer} had not caught up when the drain ended: {} behind the broker's end \
-             offsets, {} not received",
-            records(*lag),
-            records(*missing)
-        );
-        if judged && case.is_whole {
-            Doubt::reason(Kind::NeverCaughtUp, Verdict::Invalid, text)
-        } else {
-            Doubt::warning(Kind::NeverCaughtUp, text)
-        }
-    });
-    doubts.collect()
-}
-
 fn client_queue(case: &Case) -> Vec<Doubt> {
     let held: u64 = case.facts.agents.iter().filter_map(|agent| agent.client_queue).sum();
     let outstanding = case.measured.accounts_whole.outstanding;
@@ -426,7 +406,7 @@ fn foreign(case: &Case) -> Vec<Doubt> {
         let text = format!("consumers received {} that this run did not send", records(foreign));
         doubts.push(Doubt::warning(Kind::ForeignRecords, text));
     }
-    let unexpected = case.measured.whole.outcome.unexpected.unwrap_or(0);
+    let unexpected = case.measured.whole.outcome.fate.map_or(0, |fate| fate.unexpected);
     if unexpected > 0 {
         let text = format!(
             "consumers received {} more than were acknowledged; as many could be lost unseen",

@@ -36,6 +36,7 @@ pub enum Kind {
     IntervalsMissing,
     IntervalsLate,
     NeverCaughtUp,
+    RecordsUnaccounted,
     ClientHeldRecords,
     ClockUncertain,
     ExpectationFailed,
@@ -45,6 +46,9 @@ pub enum Kind {
     FateUnknown,
     ForeignRecords,
     UnexpectedRecords,
+    RecordsLost,
+    RecordsExpired,
+    RecordsCompacted,
     OffsetsDisagree,
     SaturatedHistogram,
     StartedApart,
@@ -56,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::AccountsDoNotAddUp,
         Self::BrokerUnreachable,
         Self::AgentLost,
@@ -76,6 +80,7 @@ impl Kind {
         Self::IntervalsMissing,
         Self::IntervalsLate,
         Self::NeverCaughtUp,
+        Self::RecordsUnaccounted,
         Self::ClientHeldRecords,
         Self::ClockUncertain,
         Self::ExpectationFailed,
@@ -85,6 +90,9 @@ impl Kind {
         Self::FateUnknown,
         Self::ForeignRecords,
         Self::UnexpectedRecords,
+        Self::RecordsLost,
+        Self::RecordsExpired,
+        Self::RecordsCompacted,
         Self::OffsetsDisagree,
         Self::SaturatedHistogram,
         Self::StartedApart,
@@ -117,6 +125,7 @@ impl Kind {
             Self::IntervalsMissing => "intervals_missing",
             Self::IntervalsLate => "intervals_late",
             Self::NeverCaughtUp => "never_caught_up",
+            Self::RecordsUnaccounted => "records_unaccounted",
             Self::ClientHeldRecords => "client_held_records",
             Self::ClockUncertain => "clock_uncertain",
             Self::ExpectationFailed => "expectation_failed",
@@ -126,6 +135,9 @@ impl Kind {
             Self::FateUnknown => "fate_unknown",
             Self::ForeignRecords => "foreign_records",
             Self::UnexpectedRecords => "unexpected_records",
+            Self::RecordsLost => "records_lost",
+            Self::RecordsExpired => "records_expired",
+            Self::RecordsCompacted => "records_compacted",
             Self::OffsetsDisagree => "offsets_disagree",
             Self::SaturatedHistogram => "saturated_histogram",
             Self::StartedApart => "started_apart",
@@ -159,6 +171,7 @@ impl Kind {
             | Self::IntervalsMissing
             | Self::IntervalsLate
             | Self::NeverCaughtUp
+            | Self::RecordsUnaccounted
             | Self::ClientHeldRecords
             | Self::ClockUncertain => self.remedy_of_invalid(),
             _ => self.remedy_of_others(),
@@ -237,8 +250,14 @@ impl Kind {
                  are blurred: keep other work off them, or give them more cores"
             }
             Self::NeverCaughtUp => {
-                "records that were still waiting have no end-to-end latency and would only look lost: \
-                 lengthen `drain`, add consumers or partitions, or lower the rate"
+                "records that wait in the log have no end-to-end latency: lengthen `drain`, or \
+                 `deadlines.finish` where records are acknowledged late, add consumers or partitions, or \
+                 lower the rate; a position that stands still has a cause of its own: a partition without a \
+                 leader, an open transaction, an error in the consumer's log"
+            }
+            Self::RecordsUnaccounted => {
+                "neither a loss nor its absence can be shown: see that the brokers answer when the load is \
+                 over and that no agent is lost, and run again"
             }
             Self::ClientHeldRecords => {
                 "the client's own count contradicts the accounts: lengthen `drain`, raise \
@@ -277,6 +296,19 @@ impl Kind {
             Self::UnexpectedRecords => {
                 "duplicates by retries without `enable.idempotence`, records that the broker kept \
                  although the client was told of a failure, or records of others without a stamp"
+            }
+            Self::RecordsLost => {
+                "a log that ends below what was acknowledged was truncated: `acks` below `all`, \
+                 `min.insync.replicas` of 1, or an unclean leader election; a consumer that was never given \
+                 records was reset beyond them, or its group's committed offsets were"
+            }
+            Self::RecordsExpired => {
+                "no loss: the topic's `retention.ms` or `retention.bytes` is shorter than consumers are \
+                 behind; raise it, add consumers, or lower the rate"
+            }
+            Self::RecordsCompacted => {
+                "no loss: with `cleanup.policy` compact older records of a key go; give records distinct \
+                 keys, raise `min.compaction.lag.ms`, or use a topic with `delete` to count every record"
             }
             Self::OffsetsDisagree => {
                 "too few on the broker: acknowledged records are gone (`acks` below `all`, or an unclean \

@@ -1,10 +1,7 @@
 //! What a run knows of a case beside its measurements.
 
 use crate::{calibrate::AgentLoad, model::result::Cut, plan::handover::Handover};
-use mallard_protocol::{
-    interval::PartitionOffset,
-    message::{AgentFailure, HostFacts},
-};
+use mallard_protocol::message::{AgentFailure, HostFacts, LogBounds};
 use std::collections::BTreeMap;
 
 /// Facts of a case, filled in by whoever ran it.
@@ -28,8 +25,8 @@ pub struct CaseFacts {
     pub cuts: Vec<Cut>,
     /// By agent, in the plan's order.
     pub agents: Vec<AgentFacts>,
-    /// End offsets read after the drain.
-    pub end_offsets: Vec<PartitionOffset>,
+    /// Where logs start and end after the last acknowledgement.
+    pub log: LogBounds,
     /// Largest error of a clock against the run's, half its width, in microseconds. Zero where all
     /// agents share one kernel; `None` where it was not measured.
     pub clock_error_us: Option<u64>,

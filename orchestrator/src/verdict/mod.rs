@@ -13,6 +13,7 @@ mod clock;
 mod doubt;
 mod expectations;
 mod facts;
+mod fates;
 mod result;
 mod severity;
 use troubles::troubles;

@@ -4,7 +4,9 @@ use super::{
     CaseFacts, Doubt, Kind,
     checks::{self, Case, real},
     clock::Clock,
-    expectations, severity, troubles, worst,
+    expectations,
+    fates::fates,
+    severity, troubles, worst,
 };
 use crate::{
     diagnosis::{self, Facts},
@@ -132,6 +134,7 @@ fn doubts(
         |doubt: &Doubt| doubt.verdict.is_some_and(|v| severity(v) > severity(Verdict::Invalid));
     case.is_whole = !doubts.iter().any(broken);
     doubts.extend(checks::doubts(&case));
+    doubts.extend(fates(&case));
     let failed = expectations.iter().filter(|expectation| !expectation.passed);
     doubts.extend(failed.map(|expectation| {
         Doubt::reason(Kind::ExpectationFailed, Verdict::Fail, expectation.sentence.clone())

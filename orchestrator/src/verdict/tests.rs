@@ -59,7 +59,12 @@ impl Trial {
         if let Some((agent, at_us)) = self.lost {
             collector.agent_lost(agent, at_us);
         }
-        judge(&plan, collector.conclude(&self.facts.end_offsets), &self.facts)
+        for agent in
+            (0..2).map(AgentIndex).filter(|agent| self.lost.is_none_or(|(l, _)| l != *agent))
+        {
+            collector.agent_finished(agent);
+        }
+        judge(&plan, collector.conclude(&self.facts.log), &self.facts)
     }
 
     fn result(&self) -> CaseResult {
@@ -279,17 +284,67 @@ fn consumers_that_never_caught_up_are_invalid_where_it_matters() {
     warned(&trial, Kind::NeverCaughtUp);
 }
 
+/// Sets every position beyond the end of the log.
+fn read_to_the_end(_: AgentIndex, report: &mut IntervalReport) -> bool {
+    report.consumers[0].positions.iter_mut().for_each(|position| position.offset = i64::MAX);
+    true
+}
+
 #[test]
-fn lost_records_fail_where_consumers_caught_up() {
+fn records_that_a_consumer_has_passed_without_being_given_them_are_lost() {
     let mut trial = Trial::new(&["records.lost == 0"], swallows);
+    trial.spoil = read_to_the_end;
+    trial.facts.log.ends = offsets(625, 4);
+    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
+    let text = find(&trial.result().warnings, Kind::RecordsLost).text.clone();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_log_that_ends_below_what_was_acknowledged_has_lost_records() {
+    let mut trial = Trial::new(&["records.lost == 0"], well);
+    trial.facts.log.ends = offsets(600, 4);
+    because(&trial, Verdict::Fail, Kind::ExpectationFailed);
+    let text = find(&trial.result().warnings, Kind::RecordsLost).text.clone();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn without_offsets_nothing_is_lost_and_nothing_is_shown_not_to_be() {
+    let mut trial = Trial::new(&["records.lost == 0"], swallows);
+    trial.spoil = read_to_the_end;
+    let text = because(&trial, Verdict::Invalid, Kind::RecordsUnaccounted);
+    insta::assert_snapshot!(text);
+    assert!(trial.result().expectations[0].passed, "no loss is proven");
+}
+
+#[test]
+fn what_retention_or_compaction_took_is_no_loss() {
+    let mut trial = Trial::new(&["records.lost == 0"], swallows);
+    trial.spoil = read_to_the_end;
+    trial.facts.log.ends = offsets(625, 4);
+    trial.facts.log.starts = offsets(500, 4);
+    insta::assert_snapshot!(warned(&trial, Kind::RecordsExpired));
+    trial.facts.log.starts = offsets(0, 4);
+    trial.spoil_plan = |plan| {
+        plan.topics[0].config = vec![("cleanup.policy".into(), "compact".into())];
+    };
+    insta::assert_snapshot!(warned(&trial, Kind::RecordsCompacted));
+}
+
+#[test]
+fn a_consumer_behind_the_log_start_is_said_to_be_so() {
+    let mut trial = Trial::new(&[], swallows);
     trial.spoil = |_, report| {
-        // The position is where the broker ends: what is missing will not come.
-        for position in &mut report.consumers[0].positions {
-            position.offset = i64::MAX;
-        }
+        report.consumers[0].positions.iter_mut().for_each(|position| position.offset = 120);
         true
     };
-    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
+    trial.facts.log.ends = offsets(625, 4);
+    trial.facts.log.starts = offsets(620, 4);
+    let text = warned(&trial, Kind::RecordsExpired);
+    assert!(text.contains("its position is 120, and the log begins at 620"), "{text}");
+    let text = warned(&trial, Kind::NeverCaughtUp);
+    assert!(text.contains("had not read 20 records"), "{text}");
 }
 
 #[test]
@@ -460,7 +515,7 @@ fn what_only_needs_saying_is_a_warning() {
     assert_eq!(warned(&apart, Kind::StartedApart), "agents started 90 ms apart");
 
     let mut offset = Trial::new(&[], well);
-    offset.facts.end_offsets = offsets(626, 4);
+    offset.facts.log.ends = offsets(626, 4);
     insta::assert_snapshot!(warned(&offset, Kind::OffsetsDisagree));
 
     let mut embedded = Trial::new(&[], well);

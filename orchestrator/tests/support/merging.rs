@@ -249,7 +249,7 @@ impl Work {
         let last = self.collector.flush();
         last.iter().for_each(|interval| self.store(interval));
         let Self { plan, run, mut folder, collector, spent, merged, wire_bytes, .. } = self;
-        let measured = collector.conclude(&[]);
+        let measured = collector.conclude(&Default::default());
         let (totals, accounts) = (Totals::of(&measured.whole), measured.accounts.clone());
         let judgement = verdict::judge(&plan, measured, &facts(plan.agents.len()));
         let latencies = Latencies {
@@ -333,6 +333,7 @@ fn producer(instance: InstanceId, agent: u64, scale: &Scale) -> ProducerInterval
             failed: 0,
             service,
             response,
+            next_offset: 0,
         }
     });
     let sent = records * scale.partitions;

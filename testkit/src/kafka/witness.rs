@@ -134,6 +134,31 @@ impl KafkaCluster {
         parse::offsets(&answer.expect_code(0).stdout, topic)
     }
 
+    /// The first offset of each partition of a topic that can still be read: what lies before it was removed
+    /// by retention. Empty when there is no such topic.
+    #[track_caller]
+    #[must_use]
+    pub fn start_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let answer = self.tool(OFFSETS, &["--topic", topic, "--time", "earliest"]);
+        if answer.stderr.contains("Could not match any topic-partitions") {
+            return BTreeMap::new();
+        }
+        parse::offsets(&answer.expect_code(0).stdout, topic)
+    }
+
+    /// Has every client that has no quota of its own throttled to this many bytes a second, or no longer.
+    #[track_caller]
+    pub fn throttle_producers(&self, bytes_per_s: Option<u64>) {
+        let change = match bytes_per_s {
+            Some(bytes) => ["--add-config".to_owned(), format!("producer_byte_rate={bytes}")],
+            None => ["--delete-config".to_owned(), "producer_byte_rate".to_owned()],
+        };
+        let mut args = vec!["--alter".to_owned()];
+        args.extend(change);
+        args.extend(["--entity-type", "clients", "--entity-default"].map(str::to_owned));
+        self.tool("kafka.admin.ConfigCommand", &args).assert_code(0);
+    }
+
     /// The names of all consumer groups.
     #[track_caller]
     #[must_use]

@@ -32,11 +32,13 @@ fn broker_and_admin() -> (EmbeddedBroker, Admin) {
 fn end_offsets_of_many_partitions_come_from_all_their_leaders() {
     let (_broker, admin) = broker_and_admin();
     let client = admin.inner().inner();
-    let asked = (0..3).map(|partition| ("orders", partition));
-    let mut found = list_end_offsets(client, asked, &Deadline::within(WITHIN)).unwrap();
-    found.sort_by_key(|(_, partition, _)| *partition);
-    let empty = (0..3).map(|partition| ("orders".to_owned(), partition, Ok(0)));
-    assert_eq!(found, empty.collect::<Vec<EndOffset>>());
+    for edge in [Edge::LogStart, Edge::End] {
+        let asked = (0..3).map(|partition| ("orders", partition));
+        let mut found = list_offsets(client, asked, edge, &Deadline::within(WITHIN)).unwrap();
+        found.sort_by_key(|(_, partition, _)| *partition);
+        let empty = (0..3).map(|partition| ("orders".to_owned(), partition, Ok(0)));
+        assert_eq!(found, empty.collect::<Vec<FoundOffset>>(), "{edge:?}");
+    }
 }
 
 #[test]

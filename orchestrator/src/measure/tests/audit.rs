@@ -84,7 +84,7 @@ fn a_mistake_is_told_once_and_the_rest_is_merged() {
         }
         failures += u32::from(collector.interval(agent, &report).is_err());
     }
-    let measured = collector.conclude(&[]);
+    let measured = collector.conclude(&Default::default());
     assert_eq!((failures, measured.quality.failures.len()), (1, 1));
     assert!(measured.accounts.acked > 1_500);
 }
@@ -100,7 +100,7 @@ fn a_hole_is_counted_and_the_rest_still_audited() {
         collector.interval(agent, &report).unwrap();
     }
     assert_eq!(collector.resume_at(AgentIndex(1)), INTERVALS);
-    let measured = collector.conclude(&[]);
+    let measured = collector.conclude(&Default::default());
     assert_eq!((measured.agents[0].missing, measured.agents[1].missing), (0, 3));
 }
 
@@ -123,7 +123,7 @@ fn a_lost_agent_holds_nobody_up() {
     merged.extend(collector.agent_finished(AgentIndex(0)));
     assert_eq!(merged.len() as u64, INTERVALS);
     assert_eq!((merged[4].row.agents, merged[5].row.agents), (2, 1));
-    let measured = collector.conclude(&[]);
+    let measured = collector.conclude(&Default::default());
     assert_eq!(measured.agents[1].lost_at_us, Some(5_500_000));
     assert_eq!(measured.quality.incomplete, 0);
 }

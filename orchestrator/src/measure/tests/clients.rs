@@ -31,7 +31,7 @@ fn a_compression_ratio_is_the_same_however_seldom_clients_tell_statistics() {
         }
         let mut collector = Collector::new(&plan);
         feed(&mut collector, &told);
-        let measured = collector.conclude(&[]);
+        let measured = collector.conclude(&Default::default());
         let ratio = metrics::find("produce.client.compression_ratio").unwrap();
         assert_eq!((ratio.value)(&measured.whole), Some(2.0), "in every {every}. interval");
     }

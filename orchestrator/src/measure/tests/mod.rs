@@ -49,5 +49,5 @@ pub(super) fn run(shape: &Shape, model: fn(u64, u64) -> Fate) -> (Vec<MergedInte
     let mut collector = Collector::new(&plan);
     let mut merged = feed(&mut collector, &reports(&plan, model));
     merged.extend(collector.flush());
-    (merged, collector.conclude(&[]))
+    (merged, collector.conclude(&Default::default()))
 }

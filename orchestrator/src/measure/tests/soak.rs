@@ -50,7 +50,7 @@ fn a_soak_holds_no_more_than_its_first_hour() {
     assert_eq!(sizes.len() as u64, hours);
     assert_no_growth(sizes[0], sizes[9]);
     assert_eq!(collector.waiting(), 0);
-    let measured = collector.conclude(&[]);
+    let measured = collector.conclude(&Default::default());
     assert!(measured.partition_series.len() as u64 <= POINTS_MAX * 4);
     assert_eq!(measured.judged[0].windows, hours * 60);
 }
@@ -73,7 +73,7 @@ fn a_million_intervals_hold_no_more_than_the_first_ten_thousand() {
     }
     assert_no_growth(sizes[0], sizes[1]);
     assert_eq!(collector.waiting(), 0);
-    let measured = collector.conclude(&[]);
+    let measured = collector.conclude(&Default::default());
     assert_eq!(measured.accounts_whole.acked, INTERVALS * 4);
     assert!(measured.partition_series.len() as u64 <= POINTS_MAX * 4);
 }
