@@ -11,7 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are all that this program is for")]
 
 use anyhow::{Context, Result, bail};
-use mallard_agent::engine::{self, Hooks, monotonic_us};
+use mallard_agent::engine::{Engine, Hooks, monotonic_us};
 use mallard_protocol::{
     histogram::Histogram,
     ids::{InstanceId, TopicId},
@@ -51,8 +51,12 @@ fn main() -> Result<()> {
         None
     };
     let (sink, said) = mpsc::channel();
-    let hooks = Hooks { sample_resources: Box::new(Resources::default), observe: None };
-    let mut engine = engine::prepare(assignment(&arguments), sink, hooks)
+    let hooks = Hooks {
+        sample_resources: Box::new(Resources::default),
+        observe: None,
+        is_wanted: Box::new(|| true),
+    };
+    let mut engine = prepare(assignment(&arguments), sink, hooks)
         .map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
     if arguments.consume {
         engine.probe(&[TopicId(0)]).map_err(|failure| anyhow::anyhow!("{}", failure.text))?;

@@ -73,7 +73,12 @@ fn the_embedded_broker_says_at_once_what_it_cannot_do() {
     let started = Instant::now();
     let (connection, within_ms) = (connection(&servers), 10_000);
     let topics = vec![topic("more", 1)];
-    let create = Question::CreateTopics { connection: connection.clone(), topics, within_ms };
+    let create = Question::CreateTopics {
+        connection: connection.clone(),
+        topics,
+        may_exist: false,
+        within_ms,
+    };
     let failure = talk.ask(create).unwrap_err();
     assert!(failure.text.contains("embedded broker cannot"), "{}", failure.text);
     let (topics, groups) = (vec!["readings".into()], vec!["flink".into()]);

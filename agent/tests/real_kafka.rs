@@ -24,8 +24,12 @@ fn named(name: &str, partitions: i32) -> TopicSpec {
 
 fn create(talk: &mut Talk, topics: &[TopicSpec]) -> Result<Vec<TopicFacts>, AgentFailure> {
     let topics = topics.to_vec();
-    let question =
-        Question::CreateTopics { connection: connection(), topics, within_ms: WITHIN_MS };
+    let question = Question::CreateTopics {
+        connection: connection(),
+        topics,
+        may_exist: false,
+        within_ms: WITHIN_MS,
+    };
     match talk.ask(question)? {
         Answer::Topics(facts) => Ok(facts),
         other => panic!("{other:?}"),

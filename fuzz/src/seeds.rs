@@ -62,7 +62,7 @@ pub fn to_agent(case: &CasePlan) -> Vec<ToAgent> {
     let questions = [
         Question::StartBroker { brokers: 3, topics: topics.clone(), round_trip_ms: 0 },
         Question::DescribeCluster { connection: connection(), within_ms },
-        Question::CreateTopics { connection: connection(), topics, within_ms },
+        Question::CreateTopics { connection: connection(), topics, may_exist: true, within_ms },
         Question::DescribeTopics { connection: connection(), names: names.clone(), within_ms },
         Question::Delete {
             connection: connection(),

@@ -95,7 +95,8 @@ pub enum ToAgent {
         /// At most this many bytes; of a longer log, head and tail are sent.
         limit_bytes: u64,
     },
-    /// Ends the agent's process. Its folder is removed unless `keep_folder`.
+    /// Ends the agent's process. Its folder is removed unless `keep_folder`, or intervals are in it that
+    /// were not collected.
     Exit {
         /// Leave log and spool where they are.
         keep_folder: bool,
@@ -127,6 +128,9 @@ pub enum Question {
         connection: ClientProperties,
         /// Topics.
         topics: Vec<TopicSpec>,
+        /// Whether an earlier agent of this run may have created them: one that exists is used then, if it
+        /// is what is asked for.
+        may_exist: bool,
         /// How long it may take, in milliseconds.
         within_ms: u64,
     },

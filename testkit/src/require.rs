@@ -120,6 +120,23 @@ pub fn valgrind() -> Part {
     programs(&["valgrind"], "valgrind")
 }
 
+/// The right to mount a file system: small ones show what a full disk does.
+///
+/// # Errors
+///
+/// When this user may not, as is usual for others than root.
+pub fn mounting() -> Part {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"]).arg(folder.path());
+    let mounted = mount.output().is_ok_and(|output| output.status.success());
+    if !mounted {
+        return Err("no permission to mount a small file system: run as root".to_owned());
+    }
+    let _ = Command::new("umount").arg(folder.path()).output();
+    Ok(())
+}
+
 /// A memory file system that a broker's log fits into.
 ///
 /// # Errors

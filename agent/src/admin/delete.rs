@@ -9,6 +9,11 @@ use std::{thread, time::Duration};
 /// their session ends.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
+/// Why a group could not be deleted that members are in. Brokers delete no such group, and librdkafka has no
+/// request that would remove a member of another client.
+const STILL_HAS_MEMBERS: &str = "it still has members; brokers remove one that ended without leaving after \
+    its `session.timeout.ms` (45 s unless set), and `mallard clean` deletes the group then";
+
 /// Deletes topics and groups, and returns what could not be deleted (`topic NAME`, `consumer group NAME`),
 /// with reasons. What is not there is as good as deleted.
 ///
@@ -74,6 +79,9 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
             match code {
                 RDKafkaErrorCode::GroupIdNotFound => {}
                 code if patient && may_pass(code) => waiting.push(name),
+                RDKafkaErrorCode::NonEmptyGroup => {
+                    left.push((group(&name), STILL_HAS_MEMBERS.to_owned()));
+                }
                 code => left.push((group(&name), code.to_string())),
             }
         }

@@ -23,7 +23,7 @@ pub use groups::GroupsWatch;
 pub use names::names;
 pub use offsets::{EndOffsetsWatch, end_offsets, log_bounds};
 pub use secrets::Secrets;
-pub use topics::{create_topics, describe_topics};
+pub use topics::{Creation, create_topics, describe_topics};
 
 use std::time::{Duration, Instant};
 

@@ -14,6 +14,7 @@ use rdkafka::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -24,17 +25,41 @@ const CLEANUP_POLICY: &str = "cleanup.policy";
 /// Pause between two looks at whether partitions have leaders.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// Which topics an agent has created, and whether it may create more.
+///
+/// A request to create is held under the lock until it is answered, so that none that is still on its way
+/// makes a topic after [`Creation::end`] and the deletion that follows it.
+#[derive(Debug, Default)]
+pub struct Creation(Mutex<Made>);
+
+#[derive(Debug, Default)]
+struct Made {
+    made: HashSet<String>,
+    is_over: bool,
+}
+
+impl Creation {
+    /// Waits for a request that is on its way, and lets no other one follow.
+    pub fn end(&self) {
+        self.lock().is_over = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Creates topics, waits until every partition has a leader that serves it, and verifies that the broker has made them
-/// as asked. `created` holds the names of topics that this agent has made before: asking twice for one
-/// of them is no mistake, because an answer may have been lost with its channel. Topics that exist on
-/// purpose are described and verified to exist.
+/// as asked. Asking twice for a topic that `creation` has made is no mistake, because an answer may have
+/// been lost with its channel; with `may_exist`, neither is one that an earlier agent of the run made.
+/// Topics that exist on purpose are described and verified to exist.
 ///
 /// # Errors
 /// `Topic` with all that was refused or that differs; `TimedOut`, `Unreachable`, `Denied`, `Property`.
 pub fn create_topics(
     connection: &ClientProperties,
     specs: &[TopicSpec],
-    created: &mut HashSet<String>,
+    (creation, may_exist): (&Creation, bool),
     deadline: &Deadline,
 ) -> Result<Vec<TopicFacts>, AgentFailure> {
     let admin = Admin::new(connection)?;
@@ -43,7 +68,7 @@ pub fn create_topics(
     // Says within the deadline and with reasons if there is no cluster at all.
     must_exist(&admin, &admin.metadata(deadline)?, existing.iter().map(|spec| &*spec.name))?;
     if !wanted.is_empty() {
-        submit(&admin, &wanted, created, deadline)?;
+        submit(&admin, &wanted, (creation, may_exist), deadline)?;
     }
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     wait_for_leaders(&admin, &wanted, deadline)?;
@@ -89,19 +114,24 @@ pub fn describe_topics(
 fn submit(
     admin: &Admin,
     wanted: &[&TopicSpec],
-    created: &mut HashSet<String>,
+    (creation, may_exist): (&Creation, bool),
     deadline: &Deadline,
 ) -> Result<(), AgentFailure> {
     admin.must_not_be_embedded(deadline)?;
+    let mut creation = creation.lock();
+    if creation.is_over {
+        return Err(admin.fail(FailureKind::Other, "create topics: they are being deleted"));
+    }
     let results = native::create_topics(admin.inner().inner(), wanted, deadline)
         .map_err(|error| admin.failure("create topics", &error, deadline))?;
     let mut refusals = Vec::new();
     for (name, refusal) in results {
         match refusal {
             None => {
-                created.insert(name);
+                creation.made.insert(name);
             }
-            Some((RDKafkaErrorCode::TopicAlreadyExists, _)) if created.contains(&name) => {}
+            Some((RDKafkaErrorCode::TopicAlreadyExists, _))
+                if may_exist || creation.made.contains(&name) => {}
             Some((code, reason)) => refusals.push((name, code, reason)),
         }
     }

@@ -244,7 +244,10 @@ impl Core {
             }
             ToAgent::Exit { keep_folder } => {
                 logfile::info("told to exit");
-                return Some(if keep_folder { End::KeepFolder } else { End::RemoveFolder });
+                // What nobody has collected is never removed, whoever asks for it.
+                let is_collected = self.shared.with_spool(|spool| spool.is_empty());
+                let removes = !keep_folder && is_collected;
+                return Some(if removes { End::RemoveFolder } else { End::KeepFolder });
             }
             ToAgent::Hello { .. } | ToAgent::Heartbeat => {}
             _ if self.ending.is_some() => {}
@@ -297,6 +300,7 @@ impl Core {
             }
             Step::Finish(within) => {
                 logfile::info(format!("finish within {within:?}"));
+                self.shared.want_no_engine();
                 Command::Finish(within)
             }
             Step::Say(messages) => {

@@ -110,6 +110,8 @@ impl Driver {
                         self.running = Some(running);
                         self.tell(FromAgent::Prepared);
                     }
+                    // Whoever has ordered the end does not ask how far the beginning had come.
+                    Err(_) if !self.shared.is_engine_wanted() => {}
                     Err(failure) => self.send(Event::PreparingFailed(failure)),
                 },
                 (Command::Probe(topics), Some((engine, _))) => {
@@ -147,9 +149,11 @@ impl Driver {
         self.observer = Observer::new(&assignment)?;
         let observer = self.observer.clone();
         let mut sampler = ResourceSampler::new();
+        let shared = Arc::clone(&self.shared);
         let hooks = Hooks {
             sample_resources: Box::new(move || sampler.sample()),
             observe: Some(Box::new(move || observer.observe())),
+            is_wanted: Box::new(move || shared.is_engine_wanted()),
         };
         let (sink, said) = mpsc::channel();
         let listener = Listener {
@@ -173,6 +177,9 @@ impl Driver {
             // With the engine its ends of the sink go, and the listener comes to its end.
             drop(engine);
             let _ = listener.join();
+        } else {
+            // What was given up while it was being made, or could not be made, has nothing to flush.
+            self.tell(FromAgent::Finished { client_queue: 0 });
         }
         self.send(Event::EngineGone);
     }

@@ -7,7 +7,6 @@ use mallard_protocol::{
     workload::{Assignment, TopicSpec},
 };
 use std::{
-    collections::HashSet,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -27,7 +26,7 @@ const LOG_PIECE_BYTES: usize = 256 * 1024;
 #[derive(Default)]
 pub(super) struct Services {
     broker: Mutex<Option<EmbeddedBroker>>,
-    created_topics: Mutex<HashSet<String>>,
+    creation: admin::Creation,
     assignment: Mutex<Option<Arc<Assignment>>>,
     under_way: AtomicUsize,
 }
@@ -56,13 +55,10 @@ impl Services {
                 admin::describe_cluster(&connection, &Deadline::within_ms(within_ms))
                     .map(Answer::Cluster)
             }
-            Question::CreateTopics { connection, topics, within_ms } => {
+            Question::CreateTopics { connection, topics, may_exist, within_ms } => {
                 let deadline = Deadline::within_ms(within_ms);
-                // A copy, so that nobody waits for this question to be answered.
-                let mut created = lock(&self.created_topics).clone();
-                let facts = admin::create_topics(&connection, &topics, &mut created, &deadline);
-                lock(&self.created_topics).extend(created);
-                facts.map(Answer::Topics)
+                let creation = (&self.creation, may_exist);
+                admin::create_topics(&connection, &topics, creation, &deadline).map(Answer::Topics)
             }
             Question::DescribeTopics { connection, names, within_ms } => {
                 admin::describe_topics(&connection, &names, &Deadline::within_ms(within_ms))
@@ -70,6 +66,9 @@ impl Services {
             }
             Question::Delete { connection, topics, groups, within_ms } => {
                 let deadline = Deadline::within_ms(within_ms);
+                if !topics.is_empty() {
+                    self.creation.end();
+                }
                 admin::delete(&connection, &topics, &groups, &deadline).map(Answer::Deleted)
             }
             Question::EndOffsets { topics, within_ms } => {

@@ -6,7 +6,10 @@
 
 use crate::spool::Spool;
 use std::{
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,12 +18,29 @@ pub(super) struct Shared {
     spool: Mutex<Spool>,
     rings: Mutex<u64>,
     rung: Condvar,
+    /// The end was ordered, perhaps before the engine is made.
+    no_engine: AtomicBool,
 }
 
 impl Shared {
     /// Around a spool.
     pub(super) fn new(spool: Spool) -> Self {
-        Self { spool: Mutex::new(spool), rings: Mutex::new(0), rung: Condvar::new() }
+        Self {
+            spool: Mutex::new(spool),
+            rings: Mutex::new(0),
+            rung: Condvar::new(),
+            no_engine: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that the engine is to end, so that one which is still being made is given up.
+    pub(super) fn want_no_engine(&self) {
+        self.no_engine.store(true, Ordering::Release);
+    }
+
+    /// Whether the end was not ordered yet.
+    pub(super) fn is_engine_wanted(&self) -> bool {
+        !self.no_engine.load(Ordering::Acquire)
     }
 
     /// Does something with the spool, quickly, and touching no outbox.

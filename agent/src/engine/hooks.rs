@@ -8,6 +8,8 @@ pub struct Hooks {
     pub sample_resources: Box<dyn FnMut() -> Resources + Send>,
     /// What this agent observes on the brokers. May block; intervals wait for it a moment.
     pub observe: Option<Box<dyn FnMut() -> Observed + Send>>,
+    /// Whether the engine is still wanted. Looked at while it is being made, which may take long.
+    pub is_wanted: Box<dyn Fn() -> bool + Send>,
 }
 
 /// What an agent sees on the brokers at an interval's end.

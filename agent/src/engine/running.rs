@@ -98,6 +98,15 @@ impl Engine {
         client_queue
     }
 
+    /// Has consumers leave their groups where nothing was to be flushed: the engine was never whole.
+    fn leave_groups(&self) {
+        self.control.close_consumers();
+        self.wake();
+        if self.consumers > 0 {
+            self.control.wait_settled(self.consumers, CLOSE_WITHIN);
+        }
+    }
+
     /// Ends all threads, and the run with them.
     fn end(&mut self) {
         self.control.end();
@@ -124,6 +133,8 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if !self.is_finished {
+            // A member that does not leave keeps its group busy until its session times out.
+            self.leave_groups();
             self.end();
         }
     }

@@ -52,6 +52,9 @@ const STACK_BYTES: usize = 512 * 1024;
 /// Longest thread name that the kernel keeps.
 const THREAD_NAME_BYTES: usize = 15;
 
+/// How often it is looked up whether an engine that waits for brokers is still wanted.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
 /// How long reading the end offsets before a run may take.
 const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -59,8 +62,9 @@ const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 /// Blocks until all exist, and until producers are registered for transactions.
 ///
 /// # Errors
-/// A property that librdkafka refuses, a workload that is not possible, or a broker that cannot be
-/// reached where the start needs one.
+/// A property that librdkafka refuses, a workload that is not possible, a broker that cannot be
+/// reached where the start needs one, or an engine that is not wanted any more. Consumers that have
+/// joined their groups leave them.
 pub fn prepare(
     mut assignment: Assignment,
     sink: mpsc::Sender<FromAgent>,
@@ -82,18 +86,40 @@ pub fn prepare(
     };
     let assignment = Arc::clone(&engine.assignment);
     for (slot, spec) in assignment.consumers.iter().enumerate() {
+        must_be_wanted(&hooks)?;
         engine.add_consumer(slot, spec)?;
     }
     let (ready, readiness) = mpsc::channel();
     for slot in 0..assignment.producers.len() {
+        must_be_wanted(&hooks)?;
         engine.add_producer(slot, &ready)?;
     }
     drop(ready);
+    wait_until_ready(&readiness, &hooks)?;
     engine.start_reporter(hooks, inbox)?;
-    for outcome in readiness {
-        outcome.map_err(|error| transactions_failed(&error))?;
-    }
     Ok(engine)
+}
+
+/// Waits until producers are registered for transactions.
+fn wait_until_ready(
+    readiness: &mpsc::Receiver<Result<(), TransactionError>>,
+    hooks: &Hooks,
+) -> Result<(), AgentFailure> {
+    loop {
+        match readiness.recv_timeout(LOOK_UP) {
+            Ok(outcome) => outcome.map_err(|error| transactions_failed(&error))?,
+            Err(mpsc::RecvTimeoutError::Timeout) => must_be_wanted(hooks)?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+fn must_be_wanted(hooks: &Hooks) -> Result<(), AgentFailure> {
+    if (hooks.is_wanted)() {
+        return Ok(());
+    }
+    let text = "make the clients: they are not wanted any more".to_owned();
+    Err(AgentFailure { kind: FailureKind::Other, text })
 }
 
 impl Engine {

@@ -6,21 +6,16 @@ mod producers;
 use super::*;
 use mallard_protocol::{
     histogram::Histogram,
-    ids::{InstanceId, PhaseId, TopicId},
-    interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals, Resources},
-    message::{AgentFailure, FromAgent},
+    ids::{InstanceId, PhaseId},
+    interval::{ConsumerTotals, IntervalReport, ProducerTotals},
     schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline},
     workload::{
-        Assignment, CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec,
-        ProducerSpec, SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
+        CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec, ProducerSpec,
+        SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
     },
 };
 use rdkafka::mocking::MockCluster;
-use std::{
-    collections::BTreeSet,
-    sync::mpsc::{self, Receiver},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::mpsc::Receiver, time::Instant};
 
 const TOPIC: &str = "load";
 const PARTITIONS: i32 = 3;
@@ -130,8 +125,9 @@ fn prepare(
             end_offsets: vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 5 }],
             groups: Vec::new(),
         })),
+        is_wanted: Box::new(|| true),
     };
-    (super::prepare(assignment, sink, hooks), said)
+    (prepare(assignment, sink, hooks), said)
 }
 
 impl Rig {
@@ -304,11 +300,7 @@ impl Rig {
 #[test]
 fn what_clients_hold_for_a_moment_is_no_record() {
     let mut readings = [3, 1, 0, 2].into_iter();
-    assert_eq!(running::least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
+    assert_eq!(least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
     assert_eq!(readings.next(), Some(2), "nothing is read any more");
-    assert_eq!(
-        running::least_of(|| 2, Duration::from_millis(20)),
-        2,
-        "and a record that stays is told"
-    );
+    assert_eq!(least_of(|| 2, Duration::from_millis(20)), 2, "and a record that stays is told");
 }

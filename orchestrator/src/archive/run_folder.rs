@@ -121,6 +121,12 @@ impl RunFolder {
         CaseFolder::reopen(path, self.redactor.clone())
     }
 
+    /// Whether an earlier controller has begun the run: it wrote down what was asked for.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.path.join(ORDER).is_file()
+    }
+
     /// Writes `order.json`: what was asked for.
     ///
     /// # Errors

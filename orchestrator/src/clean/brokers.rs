@@ -64,7 +64,8 @@ impl Brokers<'_> {
         let all = topics.chain(names.groups.into_iter().map(|name| (Sort::Group, name)));
         let of_runs = all.filter_map(|(sort, name)| {
             let run_id = run_of(&name, known)?;
-            Some(Leftover { run_id, place: Place::Brokers, sort, name, note: String::new() })
+            let (place, note) = (Place::Brokers, String::new());
+            Some(Leftover { run_id, place, sort, name, note, has_measurements: false })
         });
         Ok(of_runs.collect())
     }

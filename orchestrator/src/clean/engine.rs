@@ -37,6 +37,11 @@ impl From<leftovers::Leftover> for Leftover {
             leftovers::Sort::Network => Sort::Network,
         };
         let (run_id, name) = (found.run_id, found.name);
-        Self { run_id, place: Place::Engine, sort, name, note: String::new() }
+        let has_measurements = found.has_measurements;
+        let note = match has_measurements {
+            true => super::note_of_spool(1, &run_id, true),
+            false => String::new(),
+        };
+        Self { run_id, place: Place::Engine, sort, name, note, has_measurements }
     }
 }

@@ -32,6 +32,7 @@ pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem
             let is_archived = archived.contains(&left.run_id);
             found.push(Leftover {
                 note: super::note_of_spool(bytes, &left.run_id, is_archived),
+                has_measurements: bytes > 0,
                 run_id: left.run_id,
                 place: Place::Hosts,
                 sort: Sort::Folder,

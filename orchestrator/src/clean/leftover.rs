@@ -68,4 +68,6 @@ pub struct Leftover {
     pub name: String,
     /// What one should know before it is removed; empty if there is nothing.
     pub note: String,
+    /// Whether measurements are in it that nobody has collected.
+    pub has_measurements: bool,
 }

@@ -1,7 +1,7 @@
 //! Folders of agents on this machine.
 
 use super::{Leftover, Place, Sort, runs::Runs};
-use crate::hosts::local::runs_folder;
+use crate::hosts::local::{runs_folder, spool_bytes};
 use std::{fs, io, path::Path};
 
 /// Finds the folders of all agents.
@@ -37,8 +37,10 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
         for agent in fs::read_dir(run.path())? {
             let agent = agent?.path();
             let is_archived = archived.contains(&run_id);
+            let bytes = spool_bytes(&agent);
             found.push(Leftover {
-                note: super::note_of_spool(spool_bytes(&agent), &run_id, is_archived),
+                note: super::note_of_spool(bytes, &run_id, is_archived),
+                has_measurements: bytes > 0,
                 run_id: run_id.clone(),
                 place: Place::Here,
                 sort: Sort::Folder,
@@ -47,12 +49,6 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
         }
     }
     Ok(found)
-}
-
-/// What an agent has measured and nobody has collected.
-fn spool_bytes(agent: &Path) -> u64 {
-    let spool = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
-    spool.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 /// Removes an agent's folder, and the run's where nothing else is in it.

@@ -4,7 +4,8 @@
 //! folder, or an agent of it works, here, on a host over ssh or in its containers: agents go on alone for their lease, and until
 //! then the run may be taken over. Only what a dead run has left is removed. Of a run whose agents may be on hosts that
 //! were not looked at, and of one that this archive knows nothing about, nothing is assumed where it has topics or
-//! folders on hosts over ssh, which several people may share: it is left alone unless it is named.
+//! folders on hosts over ssh, which several people may share: it is left alone unless it is named. Measurements that
+//! nobody has collected are left alone unless somebody says that they may go.
 
 pub mod brokers;
 pub mod engine;
@@ -27,6 +28,15 @@ pub struct OfRun {
     pub fate: Fate,
     /// What there is of it.
     pub leftovers: Vec<Leftover>,
+}
+
+impl OfRun {
+    /// Leaves out what holds measurements that nobody has collected, and the network of a container that does.
+    pub fn spare_measurements(&mut self) {
+        let in_engine = |leftover: &Leftover| leftover.place == Place::Engine;
+        let spared = self.leftovers.iter().any(|it| in_engine(it) && it.has_measurements);
+        self.leftovers.retain(|it| !(it.has_measurements || (spared && in_engine(it))));
+    }
 }
 
 /// What goes with an agent's folder, and how to have it.

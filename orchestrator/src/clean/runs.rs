@@ -183,6 +183,7 @@ mod tests {
             sort: super::super::Sort::Topic,
             name: "orders-other-0".to_owned(),
             note: String::new(),
+            has_measurements: false,
         };
         assert!(matches!(runs.fate("other", &[of(Place::Brokers)], false), Fate::Stays(_)));
         assert!(matches!(runs.fate("other", &[of(Place::Brokers)], true), Fate::Dead(_)));

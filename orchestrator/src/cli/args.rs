@@ -198,6 +198,9 @@ pub struct CleanArgs {
     /// Remove without asking
     #[arg(long, short, conflicts_with = "dry_run")]
     pub yes: bool,
+    /// Remove measurements, too, that no run has collected; without this, folders that hold some stay
+    #[arg(long)]
+    pub discard: bool,
     /// The archive, which tells which runs are over
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,

@@ -3,7 +3,7 @@
 use super::{Outcome, args::CleanArgs, files};
 use crate::{
     clean::{
-        self, Leftover, OfRun, Place,
+        self, Leftover, OfRun, Place, Sort,
         brokers::Brokers,
         local,
         runs::{Fate, Runs},
@@ -22,7 +22,15 @@ use std::{
     fmt::Write as _,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     sync::Arc,
+    time::Duration,
 };
+
+/// How long a member that ended without leaving its group counts as one, where nobody has set its session, and
+/// a little more.
+const SESSION: Duration = Duration::from_secs(50);
+
+/// How long groups without members may take.
+const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// Finds, shows, asks, removes.
 pub(super) fn clean(args: &CleanArgs) -> Outcome {
@@ -79,7 +87,7 @@ impl Cleaning<'_> {
         if !found.problems.is_empty() {
             outcome.code = exit_code::ERROR;
         }
-        let dead: Vec<_> = found.runs.iter().filter(|run| is_dead(run)).collect();
+        let dead = self.removable(found.runs);
         let things: usize = dead.iter().map(|run| run.leftovers.len()).sum();
         if things == 0 || self.args.dry_run {
             return outcome;
@@ -97,7 +105,7 @@ impl Cleaning<'_> {
                 }
             }
         }
-        let left = self.remove(engine.as_ref(), &dead).await;
+        let left = self.remove(engine.as_ref(), dead).await;
         let _ =
             writeln!(outcome.stdout, "removed {} of {things}", things.saturating_sub(left.len()));
         for (what, cause) in &left {
@@ -105,6 +113,16 @@ impl Cleaning<'_> {
             outcome.code = exit_code::ERROR;
         }
         outcome
+    }
+
+    /// What may go of dead runs.
+    fn removable(&self, mut runs: Vec<OfRun>) -> Vec<OfRun> {
+        runs.retain(is_dead);
+        if !self.args.discard {
+            runs.iter_mut().for_each(OfRun::spare_measurements);
+        }
+        runs.retain(|run| !run.leftovers.is_empty());
+        runs
     }
 
     /// The engine, if one is there or has to be.
@@ -162,12 +180,12 @@ impl Cleaning<'_> {
     async fn remove(
         &self,
         engine: Option<&Result<Engine, container::Problem>>,
-        dead: &[&OfRun],
+        dead: Vec<OfRun>,
     ) -> Vec<(String, String)> {
         // Looked at again: somebody may have taken a run over while the question stood.
         let mut runs = Runs::look(&self.args.results);
         let _ = clean::hosts::find(&self.hosts, &mut runs).await;
-        let all = dead.iter().flat_map(|run| run.leftovers.clone()).collect();
+        let all = dead.into_iter().flat_map(|run| run.leftovers).collect();
         let still = clean::by_run(all, &runs, self.args.run.as_deref());
         let (dead, alive): (Vec<_>, Vec<_>) = still.into_iter().partition(is_dead);
         let mut left: Vec<_> = alive
@@ -187,10 +205,42 @@ impl Cleaning<'_> {
             left.extend(clean::engine::remove(engine, contained).await);
         }
         if let (Some(brokers), names @ [_, ..]) = (self.brokers(), at(Place::Brokers).as_slice()) {
-            left.extend(brokers.remove(names));
+            left.extend(remove_from(&brokers, names));
         }
         left
     }
+}
+
+/// Removes topics and groups. A group that still has members is tried again for as long as the session of one
+/// lasts that ended without leaving.
+fn remove_from(brokers: &Brokers<'_>, names: &[Leftover]) -> Vec<(String, String)> {
+    let (topics, groups): (Vec<_>, Vec<_>) =
+        names.iter().cloned().partition(|leftover| leftover.sort == Sort::Topic);
+    let remove = |within, names: &[Leftover]| match names {
+        [] => Vec::new(),
+        names => Brokers { within, ..*brokers }.remove(names),
+    };
+    let mut left = remove(brokers.within, &topics);
+    left.extend(remove(AT_ONCE.min(brokers.within), &groups));
+    let is_busy = |leftover: &&Leftover| {
+        let what = format!("consumer group {}", leftover.name);
+        left.iter().any(|(name, cause)| *name == what && cause.contains("still has members"))
+    };
+    let busy: Vec<Leftover> = names.iter().filter(is_busy).cloned().collect();
+    if busy.is_empty() {
+        return left;
+    }
+    let (count, within) = (busy.len(), SESSION.as_secs());
+    let _ = writeln!(
+        io::stdout(),
+        "waiting up to {within} s for brokers to remove members that ended without leaving from {count} consumer group{}",
+        if count == 1 { "" } else { "s" }
+    );
+    let again = remove(SESSION, &busy);
+    let is_other = |(what, _): &(String, String)| {
+        busy.iter().all(|group| *what != format!("consumer group {}", group.name))
+    };
+    left.into_iter().filter(is_other).chain(again).collect()
 }
 
 fn is_dead(run: &OfRun) -> bool {
@@ -215,6 +265,10 @@ fn shown(found: &Found) -> String {
                 }
             }
         }
+    }
+    let measured = found.runs.iter().filter(|run| is_dead(run)).flat_map(|run| &run.leftovers);
+    if measured.filter(|leftover| leftover.has_measurements).count() > 0 {
+        text.push_str("folders with measurements stay unless `--discard` is given\n");
     }
     if found.runs.is_empty() {
         text.push_str("nothing is left of any run\n");

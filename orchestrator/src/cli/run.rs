@@ -107,6 +107,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     plan.cases.iter().for_each(|case| folder.hide(&case.secrets));
+    let begun_before = folder.is_begun();
     if let Err(cause) = folder.order(&order) {
         return Outcome::failed(exit_code::ERROR, error_text(&cause));
     }
@@ -137,8 +138,11 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         audience: &mut audience,
         stops,
     };
-    let ended = run_cases(plan, &order, &mut around).await;
+    let ended = run_cases(plan, &order, begun_before, &mut around).await;
     hosts.close().await;
+    if let Some(cause) = &ended.unfinished {
+        return unfinished(folder.id(), cause);
+    }
     if needs_engine {
         clear(&yard, &mut folder, &mut audience).await;
     }
@@ -146,7 +150,12 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
     close(&mut folder, &mut audience, &mut result, &order)
 }
 
-async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> Ended {
+async fn run_cases(
+    plan: Plan,
+    order: &Order,
+    begun_before: bool,
+    around: &mut Surroundings<'_>,
+) -> Ended {
     let mut ended = Ended::default();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
@@ -175,9 +184,11 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
             run_id: around.run.id().to_owned(),
             index,
             keep: order.keep,
+            begun_before,
             boot_id: clock::boot_id(),
             loads: calibrate::loads(&case, &calibrations),
         };
+        let name = case.name.clone();
         let judged = match progress {
             Progress::Running(checkpoint) => resume_case(case, context, &checkpoint, around).await,
             _ => run_case(case, context, around).await,
@@ -187,6 +198,13 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
                 let result = &judgement.result;
                 outcomes[index].judged(result.metrics.clone(), &result.agents);
                 ended.add(&judgement);
+            }
+            // What was measured until now and later can still be put together.
+            Err(cause)
+                if matches!(progress::of(around.run.path(), &name), Progress::Running(_)) =>
+            {
+                ended.unfinished = Some(chain(&cause));
+                break;
             }
             Err(cause) => {
                 ended.broke(&cause);
@@ -200,6 +218,15 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
         let _ = around.audience.tell(around.run, event);
     }
     ended
+}
+
+/// A run that could not be archived to its end is not over: what is missing is with its agents.
+fn unfinished(run_id: &str, cause: &str) -> Outcome {
+    let text = format!(
+        "error: the run is not over: {cause}\n  agents have kept what is missing: make room, then \
+         `mallard resume {run_id}` collects it and ends the run\n"
+    );
+    Outcome::failed(exit_code::ERROR, text)
 }
 
 /// Removes what the run has in a container engine. The results are safe by now.
@@ -252,6 +279,8 @@ struct Ended {
     across: Vec<AcrossResult>,
     skipped: usize,
     time: TimeSpent,
+    /// Why a case could not be archived to its end, where it can be resumed.
+    unfinished: Option<String>,
 }
 
 impl Ended {

@@ -3,7 +3,7 @@
 
 use super::{Host, Problem, Ready};
 use crate::{
-    hosts::channel::{Bridge, Channel},
+    hosts::channel::{Bridge, Channel, Remains},
     scenario::cluster::Deadlines,
 };
 use std::{io, sync::Arc, time::Instant};
@@ -79,8 +79,8 @@ impl Bridge for OnceReady {
         self.way.kill(pid).await
     }
 
-    async fn bury(&self) -> Option<Vec<u8>> {
-        self.way.bury().await
+    async fn bury(&self, keep: bool) -> Remains {
+        self.way.bury(keep).await
     }
 }
 

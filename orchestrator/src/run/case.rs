@@ -42,11 +42,16 @@ pub struct CaseContext {
     pub index: usize,
     /// Leave created topics and groups on the broker.
     pub keep: bool,
+    /// An earlier controller began the run, and may have made topics before it died.
+    pub begun_before: bool,
     /// Boot id of this machine: agents with the same one share its monotonic clock.
     pub boot_id: String,
     /// Loads of agents that were calibrated.
     pub loads: Vec<AgentLoad>,
 }
+
+/// A time without this process that is told. The rest of it is no more than a busy machine.
+const TOLD_HELD_UP_US: u64 = 2_000_000;
 
 /// How far a case is. Stages follow each other in this order and are never gone back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +116,13 @@ pub(super) struct Agent {
     pub(super) intervals: u64,
     /// What became of the process that ran the load, where this one has taken its place: it only hands
     /// in what that one left.
-    pub(super) heir_of: Option<&'static str>,
+    pub(super) heir_of: Option<String>,
+    /// What became of its process, where that has ended and another one is being started in its place.
+    pub(super) ended: Option<String>,
+    /// That it is lost was told already, although what it left is still being collected.
+    pub(super) loss_is_told: bool,
+    /// When it was lost, on this machine's monotonic clock.
+    pub(super) gone_us: Option<u64>,
 }
 
 impl Agent {
@@ -132,7 +143,10 @@ pub(super) enum Asked {
     StartOffsets,
     EndOffsets,
     LastOffsets,
+    /// Topics.
     Delete,
+    /// Consumer groups.
+    DeleteGroups,
     /// An agent's clock.
     Clock(AgentIndex),
 }
@@ -185,6 +199,8 @@ pub struct Case {
     pub(super) interrupted_by: Option<&'static str>,
     pub(super) drained_at_us: Option<u64>,
     pub(super) archive_failed: bool,
+    /// Nothing more can be archived now, and agents keep what they measure for later.
+    pub(super) is_unarchived: bool,
     pub(super) started_at: String,
     pub(super) load_started_at: Option<Timestamp>,
     /// The agent that reads end offsets.
@@ -242,6 +258,7 @@ impl Case {
             interrupted_by: None,
             drained_at_us: None,
             archive_failed: false,
+            is_unarchived: false,
             started_at: crate::clock::now_rfc3339(),
             load_started_at: None,
             observer: plan.observer(),
@@ -291,6 +308,7 @@ impl Case {
         match input {
             Input::Message { agent, message } => self.on_message(agent, *message),
             Input::AgentGone { agent, cause } => self.on_gone(agent, cause),
+            Input::AgentEnded { agent, cause, was_stuck } => self.on_ended(agent, cause, was_stuck),
             Input::Channel { agent, up } => self.on_channel(agent, up),
             Input::Step(text) => {
                 self.raising = Some(text.clone());
@@ -300,8 +318,11 @@ impl Case {
             Input::NotRaised { problems } => self.on_not_raised(&problems),
             Input::BrokerEnded { broker, cause } => self.on_broker_ended(broker, cause),
             Input::Stop { times, by } => self.on_stop(times, by),
-            Input::ArchiveFailed { cause } => self.on_archive_failed(cause),
+            Input::ArchiveFailed { cause, is_resumable } => {
+                self.on_archive_failed(cause, is_resumable);
+            }
             Input::Slept { us } => self.on_slept(us),
+            Input::HeldUp { us } => self.on_held_up(us),
             Input::Tick => {}
         }
         self.look_for_the_unreachable();
@@ -325,13 +346,40 @@ impl Case {
 
     /// Nothing could be heard or done in that time: deadlines are about the rest.
     fn on_slept(&mut self, us: u64) {
-        self.deadline_us = self.deadline_us.saturating_add(us);
+        self.excuse(us);
         self.clocks.start_over(self.now_us);
         self.emit(RunEvent::Note {
             level: "warning".to_owned(),
             source: "this machine".to_owned(),
             text: format!("it slept for {} s; the load went on", us / 1_000_000),
         });
+    }
+
+    /// The same where only this process did not run: the lid was open, and it was stopped or starved.
+    fn on_held_up(&mut self, us: u64) {
+        self.excuse(us);
+        if us >= TOLD_HELD_UP_US && (Stage::Running..Stage::Collecting).contains(&self.stage) {
+            self.emit(RunEvent::Note {
+                level: "warning".to_owned(),
+                source: "this machine".to_owned(),
+                text: format!(
+                    "mallard did not run for {:.1} s (stopped, or out of CPU); the load went on",
+                    us as f64 / 1e6
+                ),
+            });
+        }
+    }
+
+    /// Nobody is judged by time in which nothing could be heard: deadlines begin again where they were, and
+    /// the silence of agents from now on, so that each is tried at least once.
+    fn excuse(&mut self, us: u64) {
+        self.deadline_us = self.deadline_us.saturating_add(us);
+        for agent in self.living() {
+            let known = &mut self.agents[agent];
+            if known.was_heard() {
+                known.heard_us = self.now_us;
+            }
+        }
     }
 
     /// Whether an agent has ever spoken: then it has a log.
@@ -447,7 +495,7 @@ impl Case {
         }
     }
 
-    fn on_channel(&mut self, agent: AgentIndex, up: bool) {
+    pub(super) fn on_channel(&mut self, agent: AgentIndex, up: bool) {
         if up == self.agents[agent].connected || self.agents[agent].gone.is_some() {
             return;
         }

@@ -15,7 +15,7 @@ use crate::{
     },
     hosts::{
         Hosts, Seat,
-        channel::{Bridge, Link, event::Input},
+        channel::{Bridge, Link, Remains, event::Input},
         container::{ContainerAgent, Yard},
     },
     measure::MergedInterval,
@@ -26,6 +26,7 @@ use crate::{
     text::figures::bytes_text,
     verdict::Judgement,
 };
+use mallard_protocol::message::ToAgent;
 use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -77,6 +78,11 @@ struct Driver<'a, 'b> {
     logged: Vec<bool>,
     names: Vec<String>,
     judgement: Option<Judgement>,
+    /// What a controller that takes over has to know stands in the archive.
+    has_checkpoint: bool,
+    /// The first thing that could not be written. From then on nothing more is: whatever follows from
+    /// agents' reports would have holes.
+    broken: Option<ArchiveError>,
     /// What went wrong while effects were performed, to be fed back.
     backlog: Vec<Input>,
 }
@@ -85,7 +91,8 @@ struct Driver<'a, 'b> {
 /// archive aside, is gone afterwards.
 ///
 /// # Errors
-/// If the archive cannot be written to at all.
+/// If the archive cannot be written to at all, or not any more: then agents' folders stay, and the case can be
+/// resumed.
 pub async fn run_case(
     plan: CasePlan,
     context: CaseContext,
@@ -104,7 +111,7 @@ pub async fn run_case(
 /// Takes over a case whose load an earlier controller started, and runs it to its end.
 ///
 /// # Errors
-/// If the archive cannot be read, or not be written to at all.
+/// If the archive cannot be read, or as [`run_case`].
 pub async fn resume_case(
     plan: CasePlan,
     context: CaseContext,
@@ -117,6 +124,7 @@ pub async fn resume_case(
     let wake = Wake::resume(checkpoint, &context);
     let case = Case::resume(plan.clone(), context.clone(), wake.now_us(), checkpoint);
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
+    driver.has_checkpoint = true;
     let whole_bytes = driver.replay()?;
     let inherited = driver.case.note_absence();
     driver.perform(inherited);
@@ -150,6 +158,8 @@ impl<'a, 'b> Driver<'a, 'b> {
             logged: vec![false; names.len()],
             names,
             judgement: None,
+            has_checkpoint: false,
+            broken: None,
             backlog: Vec::new(),
         };
         (driver, heard)
@@ -192,7 +202,11 @@ impl<'a, 'b> Driver<'a, 'b> {
         self.perform(begun);
         self.until_done(&mut heard).await;
         self.bury().await;
-        let Driver { judgement, folder, case, .. } = self;
+        let keeps = self.agents_keep();
+        let Driver { judgement, folder, case, broken, .. } = self;
+        if let Some(cause) = broken.filter(|_| keeps) {
+            return Err(cause);
+        }
         let judged = judgement.map(|judgement| Judgement { spent: case.spent(), ..judgement });
         judged.ok_or_else(|| ArchiveError::Damaged {
             path: folder.path().to_owned(),
@@ -234,6 +248,7 @@ impl Driver<'_, '_> {
         let mut stops = self.around.stops.clone();
         let mut stopped = 0;
         let mut ticked = Instant::now();
+        let _reading_the_archive = self.wake.held_up();
         while !self.case.is_done() {
             // Asks that came before this case began count, too.
             let now = *stops.borrow();
@@ -265,6 +280,9 @@ impl Driver<'_, '_> {
         if let Some(us) = self.wake.look(self.case.goes_on_while_we_sleep()) {
             self.take_in(Input::Slept { us });
         }
+        if let Some(us) = self.wake.held_up() {
+            self.take_in(Input::HeldUp { us });
+        }
         self.take_in(input);
         while let Some(input) = self.backlog.pop() {
             self.take_in(input);
@@ -281,12 +299,10 @@ impl Driver<'_, '_> {
             match effect {
                 Effect::Raise => self.raise(),
                 Effect::Connect => self.connect(),
-                Effect::Send { agent, message } => {
-                    if let Some(Some(link)) = self.links.get(agent) {
-                        link.send(message);
-                    }
-                }
+                Effect::Send { agent, message } => self.send(agent, message),
                 Effect::Emit(event) => self.emit(event),
+                Effect::Keep { .. } | Effect::Store(_) | Effect::StoreLog { .. }
+                    if self.agents_keep() => {}
                 Effect::Store(interval) => self.store_interval(&interval),
                 Effect::Keep { agent, report } => {
                     let kept = self.intervals[agent].append(&report);
@@ -295,6 +311,7 @@ impl Driver<'_, '_> {
                 Effect::Checkpoint(mut checkpoint) => {
                     checkpoint.slept_us = Some(self.wake.slept_at_start_us());
                     let written = self.folder.checkpoint(&checkpoint);
+                    self.has_checkpoint |= written.is_ok();
                     self.noting(written);
                 }
                 Effect::StoreLog { agent, bytes } => self.store_log(agent, &bytes),
@@ -302,6 +319,23 @@ impl Driver<'_, '_> {
                 Effect::Kill { agent, pid } => self.kill(agent, pid),
                 Effect::Done => {}
             }
+        }
+    }
+
+    /// Whether agents keep what they measure from now on, because it cannot be archived.
+    fn agents_keep(&self) -> bool {
+        self.broken.is_some() && self.has_checkpoint
+    }
+
+    /// Says something to an agent, but not that it may let go of what is not in the archive.
+    fn send(&self, agent: AgentIndex, message: ToAgent) {
+        let message = match message {
+            ToAgent::Collected { .. } if self.agents_keep() => return,
+            ToAgent::Exit { .. } if self.agents_keep() => ToAgent::Exit { keep_folder: true },
+            message => message,
+        };
+        if let Some(Some(link)) = self.links.get(agent) {
+            link.send(message);
         }
     }
 
@@ -381,11 +415,13 @@ impl Driver<'_, '_> {
             end_to_end: &totals.end_to_end,
             slip: &totals.slip,
         };
-        let stored = self.folder.finish(result, &judgement.partition_series, Some(totals));
-        let is_safe = stored.is_ok();
-        self.noting(stored);
-        if is_safe {
-            self.limit_intervals();
+        if !self.agents_keep() {
+            let stored = self.folder.finish(result, &judgement.partition_series, Some(totals));
+            let is_safe = stored.is_ok();
+            self.noting(stored);
+            if is_safe {
+                self.limit_intervals();
+            }
         }
         self.emit(RunEvent::CaseFinished {
             case: result.case.clone(),
@@ -435,10 +471,10 @@ impl Driver<'_, '_> {
 
     /// Feeds a failure of the archive back into the case.
     fn noting(&mut self, outcome: Result<(), ArchiveError>) {
-        if let Err(cause) = outcome {
-            self.backlog
-                .push(Input::ArchiveFailed { cause: crate::text::error_chain::chain(&cause) });
-        }
+        let Err(error) = outcome else { return };
+        let (cause, is_resumable) = (crate::text::error_chain::chain(&error), self.has_checkpoint);
+        self.backlog.push(Input::ArchiveFailed { cause, is_resumable });
+        self.broken.get_or_insert(error);
     }
 
     /// Removes what agents left on their hosts, all at once. A dead agent's log is kept.
@@ -454,19 +490,34 @@ impl Driver<'_, '_> {
         let mut burials = JoinSet::new();
         for (agent, bridge) in self.bridges.iter().enumerate() {
             let bridge = Arc::clone(bridge);
-            burials.spawn(async move { (agent, timeout(BURIAL, bridge.bury()).await) });
+            let keep = self.agents_keep();
+            burials.spawn(async move { (agent, timeout(BURIAL, bridge.bury(keep)).await) });
         }
         while let Some(buried) = burials.join_next().await {
-            if let Ok((agent, Ok(Some(log)))) = buried
-                && !self.logged[agent]
+            if let Ok((agent, Ok(remains))) = buried
+                && !self.agents_keep()
             {
-                self.store_log(agent, &head_and_tail(&log, LOG_LIMIT_BYTES));
+                self.take_remains(agent, remains);
             }
         }
-        self.tell_of_missing_logs();
+        if !self.agents_keep() {
+            self.tell_of_missing_logs();
+        }
         for log in self.logs.iter_mut().filter_map(Option::take) {
             // The results are safe; a log's last line is not worth an error.
             let _ = log.finish();
+        }
+    }
+
+    /// Keeps a dead agent's log, and says where measurements are that never came.
+    fn take_remains(&mut self, agent: AgentIndex, remains: Remains) {
+        if let Some(log) = remains.log.filter(|_| !self.logged[agent]) {
+            self.store_log(agent, &head_and_tail(&log, LOG_LIMIT_BYTES));
+        }
+        if let Some(folder) = remains.kept {
+            let what = format!("measurements of agent {}", self.names[agent]);
+            let cause = format!("they could not be collected, and stay in {folder}");
+            self.emit(RunEvent::LeftBehind { what, cause });
         }
     }
 

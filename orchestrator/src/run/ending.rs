@@ -3,7 +3,6 @@
 use super::{
     case::{Asked, Case, Stage, micros},
     io::{Effect, Judged, Totals},
-    tidy::HURRIED_DELETE,
 };
 use crate::{
     config::emit::is_secret_key,
@@ -18,6 +17,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// What agents that have flushed and closed may take beyond that time to hand in their last interval.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How long agents may take to close their clients where there is nothing to flush, or nobody wants to wait.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// An agent's log comes home up to this size; of a longer one, head and tail.
 pub(super) const LOG_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -43,15 +45,25 @@ impl Case {
                 );
                 self.finish_agents();
             }
+            // Consumers that have joined leave their groups, or those could not be deleted for a session's time.
+            stage if (Stage::Preparing..Stage::Running).contains(&stage) => {
+                self.finish_agents_within(CLOSING);
+            }
             stage if stage < Stage::Running => self.collect(),
             _ => {}
         }
     }
 
     pub(super) fn finish_agents(&mut self) {
-        self.enter(Stage::Finishing, self.finish_limit());
-        let order = self.finish_order();
-        self.send_all(&order);
+        self.finish_agents_within(self.plan.deadlines.finish);
+    }
+
+    /// Has agents flush and close within less than `deadlines.finish`, where nothing was measured or nobody
+    /// wants to wait.
+    fn finish_agents_within(&mut self, within: Duration) {
+        let within = within.min(self.plan.deadlines.finish);
+        self.enter(Stage::Finishing, within + LAST_WORDS);
+        self.send_all(&ToAgent::Finish { within_ms: micros(within) / 1_000 });
     }
 
     /// How long that may take until the last agent has said that it did.
@@ -65,8 +77,8 @@ impl Case {
     }
 
     pub(super) fn on_finished(&mut self, agent: usize, client_queue: u64) {
-        if let Some(why) = self.agents[agent].heir_of {
-            return self.on_gone(agent, why.to_owned());
+        if let Some(why) = self.agents[agent].heir_of.clone() {
+            return self.on_gone(agent, why);
         }
         self.agents[agent].finished = Some(client_queue);
         let merged = self.collector.agent_finished(AgentIndex(agent));
@@ -78,7 +90,8 @@ impl Case {
         if waiting && !self.is_late() {
             return;
         }
-        if waiting {
+        // Whoever has asked twice, or ended it before the load, knows that something is cut short.
+        if waiting && self.stops < 2 && self.start_clock_us.is_some() {
             self.troubles.push(Trouble::Deadline {
                 step: self.stage_name().to_owned(),
                 progress: format!("still waiting for {}", self.waiting_for()),
@@ -89,6 +102,10 @@ impl Case {
     }
 
     fn collect(&mut self) {
+        if self.stops >= 2 {
+            // Nobody waits for logs any more.
+            return self.enter(Stage::Collecting, Duration::ZERO);
+        }
         self.enter(Stage::Collecting, self.plan.deadlines.collect);
         for agent in self.living() {
             if self.agents[agent].connected {
@@ -105,6 +122,9 @@ impl Case {
             return;
         }
         self.judge();
+        if self.stops >= 2 {
+            self.kill_unfinished();
+        }
         self.delete();
     }
 
@@ -134,38 +154,60 @@ impl Case {
         self.effects.push(Effect::Done);
     }
 
-    /// Somebody asked twice: agents that are not needed to delete topics are killed, and nothing is
-    /// waited for any more.
+    /// Somebody asked twice: agents have a moment to close their clients, so that they leave their groups and
+    /// hand in what they have measured; those that do not manage are killed. Logs and groups are not waited for.
     pub(super) fn hurry(&mut self) {
-        if self.stage < Stage::Collecting {
-            self.enter(Stage::Collecting, Duration::ZERO);
-            self.judge();
-            self.kill_all_but(self.admin());
-            self.delete();
-        } else {
-            self.deadline_us = self.deadline_us.min(self.now_us + micros(HURRIED_DELETE));
+        let soon_us = self.now_us + micros(CLOSING);
+        match self.stage {
+            stage if stage < Stage::Finishing => {
+                self.send_all(&ToAgent::StopLoad);
+                self.load_stopped_us.get_or_insert(
+                    self.start_clock_us.map_or(0, |start| self.now_us.saturating_sub(start)),
+                );
+                self.finish_agents_within(CLOSING);
+            }
+            Stage::Finishing => self.deadline_us = self.deadline_us.min(soon_us),
+            Stage::Collecting => self.deadline_us = self.now_us,
+            Stage::Deleting => self.hurry_deletion(),
+            _ => {}
         }
     }
 
-    fn kill_all_but(&mut self, spared: Option<usize>) {
+    /// Kills agents that have not closed, but for the one that deletes topics.
+    fn kill_unfinished(&mut self) {
+        let spared = self.admin();
         for agent in self.living() {
-            if Some(agent) == spared {
+            if Some(agent) == spared || self.agents[agent].finished.is_some() {
                 continue;
             }
             if let Some(host) = &self.agents[agent].host {
                 let pid = host.pid;
                 self.effects.push(Effect::Kill { agent, pid });
             }
-            self.agents[agent].gone = Some("killed because somebody asked twice".to_owned());
+            let known = &mut self.agents[agent];
+            known.gone = Some("killed because somebody asked twice".to_owned());
+            known.gone_us = Some(self.now_us);
         }
     }
 
-    pub(super) fn on_archive_failed(&mut self, cause: String) {
-        if !self.archive_failed {
-            self.archive_failed = true;
-            let text = format!("the archive could not be written: {cause}");
-            self.fail(Trouble::Harness { text });
+    /// Once the load runs it goes on: agents keep what they measure, and whoever takes the case over when there
+    /// is room finds all of it.
+    pub(super) fn on_archive_failed(&mut self, cause: String, is_resumable: bool) {
+        if self.archive_failed || std::mem::replace(&mut self.is_unarchived, is_resumable) {
+            return;
         }
+        let text = format!("the archive could not be written: {cause}");
+        if !is_resumable {
+            self.archive_failed = true;
+            return self.fail(Trouble::Harness { text });
+        }
+        self.troubles.push(Trouble::Harness { text: text.clone() });
+        let id = &self.context.run_id;
+        let text = format!(
+            "{text}; the load goes on and agents keep what they measure: make room, then `mallard resume {id}` \
+             archives it"
+        );
+        self.emit(RunEvent::Note { level: "error".to_owned(), source: "mallard".to_owned(), text });
     }
 
     pub(super) fn on_left_behind(&mut self, left: Vec<(String, String)>) {

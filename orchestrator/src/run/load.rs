@@ -197,14 +197,18 @@ impl Case {
         let cause = format!("{cause}; {}", self.last_progress(agent));
         let known = &mut self.agents[agent];
         known.gone = Some(cause.clone());
+        known.gone_us = Some(self.now_us);
         known.lost_at_us = at_us;
-        // It may only be stopped or stuck; nothing of it is to come back while others are judged.
-        if let Some(host) = &known.host {
+        if known.heir_of.is_some() {
+            // It has handed in everything, and hears so before it hears this.
+            self.send(agent, ToAgent::Exit { keep_folder: false });
+        } else if let Some(host) = &known.host {
+            // It may only be stopped or stuck; nothing of it is to come back while others are judged.
             let pid = host.pid;
             self.effects.push(Effect::Kill { agent, pid });
         }
         let name = self.plan.agents[agent].name.clone();
-        self.emit(RunEvent::AgentLost { agent: name.clone(), cause: cause.clone(), at_us });
+        self.tell_of_loss(agent, &cause);
         self.forget_questions_of(agent);
         let merged = self.collector.agent_lost(measure::AgentIndex(agent), at_us.unwrap_or(0));
         self.store(merged);
@@ -225,6 +229,29 @@ impl Case {
                 self.fail(Trouble::Harness { text });
             }
         }
+    }
+
+    /// An agent's process has ended. Another one hands in what it left, and then it is lost; or had finished,
+    /// and is not.
+    pub(super) fn on_ended(&mut self, agent: AgentIndex, cause: String, was_stuck: bool) {
+        if self.agents[agent].gone.is_some() {
+            return;
+        }
+        self.on_channel(agent, false);
+        self.agents[agent].heard_us = self.now_us;
+        if was_stuck && self.stage < Stage::Exiting {
+            let cause = format!("{cause}; {}", self.last_progress(agent));
+            self.tell_of_loss(agent, &cause);
+        }
+        self.agents[agent].ended = Some(cause);
+    }
+
+    fn tell_of_loss(&mut self, agent: AgentIndex, cause: &str) {
+        if std::mem::replace(&mut self.agents[agent].loss_is_told, true) {
+            return;
+        }
+        let (agent, at_us) = (self.plan.agents[agent].name.clone(), self.run_clock_us());
+        self.emit(RunEvent::AgentLost { agent, cause: cause.to_owned(), at_us });
     }
 
     /// The agent that looked at end offsets and groups is lost: another one does from here on, or lag

@@ -158,7 +158,9 @@ impl Case {
             // Before there is anything to delete: a controller that dies in between leaves nothing.
             self.entrust(admin);
             let connection = self.connection(admin);
-            let question = Question::CreateTopics { connection, topics: created, within_ms };
+            let may_exist = self.context.begun_before;
+            let question =
+                Question::CreateTopics { connection, topics: created, may_exist, within_ms };
             self.ask(admin, Asked::CreateTopics, question);
         }
         if !existing.is_empty() {
@@ -347,7 +349,9 @@ impl Case {
             (Asked::EndOffsets | Asked::LastOffsets, Answer::Offsets(log)) => {
                 self.on_offsets(agent, log);
             }
-            (Asked::Delete, Answer::Deleted(left)) => self.on_left_behind(left),
+            (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => {
+                self.on_left_behind(left);
+            }
             (asked, answer) => {
                 let text = format!("an agent answered {asked:?} with {answer:?}");
                 self.fail(Trouble::Harness { text });
@@ -358,7 +362,10 @@ impl Case {
     pub(super) fn on_refused(&mut self, agent: AgentIndex, asked: Asked, failure: AgentFailure) {
         let name = self.plan.agents[agent].name.clone();
         match asked {
-            Asked::Delete => self.on_left_behind(vec![("topics and groups".into(), failure.text)]),
+            Asked::Delete => self.on_left_behind(vec![("topics".into(), failure.text)]),
+            Asked::DeleteGroups => {
+                self.on_left_behind(vec![("consumer groups".into(), failure.text)]);
+            }
             // Another probe follows.
             Asked::Clock(_) => {}
             // Without them no loss can be shown, and the verdict says so.

@@ -10,6 +10,7 @@ pub fn context() -> CaseContext {
         run_id: "run".into(),
         index: 0,
         keep: false,
+        begun_before: false,
         boot_id: "this boot".into(),
         loads: Vec::new(),
     }

@@ -23,6 +23,7 @@ use mallard_protocol::{
     },
 };
 
+mod ends;
 mod reach;
 mod settling;
 
@@ -493,6 +494,11 @@ fn a_stop_ends_the_load_and_a_second_one_kills_who_is_not_needed_for_deleting() 
     world.feed(Input::Stop { times: 1, by: "Ctrl-C" });
     assert!(world.told(|m| matches!(m, ToAgent::StopLoad)));
     world.feed(Input::Stop { times: 2, by: "Ctrl-C" });
+    assert!(
+        world.told(|m| matches!(m, ToAgent::Finish { .. })),
+        "consumers may leave their groups"
+    );
+    world.pass(6 * SECOND);
     assert_eq!(world.judged().judgement.result.verdict, Verdict::Interrupted);
     assert!(world.place(|e| matches!(e, Effect::Kill { agent: 1, .. })).is_some());
     world.pass(20 * SECOND);
@@ -506,7 +512,8 @@ fn a_full_disk_ends_the_case_once_and_says_so() {
     world.start();
     world.run_until(2 * SECOND, prompt);
     for _ in 0..3 {
-        world.feed(Input::ArchiveFailed { cause: "write series.csv: no space left".into() });
+        let cause = "write series.csv: no space left".into();
+        world.feed(Input::ArchiveFailed { cause, is_resumable: false });
     }
     world.pass(30 * SECOND);
     assert!(world.case.is_done());

@@ -19,12 +19,14 @@ pub(super) struct Wake {
     ahead_us: u64,
     /// How long this machine had slept since it booted, when it was looked at last.
     slept_us: u64,
+    /// `CLOCK_MONOTONIC` when it was looked at last.
+    seen_us: u64,
 }
 
 impl Wake {
     /// For a case whose load has not started.
     pub(super) fn new() -> Self {
-        Self { ahead_us: 0, slept_us: clock::slept_us() }
+        Self { ahead_us: 0, slept_us: clock::slept_us(), seen_us: clock::monotonic_us() }
     }
 
     /// For a load that an earlier controller started: what this machine slept since then counts. On another
@@ -42,7 +44,7 @@ impl Wake {
             }
             _ => 0,
         };
-        Self { ahead_us, slept_us }
+        Self { ahead_us, slept_us, seen_us: clock::monotonic_us() }
     }
 
     /// Now, as the case is told.
@@ -54,6 +56,14 @@ impl Wake {
     /// count.
     pub(super) fn look(&mut self, counts: bool) -> Option<u64> {
         self.take(clock::slept_us(), counts)
+    }
+
+    /// How long this process has not looked, where that is longer than a busy machine explains: it was
+    /// stopped. It looks many times a second.
+    pub(super) fn held_up(&mut self) -> Option<u64> {
+        let now_us = clock::monotonic_us();
+        let us = now_us.saturating_sub(std::mem::replace(&mut self.seen_us, now_us));
+        Some(us).filter(|us| *us >= SHORTEST_US)
     }
 
     fn take(&mut self, slept_us: u64, counts: bool) -> Option<u64> {
@@ -112,8 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn only_a_time_without_a_look_that_a_busy_machine_does_not_explain_is_one() {
+        let mut wake = Wake::new();
+        assert_eq!(wake.held_up(), None);
+        wake.seen_us -= 13_000_000;
+        assert!(wake.held_up().is_some_and(|us| us >= 13_000_000));
+        assert_eq!(wake.held_up(), None, "it is told once");
+    }
+
+    #[test]
     fn time_asleep_counts_once_the_load_runs_and_what_it_was_at_the_start_stays() {
-        let mut wake = Wake { ahead_us: 0, slept_us: 7_000_000 };
+        let mut wake = Wake { ahead_us: 0, slept_us: 7_000_000, seen_us: 0 };
         assert_eq!(wake.take(60_000_000, false), None, "before the load");
         assert_eq!((wake.ahead_us, wake.slept_at_start_us()), (0, 60_000_000));
         assert_eq!(wake.take(60_400_000, true), None, "that is how clocks are read");

@@ -67,7 +67,12 @@ fn folders_of_dead_runs_go_and_those_of_living_ones_stay() {
     assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     assert_eq!(folders(&sandbox, &dead), 2, "nobody has said yes");
 
-    sandbox.mallard(["clean", "c.yaml", "--run", &dead.id(), "--yes"]).assert_code(0);
+    let spared = sandbox.mallard(["clean", "c.yaml", "--run", &dead.id(), "--yes"]);
+    spared.assert_code(0);
+    assert!(spared.stdout.contains("--discard"), "{}", spared.stdout);
+    assert_eq!(folders(&sandbox, &dead), 2, "nobody has collected what was measured");
+    let discards = ["clean", "c.yaml", "--run", &dead.id(), "--yes", "--discard"];
+    sandbox.mallard(discards).assert_code(0);
     assert_eq!((folders(&sandbox, &dead), folders(&sandbox, &living)), (0, 2));
     let again = sandbox.mallard(["clean", "c.yaml", "--yes"]);
     again.assert_code(0);

@@ -87,8 +87,12 @@ fn rebalances_keep_what_was_counted(strategy: &str) {
     // Another agent joins the group in the middle of the run, and leaves it again.
     joining.connection = vec![("bootstrap.servers".into(), rig.broker.bootstrap_servers())];
     let (sink, said) = mpsc::channel();
-    let hooks = Hooks { sample_resources: Box::new(Resources::default), observe: None };
-    let mut other = crate::engine::prepare(joining, sink, hooks).unwrap();
+    let hooks = Hooks {
+        sample_resources: Box::new(Resources::default),
+        observe: None,
+        is_wanted: Box::new(|| true),
+    };
+    let mut other = prepare(joining, sink, hooks).unwrap();
     rig.until(|message| matches!(message, FromAgent::Assigned { partitions, .. } if (1..3).contains(&partitions.len())));
     other.start(monotonic_us() - rig.clock_us());
     // In a cooperative group it takes a second rebalance until the other has what was given up.

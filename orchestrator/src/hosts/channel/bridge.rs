@@ -27,8 +27,18 @@ pub trait Bridge: Send + Sync + 'static {
     /// The host cannot be reached, or does not allow it.
     async fn kill(&self, pid: u32) -> io::Result<()>;
 
-    /// Takes what a dead agent left, the end of its log, and removes its folder.
-    async fn bury(&self) -> Option<Vec<u8>>;
+    /// Takes the end of an agent's log, and removes its folder, unless that is to be kept or intervals are in
+    /// it that were not collected.
+    async fn bury(&self, keep: bool) -> Remains;
+}
+
+/// What an agent that has ended left on its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// The end of its log.
+    pub log: Option<Vec<u8>>,
+    /// Its folder, where that stays because intervals are in it that nobody has collected.
+    pub kept: Option<String>,
 }
 
 /// Exit code of `mallard-agent connect` when there is no agent to connect to.

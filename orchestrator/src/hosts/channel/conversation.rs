@@ -1,7 +1,8 @@
 //! One conversation, over as many channels as it takes.
 //!
 //! Invariants: whatever comes over a channel, or does not, costs that channel at most, and another one
-//! is opened; the agent is gone only if its host says so. An agent that is to be started and does not greet
+//! is opened; the agent is gone only if its host says so. What an agent that has ended measured and nobody
+//! collected is handed in by another process, its successor, before it counts as gone. An agent that is to be started and does not greet
 //! is another matter: then the reason is told at once. One that an earlier controller has started may be well
 //! though nothing is heard of it yet.
 
@@ -33,6 +34,9 @@ const GREETING: Duration = Duration::from_secs(30);
 /// How long a channel that broke has to say how it ended.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a host may take to end a process by force.
+const KILLING: Duration = Duration::from_secs(10);
+
 /// A read from a channel at most.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -43,6 +47,8 @@ type ToTheAgent = Box<dyn AsyncWrite + Send + Unpin>;
 enum End {
     /// The channel broke. The agent may be well.
     Broken,
+    /// The agent's process has ended, or does not answer, and what it measured may lie in its folder.
+    Ended { cause: String, was_stuck: bool },
     /// The agent is gone, or cannot be talked to.
     Gone(String),
     /// Nobody wants to talk any more.
@@ -60,6 +66,14 @@ pub(super) struct Conversation {
     runs: bool,
     greeted: bool,
     asked_to_exit: bool,
+    /// It was told the common start, or an earlier controller has told it: there may be intervals.
+    measures: bool,
+    /// Its process, as it said itself.
+    pid: Option<u32>,
+    /// Why the process ended in whose place another one hands in what it left.
+    succeeds: Option<String>,
+    /// Whether anything was heard over the present channel.
+    heard: bool,
 }
 
 /// Keeps the conversation going until the agent is gone or nobody listens.
@@ -75,6 +89,10 @@ pub(super) async fn keep(
         match conversation.over(bridge.as_ref(), &mut messages).await {
             End::Closed => return,
             End::Gone(cause) => return conversation.tell(Input::AgentGone { agent, cause }),
+            End::Ended { cause, was_stuck } => {
+                conversation.succeed(bridge.as_ref(), cause, was_stuck).await;
+                continue;
+            }
             End::Broken => conversation.tell(Input::Channel { agent, up: false }),
         }
         pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause };
@@ -97,12 +115,25 @@ impl Conversation {
         silence: Duration,
         inputs: Inputs,
     ) -> Self {
-        Self { agent, silence, inputs, resume_at, runs, greeted: false, asked_to_exit: false }
+        Self {
+            agent,
+            silence,
+            inputs,
+            resume_at,
+            runs,
+            greeted: false,
+            asked_to_exit: false,
+            measures: runs,
+            pid: None,
+            succeeds: None,
+            heard: false,
+        }
     }
 
     /// Talks over one channel until it ends.
     async fn over(&mut self, bridge: &dyn Bridge, messages: &mut mpsc::Receiver<ToAgent>) -> End {
-        let mut channel = match bridge.open(!self.greeted).await {
+        self.heard = false;
+        let mut channel = match bridge.open(!self.greeted || self.succeeds.is_some()).await {
             Ok(channel) => channel,
             Err(_) if self.greeted || self.runs => return End::Broken,
             Err(cause) => {
@@ -127,10 +158,15 @@ impl Conversation {
         }
         if farewell.code == Some(EXIT_NO_AGENT) {
             let known = farewell.gone;
-            return End::Gone(known.unwrap_or_else(|| "its process is gone".to_owned()));
+            return self.ended(known.unwrap_or_else(|| "its process is gone".to_owned()), false);
         }
         if farewell.code == Some(EXIT_SILENT) && (self.greeted || self.runs) {
-            return End::Gone("its process is there and does not answer".to_owned());
+            return self.ended("its process is there and does not answer".to_owned(), true);
+        }
+        if let Some(cause) = self.succeeds.clone().filter(|_| !self.heard)
+            && !matches!(farewell.code, None | Some(0))
+        {
+            return End::Gone(cause);
         }
         // Without a code of its own what carried the channel broke, and nobody there has said anything.
         if self.greeted || (self.runs && matches!(farewell.code, None | Some(0))) {
@@ -139,6 +175,28 @@ impl Conversation {
         let words =
             if farewell.words.is_empty() { "it said nothing".to_owned() } else { farewell.words };
         End::Gone(format!("the agent did not start: {words}"))
+    }
+
+    /// What follows from an agent's end: that a successor collects what it left, once.
+    fn ended(&self, cause: String, was_stuck: bool) -> End {
+        match &self.succeeds {
+            Some(first) => End::Gone(first.clone()),
+            None if self.measures && (self.pid.is_some() || !was_stuck) => {
+                End::Ended { cause, was_stuck }
+            }
+            None => End::Gone(cause),
+        }
+    }
+
+    /// Has the next channel start a successor. One process has a folder: another that is stuck is ended first.
+    async fn succeed(&mut self, bridge: &dyn Bridge, cause: String, was_stuck: bool) {
+        let agent = self.agent;
+        self.tell(Input::AgentEnded { agent, cause: cause.clone(), was_stuck });
+        if let Some(pid) = self.pid.filter(|_| was_stuck) {
+            // If that fails, the successor finds the folder taken and says so.
+            let _ = timeout(KILLING, bridge.kill(pid)).await;
+        }
+        self.succeeds = Some(cause);
     }
 
     async fn talk(&mut self, channel: &mut Channel, messages: &mut mpsc::Receiver<ToAgent>) -> End {
@@ -170,6 +228,7 @@ impl Conversation {
                 message = messages.recv(), if open => {
                     let Some(message) = message else { return End::Closed };
                     self.asked_to_exit |= matches!(message, ToAgent::Exit { .. });
+                    self.measures |= matches!(message, ToAgent::Start { .. });
                     if self.say(to_agent, &message).await.is_err() { return End::Broken }
                 }
                 _ = heart.tick(), if open => {
@@ -196,8 +255,9 @@ impl Conversation {
                 Err(cause) => return Err(End::Gone(format!("{cause}; {}", how_to_match()))),
             };
             match &message {
-                FromAgent::Hello { protocol_version, build_id, .. } => {
+                FromAgent::Hello { protocol_version, build_id, host, .. } => {
                     check_build(*protocol_version, build_id)?;
+                    (self.pid, self.heard) = (Some(host.pid), true);
                     let hello = ToAgent::Hello {
                         protocol_version: PROTOCOL_VERSION,
                         build_id: BUILD_ID.to_owned(),

@@ -20,6 +20,16 @@ pub enum Input {
         /// What was noticed.
         cause: String,
     },
+    /// An agent's process has ended while it measured, or was ended because it did not answer. Another one is
+    /// started in its folder, which hands in what was not collected.
+    AgentEnded {
+        /// Who.
+        agent: AgentIndex,
+        /// What was noticed.
+        cause: String,
+        /// It was there and did not answer, so it was ended by force.
+        was_stuck: bool,
+    },
     /// The channel to an agent broke or came back; the agent itself may be well.
     Channel {
         /// Who.
@@ -31,6 +41,12 @@ pub enum Input {
     Tick,
     /// This machine slept, and the time that comes with this is that much later. Agents went on.
     Slept {
+        /// For how long, in microseconds.
+        us: u64,
+    },
+    /// This process was stopped, or did not get to run, and the time that comes with this is that much later.
+    /// Agents went on, and what they have said in that time is still to be heard.
+    HeldUp {
         /// For how long, in microseconds.
         us: u64,
     },
@@ -64,5 +80,7 @@ pub enum Input {
     ArchiveFailed {
         /// Which file, and why.
         cause: String,
+        /// What stands in the archive is enough to take the case over later: agents keep the rest.
+        is_resumable: bool,
     },
 }

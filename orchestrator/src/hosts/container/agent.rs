@@ -1,7 +1,7 @@
 //! The way to an agent in a container.
 
 use super::{Yard, autopsy, engine, exec, hosts};
-use crate::hosts::channel::{Bridge, Channel, EXIT_NO_AGENT, Farewell};
+use crate::hosts::channel::{Bridge, Channel, EXIT_NO_AGENT, Farewell, Remains};
 use std::{io, io::Read, sync::Arc, time::Duration};
 
 /// Bytes of an agent's log that are taken from a container: the agent itself keeps it below that.
@@ -96,14 +96,20 @@ impl Bridge for ContainerAgent {
         }
     }
 
-    async fn bury(&self) -> Option<Vec<u8>> {
+    async fn bury(&self, _keep: bool) -> Remains {
+        // The folder goes with its container, which serves the run's other cases first.
+        Remains { log: self.log().await, kept: None }
+    }
+}
+
+impl ContainerAgent {
+    async fn log(&self) -> Option<Vec<u8>> {
         let engine = self.yard.engine().await.ok()?;
         let path = format!("{}/agent.log", self.path());
         let archive = hosts::download(engine, &self.container(), &path).await?;
         let mut archive = tar::Archive::new(archive.as_slice());
         let mut log = Vec::new();
         archive.entries().ok()?.next()?.ok()?.take(LOG_LIMIT_BYTES).read_to_end(&mut log).ok()?;
-        // The folder goes with its container, which serves the run's other cases first.
         Some(log)
     }
 }

@@ -24,6 +24,9 @@ const DAEMON: &str = "daemon";
 /// takes from making a container to starting it.
 const OLD_S: i64 = 3_600;
 
+/// How roles of containers begin that agents run in.
+const AGENTS: &str = "container-";
+
 /// What a leftover is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
@@ -46,6 +49,8 @@ pub struct Leftover {
     pub role: String,
     /// Whether its run is dead, so that it may be removed.
     pub is_dead: bool,
+    /// Whether measurements of a dead run are in it that nobody has collected.
+    pub has_measurements: bool,
 }
 
 /// Finds what runs have in an engine: of one run, or of all.
@@ -94,6 +99,7 @@ pub async fn find(engine: &Engine, run_id: Option<&str>) -> Result<Vec<Leftover>
     }
     for leftover in &mut found {
         leftover.is_dead = dead.contains(&leftover.run_id);
+        leftover.has_measurements = leftover.is_dead && has_measurements(engine, leftover).await;
     }
     found.sort_by(|a, b| (a.sort, &a.name).cmp(&(b.sort, &b.name)));
     Ok(found)
@@ -117,10 +123,12 @@ pub async fn remove(engine: &Engine, leftovers: &[Leftover]) -> Vec<(String, Str
 }
 
 /// Removes what dead runs left, and returns how many things of which runs went. What cannot be removed
-/// stays for the next time: it is no reason not to run.
+/// stays for the next time: it is no reason not to run. Runs whose measurements can still be collected stay.
 pub(super) async fn sweep(engine: &Engine) -> (usize, String) {
     let mut found = find(engine, None).await.unwrap_or_default();
-    found.retain(|leftover| leftover.is_dead);
+    let measured = found.iter().filter(|leftover| leftover.has_measurements);
+    let measured: BTreeSet<_> = measured.map(|leftover| leftover.run_id.clone()).collect();
+    found.retain(|leftover| leftover.is_dead && !measured.contains(&leftover.run_id));
     let left = remove(engine, &found).await;
     let runs: BTreeSet<_> = found.iter().map(|leftover| &*leftover.run_id).collect();
     let runs: Vec<_> = runs.into_iter().collect();
@@ -134,6 +142,25 @@ fn leftover(labels: &HashMap<String, String>, sort: Sort, name: &str) -> Option<
         name: name.to_owned(),
         role: labels.get(ROLE).cloned().unwrap_or_default(),
         is_dead: false,
+        has_measurements: false,
+    })
+}
+
+/// Whether an agent's spool in a container holds something.
+async fn has_measurements(engine: &Engine, leftover: &Leftover) -> bool {
+    if leftover.sort != Sort::Container || !leftover.role.starts_with(AGENTS) {
+        return false;
+    }
+    let Some(archive) = hosts::download(engine, &leftover.name, hosts::RUNS).await else {
+        return false;
+    };
+    let mut archive = tar::Archive::new(archive.as_slice());
+    let Ok(mut entries) = archive.entries() else { return false };
+    entries.any(|entry| {
+        entry.is_ok_and(|entry| {
+            let in_spool = entry.path().is_ok_and(|path| path.iter().any(|part| part == "spool"));
+            in_spool && entry.size() > 0
+        })
     })
 }
 

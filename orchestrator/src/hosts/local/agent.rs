@@ -1,7 +1,11 @@
 //! Agents on this machine.
 
-use crate::hosts::channel::{Bridge, Channel, channel_of_child};
-use std::{fs, io, path::PathBuf, time::Duration};
+use crate::hosts::channel::{Bridge, Channel, Remains, channel_of_child};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::process::Command;
 
 /// An agent on this machine: its binary, its private folder, its names.
@@ -39,14 +43,26 @@ impl Bridge for LocalAgent {
         kill(pid, &self.run_id)
     }
 
-    async fn bury(&self) -> Option<Vec<u8>> {
+    async fn bury(&self, keep: bool) -> Remains {
         let log = fs::read(self.folder.join("agent.log")).ok();
-        // Best effort: a folder that cannot be removed is found by its run id later.
-        let _ = fs::remove_dir_all(&self.folder);
-        // Only if no other agent of this run is there.
-        let _ = self.folder.parent().map(fs::remove_dir);
-        log
+        if spool_bytes(&self.folder) > 0 {
+            return Remains { log, kept: Some(self.folder.display().to_string()) };
+        }
+        if !keep {
+            // Best effort: a folder that cannot be removed is found by its run id later.
+            let _ = fs::remove_dir_all(&self.folder);
+            // Only if no other agent of this run is there.
+            let _ = self.folder.parent().map(fs::remove_dir);
+        }
+        Remains { log, kept: None }
     }
+}
+
+/// What an agent has measured and nobody has collected: it lets go of an interval when that is in the archive.
+#[must_use]
+pub fn spool_bytes(agent: &Path) -> u64 {
+    let spool = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
+    spool.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 /// Where agents of this machine keep their folders: `$XDG_CACHE_HOME/mallard/runs`, by default below

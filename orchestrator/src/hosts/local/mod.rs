@@ -9,7 +9,7 @@ use mallard_protocol::preflight::Facts;
 use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
-pub use agent::runs_folder;
+pub use agent::{runs_folder, spool_bytes};
 
 /// This machine, which is always ready.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::{Place, session::Sessions};
 use crate::hosts::{
     Seat,
-    channel::{Bridge, Channel, Farewell},
+    channel::{Bridge, Channel, Farewell, Remains},
 };
 use openssh::{Child, ChildStderr, Session, Stdio};
 use std::{
@@ -27,13 +27,18 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const KILL: &str = r#"tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2" || exit 0
 kill -KILL "$1""#;
 
-/// Gives the end of the log in folder `$1`, and removes the folder, and the run's if that was the last. The
-/// code is 3 where the agent has removed its own.
+/// Gives the end of the log in folder `$1`, and removes the folder, and the run's if that was the last. With `$2`
+/// as `keep`, nothing is removed. The code is 3 where the agent has removed its own folder, and 4 where that stays
+/// because something is in its spool.
 const BURY: &str = r#"code=3
 if [ -d "$1" ]; then
   tail -c 1000000 "$1/agent.log" 2>/dev/null
-  rm -rf "$1"
   code=0
+  if [ -n "$(ls -A "$1/spool" 2>/dev/null)" ]; then
+    code=4
+  elif [ "$2" != keep ]; then
+    rm -rf "$1"
+  fi
 fi
 rmdir "${1%/*}" 2>/dev/null
 exit $code"#;
@@ -103,10 +108,16 @@ impl Bridge for SshAgent {
         Err(io::Error::other(said.stderr.trim().to_owned()))
     }
 
-    async fn bury(&self) -> Option<Vec<u8>> {
-        let folder = self.folder(self.place().ok()?);
-        let said = self.sessions.run(BURY, &[&folder], None, WITHIN).await.ok()?;
-        (said.code == Some(0)).then(|| said.stdout.into_bytes())
+    async fn bury(&self, keep: bool) -> Remains {
+        let Ok(place) = self.place() else { return Remains::default() };
+        let (folder, keep) = (self.folder(place), if keep { "keep" } else { "" });
+        match self.sessions.run(BURY, &[&folder, keep], None, WITHIN).await {
+            Ok(said) if matches!(said.code, Some(0 | 4)) => {
+                let kept = (said.code == Some(4)).then(|| format!("{folder} on {}", self.host));
+                Remains { log: Some(said.stdout.into_bytes()), kept }
+            }
+            _ => Remains::default(),
+        }
     }
 }
 

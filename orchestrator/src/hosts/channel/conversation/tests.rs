@@ -1,7 +1,7 @@
 //! Conversations over channels that carry anything, and nothing.
 
 use super::*;
-use crate::hosts::channel::{Farewell, Link};
+use crate::hosts::channel::{Farewell, Link, Remains};
 use mallard_protocol::message::{AgentState, HostFacts};
 use proptest::prelude::*;
 use std::{
@@ -57,8 +57,8 @@ impl Bridge for Host {
         Ok(())
     }
 
-    async fn bury(&self) -> Option<Vec<u8>> {
-        None
+    async fn bury(&self, _keep: bool) -> Remains {
+        Remains::default()
     }
 }
 
