@@ -53,6 +53,8 @@ mod work;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]
+mod numbers_tests;
+#[cfg(test)]
 mod sender_tests;
 #[cfg(test)]
 mod tests;
