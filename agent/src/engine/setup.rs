@@ -15,6 +15,7 @@ use super::{
     positions::Commits,
     producer::{Delivering, Flow, Gate, Sending},
     properties,
+    readiness::Reading,
     receipts::Receipts,
     reporter::Reporter,
     sender::{Manner, Sender},
@@ -24,10 +25,7 @@ use super::{
     work::{Bench, Worker},
 };
 use crate::{
-    librdkafka::{
-        Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue,
-        TransactionError,
-    },
+    librdkafka::{Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue},
     pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
     registry,
 };
@@ -56,7 +54,8 @@ const THREAD_NAME_BYTES: usize = 15;
 const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Creates all clients and starts their threads: from here on consumers join their groups and poll.
-/// Blocks until all exist, and until producers are registered for transactions.
+/// Blocks until all exist, and until producers know the leaders of their partitions and are registered
+/// for transactions.
 ///
 /// # Errors
 /// A property that librdkafka refuses, a workload that is not possible, or a broker that cannot be
@@ -91,7 +90,7 @@ pub fn prepare(
     drop(ready);
     engine.start_reporter(hooks, inbox)?;
     for outcome in readiness {
-        outcome.map_err(|error| transactions_failed(&error))?;
+        outcome?;
     }
     Ok(engine)
 }
@@ -100,7 +99,7 @@ impl Engine {
     fn add_producer(
         &mut self,
         slot: usize,
-        ready: &mpsc::Sender<Result<(), TransactionError>>,
+        ready: &mpsc::Sender<Result<(), AgentFailure>>,
     ) -> Result<(), AgentFailure> {
         let assignment = Arc::clone(&self.assignment);
         let spec = &assignment.producers[slot];
@@ -264,6 +263,7 @@ impl Engine {
                 Processing::Beside(bench)
             }
         };
+        let reading = Reading::of(consumer.client());
         let intake = Intake {
             slot,
             instance: spec.instance,
@@ -276,6 +276,7 @@ impl Engine {
             cutter,
             parts: self.parts.clone(),
             sink: self.sink.clone(),
+            reading,
             stamped: spec.stamped,
             reads_again: spec.from == StartFrom::Earliest,
             through: spec
@@ -423,7 +424,7 @@ struct Consuming {
 struct Making {
     manner: Manner,
     slot: usize,
-    ready: mpsc::Sender<Result<(), TransactionError>>,
+    ready: mpsc::Sender<Result<(), AgentFailure>>,
 }
 
 impl Making {
@@ -444,7 +445,8 @@ impl Making {
             Ok(sender) => {
                 let _ = made.send(Ok(()));
                 let notes = Notes::new(sink, spec.instance, &spec.name);
-                Sending { slot: self.slot, sender, control, parts, notes }.run(self.ready);
+                let (slot, name) = (self.slot, spec.name.as_str());
+                Sending { slot, name, sender, control, parts, notes }.run(self.ready);
             }
         }
     }
@@ -555,14 +557,4 @@ fn refused(name: &str, error: &PropertyError) -> AgentFailure {
 
 fn impossible(name: &str, reason: &str) -> AgentFailure {
     AgentFailure { kind: FailureKind::Other, text: format!("{name}: {reason}") }
-}
-
-fn transactions_failed(error: &TransactionError) -> AgentFailure {
-    let (kind, reason) = match error {
-        TransactionError::NotYet => (FailureKind::TimedOut, "no answer from the coordinator"),
-        TransactionError::MustAbort(reason)
-        | TransactionError::Fatal(reason)
-        | TransactionError::OutOfStep(reason) => (FailureKind::Other, reason.as_str()),
-    };
-    AgentFailure { kind, text: format!("transactions cannot be initialised: {reason}") }
 }

@@ -132,10 +132,6 @@ impl Case {
             self.send(agent, ToAgent::StopLoad);
         }
         match self.stage {
-            Stage::Probing if self.prober() == Some(agent) => {
-                let topics = self.topics_to_probe();
-                self.send(agent, ToAgent::Probe { topics });
-            }
             Stage::Finishing => {
                 let order = self.finish_order();
                 self.send(agent, order);

@@ -12,6 +12,7 @@ mod health;
 mod intervals;
 mod kafka;
 mod pipeline;
+mod ready;
 mod registry;
 mod resume;
 mod stall;
