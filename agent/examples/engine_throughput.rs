@@ -59,8 +59,7 @@ fn main() -> Result<()> {
     let mut engine = prepare(assignment(&arguments), sink, hooks)
         .map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
     if arguments.consume {
-        engine.probe(&[TopicId(0)]).map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
-        await_probes(&said, arguments.partitions)?;
+        await_reading(&said, arguments.partitions)?;
     }
     let end_us = WARM_UP_US + arguments.load_us;
     // Added up as they come: kept until the end, intervals would be most of the memory.
@@ -167,11 +166,11 @@ fn assignment(arguments: &Arguments) -> Assignment {
     }
 }
 
-fn await_probes(said: &mpsc::Receiver<FromAgent>, partitions: i32) -> Result<()> {
-    let mut missing = usize::try_from(partitions)?;
-    while missing > 0 {
-        if let FromAgent::Probed { partitions, .. } = said.recv_timeout(Duration::from_secs(10))? {
-            missing = missing.saturating_sub(partitions.len());
+fn await_reading(said: &mpsc::Receiver<FromAgent>, partitions: i32) -> Result<()> {
+    let (all, mut read) = (usize::try_from(partitions)?, 0);
+    while read < all {
+        if let FromAgent::Reading { partitions, .. } = said.recv_timeout(Duration::from_secs(10))? {
+            read = partitions.len();
         }
     }
     Ok(())

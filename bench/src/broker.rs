@@ -112,7 +112,7 @@ impl Broker {
     /// Waits until records arrive in any topic that is measured.
     pub(crate) fn wait_for_records(&self, within: Duration) -> Result<Instant> {
         let before = self.log_bytes();
-        // More than the few bytes of a probe.
+        // More than a record or two.
         let arrived =
             wait::poll(within, || (self.log_bytes() > before + 64 * 1024).then(Instant::now));
         arrived.with_context(|| format!("no records arrived within {within:?}"))

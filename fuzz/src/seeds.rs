@@ -82,7 +82,6 @@ pub fn to_agent(case: &CasePlan) -> Vec<ToAgent> {
         },
         ToAgent::Heartbeat,
         ToAgent::Prepare(Box::new(case.assignment(0, 7, connection()))),
-        ToAgent::Probe { topics: ids.clone() },
         ToAgent::Start { at_clock_us: 123_456_789 },
         ToAgent::Observe { topics: ids, groups: names.clone() },
         ToAgent::TakeOver {
@@ -142,7 +141,7 @@ pub fn from_agent(case: &CasePlan, agent: usize) -> Vec<FromAgent> {
         FromAgent::Client { instance, properties: vec![("linger.ms".to_owned(), "5".to_owned())] },
         FromAgent::Prepared,
         FromAgent::Assigned { instance, partitions: partitions.clone() },
-        FromAgent::Probed { instance, partitions },
+        FromAgent::Reading { instance, partitions },
         FromAgent::Started { late_by_us: 12 },
         FromAgent::Flushed,
         FromAgent::Finished { client_queue: 0 },

@@ -179,7 +179,12 @@ impl HealthDataLoadGenerator {
     pub fn generate_payload(&mut self, num_samples: u32, timestamp: Option<Timestamp>) -> Payload {
         let mut payload = Payload::default();
         let samples = num_samples.min(SAMPLES_LIMIT);
-        self.make(self.next, samples, timestamp.map(Timestamp::as_millisecond), &mut payload);
+        self.make(
+            (self.next, self.next),
+            samples,
+            timestamp.map(Timestamp::as_millisecond),
+            &mut payload,
+        );
         self.next += 1;
         payload
     }
@@ -233,16 +238,40 @@ impl HealthDataLoadGenerator {
     /// nothing that was made before, and leaves [`HealthDataLoadGenerator::generate_payload`]'s own
     /// count alone.
     pub fn generate_into(&self, sequence: u64, payload: &mut Payload) {
-        self.make(sequence, self.config.samples, None, payload);
+        self.generate_in_turn(sequence, sequence, payload);
     }
 
-    fn turn_ms(&self, sequence: u64) -> i64 {
-        let after_us = u128::from(sequence) * u128::from(self.config.step_us);
+    /// The same where several producers share one order of payloads: `turn` is the payload's place in it,
+    /// from 0. Its time follows from that, and whether it is invalid.
+    ///
+    /// ```
+    /// use mallard_health::{Config, HealthDataLoadGenerator, Payload};
+    ///
+    /// // The third payload of the second of four producers.
+    /// let generator = HealthDataLoadGenerator::with_config(Config { producer: 1, ..Config::default() })?;
+    /// let mut payload = Payload::default();
+    /// generator.generate_in_turn(2, 9, &mut payload);
+    /// assert_eq!(payload.sequence, 2);
+    /// assert_eq!(payload.timestamp_ms - generator.config().start_ms, 9_000);
+    /// # Ok::<(), mallard_health::ConfigError>(())
+    /// ```
+    pub fn generate_in_turn(&self, sequence: u64, turn: u64, payload: &mut Payload) {
+        self.make((sequence, turn), self.config.samples, None, payload);
+    }
+
+    fn turn_ms(&self, turn: u64) -> i64 {
+        let after_us = u128::from(turn) * u128::from(self.config.step_us);
         let after_ms = u64::try_from(after_us / 1_000).unwrap_or(u64::MAX);
         self.config.start_ms.saturating_add_unsigned(after_ms)
     }
 
-    fn make(&self, sequence: u64, samples: u32, at_ms: Option<i64>, payload: &mut Payload) {
+    fn make(
+        &self,
+        (sequence, turn): (u64, u64),
+        samples: u32,
+        at_ms: Option<i64>,
+        payload: &mut Payload,
+    ) {
         let Config { users, devices, seed, producer, run, .. } = self.config;
         let mut random = Random::of(&[STREAM, seed, u64::from(producer), sequence]);
         let user = u32::try_from(random.below(users.into())).unwrap_or(0);
@@ -252,8 +281,8 @@ impl HealthDataLoadGenerator {
         payload.sequence = sequence;
         payload.user = user;
         payload.device = person.device(&mut random);
-        payload.timestamp_ms = at_ms.unwrap_or_else(|| self.turn_ms(sequence));
-        let defect = self.config.invalid.of(sequence);
+        payload.timestamp_ms = at_ms.unwrap_or_else(|| self.turn_ms(turn));
+        let defect = self.config.invalid.of(turn);
         payload.defect = defect.filter(|defect| samples > 0 || !defect.is_of_sample());
         payload.defect_at = usize::try_from(random.below(samples.into())).unwrap_or(0);
         payload.samples.clear();

@@ -276,7 +276,7 @@ pub struct Sightings {
 pub struct ConsumerTotals {
     /// Records of this run.
     pub received: u64,
-    /// Records of somebody else, probes aside.
+    /// Records of somebody else.
     pub foreign: u64,
     /// Received, and waiting for their work to be done or at it: the depth of the queue.
     pub in_work: u64,

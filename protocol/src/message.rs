@@ -3,8 +3,8 @@
 //! A conversation: the agent speaks first ([`FromAgent::Hello`]), the orchestrator answers
 //! ([`ToAgent::Hello`]) with the first interval that it still needs, and a mismatch of builds ends it
 //! there. Questions carry a request number and are answered by [`FromAgent::Answer`] with the same
-//! number, in any order. A case then goes `Prepare`, `Prepared`, `Assigned`…, `Probe`, `Probed`…,
-//! `Start`, `Interval`…, `Flush`, `Flushed`, `Finish`, `Finished`, `Exit`.
+//! number, in any order. A case then goes `Prepare`, `Prepared`, `Assigned`…, `Reading`…, `Start`,
+//! `Interval`…, `Flush`, `Flushed`, `Finish`, `Finished`, `Exit`.
 
 use crate::{
     ids::{InstanceId, TopicId},
@@ -37,13 +37,9 @@ pub enum ToAgent {
         /// What.
         question: Question,
     },
-    /// Creates clients and joins groups. Answered by `Prepared` or `Failed`, then by `Assigned`.
+    /// Creates clients and joins groups. Answered by `Prepared` or `Failed`, then by `Assigned` and
+    /// `Reading`.
     Prepare(Box<Assignment>),
-    /// Sends one probe record to every partition of these topics. Consumers answer with `Probed`.
-    Probe {
-        /// Topics.
-        topics: Vec<TopicId>,
-    },
     /// Starts the schedule. The agent's clock is the one it reports in `HostFacts::clock_us`.
     Start {
         /// The common start: this reading of the agent's clock is 0 on the run's clock.
@@ -214,11 +210,12 @@ pub enum FromAgent {
         /// All that it has now.
         partitions: Vec<(TopicId, i32)>,
     },
-    /// A consumer saw the probe of these partitions.
-    Probed {
+    /// A consumer's partitions whose leaders have answered its fetches, each time they change before the
+    /// common start.
+    Reading {
         /// The consumer.
         instance: InstanceId,
-        /// Partitions.
+        /// All of which that is so now.
         partitions: Vec<(TopicId, i32)>,
     },
     /// The load has started.

@@ -40,6 +40,9 @@ pub struct Facts {
 pub struct BrokerReach {
     /// `host:port`.
     pub address: String,
+    /// Whether a broker of the cluster gives it to its clients; `false` for one that stands in
+    /// `bootstrap.servers` alone.
+    pub advertised: bool,
     /// Time to resolve the name and connect, in microseconds, or why that failed.
     pub connect_us: Result<u64, String>,
 }

@@ -341,6 +341,12 @@ impl<'a> Cursor<'a> {
         Some(self.schedule.due_in(self.segment, self.next))
     }
 
+    /// The next record's number in the schedule, which all instances share: from 0.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.next
+    }
+
     /// Moves on to the next record.
     pub fn advance(&mut self) {
         self.next = self.next.saturating_add(self.stride);
@@ -449,10 +455,17 @@ mod tests {
             schedule in any_schedule(), stride in 1_u32..6,
         ) {
             let mut due = Vec::new();
+            let mut numbers = Vec::new();
             for offset in 0..stride {
                 let mut cursor = Cursor::new(&schedule, stride, offset);
-                while let Some(us) = cursor.peek_us() { due.push(us); cursor.advance(); }
+                while let Some(us) = cursor.peek_us() {
+                    due.push(us);
+                    numbers.push(cursor.number());
+                    cursor.advance();
+                }
             }
+            numbers.sort_unstable();
+            prop_assert_eq!(numbers, (0..schedule.total()).collect::<Vec<_>>());
             due.sort_unstable();
             let whole: Vec<_> = (0..schedule.total()).filter_map(|i| schedule.due_us(i)).collect();
             prop_assert!(whole.is_sorted());
@@ -479,13 +492,20 @@ mod tests {
                 }
             }
             let mut due = Vec::new();
+            let mut numbers = Vec::new();
             for (share, until_us) in senders {
                 let mut cursor = Cursor::over(&schedule, share);
                 let expected = cursor.due_before(until_us);
                 let before = due.len() as u64;
-                while let Some(us) = cursor.peek_us().filter(|us| *us < until_us) { due.push(us); cursor.advance(); }
+                while let Some(us) = cursor.peek_us().filter(|us| *us < until_us) {
+                    due.push(us);
+                    numbers.push(cursor.number());
+                    cursor.advance();
+                }
                 prop_assert_eq!(due.len() as u64 - before, expected);
             }
+            numbers.sort_unstable();
+            prop_assert_eq!(numbers, (0..schedule.total()).collect::<Vec<_>>());
             due.sort_unstable();
             let whole: Vec<_> = (0..schedule.total()).filter_map(|i| schedule.due_us(i)).collect();
             prop_assert_eq!(due, whole);

@@ -13,9 +13,6 @@ use crate::ids::InstanceId;
 /// Name of the header that carries a stamp.
 pub const HEADER: &str = "mallard";
 
-/// Name of the header that marks a probe: a record that belongs to the start protocol, never counted.
-pub const PROBE_HEADER: &str = "mallard-probe";
-
 /// Bytes of a stamp.
 pub const STAMP_BYTES: usize = 32;
 

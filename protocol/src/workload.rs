@@ -297,7 +297,7 @@ pub enum StartFrom {
     Earliest,
     /// What comes after it has joined.
     Latest,
-    /// The end offsets read before the run's probes were sent, whatever a group has committed.
+    /// The end offsets read before the run's first record, whatever a group has committed.
     RunStart,
 }
 

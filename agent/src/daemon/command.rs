@@ -20,8 +20,6 @@ pub(crate) struct Made {
 pub(crate) enum Command {
     /// Is made.
     Prepare(Box<Assignment>),
-    /// Sends probes.
-    Probe(Vec<TopicId>),
     /// Starts at this reading of the clock, in microseconds.
     Start(u64),
     /// Looks at topics and groups from now on.

@@ -284,7 +284,6 @@ impl Core {
                 }
                 Command::Prepare(assignment)
             }
-            Step::Probe(topics) => Command::Probe(topics),
             Step::Start(at_clock_us) => {
                 logfile::info(format!("start at {at_clock_us} µs of the clock"));
                 Command::Start(at_clock_us)

@@ -114,11 +114,6 @@ impl Driver {
                     Err(_) if !self.shared.is_engine_wanted() => {}
                     Err(failure) => self.send(Event::PreparingFailed(failure)),
                 },
-                (Command::Probe(topics), Some((engine, _))) => {
-                    if let Err(failure) = engine.probe(&topics) {
-                        self.tell(FromAgent::Failed(failure));
-                    }
-                }
                 (Command::Start(at_clock_us), Some((engine, _))) => engine.start(at_clock_us),
                 (Command::Observe(topics, groups), Some(_)) => {
                     // Lag is one figure of many: without it the others go on.

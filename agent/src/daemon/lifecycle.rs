@@ -13,7 +13,7 @@ use mallard_protocol::{
     workload::{Assignment, ClientProperties},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -23,8 +23,6 @@ use std::{
 pub(super) enum Step {
     /// The engine is made.
     Prepare(Box<Assignment>),
-    /// Probes are sent.
-    Probe(Vec<TopicId>),
     /// The schedule starts at this reading of the clock, in microseconds.
     Start(u64),
     /// Producers also send these shares.
@@ -48,10 +46,8 @@ pub(super) struct Lifecycle {
     clients: BTreeMap<InstanceId, ClientProperties>,
     prepared: bool,
     assigned: BTreeMap<InstanceId, Vec<(TopicId, i32)>>,
-    /// Topics that probes were sent to.
-    probing: BTreeSet<TopicId>,
-    /// Partitions whose probes consumers have seen.
-    probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    /// Partitions that brokers have answered for.
+    reading: BTreeMap<InstanceId, Vec<(TopicId, i32)>>,
     started: Option<u64>,
     /// Number of the last order to take over shares.
     took_over: Option<u32>,
@@ -70,8 +66,7 @@ impl Default for Lifecycle {
             clients: BTreeMap::new(),
             prepared: false,
             assigned: BTreeMap::new(),
-            probing: BTreeSet::new(),
-            probed: BTreeMap::new(),
+            reading: BTreeMap::new(),
             started: None,
             took_over: None,
             flushing: false,
@@ -98,7 +93,6 @@ impl Lifecycle {
     pub(super) fn order(&mut self, order: ToAgent) -> Step {
         match order {
             ToAgent::Prepare(assignment) => self.prepare(assignment),
-            ToAgent::Probe { topics } => self.probe(topics),
             ToAgent::Start { at_clock_us } => match self.state {
                 AgentState::Prepared => {
                     self.state = AgentState::Running;
@@ -115,18 +109,6 @@ impl Lifecycle {
             ToAgent::Flush { within_ms } => self.flush(Duration::from_millis(within_ms)),
             ToAgent::Finish { within_ms } => self.finish(Duration::from_millis(within_ms)),
             _ => Step::Say(Vec::new()),
-        }
-    }
-
-    /// A topic that was probed once is not probed again: that would leave records in it that nobody
-    /// has asked for.
-    fn probe(&mut self, mut topics: Vec<TopicId>) -> Step {
-        match self.state {
-            AgentState::Prepared | AgentState::Running => {
-                topics.retain(|topic| self.probing.insert(*topic));
-                if topics.is_empty() { Step::Say(Vec::new()) } else { Step::Probe(topics) }
-            }
-            AgentState::Idle | AgentState::Finished => refuse("probe", "nothing is prepared"),
         }
     }
 
@@ -178,8 +160,8 @@ impl Lifecycle {
             FromAgent::Assigned { instance, partitions } => {
                 self.assigned.insert(*instance, partitions.clone());
             }
-            FromAgent::Probed { instance, partitions } => {
-                self.probed.entry(*instance).or_default().extend(partitions);
+            FromAgent::Reading { instance, partitions } => {
+                self.reading.insert(*instance, partitions.clone());
             }
             FromAgent::Started { late_by_us } => self.started = Some(*late_by_us),
             FromAgent::Flushed => self.flushed = true,
@@ -212,9 +194,9 @@ impl Lifecycle {
             instance: *instance,
             partitions: partitions.clone(),
         }));
-        messages.extend(self.probed.iter().map(|(instance, partitions)| FromAgent::Probed {
+        messages.extend(self.reading.iter().map(|(instance, partitions)| FromAgent::Reading {
             instance: *instance,
-            partitions: partitions.iter().copied().collect(),
+            partitions: partitions.clone(),
         }));
         messages.extend(self.said_of_start());
         messages.extend(self.failed.clone().map(FromAgent::Failed));
@@ -280,9 +262,9 @@ mod tests {
         FromAgent::Assigned { instance: InstanceId(3), partitions }
     }
 
-    fn probed(partitions: &[i32]) -> FromAgent {
+    fn reading(partitions: &[i32]) -> FromAgent {
         let partitions = partitions.iter().map(|p| (TopicId(0), *p)).collect();
-        FromAgent::Probed { instance: InstanceId(3), partitions }
+        FromAgent::Reading { instance: InstanceId(3), partitions }
     }
 
     fn is_refusal(step: &Step) -> bool {
@@ -293,10 +275,6 @@ mod tests {
     fn a_case_goes_its_way() {
         let mut life = prepared();
         assert_eq!(life.state(), AgentState::Prepared);
-        assert_eq!(
-            life.order(ToAgent::Probe { topics: vec![TopicId(0)] }),
-            Step::Probe(vec![TopicId(0)])
-        );
         assert_eq!(life.order(ToAgent::Start { at_clock_us: 7 }), Step::Start(7));
         assert_eq!(life.state(), AgentState::Running);
         assert_eq!(life.order(ToAgent::StopLoad), Step::StopLoad);
@@ -314,7 +292,7 @@ mod tests {
         let properties = vec![("linger.ms".to_owned(), "5".to_owned())];
         let client = FromAgent::Client { instance: InstanceId(1), properties };
         assert!(life.hear(&client));
-        for message in [assigned(&[0, 1]), assigned(&[1]), probed(&[1]), probed(&[0])] {
+        for message in [assigned(&[0, 1]), assigned(&[1]), reading(&[0]), reading(&[1])] {
             assert!(life.hear(&message));
         }
         life.order(ToAgent::Start { at_clock_us: 7 });
@@ -324,7 +302,7 @@ mod tests {
             client,
             FromAgent::Prepared,
             assigned(&[1]),
-            probed(&[0, 1]),
+            reading(&[1]),
             FromAgent::Started { late_by_us: 40 },
             FromAgent::Finished { client_queue: 0 },
         ];
@@ -338,10 +316,6 @@ mod tests {
             life.order(ToAgent::Prepare(assignment(1))),
             Step::Say(vec![FromAgent::Prepared])
         );
-        let probe = |topics: [u16; 2]| ToAgent::Probe { topics: topics.map(TopicId).to_vec() };
-        assert_eq!(life.order(probe([0, 1])), Step::Probe(vec![TopicId(0), TopicId(1)]));
-        assert_eq!(life.order(probe([0, 1])), Step::Say(vec![]));
-        assert_eq!(life.order(probe([1, 2])), Step::Probe(vec![TopicId(2)]));
         life.order(ToAgent::Start { at_clock_us: 7 });
         assert_eq!(life.order(ToAgent::Start { at_clock_us: 8 }), Step::Say(vec![]));
         assert!(matches!(life.order(ToAgent::Finish { within_ms: 9 }), Step::Finish(_)));
@@ -389,7 +363,6 @@ mod tests {
     fn orders_out_of_turn_are_refused() {
         let mut life = Lifecycle::default();
         assert!(is_refusal(&life.order(ToAgent::Start { at_clock_us: 7 })));
-        assert!(is_refusal(&life.order(ToAgent::Probe { topics: vec![] })));
         assert_eq!(life.order(ToAgent::StopLoad), Step::Say(vec![]));
         let finished = Step::Say(vec![FromAgent::Finished { client_queue: 0 }]);
         assert_eq!(life.order(ToAgent::Finish { within_ms: 1 }), finished);

@@ -6,6 +6,7 @@ use super::{
     control::Control,
     membership::Membership,
     parts::{Part, PolledPart},
+    readiness::Reading,
     receipts::{Item, Receipts},
     sys,
     through::Through,
@@ -18,11 +19,11 @@ use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
     message::FromAgent,
-    stamp::{HEADER, PROBE_HEADER, Stamp},
+    stamp::{HEADER, Stamp},
 };
 use std::{
     collections::HashMap,
-    ffi::CString,
+    ffi::CStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -32,6 +33,9 @@ const BATCH: usize = 2_048;
 
 /// Longest wait for a record, in milliseconds, so that a change of the engine's state is noticed.
 const LOOK_UP_MS: u64 = 100;
+
+/// The same before the start, while brokers have not answered for every partition.
+const LOOK_FOR_ANSWERS_MS: u64 = 20;
 
 /// A consumer's membership, which the client's callbacks change while it is polled.
 pub(crate) type SharedMembership = Arc<Mutex<Membership>>;
@@ -92,6 +96,8 @@ pub(crate) struct Intake {
     pub(crate) cutter: Cutter,
     pub(crate) parts: mpsc::Sender<Part>,
     pub(crate) sink: mpsc::Sender<FromAgent>,
+    /// What brokers have answered for before the start.
+    pub(crate) reading: Reading,
     /// Whether records that come before the start are read again after it: where all that the topic
     /// holds is part of the load.
     pub(crate) reads_again: bool,
@@ -113,7 +119,6 @@ pub(crate) struct Counts {
     items: Vec<Item>,
     /// Records on their way to a pipeline.
     chunk: Chunk,
-    probed: Vec<Place>,
     /// Topics by the client's key for them, most recent first.
     keys: Vec<(usize, Option<usize>)>,
     /// Records that came before the start: where the first one was, and where the last one.
@@ -155,20 +160,11 @@ impl Paused {
     }
 }
 
-/// Names of headers, as C wants them.
-struct Names {
-    stamp: CString,
-    probe: CString,
-}
-
 impl Intake {
     /// Polls until the engine ends, then closes the last intervals.
     pub(crate) fn run(mut self) {
         sys::sleep_precisely();
-        let names = Names {
-            stamp: crate::librdkafka::header_name(HEADER),
-            probe: crate::librdkafka::header_name(PROBE_HEADER),
-        };
+        let header = crate::librdkafka::header_name(HEADER);
         let mut batch = self.consumer.batch(BATCH);
         let mut closer: Option<JoinHandle<()>> = None;
         loop {
@@ -186,9 +182,12 @@ impl Intake {
                 self.rewind();
                 self.cut(now_us);
             }
-            self.receive(&batch, &names, now_us);
+            self.receive(&batch, &header, now_us);
             batch.clear();
             self.balance();
+            if now_us.is_none() {
+                self.tell_reading();
+            }
             if self.control.is_closing() {
                 closer = self.close();
             }
@@ -203,6 +202,9 @@ impl Intake {
 
     fn patience_ms(&self) -> i32 {
         let most = match self.control.now_us() {
+            None if self.reading.is_waiting(lock(&self.membership).assigned.len()) => {
+                LOOK_FOR_ANSWERS_MS
+            }
             None => LOOK_UP_MS,
             Some(now_us) => {
                 let left_us = self.cutter.current().end_us.saturating_sub(now_us);
@@ -212,7 +214,7 @@ impl Intake {
         i32::try_from(most).unwrap_or(1)
     }
 
-    fn receive(&mut self, batch: &Batch, names: &Names, now_us: Option<u64>) {
+    fn receive(&mut self, batch: &Batch, header: &CStr, now_us: Option<u64>) {
         let counts = &mut self.counts;
         counts.items.clear();
         let mut empty = true;
@@ -224,7 +226,7 @@ impl Intake {
             }
             let Some(topic) = self.topic_of(record) else { continue };
             let place = (topic, record.partition());
-            match self.sort(record, place, names, now_us.is_some()) {
+            match self.sort(record, place, header, now_us.is_some()) {
                 Some(due_us) => {
                     let (offset, bytes) = (record.offset(), record.bytes());
                     self.take(record, Item { place, offset, bytes, due_us });
@@ -239,7 +241,6 @@ impl Intake {
             self.counts.empty_polls += u64::from(empty);
             self.process(now_us);
         }
-        self.tell_probed();
     }
 
     /// Finds out what a record is: the due time of one to be counted, `None` for all others.
@@ -248,7 +249,7 @@ impl Intake {
         &mut self,
         record: Received<'_>,
         place: Place,
-        names: &Names,
+        header: &CStr,
         started: bool,
     ) -> Option<u64> {
         let mut stamp = None;
@@ -256,15 +257,7 @@ impl Intake {
             stamp = Stamp::from_bytes(record.payload());
         }
         if self.stamped && stamp.is_none() {
-            stamp = record.header(&names.stamp).and_then(Stamp::from_bytes);
-            if stamp.is_none()
-                && let Some(run) = record.header(&names.probe)
-            {
-                if run == self.run.to_be_bytes() {
-                    self.counts.probed.push(place);
-                }
-                return None;
-            }
+            stamp = record.header(header).and_then(Stamp::from_bytes);
         }
         if !started {
             // Other agents may have heard of the start sooner, and what they have sent is of the load.
@@ -390,12 +383,16 @@ impl Intake {
         membership.notes.tell(&incident);
     }
 
-    fn tell_probed(&mut self) {
-        if self.counts.probed.is_empty() {
-            return;
+    /// Tells which partitions are read, whenever that has changed.
+    fn tell_reading(&mut self) {
+        let assigned = lock(&self.membership).assigned.clone();
+        let (client, topics) = (self.consumer.client(), &self.topics);
+        let is_answered =
+            |(topic, partition): Place| client.is_fetched(topics.name(topic), partition);
+        if let Some(read) = self.reading.look(&assigned, is_answered) {
+            let partitions = self.topics.named(read);
+            let _ = self.sink.send(FromAgent::Reading { instance: self.instance, partitions });
         }
-        let partitions = self.topics.named(self.counts.probed.drain(..));
-        let _ = self.sink.send(FromAgent::Probed { instance: self.instance, partitions });
     }
 
     fn cut(&mut self, now_us: u64) {

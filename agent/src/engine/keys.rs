@@ -41,10 +41,11 @@ impl Keys {
         Ok(Self { draw, random: random(seed, 1) })
     }
 
-    /// Appends the key of a record to the arena; `None` if records have no keys. Keys count from 0.
+    /// Appends the key of a record to the arena; `None` if records have no keys. Keys count from 0, by
+    /// the record's number in the schedule.
     #[inline]
-    pub(crate) fn push(&mut self, sequence: u64, arena: &mut Vec<u8>) -> Option<(u32, u32)> {
-        let key = self.number(sequence)?;
+    pub(crate) fn push(&mut self, number: u64, arena: &mut Vec<u8>) -> Option<(u32, u32)> {
+        let key = self.key(number)?;
         let at = arena.len();
         write_decimal(arena, key);
         #[expect(clippy::cast_possible_truncation, reason = "a batch of keys is a few KiB")]
@@ -52,11 +53,11 @@ impl Keys {
     }
 
     #[inline]
-    fn number(&mut self, sequence: u64) -> Option<u64> {
+    fn key(&mut self, number: u64) -> Option<u64> {
         let random = &mut self.random;
         Some(match self.draw {
             Draw::None => return None,
-            Draw::Sequential { count } => sequence % count,
+            Draw::Sequential { count } => number % count,
             Draw::Uniform { count } => below(random, count),
             Draw::Zipf(ref zipf) => from_real(zipf.sample(random)) - 1,
             Draw::Hot { count, hot, share } => match happens(random, share) {

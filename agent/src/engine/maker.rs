@@ -1,9 +1,14 @@
 //! Makes a producer's records: key, value, stamp and partition.
+//!
+//! A record has two numbers. Its sequence number is the instance's own count, which stands in its stamp
+//! and which accounts go by. Its number in the schedule, which all instances share, is what its content
+//! goes by: whatever counts, counts once over all instances, also where one sends for another.
 
 use super::{
     dealing::Dealing,
     keys::Keys,
-    payload::{Payloads, place},
+    pacer::Due,
+    payload::{Numbers, Payloads, place},
 };
 use crate::librdkafka::Message;
 use mallard_protocol::{
@@ -22,8 +27,33 @@ pub(crate) struct Maker {
     stamp: Option<(u32, InstanceId)>,
     dealing: Dealing,
     next_sequence: u64,
-    /// Due times of the batch in the making.
-    pub(crate) due: Vec<u64>,
+    beyond: Beyond,
+    /// The batch in the making.
+    pub(crate) due: Vec<Due>,
+}
+
+/// Numbers of records that a closed loop sends: beyond those of the schedule, and dealt out to the
+/// instances in the same way, so that no two records of a producer have the same one.
+struct Beyond {
+    next: u64,
+    stride: u64,
+}
+
+impl Beyond {
+    fn new(spec: &ProducerSpec) -> Self {
+        let next = spec.schedule.total().saturating_add(spec.offset.into());
+        Self { next, stride: spec.stride.max(1).into() }
+    }
+
+    fn take(&mut self) -> u64 {
+        let number = self.next;
+        self.next = number.saturating_add(self.stride);
+        number
+    }
+
+    fn give_back(&mut self, count: usize) {
+        self.next = self.next.saturating_sub(self.stride.saturating_mul(count as u64));
+    }
 }
 
 impl Maker {
@@ -40,6 +70,7 @@ impl Maker {
             stamp: stamped.then_some((run, spec.instance)),
             dealing,
             next_sequence: 0,
+            beyond: Beyond::new(spec),
             due: Vec::new(),
         })
     }
@@ -52,7 +83,7 @@ impl Maker {
         (self.payloads.arena(), &self.key_arena)
     }
 
-    /// Makes a record for every due time. Records of one partition stand together, in order of their due
+    /// Makes every record that is due. Records of one partition stand together, in order of their due
     /// times: librdkafka then looks a partition up once and not for every record.
     pub(crate) fn make(&mut self, into: &mut Vec<Message>) -> Result<(), String> {
         self.payloads.start_batch();
@@ -61,9 +92,9 @@ impl Maker {
         let lanes = self.dealing.lanes(count);
         for lane in 0..lanes {
             for at in (lane..count).step_by(lanes) {
-                let due_us = self.due[at];
-                let partition = self.dealing.partition(lane, due_us);
-                let message = self.make_one(due_us, partition)?;
+                let due = self.due[at];
+                let partition = self.dealing.partition(lane, due.at_us);
+                let message = self.make_one(due, partition)?;
                 into.push(message);
             }
         }
@@ -72,11 +103,13 @@ impl Maker {
     }
 
     #[inline]
-    fn make_one(&mut self, due_us: u64, partition: i32) -> Result<Message, String> {
+    fn make_one(&mut self, due: Due, partition: i32) -> Result<Message, String> {
+        let Due { at_us: due_us, number } = due;
         let sequence = self.next_sequence;
-        let (value_at, value_len) = self.payloads.prepare(sequence)?;
+        let number = number.unwrap_or_else(|| self.beyond.take());
+        let (value_at, value_len) = self.payloads.prepare(Numbers { sequence, number })?;
         let (key_at, key_len) = match &self.key_field {
-            None => self.keys.push(sequence, &mut self.key_arena).unwrap_or((0, Message::NO_KEY)),
+            None => self.keys.push(number, &mut self.key_arena).unwrap_or((0, Message::NO_KEY)),
             Some(field) => {
                 let at = self.key_arena.len();
                 self.payloads.push_field(field, (value_at, value_len), &mut self.key_arena)?;
@@ -103,10 +136,12 @@ impl Maker {
         }
     }
 
-    /// Takes records back that will never be sent, so that their sequence numbers are used by others.
+    /// Takes records of a closed loop back that will never be sent, so that their numbers are used by
+    /// others.
     pub(crate) fn give_back(&mut self, messages: &[Message]) {
         if let Some(first) = messages.first() {
             self.next_sequence = first.sequence;
+            self.beyond.give_back(messages.len());
         }
     }
 }

@@ -32,6 +32,9 @@ use std::{
 /// How long a rebalance may wait for the offsets that the group has committed, in milliseconds.
 const COMMITTED_MS: i32 = 5_000;
 
+/// How long it may wait for the ends of partitions that are read from there on, in milliseconds.
+const ENDS_MS: i32 = 5_000;
+
 /// A consumer's membership and what happened to it.
 pub(crate) struct Membership {
     pub(crate) instance: InstanceId,
@@ -117,7 +120,10 @@ impl Membership {
             StartFrom::RunStart => OFFSET_INVALID,
         };
         let offset = |place: &Place| self.run_start.get(place).copied().unwrap_or(first);
-        let list = self.topics.list(places.iter().map(|place| (*place, offset(place))));
+        let mut list = self.topics.list(places.iter().map(|place| (*place, offset(place))));
+        if self.from == StartFrom::Latest {
+            self.start_at_ends(client, &mut list);
+        }
         client.assign(Some(&list))?;
         self.assigned = places.iter().copied().collect();
         self.keep_known_positions(&list);
@@ -208,18 +214,44 @@ impl Membership {
         }
     }
 
-    /// Where to start from the run's start: there, or where the group has got to since.
+    /// Where to start: where the group has got to, and before the run's start not at all. It is settled
+    /// here, before the partitions are told of: what comes after that is read.
     fn choose_offsets(&mut self, client: &Client, list: &mut PartitionList) {
-        if self.from != StartFrom::RunStart || list.is_empty() {
+        if self.from == StartFrom::Earliest || list.is_empty() {
             return;
         }
         if let Err(code) = client.committed(list, COMMITTED_MS) {
             self.error(code);
+            if self.from == StartFrom::Latest {
+                return;
+            }
+        }
+        if self.from == StartFrom::Latest {
+            return self.start_at_ends(client, list);
         }
         let (topics, run_start) = (&self.topics, &self.run_start);
         list.set_offsets(|topic, partition, committed| {
             let start = topics.find(topic).and_then(|t| run_start.get(&(t, partition)));
             start.map_or(committed, |start| committed.max(*start))
+        });
+    }
+
+    /// Has partitions without an offset of their own start at their present end. Those that cannot tell it
+    /// are left to the client, which does the same a moment later.
+    fn start_at_ends(&mut self, client: &Client, list: &mut PartitionList) {
+        let open = self.topics.places_in(list).into_iter().filter(|(_, offset)| *offset < 0);
+        let mut ends = self.topics.list(open);
+        if ends.is_empty() {
+            return;
+        }
+        if let Err(code) = client.end_offsets(&mut ends, ENDS_MS) {
+            return self.error(code);
+        }
+        let known: HashMap<Place, i64> = self.topics.places_in(&ends).into_iter().collect();
+        let topics = &self.topics;
+        list.set_offsets(|topic, partition, offset| {
+            let end = topics.find(topic).and_then(|t| known.get(&(t, partition))).copied();
+            end.filter(|end| offset < 0 && *end >= 0).unwrap_or(offset)
         });
     }
 

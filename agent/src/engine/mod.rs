@@ -31,10 +31,10 @@ mod pacer;
 mod parts;
 mod payload;
 mod positions;
-mod probe;
 mod producer;
 mod properties;
 mod random;
+mod readiness;
 mod receipts;
 mod reporter;
 mod running;
@@ -52,6 +52,8 @@ mod work;
 
 #[cfg(test)]
 mod memory_tests;
+#[cfg(test)]
+mod numbers_tests;
 #[cfg(test)]
 mod sender_tests;
 #[cfg(test)]

@@ -19,6 +19,16 @@ pub(crate) fn tick_us(linger_us: u64) -> u64 {
     (linger_us / 6).clamp(SHORTEST_TICK_US, LONGEST_TICK_US)
 }
 
+/// A record that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// When, on the run's clock.
+    pub(crate) at_us: u64,
+    /// Its number in the schedule that all instances share. `None` in a closed loop, where the schedule
+    /// numbers nothing.
+    pub(crate) number: Option<u64>,
+}
+
 /// An instance's way through its producer's schedule.
 pub(crate) struct Pacer<'s> {
     schedule: &'s Schedule,
@@ -56,9 +66,9 @@ impl<'s> Pacer<'s> {
         self.stop_us != NEVER
     }
 
-    /// Takes up to `limit` records that are due, oldest first, and appends their due times.
+    /// Takes up to `limit` records that are due, oldest first, and appends them.
     #[inline]
-    pub(crate) fn take_due(&mut self, now_us: u64, limit: usize, due: &mut Vec<u64>) {
+    pub(crate) fn take_due(&mut self, now_us: u64, limit: usize, due: &mut Vec<Due>) {
         let stop_us = self.stop_us;
         let last = now_us.min(stop_us.saturating_sub(1));
         for _ in 0..limit {
@@ -67,7 +77,9 @@ impl<'s> Pacer<'s> {
                 false => self.earliest(),
             };
             match cursor.peek_us() {
-                Some(due_us) if due_us <= last && due_us < stop_us => due.push(due_us),
+                Some(at_us) if at_us <= last && at_us < stop_us => {
+                    due.push(Due { at_us, number: Some(cursor.number()) });
+                }
                 _ => return,
             }
             cursor.advance();
@@ -141,7 +153,7 @@ mod tests {
         let mut due = Vec::new();
         pacer.take_due(5_000_000, usize::MAX, &mut due);
         assert_eq!(due.len(), 501);
-        assert_eq!((due[0], due[500]), (0, 5_000_000));
+        assert_eq!((due[0].at_us, due[500].at_us), (0, 5_000_000));
     }
 
     #[test]
@@ -211,7 +223,10 @@ mod tests {
         assert_eq!(pacer.due_before(450_001), counted, "what was counted stays");
         assert_eq!(pacer.wake_us(450_000), 500_000);
         pacer.take_due(u64::MAX - 1, usize::MAX, &mut due);
-        assert_eq!(due, [0, 200_000, 400_000, 500_000, 600_000, 700_000, 800_000, 900_000]);
+        let due_us: Vec<_> = due.iter().map(|due| due.at_us).collect();
+        assert_eq!(due_us, [0, 200_000, 400_000, 500_000, 600_000, 700_000, 800_000, 900_000]);
+        let numbers: Vec<_> = due.iter().filter_map(|due| due.number).collect();
+        assert_eq!(numbers, [0, 2, 4, 5, 6, 7, 8, 9], "by the schedule, whoever sends them");
         assert_eq!(due.len() as u64, pacer.due_before(u64::MAX));
     }
 
@@ -225,18 +240,18 @@ mod tests {
             let mut pacer = Pacer::new(&schedule, (2, 1), SHORTEST_TICK_US);
             let mut readings = readings;
             readings.sort_unstable();
-            let mut due = Vec::new();
+            let mut due: Vec<Due> = Vec::new();
             let mut stopped = false;
             for now_us in readings {
                 if now_us >= stop_us && !stopped {
-                    pacer.stop(stop_us.max(due.last().map_or(0, |last| last + 1)));
+                    pacer.stop(stop_us.max(due.last().map_or(0, |last| last.at_us + 1)));
                     stopped = true;
                 }
                 pacer.take_due(now_us, limit, &mut due);
                 prop_assert!(due.len() as u64 <= pacer.due_before(now_us + 1));
             }
             pacer.take_due(u64::MAX - 1, usize::MAX, &mut due);
-            prop_assert!(due.is_sorted());
+            prop_assert!(due.is_sorted_by_key(|due| due.at_us));
             prop_assert_eq!(due.len() as u64, pacer.due_before(u64::MAX));
         }
     }

@@ -28,6 +28,15 @@ const STRIPE_WORDS: usize = 32;
 /// What the compressible part repeats.
 const TEXT: &[u8] = b"all work and no play makes a fine and compressible payload; ";
 
+/// The two numbers of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// The instance's own count, which tells the record from all others of the run.
+    pub(crate) sequence: u64,
+    /// Its number in the schedule that all instances share: what counts, counts by it.
+    pub(crate) number: u64,
+}
+
 /// Makes values in an arena.
 pub(crate) struct Payloads {
     arena: Vec<u8>,
@@ -125,7 +134,7 @@ impl Payloads {
 
     /// Makes the value of a record and says where in the arena it is: first byte and length.
     #[inline]
-    pub(crate) fn prepare(&mut self, sequence: u64) -> Result<(u32, u32), String> {
+    pub(crate) fn prepare(&mut self, numbers: Numbers) -> Result<(u32, u32), String> {
         match &mut self.source {
             Source::Ring { ring, sizes, random } => {
                 let at = ring.next * ring.body_bytes;
@@ -143,16 +152,17 @@ impl Payloads {
                     clippy::cast_possible_truncation,
                     reason = "a remainder is below the length"
                 )]
-                Ok(lines[(sequence % lines.len() as u64) as usize])
+                Ok(lines[(numbers.number % lines.len() as u64) as usize])
             }
             Source::Template(renderer) => {
                 let at = self.arena.len();
-                renderer.render(sequence, &mut self.arena)?;
+                renderer.render(numbers, &mut self.arena)?;
                 place(at, self.arena.len() - at)
             }
             Source::Health(health) => {
                 let at = self.arena.len();
-                health.generator.generate_into(sequence, &mut health.payload);
+                let Numbers { sequence, number } = numbers;
+                health.generator.generate_in_turn(sequence, number, &mut health.payload);
                 health.encoder.encode(&health.payload, &mut self.arena);
                 let value = place(at, self.arena.len() - at);
                 if health.headers {
@@ -280,6 +290,11 @@ mod tests {
         Payloads::new(&spec, (7, InstanceId(0)), 1, true).unwrap()
     }
 
+    /// The numbers of a record of the only instance.
+    fn numbers(sequence: u64) -> Numbers {
+        Numbers { sequence, number: sequence }
+    }
+
     #[test]
     fn a_payload_too_small_for_its_stamp_is_refused() {
         let spec = PayloadSpec::Bytes { size: SizeSpec::Fixed(31), random_share: 0.0 };
@@ -290,8 +305,9 @@ mod tests {
     #[test]
     fn values_of_one_batch_do_not_overlap() {
         let mut payloads = bytes(100, 0.5);
-        let mut places: Vec<_> =
-            (0..payloads.batch_limit() as u64).map(|i| payloads.prepare(i).unwrap()).collect();
+        let mut places: Vec<_> = (0..payloads.batch_limit() as u64)
+            .map(|i| payloads.prepare(numbers(i)).unwrap())
+            .collect();
         places.sort_unstable();
         assert!(places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
     }
@@ -300,12 +316,12 @@ mod tests {
     fn incompressible_bytes_are_new_every_time_and_text_is_not() {
         let mut payloads = bytes(288, 0.5);
         let limit = payloads.batch_limit() as u64;
-        let (at, len) = payloads.prepare(0).unwrap();
+        let (at, len) = payloads.prepare(numbers(0)).unwrap();
         let first = payloads.arena()[at as usize..][..len as usize].to_vec();
         for sequence in 1..limit {
-            payloads.prepare(sequence).unwrap();
+            payloads.prepare(numbers(sequence)).unwrap();
         }
-        let (again, _) = payloads.prepare(limit).unwrap();
+        let (again, _) = payloads.prepare(numbers(limit)).unwrap();
         assert_eq!(at, again);
         let second = &payloads.arena()[at as usize..][..len as usize];
         let same = first.iter().zip(second).skip(STAMP_BYTES).filter(|(a, b)| a == b).count();
@@ -329,7 +345,8 @@ mod tests {
         };
         let spec = PayloadSpec::Health(spec);
         let mut payloads = Payloads::new(&spec, (0xbeef, InstanceId(3)), 1, false).unwrap();
-        let places: Vec<_> = (0..2).map(|sequence| payloads.prepare(sequence).unwrap()).collect();
+        let places: Vec<_> =
+            (0..2).map(|sequence| payloads.prepare(numbers(sequence)).unwrap()).collect();
         let text = |(at, len): (u32, u32)| {
             std::str::from_utf8(&payloads.arena()[at as usize..][..len as usize]).unwrap()
         };
@@ -347,7 +364,8 @@ mod tests {
     fn lines_come_in_turn() {
         let spec = PayloadSpec::Lines { lines: vec![b"one".to_vec(), b"three".to_vec()] };
         let mut payloads = Payloads::new(&spec, (7, InstanceId(0)), 1, false).unwrap();
-        let (at, len) = payloads.prepare(3).unwrap();
+        // The second record of an instance, and the fourth of all.
+        let (at, len) = payloads.prepare(Numbers { sequence: 1, number: 3 }).unwrap();
         assert_eq!(&payloads.arena()[at as usize..][..len as usize], b"three");
     }
 

@@ -11,6 +11,7 @@ use super::{
     opaque::pack,
     outlet::{HeldUp, Offer, Outlet},
     parts::Part,
+    readiness::await_leaders,
     sender::Sender,
     stats, sys,
     transactor::{Ending, Transactor},
@@ -20,6 +21,7 @@ use crate::librdkafka::{
 };
 use mallard_health::headers;
 use mallard_protocol::{
+    message::{AgentFailure, FailureKind},
     stamp::{HEADER, Stamp},
     workload::{PayloadSpec, ProducerSpec, StampPlace},
 };
@@ -136,6 +138,17 @@ impl Gate {
         }
     }
 
+    fn get_ready(&self, name: &str) -> Result<(), AgentFailure> {
+        await_leaders(&self.producer, name)?;
+        match self.transactor {
+            Some(_) => self
+                .client
+                .init_transactions(INIT_TRANSACTIONS_MS)
+                .map_err(|error| transactions_failed(&error)),
+            None => Ok(()),
+        }
+    }
+
     fn end(&mut self, ending: Ending) -> Result<(), TransactionError> {
         match &mut self.transactor {
             Some(transactor) => transactor.end(ending),
@@ -220,6 +233,16 @@ fn held_up(code: Code, transactional: bool) -> Option<HeldUp> {
     }
 }
 
+fn transactions_failed(error: &TransactionError) -> AgentFailure {
+    let (kind, reason) = match error {
+        TransactionError::NotYet => (FailureKind::TimedOut, "no answer from the coordinator"),
+        TransactionError::MustAbort(reason)
+        | TransactionError::Fatal(reason)
+        | TransactionError::OutOfStep(reason) => (FailureKind::Other, reason.as_str()),
+    };
+    AgentFailure { kind, text: format!("transactions cannot be initialised: {reason}") }
+}
+
 impl Outlet for Gate {
     fn offer(
         &mut self,
@@ -273,6 +296,7 @@ impl Outlet for Gate {
 /// The sending thread.
 pub(crate) struct Sending<'a> {
     pub(crate) slot: usize,
+    pub(crate) name: &'a str,
     pub(crate) sender: Sender<'a, Gate>,
     pub(crate) control: Arc<Control>,
     pub(crate) parts: mpsc::Sender<Part>,
@@ -280,16 +304,11 @@ pub(crate) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Registers for transactions, if there are any, and says how that went. Then sends until the
-    /// engine ends, and closes the last intervals.
-    pub(crate) fn run(mut self, ready: mpsc::Sender<Result<(), TransactionError>>) {
+    /// Waits for its partitions' leaders, registers for transactions, if there are any, and says how that
+    /// went. Then sends until the engine ends, and closes the last intervals.
+    pub(crate) fn run(mut self, ready: mpsc::Sender<Result<(), AgentFailure>>) {
         sys::sleep_precisely();
-        let gate = &self.sender.outlet;
-        let outcome = match gate.transactor {
-            Some(_) => gate.client.init_transactions(INIT_TRANSACTIONS_MS),
-            None => Ok(()),
-        };
-        let _ = ready.send(outcome);
+        let _ = ready.send(self.sender.outlet.get_ready(self.name));
         // Preparing is over when no thread holds the other end any more.
         drop(ready);
         let mut closing = Closing::No;

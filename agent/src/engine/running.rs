@@ -1,14 +1,11 @@
 //! An engine that runs: started, told things, finished.
 
 use crate::{
-    engine::{Control, Part, probe},
+    engine::{Control, Part},
     librdkafka::{Client, Queue},
 };
 use mallard_protocol::{
-    ids::{InstanceId, TopicId},
-    message::{AgentFailure, FromAgent},
-    schedule::Share,
-    workload::Assignment,
+    ids::InstanceId, message::FromAgent, schedule::Share, workload::Assignment,
 };
 use std::{
     sync::{Arc, mpsc},
@@ -33,14 +30,6 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Sends one probe record to every partition of these topics and waits until they are acknowledged.
-    ///
-    /// # Errors
-    /// The first partition whose probe failed, with librdkafka's reason.
-    pub fn probe(&self, topics: &[TopicId]) -> Result<(), AgentFailure> {
-        probe::probe(&self.assignment, topics)
-    }
-
     /// Starts the schedule: this reading of `CLOCK_MONOTONIC` in microseconds is 0 of the run's clock.
     pub fn start(&self, at_clock_us: u64) {
         self.control.start(at_clock_us);

@@ -10,7 +10,7 @@ use super::{
     counts::{Counts, Sending},
     dealing::Dealing,
     maker::Maker,
-    pacer::Pacer,
+    pacer::{Due, Pacer},
     parts::SentPart,
     payload::RING_BODIES,
     transactions::{TransactionLoop, Turn},
@@ -210,7 +210,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
         }
         self.batch.closed_loop = self.maker.due.is_empty() && closed_loop;
         if self.batch.closed_loop {
-            self.maker.due.resize(limit, now_us);
+            self.maker.due.resize(limit, Due { at_us: now_us, number: None });
         }
         if let Err(reason) = self.maker.make(&mut self.batch.messages) {
             self.die(reason);

@@ -15,6 +15,7 @@ use super::{
     positions::Commits,
     producer::{Delivering, Flow, Gate, Sending},
     properties,
+    readiness::Reading,
     receipts::Receipts,
     reporter::Reporter,
     sender::{Manner, Sender},
@@ -24,10 +25,7 @@ use super::{
     work::{Bench, Worker},
 };
 use crate::{
-    librdkafka::{
-        Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue,
-        TransactionError,
-    },
+    librdkafka::{Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue},
     pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
     registry,
 };
@@ -59,7 +57,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 const END_OFFSETS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Creates all clients and starts their threads: from here on consumers join their groups and poll.
-/// Blocks until all exist, and until producers are registered for transactions.
+/// Blocks until all exist, and until producers know the leaders of their partitions and are registered
+/// for transactions.
 ///
 /// # Errors
 /// A property that librdkafka refuses, a workload that is not possible, a broker that cannot be
@@ -102,12 +101,12 @@ pub fn prepare(
 
 /// Waits until producers are registered for transactions.
 fn wait_until_ready(
-    readiness: &mpsc::Receiver<Result<(), TransactionError>>,
+    readiness: &mpsc::Receiver<Result<(), AgentFailure>>,
     hooks: &Hooks,
 ) -> Result<(), AgentFailure> {
     loop {
         match readiness.recv_timeout(LOOK_UP) {
-            Ok(outcome) => outcome.map_err(|error| transactions_failed(&error))?,
+            Ok(outcome) => outcome?,
             Err(mpsc::RecvTimeoutError::Timeout) => must_be_wanted(hooks)?,
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -126,7 +125,7 @@ impl Engine {
     fn add_producer(
         &mut self,
         slot: usize,
-        ready: &mpsc::Sender<Result<(), TransactionError>>,
+        ready: &mpsc::Sender<Result<(), AgentFailure>>,
     ) -> Result<(), AgentFailure> {
         let assignment = Arc::clone(&self.assignment);
         let spec = &assignment.producers[slot];
@@ -290,6 +289,7 @@ impl Engine {
                 Processing::Beside(bench)
             }
         };
+        let reading = Reading::of(consumer.client());
         let intake = Intake {
             slot,
             instance: spec.instance,
@@ -302,6 +302,7 @@ impl Engine {
             cutter,
             parts: self.parts.clone(),
             sink: self.sink.clone(),
+            reading,
             stamped: spec.stamped,
             reads_again: spec.from == StartFrom::Earliest,
             through: spec
@@ -449,7 +450,7 @@ struct Consuming {
 struct Making {
     manner: Manner,
     slot: usize,
-    ready: mpsc::Sender<Result<(), TransactionError>>,
+    ready: mpsc::Sender<Result<(), AgentFailure>>,
 }
 
 impl Making {
@@ -470,7 +471,8 @@ impl Making {
             Ok(sender) => {
                 let _ = made.send(Ok(()));
                 let notes = Notes::new(sink, spec.instance, &spec.name);
-                Sending { slot: self.slot, sender, control, parts, notes }.run(self.ready);
+                let (slot, name) = (self.slot, spec.name.as_str());
+                Sending { slot, name, sender, control, parts, notes }.run(self.ready);
             }
         }
     }
@@ -581,14 +583,4 @@ fn refused(name: &str, error: &PropertyError) -> AgentFailure {
 
 fn impossible(name: &str, reason: &str) -> AgentFailure {
     AgentFailure { kind: FailureKind::Other, text: format!("{name}: {reason}") }
-}
-
-fn transactions_failed(error: &TransactionError) -> AgentFailure {
-    let (kind, reason) = match error {
-        TransactionError::NotYet => (FailureKind::TimedOut, "no answer from the coordinator"),
-        TransactionError::MustAbort(reason)
-        | TransactionError::Fatal(reason)
-        | TransactionError::OutOfStep(reason) => (FailureKind::Other, reason.as_str()),
-    };
-    AgentFailure { kind, text: format!("transactions cannot be initialised: {reason}") }
 }

@@ -1,11 +1,17 @@
 //! Payloads from a minijinja template.
 
-use super::random::{Random, below, random};
+use super::{
+    payload::Numbers,
+    random::{Random, below, random},
+};
 use mallard_protocol::{ids::InstanceId, mark::Mark};
-use minijinja::{Environment, Error, ErrorKind, State, Value, context};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 use rand::{Rng, RngExt};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -16,6 +22,9 @@ const NAME: &str = "payload";
 pub(crate) struct Renderer {
     environment: Environment<'static>,
     instance: InstanceId,
+    /// The sequence number of the record in the making, for `mark()`: marks are matched by the instance's
+    /// own count.
+    marked: Arc<AtomicU64>,
 }
 
 /// The generator that the template's functions share. They run on one thread; the lock is never
@@ -32,22 +41,24 @@ impl Renderer {
         let mut environment = Environment::new();
         let random: Shared = Arc::new(Mutex::new(random(seed, 4)));
         add_functions(&mut environment, &random);
-        add_mark(&mut environment, run, instance);
+        let marked = Arc::<AtomicU64>::default();
+        add_mark(&mut environment, run, instance, &marked);
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| describe(&error))?;
-        let renderer = Self { environment, instance };
-        renderer.render(0, &mut Vec::new())?;
+        let renderer = Self { environment, instance, marked };
+        renderer.render(Numbers { sequence: 0, number: 0 }, &mut Vec::new())?;
         *lock(&random) = super::random::random(seed, 4);
         Ok(renderer)
     }
 
     /// Appends the payload of a record.
-    pub(crate) fn render(&self, sequence: u64, into: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn render(&self, numbers: Numbers, into: &mut Vec<u8>) -> Result<(), String> {
+        self.marked.store(numbers.sequence, Ordering::Relaxed);
         let template = self.environment.get_template(NAME).map_err(|error| describe(&error))?;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
         let values = context! {
-            sequence,
+            sequence => numbers.number,
             instance => self.instance.0,
             now_ms => u64::try_from(now_ms).unwrap_or(u64::MAX),
         };
@@ -57,10 +68,16 @@ impl Renderer {
 
 /// `mark()` and `mark(part)`: what tells this record, or a piece of it, behind a pipeline that drops
 /// headers.
-fn add_mark(environment: &mut Environment<'static>, run: u32, instance: InstanceId) {
-    environment.add_function("mark", move |state: &State, part: Option<u16>| {
-        let sequence = state.lookup("sequence").and_then(|value| u64::try_from(value).ok());
-        let mark = Mark { run, instance, sequence: sequence.unwrap_or(0), part: part.unwrap_or(0) };
+fn add_mark(
+    environment: &mut Environment<'static>,
+    run: u32,
+    instance: InstanceId,
+    marked: &Arc<AtomicU64>,
+) {
+    let marked = Arc::clone(marked);
+    environment.add_function("mark", move |part: Option<u16>| {
+        let sequence = marked.load(Ordering::Relaxed);
+        let mark = Mark { run, instance, sequence, part: part.unwrap_or(0) };
         if part.is_some() { mark.to_string() } else { mark.whole() }
     });
 }
@@ -122,13 +139,15 @@ mod tests {
     fn render(source: &str, sequence: u64) -> Result<String, String> {
         let renderer = Renderer::new(source, (7, InstanceId(3)), 1)?;
         let mut bytes = Vec::new();
-        renderer.render(sequence, &mut bytes)?;
+        // Record `sequence` of one of four instances.
+        let numbers = Numbers { sequence, number: 4 * sequence + 3 };
+        renderer.render(numbers, &mut bytes)?;
         Ok(String::from_utf8(bytes).unwrap())
     }
 
     #[test]
     fn a_template_knows_its_record() {
-        assert_eq!(render("{{ instance }}/{{ sequence }}", 17).unwrap(), "3/17");
+        assert_eq!(render("{{ instance }}/{{ sequence }}", 17).unwrap(), "3/71");
     }
 
     #[test]

@@ -15,7 +15,10 @@ use mallard_protocol::{
     },
 };
 use rdkafka::mocking::MockCluster;
-use std::{collections::BTreeSet, sync::mpsc::Receiver, time::Instant};
+use std::{
+    sync::mpsc::{self, Receiver},
+    time::{Duration, Instant},
+};
 
 const TOPIC: &str = "load";
 const PARTITIONS: i32 = 3;
@@ -136,8 +139,7 @@ impl Rig {
     }
 
     fn on(broker: Broker, assignment: Assignment) -> Self {
-        // Others do not look at what a record carries.
-        let shows_probes = assignment.consumers.iter().any(|consumer| consumer.stamped);
+        let reads = !assignment.consumers.is_empty();
         let (engine, said) = prepare(&broker, assignment);
         let mut rig = Self {
             broker,
@@ -147,34 +149,18 @@ impl Rig {
             others: Vec::new(),
             started_at_us: 0,
         };
-        if shows_probes {
-            rig.await_probes();
+        if reads {
+            rig.await_reading();
         }
         rig
     }
 
-    /// Waits until all partitions are assigned, then probes until all have shown theirs.
-    fn await_probes(&mut self) {
-        let all: BTreeSet<i32> = (0..PARTITIONS).collect();
-        let mut assigned = 0;
+    /// Waits until all partitions are assigned and read.
+    fn await_reading(&mut self) {
         self.until(|message| {
-            if let FromAgent::Assigned { partitions, .. } = message {
-                assigned = partitions.len();
-            }
-            assigned == all.len()
+            let all = usize::try_from(PARTITIONS).unwrap();
+            matches!(message, FromAgent::Reading { partitions, .. } if partitions.len() == all)
         });
-        let mut seen = BTreeSet::new();
-        while seen != all {
-            self.engine.probe(&[TopicId(0)]).unwrap();
-            let deadline = Instant::now() + Duration::from_secs(1);
-            while seen != all && Instant::now() < deadline {
-                self.listen(Duration::from_millis(20), |message| {
-                    if let FromAgent::Probed { partitions, .. } = message {
-                        seen.extend(partitions.iter().map(|(_, partition)| *partition));
-                    }
-                });
-            }
-        }
     }
 
     fn start(&mut self) {

@@ -202,6 +202,23 @@ impl Client {
         unsafe { rd::rd_kafka_position(self.as_ptr(), partitions.as_ptr()) };
     }
 
+    /// Whether a leader has answered a fetch of a partition: with the answer comes where it ends.
+    pub(crate) fn is_fetched(&self, topic: &str, partition: i32) -> bool {
+        let Ok(topic) = CString::new(topic) else { return false };
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the handle is valid, the name ends with a zero byte, and both places are valid.
+        let code = unsafe {
+            rd::rd_kafka_get_watermark_offsets(
+                self.as_ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        Code(code).is_ok() && high >= 0
+    }
+
     /// Fills in what the group has committed.
     pub(crate) fn committed(
         &self,

@@ -50,6 +50,8 @@ impl Code {
     pub(crate) const AUTHENTICATION: Self = Self(RawCode::RD_KAFKA_RESP_ERR__AUTHENTICATION);
     pub(crate) const PARTITION_EOF: Self = Self(RawCode::RD_KAFKA_RESP_ERR__PARTITION_EOF);
     pub(crate) const NO_OFFSET: Self = Self(RawCode::RD_KAFKA_RESP_ERR__NO_OFFSET);
+    pub(crate) const LEADER_NOT_AVAILABLE: Self =
+        Self(RawCode::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
     pub(crate) const TOPIC_DENIED: Self =
         Self(RawCode::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     pub(crate) const GROUP_DENIED: Self =

@@ -9,7 +9,9 @@ use super::{
 use std::{
     ffi::{CStr, CString, c_void},
     ptr::{self, NonNull},
+    slice,
     sync::Arc,
+    time::Duration,
 };
 
 /// A producer for one topic.
@@ -102,6 +104,22 @@ impl Producer {
     /// The client, for its queue and its state.
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    /// Asks who leads the partitions of its topic: the first one that nobody does, or `None`.
+    pub(crate) fn leaderless(&self, within: Duration) -> Result<Option<i32>, Code> {
+        let mut metadata = ptr::null();
+        let timeout_ms = i32::try_from(within.as_millis()).unwrap_or(i32::MAX);
+        let (client, topic) = (self.client.as_ptr(), self.topic.as_ptr());
+        // SAFETY: handle and topic are valid, and so is the place for the answer.
+        Code(unsafe { rd::rd_kafka_metadata(client, 0, topic, &raw mut metadata, timeout_ms) })
+            .check()?;
+        // SAFETY: the call went well, so the answer is valid; it is given back once, after its last use.
+        unsafe {
+            let outcome = leaderless(&*metadata);
+            rd::rd_kafka_metadata_destroy(metadata);
+            outcome
+        }
     }
 
     /// Hands a batch to the client, which copies it. Returns how many it took; `judge` gets the index
@@ -228,6 +246,26 @@ impl Producer {
             Err(code)
         }
     }
+}
+
+/// The first partition without a leader in metadata of one topic.
+///
+/// # Safety
+/// The metadata is librdkafka's own, and not given back yet.
+unsafe fn leaderless(metadata: &rd::rd_kafka_metadata_t) -> Result<Option<i32>, Code> {
+    if metadata.topics.is_null() || metadata.topic_cnt < 1 {
+        return Err(Code::LEADER_NOT_AVAILABLE);
+    }
+    // SAFETY: there is one topic at least.
+    let topic = unsafe { &*metadata.topics };
+    Code(topic.err).check()?;
+    let count = usize::try_from(topic.partition_cnt).unwrap_or(0);
+    if topic.partitions.is_null() || count == 0 {
+        return Err(Code::LEADER_NOT_AVAILABLE);
+    }
+    // SAFETY: the array has as many entries as is said.
+    let partitions = unsafe { slice::from_raw_parts(topic.partitions, count) };
+    Ok(partitions.iter().find(|partition| partition.leader < 0).map(|partition| partition.id))
 }
 
 impl Drop for Producer {

@@ -27,7 +27,7 @@ const MOST_RECORDS: u64 = 24_000_000;
 /// The reader of the scenario, as the broker knows it.
 const READER: &str = "reader-1";
 
-/// What it may fetch before its time: the probes that come before the load, and little more.
+/// What it may fetch before its time: the first answers, and little more.
 const HELD_BACK_BYTES_PER_S: u32 = 20_000;
 
 /// How long the broker remembers what a client has fetched: eleven windows of a second.

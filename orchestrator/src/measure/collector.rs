@@ -166,7 +166,7 @@ impl Collector {
         self.waiting.len()
     }
 
-    /// Tells where partitions ended when the load started: after the probes, before the common start.
+    /// Tells where partitions ended when the load started: before the common start.
     pub fn start_offsets(&mut self, offsets: &[PartitionOffset]) {
         self.lag.set_start(offsets, &self.roster);
     }

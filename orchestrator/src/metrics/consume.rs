@@ -79,7 +79,7 @@ fn flow() -> Vec<Metric> {
             true,
             Consumers,
             READING,
-            "records received that this run did not send, its own probes aside",
+            "records received that this run did not send",
             "sum over measured intervals",
             AGENT,
             |t| count(t.receiving.foreign)

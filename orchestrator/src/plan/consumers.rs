@@ -1,9 +1,10 @@
 //! Consumers: what they read, as whom, and their instances.
 
-use super::case::Building;
+use super::{assignor::Assignor, case::Building};
 use crate::{
     config::shape::Located,
     scenario::{
+        cluster::KafkaPlan,
         consumers::{Assign, Consumer},
         process::{Process, Rows},
         producers::Instances,
@@ -58,6 +59,7 @@ impl Building<'_> {
         };
         self.warn_of_silence(consumer);
         let Some(parts) = self.memberships(name, consumer, &topics, &eligible) else { return };
+        self.warn_of_idle_members(consumer, &topics, &client, parts.len());
         for (offset, (agent, membership)) in parts.into_iter().enumerate() {
             let Some(instance) = self.instance(&name.at) else { return };
             let commit = consumer.commit.as_ref().map(|commit| commit.value);
@@ -145,7 +147,6 @@ impl Building<'_> {
         };
         let agents = self.agents_for(&consumer.instances, partitions, eligible);
         let Some(assign) = &consumer.assign else {
-            self.warn_of_idle_members(consumer, topics, agents.len());
             let group = self.group_id(name, consumer, topics);
             return Some(
                 agents.into_iter().map(|a| (a, Membership::Group(group.clone()))).collect(),
@@ -189,19 +190,48 @@ impl Building<'_> {
         if topics.iter().any(existing) { group.clone() } else { self.own_name(group) }
     }
 
-    fn warn_of_idle_members(&mut self, consumer: &Consumer, topics: &[TopicId], instances: usize) {
-        let known = topics.iter().map(|topic| self.scenario.topics[topic.index()].1.partitions);
-        let Some(known) = known.collect::<Option<Vec<_>>>() else { return };
-        let most = known.into_iter().max().unwrap_or(0);
-        let Ok(useful) = usize::try_from(most) else { return };
-        if instances > useful {
-            let message = format!("{instances} instances in a group, and {useful} partitions");
-            let help = format!(
-                "a partition is read by one member of a group, so {} of them will have nothing to do",
-                instances - useful
-            );
-            self.reader.warn(&consumer.instances.anchor, message, help);
+    fn warn_of_idle_members(
+        &mut self,
+        consumer: &Consumer,
+        topics: &[TopicId],
+        client: &ClientProperties,
+        instances: usize,
+    ) {
+        if consumer.assign.is_some() || consumer.source.is_some() {
+            return;
         }
+        let known = topics.iter().map(|topic| self.scenario.topics[topic.index()].1.partitions);
+        let counts = known.map(|count| usize::try_from(count?).ok());
+        let Some(partitions) = counts.collect::<Option<Vec<usize>>>() else { return };
+        let connection = match &self.cluster.kafka {
+            KafkaPlan::External { connection } => connection.as_slice(),
+            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
+        };
+        let property = |key: &str| {
+            let mut given = connection.iter().chain(client);
+            given.rfind(|(known, _)| known == key).map(|(_, value)| value.as_str())
+        };
+        let Some(shares) = Assignor::of(property).shares(&partitions, instances) else { return };
+        let idle = shares.into_iter().filter(|share| *share == 0).count();
+        if idle == 0 {
+            return;
+        }
+        let all: usize = partitions.iter().sum();
+        let of_topics = match partitions.len() {
+            1 => String::new(),
+            several => format!(" of {several} topics"),
+        };
+        let message = format!("{instances} instances in a group, and {all} partitions{of_topics}");
+        let help = match all < instances {
+            true => format!(
+                "a partition is read by one member of a group, so {idle} of them will have nothing to do"
+            ),
+            false => format!(
+                "the assignor `range` deals out every topic on its own, so {idle} of them will have nothing to do; \
+                 `client: {{partition.assignment.strategy: cooperative-sticky}}` deals out all topics together"
+            ),
+        };
+        self.reader.warn(&consumer.instances.anchor, message, help);
     }
 
     fn warn_of_silence(&mut self, consumer: &Consumer) {

@@ -5,6 +5,7 @@
 
 mod across;
 mod archive_size;
+pub(crate) mod assignor;
 mod build;
 mod case;
 mod clients;

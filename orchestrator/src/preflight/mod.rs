@@ -50,14 +50,23 @@ pub fn findings<'a>(
     hosts: impl Iterator<Item = (&'a str, &'a Facts, u64)> + Clone,
 ) -> Vec<Finding> {
     let kernels: BTreeSet<&str> = hosts.clone().map(|(_, facts, _)| &*facts.host.boot_id).collect();
-    let mut found: Vec<Finding> = hosts
-        .flat_map(|(host, facts, agents)| of_host(host, facts, agents, kernels.len() > 1))
-        .collect();
+    let brokers = hosts.clone().flat_map(|(_, facts, _)| &facts.brokers);
+    let answering = brokers.filter(|it| it.connect_us.is_ok()).map(|it| it.address.as_str());
+    let around = Around { several_kernels: kernels.len() > 1, answering: answering.collect() };
+    let mut found: Vec<Finding> =
+        hosts.flat_map(|(host, facts, agents)| of_host(host, facts, agents, &around)).collect();
     found.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.host.cmp(&b.host)));
     found
 }
 
-fn of_host(host: &str, facts: &Facts, agents: u64, several_kernels: bool) -> Vec<Finding> {
+/// What is judged by all hosts together.
+struct Around<'a> {
+    several_kernels: bool,
+    /// Addresses of brokers that at least one host reaches.
+    answering: BTreeSet<&'a str>,
+}
+
+fn of_host(host: &str, facts: &Facts, agents: u64, around: &Around<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut say = |weight, text: String, remedy: &str| {
         let remedy = remedy.to_owned();
@@ -69,11 +78,23 @@ fn of_host(host: &str, facts: &Facts, agents: u64, several_kernels: bool) -> Vec
             "look at `kafka` of the cluster file, and at packet filters between host and brokers";
         say(Spoils, format!("the brokers do not answer it: {problem}"), remedy);
     }
+    let reaches_some = facts.brokers.iter().any(|it| it.advertised && it.connect_us.is_ok());
     for broker in &facts.brokers {
-        if let Err(cause) = &broker.connect_us {
-            let remedy = "brokers give clients the addresses of `advertised.listeners`, which every host must reach";
-            say(Spoils, format!("it does not reach {}: {cause}", broker.address), remedy);
-        }
+        let Err(cause) = &broker.connect_us else { continue };
+        let text = format!("it does not reach {}: {cause}", broker.address);
+        // A broker that no host reaches, while others answer, is one that is down: clusters are tested like that.
+        let is_down = reaches_some && !around.answering.contains(broker.address.as_str());
+        let (weight, remedy) = match is_down {
+            true => (
+                Doubtful,
+                "the run goes on with the brokers that answer; start it, or leave it out of `bootstrap`",
+            ),
+            false => (
+                Spoils,
+                "brokers give clients the addresses of `advertised.listeners`, which every host must reach",
+            ),
+        };
+        say(weight, text, remedy);
     }
     if let Some((weight, text)) = too_little_disk(facts.free_disk_bytes, agents) {
         say(weight, text, "make room, or name another folder with `cache` of the host");
@@ -82,7 +103,7 @@ fn of_host(host: &str, facts: &Facts, agents: u64, several_kernels: bool) -> Vec
         let text = format!("an agent may open {} files only", facts.open_files);
         say(Spoils, text, "raise `nofile` in /etc/security/limits.conf (docs/hosts.md)");
     }
-    if several_kernels && facts.clock_synchronised == Some(false) {
+    if around.several_kernels && facts.clock_synchronised == Some(false) {
         let remedy = "start chrony or systemd-timesyncd; mallard measures and corrects offsets, and steps of the clock hurt least with one of them";
         say(Doubtful, "nobody keeps its clock right".to_owned(), remedy);
     }
@@ -151,7 +172,7 @@ pub(crate) mod tests {
             clock_source: "tsc".to_owned(),
             clock_synchronised: Some(true),
             governors: vec!["performance".to_owned()],
-            brokers: vec![BrokerReach { address: "broker-1:9092".to_owned(), connect_us: Ok(412) }],
+            brokers: vec![broker("broker-1:9092", Ok(412))],
             cluster_problem: None,
             leftovers: Vec::new(),
         }
@@ -162,6 +183,31 @@ pub(crate) mod tests {
             Facts { host: HostFacts { boot_id: "b".to_owned(), ..sound().host }, ..sound() };
         let hosts = [("load-1", facts, 1), ("load-2", &other, 1)];
         findings(hosts.into_iter()).into_iter().map(|found| (found.weight, found.text)).collect()
+    }
+
+    fn broker(address: &str, connect_us: Result<u64, String>) -> BrokerReach {
+        BrokerReach { address: address.to_owned(), advertised: true, connect_us }
+    }
+
+    fn refused() -> Result<u64, String> {
+        Err("Connection refused".to_owned())
+    }
+
+    #[test]
+    fn a_broker_that_is_down_is_a_warning_and_one_out_of_reach_or_all_of_them_are_errors() {
+        let weights = |brokers: &[BrokerReach]| {
+            let facts = Facts { brokers: brokers.to_vec(), ..sound() };
+            texts(&facts).into_iter().map(|(weight, _)| weight).collect::<Vec<_>>()
+        };
+        let down = BrokerReach { advertised: false, ..broker("broker-3:9092", refused()) };
+        let (first, second) = (broker("broker-1:9092", Ok(412)), broker("broker-2:9092", Ok(300)));
+        assert_eq!(weights(&[first.clone(), second.clone(), down.clone()]), [Weight::Doubtful]);
+        // The other host reaches this one: it is this host's network that is at fault.
+        assert_eq!(weights(&[broker("broker-1:9092", refused()), second]), [Weight::Spoils]);
+        // What answers in `bootstrap` is no broker that clients are sent to.
+        let entry = BrokerReach { advertised: false, ..broker("entry:9092", Ok(9)) };
+        assert_eq!(weights(&[entry, broker("inside:9092", refused())]), [Weight::Spoils]);
+        assert_eq!(weights(&[down]), [Weight::Spoils]);
     }
 
     #[test]
@@ -185,10 +231,7 @@ pub(crate) mod tests {
             clock_source: "hpet".to_owned(),
             clock_synchronised: Some(false),
             governors: vec!["powersave".to_owned()],
-            brokers: vec![BrokerReach {
-                address: "broker-2:9092".to_owned(),
-                connect_us: Err("Connection refused".to_owned()),
-            }],
+            brokers: vec![broker("broker-2:9092", refused())],
             cluster_problem: Some("nobody answers".to_owned()),
             leftovers: vec![
                 Leftover { run_id: "old".to_owned(), alive: false, spool_bytes: 0 },

@@ -70,8 +70,8 @@ pub(super) enum Stage {
     Preparing,
     /// Consumers get their partitions.
     Joining,
-    /// Probes travel from a producer to every consumer.
-    Probing,
+    /// Leaders answer consumers' first fetches.
+    Fetching,
     /// End offsets before the load are read.
     StartOffsets,
     /// The load runs, or is about to.
@@ -185,7 +185,7 @@ pub struct Case {
     /// What each workload's clients were made with, as they tell.
     pub(super) clients: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) assigned: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
-    pub(super) probed: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
+    pub(super) reading: BTreeMap<InstanceId, BTreeSet<(TopicId, i32)>>,
     pub(super) start_offsets: Vec<PartitionOffset>,
     /// Where logs start and end after the last acknowledgement.
     pub(super) log: LogBounds,
@@ -246,7 +246,7 @@ impl Case {
             next_request: 1,
             cluster: ClusterFacts::default(),
             assigned: BTreeMap::new(),
-            probed: BTreeMap::new(),
+            reading: BTreeMap::new(),
             start_offsets: Vec::new(),
             log: LogBounds::default(),
             drain: DrainWatch::default(),
@@ -444,8 +444,8 @@ impl Case {
             FromAgent::Assigned { instance, partitions } => {
                 self.assigned.insert(instance, partitions.into_iter().collect());
             }
-            FromAgent::Probed { instance, partitions } => {
-                self.probed.entry(instance).or_default().extend(partitions);
+            FromAgent::Reading { instance, partitions } => {
+                self.reading.insert(instance, partitions.into_iter().collect());
             }
             FromAgent::Started { late_by_us } => {
                 self.agents[agent].start_late_us = Some(late_by_us)

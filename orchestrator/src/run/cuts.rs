@@ -133,10 +133,6 @@ impl Case {
             self.send(agent, ToAgent::StopLoad);
         }
         match self.stage {
-            Stage::Probing if self.prober() == Some(agent) => {
-                let topics = self.topics_to_probe();
-                self.send(agent, ToAgent::Probe { topics });
-            }
             Stage::Flushing => {
                 let order = self.flush_order();
                 self.send(agent, order);

@@ -11,6 +11,7 @@ pub mod drain;
 pub mod driver;
 mod ending;
 pub mod io;
+mod joining;
 mod load;
 pub mod respread;
 pub mod resume;

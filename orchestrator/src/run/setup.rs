@@ -6,17 +6,14 @@ use super::{
 };
 use crate::{
     measure::Collector,
-    plan::{
-        AgentIndex,
-        workload::{CLEANUP_POLICY, workload_of},
-    },
+    plan::{AgentIndex, workload::CLEANUP_POLICY},
     scenario::cluster::{HostPlan, KafkaPlan},
     verdict::Trouble,
 };
 use mallard_protocol::{
     ids::TopicId,
     message::{AgentFailure, Answer, ClusterFacts, FailureKind, Question, ToAgent, TopicFacts},
-    workload::{Assignment, ClientProperties, ConsumerSpec, Membership, StartFrom},
+    workload::{Assignment, ClientProperties},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -40,7 +37,7 @@ impl Case {
                 Stage::Raising | Stage::StartingBroker | Stage::Topics => {}
                 Stage::Preparing => self.while_preparing(),
                 Stage::Joining => self.while_joining(),
-                Stage::Probing => self.while_probing(),
+                Stage::Fetching => self.while_fetching(),
                 Stage::StartOffsets => self.while_reading_start_offsets(),
                 Stage::Running => self.while_running(),
                 Stage::Draining => self.while_draining(),
@@ -213,29 +210,14 @@ impl Case {
     }
 
     fn while_joining(&mut self) {
-        if !self.unassigned().is_empty() || !self.idle_members().is_empty() {
-            return;
-        }
-        let topics = self.topics_to_probe();
-        self.enter(Stage::Probing, self.plan.deadlines.ready);
-        if let Some(prober) = self.prober().filter(|_| !topics.is_empty()) {
-            self.step("sending a probe through every partition".to_owned());
-            self.send(prober, ToAgent::Probe { topics });
+        if self.has_joined() {
+            self.enter(Stage::Fetching, self.plan.deadlines.ready);
         }
     }
 
-    /// The agent that sends the probes.
-    pub(super) fn prober(&self) -> Option<AgentIndex> {
-        self.living().into_iter().find(|agent| !self.plan.agents[*agent].producers.is_empty())
-    }
-
-    /// The topics that it sends them to.
-    pub(super) fn topics_to_probe(&self) -> Vec<TopicId> {
-        self.probed_topics().into_iter().collect()
-    }
-
-    fn while_probing(&mut self) {
-        if !self.unprobed().is_empty() {
+    fn while_fetching(&mut self) {
+        // A group may have rebalanced once more.
+        if !self.has_joined() || !self.unread().is_empty() {
             return;
         }
         let Some(admin) = self.admin() else { return };
@@ -416,90 +398,9 @@ impl Case {
         }
     }
 
-    fn consumers(&self) -> impl Iterator<Item = &ConsumerSpec> {
-        self.plan.agents.iter().flat_map(|agent| &agent.consumers)
-    }
-
     pub(super) fn topic_ids(&self) -> Vec<TopicId> {
         (0..self.plan.topics.len())
             .map(|topic| TopicId(u16::try_from(topic).unwrap_or(0)))
-            .collect()
-    }
-
-    fn partitions_of(&self, topic: TopicId) -> BTreeSet<(TopicId, i32)> {
-        (0..self.plan.topics[topic.index()].partitions)
-            .map(|partition| (topic, partition))
-            .collect()
-    }
-
-    /// Partitions that a consumer's members together are to have.
-    fn wanted(&self, consumer: &ConsumerSpec) -> BTreeSet<(TopicId, i32)> {
-        let all = consumer.topics.iter().flat_map(|topic| self.partitions_of(*topic));
-        match &consumer.membership {
-            Membership::Group(_) => all.collect(),
-            Membership::Assigned(wanted) => all.filter(|(_, p)| wanted.contains(p)).collect(),
-        }
-    }
-
-    /// Partitions of which a set of instances together is to have told, and has not.
-    fn untold(
-        &self,
-        told: &std::collections::BTreeMap<
-            mallard_protocol::ids::InstanceId,
-            BTreeSet<(TopicId, i32)>,
-        >,
-        of_topic: impl Fn(&ConsumerSpec, TopicId) -> bool,
-    ) -> Vec<(String, TopicId, i32)> {
-        let mut untold = BTreeSet::new();
-        for consumer in self.consumers() {
-            let workload = workload_of(&consumer.name);
-            let members = self.consumers().filter(|c| workload_of(&c.name) == workload);
-            let have: BTreeSet<_> =
-                members.filter_map(|c| told.get(&c.instance)).flatten().copied().collect();
-            let wanted = self.wanted(consumer).into_iter().filter(|(t, _)| of_topic(consumer, *t));
-            untold.extend(
-                wanted.filter(|p| !have.contains(p)).map(|(t, p)| (workload.to_owned(), t, p)),
-            );
-        }
-        untold.into_iter().collect()
-    }
-
-    pub(super) fn unassigned(&self) -> Vec<(String, TopicId, i32)> {
-        self.untold(&self.assigned, |_, _| true)
-    }
-
-    /// Members that have no partition yet although there are enough for all. Until each one has its
-    /// share the group is about to rebalance, and the load must not start into that.
-    pub(super) fn idle_members(&self) -> Vec<&ConsumerSpec> {
-        let has_none = |consumer: &&ConsumerSpec| {
-            self.assigned.get(&consumer.instance).is_none_or(BTreeSet::is_empty)
-        };
-        let has_room = |consumer: &&ConsumerSpec| {
-            let workload = workload_of(&consumer.name);
-            let members = self.consumers().filter(|c| workload_of(&c.name) == workload).count();
-            members <= self.wanted(consumer).len()
-        };
-        self.consumers().filter(has_none).filter(has_room).collect()
-    }
-
-    pub(super) fn unprobed(&self) -> Vec<(String, TopicId, i32)> {
-        let probed = self.probed_topics();
-        // A consumer that starts at the oldest record of a topic that is not ours would have to read
-        // all of it before it saw a probe.
-        self.untold(&self.probed, |consumer, topic| {
-            let existing = self.plan.topics[topic.index()].existing;
-            probed.contains(&topic) && !(existing && consumer.from == StartFrom::Earliest)
-        })
-    }
-
-    /// Topics that are probed: those that this case both writes and reads. A topic that it only reads
-    /// belongs to somebody else, who did not ask for probes in it.
-    fn probed_topics(&self) -> BTreeSet<TopicId> {
-        let written: BTreeSet<_> =
-            self.plan.agents.iter().flat_map(|agent| &agent.producers).map(|p| p.topic).collect();
-        self.consumers()
-            .flat_map(|c| c.topics.iter().copied())
-            .filter(|t| written.contains(t))
             .collect()
     }
 }

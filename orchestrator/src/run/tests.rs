@@ -121,18 +121,11 @@ impl World {
             ToAgent::Prepare(assignment) => {
                 self.say(agent, FromAgent::Prepared);
                 for consumer in &assignment.consumers {
-                    let partitions = self.share_of(consumer.instance);
-                    self.say(
-                        agent,
-                        FromAgent::Assigned { instance: consumer.instance, partitions },
-                    );
-                }
-            }
-            ToAgent::Probe { .. } => {
-                let consumers: Vec<(usize, InstanceId)> = self.consumers();
-                for (agent, instance) in consumers {
-                    let partitions = self.share_of(instance);
-                    self.say(agent, FromAgent::Probed { instance, partitions });
+                    let (instance, partitions) =
+                        (consumer.instance, self.share_of(consumer.instance));
+                    let assigned = partitions.clone();
+                    self.say(agent, FromAgent::Assigned { instance, partitions: assigned });
+                    self.say(agent, FromAgent::Reading { instance, partitions });
                 }
             }
             ToAgent::Start { .. } => self.say(agent, FromAgent::Started { late_by_us: 10 }),

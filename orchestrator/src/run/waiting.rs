@@ -46,14 +46,15 @@ impl Case {
                 format!("the topics to be ready, by the word of {}", self.names_of(asked))
             }
             Stage::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
-            Stage::Joining => match self.unassigned() {
-                missing if missing.is_empty() => {
-                    let idle = self.idle_members().into_iter().map(|c| c.name.as_str());
-                    format!("a first partition for {}", idle.collect::<Vec<_>>().join(", "))
+            Stage::Joining | Stage::Fetching => match self.unassigned() {
+                missing if !missing.is_empty() => {
+                    format!("an assignment of {}", partitions(missing))
                 }
-                missing => format!("an assignment of {}", partitions(missing)),
+                _ => match self.unsettled() {
+                    unsettled if !unsettled.is_empty() => unsettled.join(", and "),
+                    _ => format!("the leader to answer a fetch of {}", partitions(self.unread())),
+                },
             },
-            Stage::Probing => format!("the probe of {}", partitions(self.unprobed())),
             Stage::StartOffsets | Stage::EndOffsets | Stage::LastOffsets => {
                 self.offsets_and_clocks()
             }
@@ -115,7 +116,7 @@ impl Case {
             Stage::Topics => "setting up topics",
             Stage::Preparing => "creating clients",
             Stage::Joining => "waiting for consumers to be assigned",
-            Stage::Probing => "sending probes through every partition",
+            Stage::Fetching => "waiting for consumers to read their partitions",
             Stage::StartOffsets => "reading end offsets before the load",
             Stage::Running => "the load",
             Stage::Draining => "the drain",

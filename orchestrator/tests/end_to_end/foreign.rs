@@ -217,7 +217,7 @@ fn all_is_well(passage: &Passage<'_>) {
     }
     assert_eq!(metric(result, "through.outputs"), 5_500.0);
     assert_eq!(kafka.consume_count(to, Isolation::ReadUncommitted), 5_500);
-    assert_eq!(kafka.end_offsets(from).values().sum::<i64>(), 1_100, "no probe went in");
+    assert_eq!(kafka.end_offsets(from).values().sum::<i64>(), 1_100, "the load alone");
     assert_eq!(lag_by_kafkas_own_tool(kafka, group), 0);
     assert_eq!(of_group(result, group, "observe.lag.end"), Some(0.0));
     // Flink assigns partitions by itself: its group commits, and has no members.

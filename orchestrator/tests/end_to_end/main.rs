@@ -15,6 +15,7 @@ mod kafka;
 mod left_behind;
 mod loss;
 mod pipeline;
+mod ready;
 mod registry;
 mod resume;
 mod stall;

@@ -25,7 +25,7 @@ fn a_paced_run_adds_up_and_everything_sent_is_received() {
     assert_eq!(starts.len(), 1);
     let positions: i64 =
         rig.intervals.last().unwrap().consumers[0].positions.iter().map(|p| p.offset).sum();
-    assert!(positions > 4_000, "records and at least one probe: {positions}");
+    assert_eq!(positions, 4_000, "the load alone");
     assert!(rig.intervals.iter().any(|r| !r.consumers[0].commit.is_empty()));
     assert!(rig.intervals.iter().all(|r| r.end_offsets.len() == 1));
 }

@@ -1,6 +1,7 @@
 //! Producers alone.
 
 use super::*;
+use std::collections::BTreeSet;
 
 #[test]
 fn the_load_can_be_stopped_at_any_time() {
