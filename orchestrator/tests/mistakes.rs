@@ -22,7 +22,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn diagnostics(path: &Path) -> Vec<Diagnostic> {
     let parsed = Source::read(path).ok().and_then(|source| yaml::parse(&source).ok());
-    if parsed.is_some_and(|root| scenario::files::kind_of(&root) == FileKind::Cluster) {
+    if parsed.is_some_and(|root| scenario::file_kind::kind_of(&root) == FileKind::Cluster) {
         return match scenario::cluster_file(path, &environment) {
             Ok(cluster) => cluster.warnings,
             Err(mistakes) => mistakes,
