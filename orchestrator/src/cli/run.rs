@@ -45,6 +45,10 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     if args.detached {
         super::detach::leave_session();
     }
+    // Before anything looks for a run of that name: `latest` is another one's.
+    if let Some(Err(cause)) = args.id.as_deref().map(archive::check_id) {
+        return Outcome::failed(exit_code::USAGE, error_text(&cause));
+    }
     let programs = match Programs::find(&args.agent) {
         Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),

@@ -9,6 +9,7 @@ mod embedded;
 mod faults;
 mod foreign;
 mod health;
+mod hostile;
 mod intervals;
 mod kafka;
 mod pipeline;
