@@ -154,8 +154,8 @@ async fn run_cases(plan: Plan, order: &Order, around: &mut Surroundings<'_>) -> 
     let mut ended = Ended::default();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
-    if let Some(case) = plan.cases.first() {
-        let unusable = make_ready(case, around).await;
+    if let Some((first, rest)) = plan.cases.split_first() {
+        let unusable = make_ready(first, rest, around).await;
         // A load that goes on is not given up for a host that does not answer: it is tried again for as
         // long as its agents' lease.
         let goes_on = progress.iter().any(|case| matches!(case, Progress::Running(_)));
