@@ -3,6 +3,8 @@
 //! Invariant: only files that an agent makes itself are ever removed, so a folder that was named by
 //! mistake loses nothing.
 
+mod way;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
@@ -54,7 +56,7 @@ pub enum FolderError {
     },
     /// Others may write.
     #[error(
-        "use the folder {path}: others can write to it (mode {mode:03o}); `chmod 700` it or name a new one"
+        "use the folder {path}: others can write to it (mode {mode:03o}); `chmod go-w` it or name another one"
     )]
     OpenToOthers {
         /// The folder.
@@ -64,13 +66,16 @@ pub enum FolderError {
     },
 }
 
-/// Makes the folder if needed, with mode 0700, checks that it is private, and returns its absolute path.
+/// Makes the folder if needed, with mode 0700, checks that it is private and on a way that is nobody
+/// else's, and returns its absolute path.
 ///
 /// # Errors
-/// It cannot be made, or it is not private.
+/// It cannot be made, it is not private, or others could put another one in its place.
 pub fn prepare(path: &Path) -> Result<PathBuf, FolderError> {
     let io_error = |source| FolderError::Io { path: path.to_path_buf(), source };
     let absolute = std::path::absolute(path).map_err(io_error)?;
+    // Before anything is made there.
+    way::check(&absolute)?;
     DirBuilder::new().recursive(true).mode(0o700).create(&absolute).map_err(io_error)?;
     let facts = fs::symlink_metadata(&absolute).map_err(io_error)?;
     let (path, mode, user) = (absolute, facts.mode() & 0o777, crate::sys::effective_user());

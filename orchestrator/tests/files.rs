@@ -9,7 +9,7 @@ use mallard::{
     scenario::{LoadedScenario, cluster},
 };
 use proptest::prelude::*;
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path, process::Command, time::Instant};
 
 fn nothing(_: &str) -> Option<String> {
     None
@@ -34,9 +34,16 @@ fn a_file_of_a_gibibyte_is_refused_without_being_read() {
 }
 
 #[test]
-fn an_endless_file_is_read_up_to_the_limit_only() {
+fn an_endless_file_and_a_pipe_that_nobody_writes_to_are_refused_at_once() {
     let text = told(Path::new("/dev/zero"));
-    assert!(text.contains("is too large: 1 MiB is the limit"), "{text}");
+    assert!(text.contains("FILE is a device, not a regular file"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let text = told(&pipe);
+    assert!(text.contains("FILE is a pipe, not a regular file"), "{text}");
+    let mistakes = scenario::cluster_file(&pipe, &nothing).unwrap_err();
+    assert!(render(&mistakes, false).contains("is a pipe, not a regular file"));
 }
 
 #[test]
@@ -108,7 +115,7 @@ fn anchors_aliases_and_merges_are_what_they_stand_for() {
     let other = root.get("other").unwrap();
     assert_eq!(other.get("x").unwrap().scalar().unwrap().text, "1");
     assert_eq!(other.get("y").unwrap().scalar().unwrap().text, "3");
-    assert_eq!(root.get("list").unwrap().size(), 11);
+    assert_eq!(root.get("list").unwrap().size().nodes, 11);
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn dollars_are_escaped_by_doubling() {
 
 #[test]
 fn settings_are_typed_and_their_mistakes_name_them() {
-    assert!(set_value("x", "[1, 2]").unwrap().size() == 3);
+    assert!(set_value("x", "[1, 2]").unwrap().size().nodes == 3);
     let mistake = set_value("x", "[1").unwrap_err();
     assert!(mistake.message.contains("`--set x=[1`"), "{}", mistake.message);
     let text = "name: s\nparameters: {rate: 5/s}\ntopics: {t: {}}\nload: [hold: {rate: $rate, for: 1s}]\n\

@@ -10,6 +10,8 @@
 //! - [`interval`]: what an agent measured in one interval.
 //! - [`histogram`]: the latency histogram, lossless to merge and small to keep.
 //! - [`stamp`]: the mark that every record carries from its producer to its consumer.
+//! - [`template`]: what a record from a template may take.
+//! - [`texts`]: the texts in what an agent says.
 //!
 //! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
 //! A number's unit stands last in its name.
@@ -26,6 +28,8 @@ pub mod pipeline;
 pub mod preflight;
 pub mod schedule;
 pub mod stamp;
+pub mod template;
+pub mod texts;
 pub mod workload;
 
 /// Version of the message set. Raised whenever an old agent could misunderstand a new orchestrator.

@@ -21,6 +21,9 @@ pub struct Facts {
     pub free_disk_bytes: u64,
     /// Files that an agent may open.
     pub open_files: u64,
+    /// Threads that all of its agents may have together; `None` where nothing says.
+    #[serde(default)]
+    pub threads: Option<u64>,
     /// What the kernel counts time by: `tsc`, `kvm-clock`.
     pub clock_source: String,
     /// Whether somebody keeps its clock right; `None` if the kernel does not say.

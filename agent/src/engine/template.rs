@@ -4,8 +4,8 @@ use super::{
     payload::Numbers,
     random::{Random, below, random},
 };
-use mallard_protocol::{ids::InstanceId, mark::Mark};
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use mallard_protocol::{ids::InstanceId, mark::Mark, template};
+use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use rand::{Rng, RngExt};
 use std::{
     sync::{
@@ -39,6 +39,7 @@ impl Renderer {
         seed: u64,
     ) -> Result<Self, String> {
         let mut environment = Environment::new();
+        environment.set_fuel(Some(template::STEPS_LIMIT));
         let random: Shared = Arc::new(Mutex::new(random(seed, 4)));
         add_functions(&mut environment, &random);
         let marked = Arc::<AtomicU64>::default();
@@ -62,6 +63,7 @@ impl Renderer {
             instance => self.instance.0,
             now_ms => u64::try_from(now_ms).unwrap_or(u64::MAX),
         };
+        let into = template::Limited::new(into);
         template.render_captured_to(values, into).map(drop).map_err(|error| describe(&error))
     }
 }
@@ -122,6 +124,9 @@ fn lock(random: &Shared) -> std::sync::MutexGuard<'_, Random> {
 
 /// The whole chain of an error, which minijinja spreads over sources.
 fn describe(error: &Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return format!("the payload template: {}", template::TOO_MANY_STEPS);
+    }
     let mut text = format!("the payload template: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -173,5 +178,17 @@ mod tests {
         assert!(render("{{ sequence", 0).is_err());
         assert!(render("{{ choice([]) }}", 0).is_err());
         assert!(render("{{ int(2, 1) }}", 0).is_err());
+    }
+
+    #[test]
+    fn a_record_has_an_end() {
+        let forever =
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+        let told = render(forever, 0).unwrap_err();
+        assert_eq!(told, format!("the payload template: {}", template::TOO_MANY_STEPS));
+        let mebibyte = "x".repeat(1 << 20);
+        let long = format!("{{% for a in range(65) %}}{mebibyte}{{% endfor %}}");
+        let told = render(&long, 0).unwrap_err();
+        assert!(told.contains(template::TOO_LONG), "{told}");
     }
 }

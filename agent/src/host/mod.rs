@@ -3,6 +3,7 @@
 mod facts;
 pub mod preflight;
 mod resources;
+mod threads;
 
 pub use facts::{facts, librdkafka_version};
 pub use resources::ResourceSampler;

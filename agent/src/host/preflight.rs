@@ -1,6 +1,6 @@
 //! What this host is fit for, asked before a run: limits, clock, brokers within reach, leftovers.
 
-use super::facts;
+use super::{facts, threads};
 use crate::{
     admin::{Deadline, describe_cluster},
     folder, sys,
@@ -29,6 +29,7 @@ pub fn answer(question: &Question, runs: &Path) -> Facts {
         host: facts::facts(),
         free_disk_bytes: free_disk_bytes(runs),
         open_files: sys::raise_file_limit(),
+        threads: threads::limit(),
         clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         clock_synchronised: sys::clock_synchronised(),
         governors: governors(),

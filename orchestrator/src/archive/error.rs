@@ -36,6 +36,15 @@ pub enum ArchiveError {
         /// Longest name in bytes.
         limit: usize,
     },
+    /// A name that means something else in the archive.
+    #[error(
+        "use {name:?} as a run's id: no run can be named so, because the archive has a link or a file of \
+         that name; choose another --id, or leave --id away"
+    )]
+    Reserved {
+        /// The name as given.
+        name: String,
+    },
     /// The file system has no room left.
     #[error("write {}: no space left on the device; free some, or choose another --results", path.display())]
     NoSpace {

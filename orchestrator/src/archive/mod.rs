@@ -48,7 +48,7 @@ pub use hlog::Latencies;
 pub use intervals::{IntervalLog, IntervalReader};
 pub use lock::{FILE as LOCK, Holder, Lock, holder};
 pub use log::{LogFile, head_and_tail};
-pub use run_folder::{RunFolder, new_id};
+pub use run_folder::{RunFolder, check_id, new_id};
 
 #[cfg(test)]
 mod tests;

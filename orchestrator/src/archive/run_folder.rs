@@ -160,13 +160,23 @@ impl RunFolder {
 }
 
 fn create_named(results: &Path, id: &str) -> Result<PathBuf, ArchiveError> {
-    file::check_name(id)?;
+    check_id(id)?;
     let path = results.join(id);
-    if RESERVED.contains(&id) {
-        return Err(ArchiveError::Exists { path });
-    }
     file::create_folder(&path)?;
     Ok(path)
+}
+
+/// Whether a run may have this id.
+///
+/// # Errors
+///
+/// When it is no name for a folder, or means something else in the archive.
+pub fn check_id(id: &str) -> Result<(), ArchiveError> {
+    file::check_name(id)?;
+    if RESERVED.iter().any(|reserved| id.eq_ignore_ascii_case(reserved)) {
+        return Err(ArchiveError::Reserved { name: id.to_owned() });
+    }
+    Ok(())
 }
 
 fn create_unique(results: &Path, name: &str) -> Result<(String, PathBuf), ArchiveError> {
@@ -212,7 +222,10 @@ mod tests {
         let second = RunFolder::create(&results, "steady", None).unwrap();
         let taken = RunFolder::create(&results, "steady", Some("one")).unwrap_err();
         assert!(taken.to_string().contains("exists already"), "{taken}");
-        assert!(RunFolder::create(&results, "steady", Some("latest")).is_err());
+        for reserved in ["latest", "Latest", "index.html"] {
+            let refused = RunFolder::create(&results, "steady", Some(reserved)).unwrap_err();
+            assert!(refused.to_string().contains("no run can be named"), "{refused}");
+        }
         assert!(RunFolder::create(&results, "steady", Some("../out")).is_err());
         assert_eq!(fs::read_link(results.join("latest")).unwrap(), Path::new(second.id()));
         assert_eq!(first.path(), results.join("one"));

@@ -2,15 +2,16 @@
 //! Kafka, so it is asked.
 
 use super::{Leftover, Place, Sort};
+use crate::hosts::deploy::ask::{Limits, ask};
 use mallard_protocol::workload::ClientProperties;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    io::{self, Write as _},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, io, path::Path, process::Command, time::Duration};
+
+/// What the agent's program may take beyond the time that the brokers have: starting, and ending.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Longest answer: a hundred thousand topics with the longest names that Kafka takes have 25 MB.
+const REPORT_LIMIT_BYTES: u64 = 64 << 20;
 
 /// Topics and consumer groups, by name.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -92,21 +93,13 @@ impl Brokers<'_> {
     fn ask(&self, delete: Option<Names>) -> io::Result<Report> {
         let within_ms = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
         let request = Request { connection: self.connection, within_ms, delete };
-        let mut child = Command::new(self.agent)
-            .arg("brokers")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
         // Over its stdin, because a command line is everybody's to read, and there are passwords in it.
         let request = serde_json::to_vec(&request)?;
-        child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(&request))?;
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            let text = format!("`mallard-agent brokers` ended with {}", output.status);
-            return Err(io::Error::other(text));
-        }
-        serde_json::from_slice(&output.stdout).map_err(io::Error::from)
+        let mut command = Command::new(self.agent);
+        let limits = Limits { within: self.within + GRACE, stdout_bytes: REPORT_LIMIT_BYTES };
+        let report = ask(command.arg("brokers"), &request, limits)
+            .map_err(|cause| io::Error::other(format!("`mallard-agent brokers`: {cause}")))?;
+        serde_json::from_slice(&report).map_err(io::Error::from)
     }
 }
 

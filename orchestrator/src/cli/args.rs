@@ -211,11 +211,21 @@ pub struct CleanArgs {
 }
 
 /// `mallard validate`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ValidateArgs {
     /// Scenario, cluster and bounds files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Judge scenarios by this cluster file [default: the first among FILE, else cluster.yaml here unless
+    /// its broker is embedded, else none: hosts, labels and brokers are then not judged]
+    #[arg(long, value_name = "FILE")]
+    pub cluster: Option<PathBuf>,
+    /// Give a parameter another value; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Lay these bounds over those of the scenarios, as `run` would
+    #[arg(long, value_name = "FILE")]
+    pub bounds: Option<PathBuf>,
     /// The agent's program, which checks client properties [default: beside this program, if there]
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,

@@ -15,7 +15,7 @@ use crate::{
     },
     model::exit_code,
     scenario::cluster::{Cluster, HostPlan, KafkaPlan},
-    text::error_chain::error_text,
+    text::{error_chain::error_text, untrusted},
 };
 use mallard_protocol::workload::ClientProperties;
 use std::{
@@ -109,7 +109,12 @@ impl Cleaning<'_> {
         let _ =
             writeln!(outcome.stdout, "removed {} of {things}", things.saturating_sub(left.len()));
         for (what, cause) in &left {
-            let _ = writeln!(outcome.stderr, "error: {what} is left: {cause}");
+            let _ = writeln!(
+                outcome.stderr,
+                "error: {} is left: {}",
+                untrusted::line(what),
+                untrusted::text(cause)
+            );
             outcome.code = exit_code::ERROR;
         }
         outcome
@@ -257,7 +262,7 @@ fn shown(found: &Found) -> String {
         };
         for leftover in &run.leftovers {
             let (place, sort) = (leftover.place.as_str(), leftover.sort.as_str());
-            let _ = write!(text, "  {place:<12}  {sort:<14}  {}", leftover.name);
+            let _ = write!(text, "  {place:<12}  {sort:<14}  {}", untrusted::line(&leftover.name));
             match leftover.note.as_str() {
                 "" => text.push('\n'),
                 note => {
@@ -274,7 +279,7 @@ fn shown(found: &Found) -> String {
         text.push_str("nothing is left of any run\n");
     }
     for problem in &found.problems {
-        let _ = writeln!(text, "could not be looked at: {problem}");
+        let _ = writeln!(text, "could not be looked at: {}", untrusted::text(problem));
     }
     text
 }

@@ -8,6 +8,7 @@ use crate::{
     plan::{Plan, PlanOptions},
     scenario,
     scenario::{LoadedScenario, cluster::Cluster},
+    terminal::words::takes_colour,
 };
 use std::{io::IsTerminal as _, path::Path};
 
@@ -53,22 +54,7 @@ pub(super) fn cluster(path: Option<&Path>) -> Result<Cluster, Vec<Diagnostic>> {
 
 /// The settings of a command line.
 pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outcome> {
-    let mut mistakes = Vec::new();
-    let mut set = Vec::new();
-    for setting in &args.set {
-        match setting.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                set.push((name.to_owned(), value.to_owned()))
-            }
-            _ => mistakes.push(
-                Diagnostic::error("", format!("`--set {setting}` sets nothing"))
-                    .with_help("write `--set name=value`"),
-            ),
-        }
-    }
-    if !mistakes.is_empty() {
-        return Err(refused(&mistakes));
-    }
+    let set = settings(&args.set).map_err(|mistakes| refused(&mistakes))?;
     Ok(PlanOptions {
         run_id: run_id.to_owned(),
         set,
@@ -78,16 +64,31 @@ pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outc
     })
 }
 
+/// What `--set` says, name by name.
+pub(super) fn settings(set: &[String]) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+    let (mut settings, mut mistakes) = (Vec::new(), Vec::new());
+    for setting in set {
+        match setting.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                settings.push((name.to_owned(), value.to_owned()));
+            }
+            _ => mistakes.push(
+                Diagnostic::error("", format!("`--set {setting}` sets nothing"))
+                    .with_help("write `--set name=value`"),
+            ),
+        }
+    }
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
 /// The outcome of mistakes in files.
 #[must_use]
 pub fn refused(mistakes: &[Diagnostic]) -> Outcome {
     Outcome::failed(exit_code::USAGE, render(mistakes, colour()))
 }
 
-/// Whether messages are coloured: on a terminal, unless `NO_COLOR` is set to anything
-/// (<https://no-color.org>).
+/// Whether messages are coloured: where they are seen on a terminal.
 #[must_use]
 pub fn colour() -> bool {
-    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !forbidden && std::io::stderr().is_terminal()
+    takes_colour() && std::io::stderr().is_terminal()
 }

@@ -8,19 +8,26 @@ use crate::{
     hosts::{Phase, Problem},
     model::{events::RunEvent, result::Reason},
     plan::CasePlan,
-    preflight::{self, Weight},
+    preflight::{
+        self, Weight,
+        capacity::{self, Demand},
+    },
     run::driver::Surroundings,
-    scenario::cluster::HostPlan,
+    scenario::cluster::{HostPlan, KafkaPlan},
 };
 use mallard_protocol::preflight::Facts;
-use std::{fs, path::Path, pin::pin};
+use std::{fs, iter, path::Path, pin::pin};
 use tokio::sync::mpsc;
 
 /// Reason of a run that ended before its first case.
 pub(super) const HOST_UNUSABLE: &str = "host_unusable";
 
-/// Makes all hosts ready, unless somebody asks for an end. Returns why the run cannot begin.
-pub(super) async fn make_ready(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Reason> {
+/// Makes all hosts ready for a run's cases, unless somebody asks for an end. Returns why the run cannot begin.
+pub(super) async fn make_ready(
+    case: &CasePlan,
+    later: &[CasePlan],
+    around: &mut Surroundings<'_>,
+) -> Vec<Reason> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut stops = around.stops.clone();
     let outcome = {
@@ -43,7 +50,7 @@ pub(super) async fn make_ready(case: &CasePlan, around: &mut Surroundings<'_>) -
     let problems = match outcome {
         // A load that goes on was looked after when it began, and its agents wait for somebody to come.
         Ok(()) if stopped || goes_on(around.run.path()) => Vec::new(),
-        Ok(()) => look_at_hosts(case, around).await,
+        Ok(()) => look_at_hosts(case, later, around).await,
         Err(problems) => problems,
     };
     let reason = |problem: Problem| Reason {
@@ -63,7 +70,11 @@ fn goes_on(run: &Path) -> bool {
 
 /// Looks at hosts as `mallard check` does, brokers within their reach included. Doubts are told; what would
 /// spoil the result is returned.
-async fn look_at_hosts(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Problem> {
+async fn look_at_hosts(
+    case: &CasePlan,
+    later: &[CasePlan],
+    around: &mut Surroundings<'_>,
+) -> Vec<Problem> {
     let question = check::question(&case.kafka, &case.deadlines);
     let question = serde_json::to_vec(&question).unwrap_or_default();
     let mut stops = around.stops.clone();
@@ -83,7 +94,12 @@ async fn look_at_hosts(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Pr
     let facts = answers
         .iter()
         .filter_map(|(name, answer)| Some((&**name, answer.as_ref().ok()?, agents(name))));
-    let findings = preflight::findings(facts);
+    let mut findings = preflight::findings(facts);
+    for (host, answer) in &answers {
+        let Ok(facts) = answer else { continue };
+        let demand = most(iter::once(case).chain(later), host, facts);
+        findings.extend(capacity::findings(host, facts, &demand));
+    }
     let mut problems: Vec<Problem> =
         answers.values().filter_map(|answer| answer.as_ref().err().cloned()).collect();
     let unheard: Vec<RunEvent> = problems.iter().cloned().map(RunEvent::from).collect();
@@ -107,6 +123,22 @@ async fn look_at_hosts(case: &CasePlan, around: &mut Surroundings<'_>) -> Vec<Pr
         let _ = around.audience.tell(around.run, event);
     }
     problems
+}
+
+/// What the case with the most clients on a host asks of it.
+fn most<'a>(cases: impl Iterator<Item = &'a CasePlan>, host: &str, facts: &Facts) -> Demand {
+    let demand = |case: &CasePlan| {
+        let on_host = case.agents.iter().filter(|agent| agent.host_name == host);
+        let clients = on_host.map(|agent| (agent.producers.len() + agent.consumers.len()) as u64);
+        let brokers = match &case.kafka {
+            KafkaPlan::Embedded { brokers, .. } => u64::from(*brokers),
+            KafkaPlan::Containers(kafka) => u64::from(kafka.brokers),
+            KafkaPlan::External { .. } => facts.brokers.len() as u64,
+        };
+        Demand { clients: clients.collect(), brokers: brokers.max(1) }
+    };
+    let all = |demand: &Demand| demand.clients.iter().sum::<u64>();
+    cases.map(demand).max_by_key(all).unwrap_or_default()
 }
 
 fn is_local(case: &CasePlan, host: &str) -> bool {

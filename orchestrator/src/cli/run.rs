@@ -45,6 +45,10 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     if args.detached {
         super::detach::leave_session();
     }
+    // Before anything looks for a run of that name: `latest` is another one's.
+    if let Some(Err(cause)) = args.id.as_deref().map(archive::check_id) {
+        return Outcome::failed(exit_code::USAGE, error_text(&cause));
+    }
     let programs = match Programs::find(&args.agent) {
         Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
@@ -159,8 +163,8 @@ async fn run_cases(
     let mut ended = Ended::default();
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
-    if let Some(case) = plan.cases.first() {
-        let unusable = make_ready(case, around).await;
+    if let Some((first, rest)) = plan.cases.split_first() {
+        let unusable = make_ready(first, rest, around).await;
         // A load that goes on is not given up for a host that does not answer: it is tried again for as
         // long as its agents' lease.
         let goes_on = progress.iter().any(|case| matches!(case, Progress::Running(_)));

@@ -8,7 +8,7 @@ use crate::{
         exit_code,
     },
     terminal::{Follower, words},
-    text::{error_chain::error_text, figures},
+    text::{error_chain::error_text, figures, untrusted},
 };
 use jiff::Timestamp;
 use std::{
@@ -114,7 +114,9 @@ fn show(run: &Path) -> Result<String, ArchiveError> {
     while let Some(event) = journal.next_event()? {
         progress.take(event);
     }
-    Ok(text(run, &progress, holder(run)))
+    // A run's folder may come from anywhere, and so may its name.
+    let text = text(run, &progress, holder(run));
+    Ok(text.lines().map(|line| untrusted::text(line) + "\n").collect())
 }
 
 fn text(run: &Path, progress: &Progress, holder: Option<Holder>) -> String {

@@ -9,9 +9,10 @@ use crate::{
     plan::{Plan, PlanOptions, plan},
     scenario::{
         LoadedScenario,
-        cluster::Cluster,
+        cluster::{Cluster, KafkaPlan},
         cluster_file,
         file_kind::{FileKind, kind_of},
+        files::{DEFAULT_CLUSTER, fitting_cluster},
         scenario_files,
     },
 };
@@ -34,7 +35,7 @@ pub struct Validated {
 /// Validates files and prints what was found.
 #[must_use]
 pub fn validate(args: &ValidateArgs) -> Outcome {
-    let mut validated = check(&args.files);
+    let mut validated = check_with(args);
     let note = check_properties(&mut validated, args.agent.as_deref());
     let mut outcome = outcome(validated);
     outcome.stderr.push_str(&note);
@@ -76,27 +77,26 @@ pub fn outcome(mut validated: Validated) -> Outcome {
     }
 }
 
-/// Validates files. Scenarios are checked against the first cluster file among them, else against the
-/// default cluster.
+/// Validates files, as `mallard validate` without options.
 #[must_use]
 pub fn check(paths: &[PathBuf]) -> Validated {
+    check_with(&ValidateArgs { files: paths.to_vec(), ..ValidateArgs::default() })
+}
+
+/// Validates files. Scenarios are checked against the cluster file that is named or is among them, else
+/// against none.
+#[must_use]
+pub fn check_with(args: &ValidateArgs) -> Validated {
     let mut found = Validated::default();
+    let settings = files::settings(&args.set).unwrap_or_else(|mistakes| {
+        found.diagnostics.extend(mistakes);
+        Vec::new()
+    });
     let (bounds_paths, paths): (Vec<_>, Vec<_>) =
-        paths.iter().cloned().partition(|path| is_bounds_file(path));
+        args.files.iter().cloned().partition(|path| is_bounds_file(path));
     bounds_paths.iter().for_each(|path| check_bounds(path, &mut found));
     let (cluster_paths, scenario_paths): (Vec<_>, Vec<_>) =
         paths.into_iter().partition(|path| kind_of_file(path) == Some(FileKind::Cluster));
-    let mut clusters: Vec<Cluster> = Vec::new();
-    for path in &cluster_paths {
-        match cluster_file(path, &process_environment) {
-            Ok(cluster) => {
-                found.diagnostics.extend(cluster.warnings.iter().cloned());
-                found.sound.push(format!("{}: a sound cluster file", path.display()));
-                clusters.push(cluster);
-            }
-            Err(mistakes) => found.diagnostics.extend(mistakes),
-        }
-    }
     let mut scenarios = Vec::new();
     // File by file, so that the syntax of one does not hide the mistakes of another.
     for path in &scenario_paths {
@@ -108,17 +108,38 @@ pub fn check(paths: &[PathBuf]) -> Validated {
             Err(mistakes) => found.diagnostics.extend(mistakes),
         }
     }
+    let clusters = args.cluster.iter().chain(&cluster_paths);
+    let clusters: Vec<_> = clusters.filter_map(|path| check_cluster(path, &mut found)).collect();
     if !scenarios.is_empty() {
+        let options = PlanOptions {
+            set: settings,
+            bounds: Outside::new(args.bounds.as_deref(), &process_environment),
+            ..PlanOptions::new(NO_RUN)
+        };
+        let known = args.cluster.is_some() || !cluster_paths.is_empty();
         let cluster = match clusters.into_iter().next() {
             Some(cluster) => Some(cluster),
-            None if cluster_paths.is_empty() => default_cluster(&mut found),
-            None => None,
+            None if known => None,
+            None => cluster_here(&mut found),
         };
-        if let Some(cluster) = cluster {
-            against(&scenarios, &cluster, &mut found);
-        }
+        against(&scenarios, cluster.as_ref(), &options, &mut found);
     }
     found
+}
+
+/// A cluster file, if it is sound.
+fn check_cluster(path: &Path, found: &mut Validated) -> Option<Cluster> {
+    match cluster_file(path, &process_environment) {
+        Ok(cluster) => {
+            found.diagnostics.extend(cluster.warnings.iter().cloned());
+            found.sound.push(format!("{}: a sound cluster file", path.display()));
+            Some(cluster)
+        }
+        Err(mistakes) => {
+            found.diagnostics.extend(mistakes);
+            None
+        }
+    }
 }
 
 /// What a file is by its keys; `None` if it cannot be read.
@@ -142,23 +163,48 @@ fn check_bounds(path: &Path, found: &mut Validated) {
     found.diagnostics.extend(mistakes);
 }
 
-fn default_cluster(found: &mut Validated) -> Option<Cluster> {
-    files::cluster(None).map_err(|mistakes| found.diagnostics.extend(mistakes)).ok()
+/// The cluster file of the working directory, if a broker is behind it that stays. What an embedded broker
+/// lacks says nothing about a scenario.
+fn cluster_here(found: &mut Validated) -> Option<Cluster> {
+    let path = Path::new(DEFAULT_CLUSTER);
+    if !path.exists() {
+        return None;
+    }
+    let cluster = cluster_file(path, &process_environment);
+    let cluster = cluster.map_err(|mistakes| found.diagnostics.extend(mistakes)).ok()?;
+    (!matches!(cluster.kafka, KafkaPlan::Embedded { .. })).then_some(cluster)
 }
 
-fn against(scenarios: &[LoadedScenario], cluster: &Cluster, found: &mut Validated) {
-    let bounds = Outside::new(None, &process_environment);
-    match plan(scenarios, cluster, &PlanOptions { bounds, ..PlanOptions::new(NO_RUN) }) {
+/// Plans scenarios with a cluster, or with one that has whatever they ask for.
+fn against(
+    scenarios: &[LoadedScenario],
+    cluster: Option<&Cluster>,
+    options: &PlanOptions,
+    found: &mut Validated,
+) {
+    let fitting;
+    let used = match cluster {
+        Some(cluster) => cluster,
+        None => match fitting_cluster(scenarios, &options.set) {
+            Ok(cluster) => {
+                fitting = cluster;
+                &fitting
+            }
+            Err(mistakes) => return found.diagnostics.extend(mistakes),
+        },
+    };
+    match plan(scenarios, used, options) {
         Ok(plan) => {
             for scenario in scenarios {
                 let cases = plan.cases.iter().filter(|case| case.file == scenario.source.path);
                 let count = cases.count();
                 let cases = if count == 1 { "case" } else { "cases" };
                 let file = scenario.source.path.display();
-                found.sound.push(format!(
-                    "{file}: a sound scenario, {count} {cases}, with {}",
-                    cluster.source.path.display()
-                ));
+                let by = cluster.map_or_else(
+                    || "; no cluster file to judge it by".to_owned(),
+                    |cluster| format!(", with {}", cluster.source.path.display()),
+                );
+                found.sound.push(format!("{file}: a sound scenario, {count} {cases}{by}"));
             }
             found.diagnostics.extend(plan.warnings.iter().cloned());
             found.plan = Some(plan);

@@ -10,6 +10,7 @@
 
 pub mod emit;
 pub mod parameters;
+pub mod regular;
 pub mod render;
 pub mod shape;
 pub mod source;

@@ -9,9 +9,9 @@ use super::{
     Diagnostic, Environment, Severity,
     shape::{Reader, shortened},
     source::{Place, Source},
-    yaml::{self, Entry, Kind, Node, Scalar},
+    yaml::{self, Entry, Kind, Node, Scalar, Size},
 };
-use crate::text::nearest::suggest;
+use crate::text::{figures::bytes_text, nearest::suggest};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 /// Secrets shorter than this are too common as parts of other words to be looked for in texts. They
@@ -110,6 +110,8 @@ fn for_each_scalar(node: &mut Node, change: &mut dyn FnMut(&mut Scalar, &Place) 
 pub struct Values {
     values: Vec<(String, Node)>,
     used: BTreeSet<String>,
+    /// How much has been put into trees.
+    put: Size,
 }
 
 impl Values {
@@ -162,7 +164,7 @@ impl Values {
     /// missing is shown where it is used, and takes the value's place, so that what is wrong is shown
     /// where it is written.
     fn put(&mut self, node: &mut Node, name: &str, reader: &mut Reader) {
-        let Some(value) = self.get(name).cloned() else {
+        let Some(size) = self.get(name).map(Node::size) else {
             let message = format!("unknown parameter `${name}`");
             let help = if self.values.is_empty() {
                 "there are no parameters".to_owned()
@@ -175,11 +177,29 @@ impl Values {
             return;
         };
         self.used.insert(name.to_owned());
+        // Counted before it is copied: parameters of parameters multiply.
+        self.put = self.put.plus(size);
+        let value = match self.get(name).filter(|_| self.put.fits()).cloned() {
+            Some(value) => value,
+            None => return self.too_much(node, reader),
+        };
         node.kind = value.kind;
         node.at = match &value.at.via {
             Some(via) => Place { via: Some(Arc::clone(via)), ..node.at.clone() },
             None => value.at,
         };
+    }
+
+    /// Notes that parameters have multiplied beyond what a scenario may have.
+    fn too_much(&self, node: &mut Node, reader: &mut Reader) {
+        let (values, text) = (yaml::NODE_LIMIT, bytes_text(yaml::TEXT_LIMIT_BYTES as u64));
+        let message = format!("parameters stand for more than {values} values or {text} of text");
+        let help = "parameters of parameters multiply; write out what is meant";
+        // Once is enough: all that follows is beyond the limit as well.
+        if !reader.diagnostics.iter().any(|told| told.message == message) {
+            reader.error(&node.at, message, help);
+        }
+        node.kind = Kind::Noted;
     }
 
     fn unescape(&self, scalar: &mut Scalar, at: &Place, reader: &mut Reader) {

@@ -1,6 +1,7 @@
 //! Diagnostics as text, in the way of rustc: what, where, the line, a caret, what to do.
 
 use super::{Diagnostic, Location, Severity};
+use crate::text::untrusted::steers;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthChar as _;
 
@@ -79,7 +80,7 @@ fn excerpt(location: &Location) -> (String, String, usize) {
 fn printable(text: &str) -> String {
     let safe = |c: char| match c {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if steers(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(safe).collect()

@@ -1,10 +1,11 @@
 //! Files as text, under a size limit, and places in them.
 
-use super::{Diagnostic, Location, Severity};
+use super::{
+    Diagnostic, Location, Severity,
+    regular::{self, RegularError},
+};
 use crate::text::figures::bytes_text;
 use std::{
-    fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -58,42 +59,22 @@ impl Source {
     }
 }
 
-/// Reads a file's bytes unless there are too many. The limit holds for what is read, not for what the
-/// file system says, so that a pipe or a growing file cannot get around it.
+/// Reads a regular file's bytes unless there are too many.
 ///
 /// # Errors
 ///
-/// When the file is missing, unreadable, a folder or too large.
+/// When the file is missing, unreadable, no regular file or too large.
 pub fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, Diagnostic> {
-    let wrap = |error: std::io::Error| {
-        Diagnostic::error(path, format!("cannot be read: {}", reason(&error)))
-    };
-    let file = File::open(path).map_err(wrap)?;
-    let facts = file.metadata().map_err(wrap)?;
-    if facts.is_dir() {
-        return Err(Diagnostic::error(path, "is a folder, not a file"));
-    }
-    let too_large = |bytes: u64| {
-        Diagnostic::error(path, format!("is too large: {} is the limit", bytes_text(limit_bytes)))
-            .with_help(format!("the file has {} or more", bytes_text(bytes)))
-    };
-    if facts.len() > limit_bytes {
-        return Err(too_large(facts.len()));
-    }
-    let mut bytes = Vec::new();
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(wrap)?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(too_large(limit_bytes));
-    }
-    Ok(bytes)
-}
-
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
+    regular::read(path, limit_bytes).map_err(|cause| match cause {
+        RegularError::TooLarge { limit_bytes, found_bytes } => {
+            let limit = bytes_text(limit_bytes);
+            Diagnostic::error(path, format!("is too large: {limit} is the limit"))
+                .with_help(format!("the file has {} or more", bytes_text(found_bytes)))
+        }
+        RegularError::Special(_) => Diagnostic::error(path, cause.to_string())
+            .with_help("write what it would give into a file, and name that"),
+        RegularError::Io(_) | RegularError::Folder => Diagnostic::error(path, cause.to_string()),
+    })
 }
 
 /// A stretch of a file's text.

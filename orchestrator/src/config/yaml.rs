@@ -8,11 +8,16 @@ use super::{
     Diagnostic, Severity,
     source::{Place, Source},
 };
+use crate::text::figures::bytes_text;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// Most nodes of a file, aliases expanded. The largest sensible scenario has a few hundred.
 pub const NODE_LIMIT: usize = 20_000;
+
+/// Most bytes of text in a file's values, aliases and parameters expanded: a long text that many aliases
+/// stand for is few nodes, and much memory.
+pub const TEXT_LIMIT_BYTES: usize = 16 << 20;
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +91,54 @@ impl Node {
         self.scalar().is_some_and(|s| s.plain && matches!(&*s.text, "" | "~" | "null"))
     }
 
-    /// Number of nodes in the tree, itself included.
+    /// How large the tree is, itself included.
     #[must_use]
-    pub fn size(&self) -> usize {
-        1 + match &self.kind {
-            Kind::List(items) => items.iter().map(Self::size).sum(),
-            Kind::Map(entries) => entries.iter().map(|entry| 1 + entry.value.size()).sum(),
-            Kind::Scalar(_) | Kind::Noted => 0,
+    pub fn size(&self) -> Size {
+        let one = |text: &str| Size { nodes: 1, text_bytes: text.len() };
+        match &self.kind {
+            Kind::List(items) => items.iter().map(Self::size).fold(one(""), Size::plus),
+            Kind::Map(entries) => entries
+                .iter()
+                .map(|entry| one(&entry.key).plus(entry.value.size()))
+                .fold(one(""), Size::plus),
+            Kind::Scalar(scalar) => one(&scalar.text),
+            Kind::Noted => one(""),
         }
+    }
+}
+
+/// How large a tree is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Values and keys.
+    pub nodes: usize,
+    /// Bytes of their texts.
+    pub text_bytes: usize,
+}
+
+impl Size {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            text_bytes: self.text_bytes.saturating_add(other.text_bytes),
+        }
+    }
+
+    /// So many of it.
+    #[must_use]
+    pub fn times(self, count: usize) -> Self {
+        Self {
+            nodes: self.nodes.saturating_mul(count),
+            text_bytes: self.text_bytes.saturating_mul(count),
+        }
+    }
+
+    /// Whether it is within [`NODE_LIMIT`] and [`TEXT_LIMIT_BYTES`].
+    #[must_use]
+    pub fn fits(self) -> bool {
+        self.nodes <= NODE_LIMIT && self.text_bytes <= TEXT_LIMIT_BYTES
     }
 }
 
@@ -116,8 +161,13 @@ pub fn parse_leniently(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) 
     let text = hide_variables(&source.text);
     let options = granit_parser::options! { emit_unresolved_aliases: true };
     let parser = Parser::new_from_str_with_options(&text, options);
-    let mut builder =
-        Builder { parser, source, anchors: HashMap::new(), nodes: 0, mistakes: Vec::new() };
+    let mut builder = Builder {
+        parser,
+        source,
+        anchors: HashMap::new(),
+        size: Size::default(),
+        mistakes: Vec::new(),
+    };
     match builder.document() {
         Ok(root) => (Some(root), builder.mistakes),
         Err(stop) => {
@@ -131,7 +181,7 @@ struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     source: &'a Arc<Source>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    size: Size,
     mistakes: Vec<Diagnostic>,
 }
 
@@ -167,8 +217,8 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Stop> {
-        self.nodes += 1;
-        if self.nodes > NODE_LIMIT {
+        self.size.nodes += 1;
+        if !self.size.fits() {
             return Err(self.too_many(span));
         }
         if let Some(tag) = event.tag() {
@@ -205,8 +255,8 @@ impl<'a> Builder<'a> {
         let Some(node) = self.anchors.get(&id) else {
             return Err(self.stop(span, "this alias stands inside of what it stands for", ""));
         };
-        self.nodes += node.size();
-        if self.nodes > NODE_LIMIT {
+        self.size = self.size.plus(node.size());
+        if !self.size.fits() {
             return Err(self.too_many(span));
         }
         Ok(node.clone())
@@ -310,7 +360,12 @@ impl<'a> Builder<'a> {
     }
 
     fn too_many(&self, span: Span) -> Stop {
-        let message = format!("the file has more than {NODE_LIMIT} values, aliases expanded");
+        let message = if self.size.nodes > NODE_LIMIT {
+            format!("the file has more than {NODE_LIMIT} values, aliases expanded")
+        } else {
+            let limit = bytes_text(TEXT_LIMIT_BYTES as u64);
+            format!("the file has more than {limit} of text, aliases expanded")
+        };
         self.stop(span, &message, "aliases of aliases multiply; write out what is meant")
     }
 

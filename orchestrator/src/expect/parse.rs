@@ -6,6 +6,7 @@ use super::{
     tokens::{Token, Tokens},
 };
 use crate::{
+    config::shape::shortened,
     expect::{ParseError, Vocabulary},
     metrics::{self, Metric, Needs},
     text::units::{self, QuantityError},
@@ -123,15 +124,21 @@ fn parse_limit(tokens: &mut Tokens, metric: &Metric, slope: bool) -> Result<f64,
         let help = format!("write a limit such as `{example}`");
         return Err(ParseError::new(tokens.end(), "the limit is missing", help));
     };
+    let written = shortened(token.text);
     units::parse(token.text, &unit).map_err(|error| match error {
+        QuantityError::TooLarge => ParseError::new(
+            token.span.clone(),
+            format!("the limit {written} is beyond all numbers"),
+            format!("write a limit such as `{example}`"),
+        ),
         QuantityError::NoNumber => ParseError::new(
             token.span.clone(),
-            format!("`{}` is not a limit", token.text),
+            format!("`{written}` is not a limit"),
             format!("write a number with its unit, such as `{example}`"),
         ),
         QuantityError::Unit { suffix, fitting } => {
             let message = if suffix.is_empty() {
-                format!("`{}` needs a unit", token.text)
+                format!("`{written}` needs a unit")
             } else {
                 format!("the unit `{suffix}` does not fit `{}`", metric.name)
             };
@@ -197,7 +204,11 @@ fn parse_window(
 fn window_length(token: &Token, scope: &Scope, vocabulary: &Vocabulary) -> Result<u64, ParseError> {
     let length_us = units::parse(token.text, "us").map_err(|_| {
         let help = "write a time such as `10s`, `1m`, `1h`".to_owned();
-        ParseError::new(token.span.clone(), format!("`{}` is not a time", token.text), help)
+        ParseError::new(
+            token.span.clone(),
+            format!("`{}` is not a time", shortened(token.text)),
+            help,
+        )
     })?;
     #[expect(
         clippy::cast_possible_truncation,

@@ -17,10 +17,11 @@ use crate::{
     model::events::RunEvent,
     plan::{AgentPlan, Plan},
     scenario::cluster::{Deadlines, HostPlan},
+    text::untrusted,
 };
 use channel::Bridge;
 use deploy::Programs;
-use mallard_protocol::preflight::Facts;
+use mallard_protocol::{preflight::Facts, texts};
 use readiness::{OnceReady, Readiness};
 use std::{
     collections::BTreeMap,
@@ -162,7 +163,11 @@ impl Hosts {
             let (name, host, question) = (name.clone(), Arc::clone(host), question.to_vec());
             asking.spawn(async move { (name, host.inspect(&question, within).await) });
         }
-        asking.join_all().await.into_iter().collect()
+        let mut answers: BTreeMap<_, _> = asking.join_all().await.into_iter().collect();
+        for facts in answers.values_mut().flatten() {
+            texts::of_facts(facts, &mut untrusted::clean);
+        }
+        answers
     }
 
     /// Removes what a dead run has left on a host; nothing where the host is not among these.

@@ -1,6 +1,6 @@
 //! What keeps a host from being used: where, at which step, why, and what to do.
 
-use crate::model::events::RunEvent;
+use crate::{model::events::RunEvent, text::untrusted};
 use std::fmt;
 
 /// A host cannot be used.
@@ -57,7 +57,8 @@ impl Problem {
         cause: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        let (cause, remedy) = (cause.into(), remedy.into());
+        // It often quotes what ssh, a shell or the agent's program said.
+        let (cause, remedy) = (untrusted::text(&cause.into()), remedy.into());
         Self { host: host.to_owned(), phase, cause, remedy }
     }
 

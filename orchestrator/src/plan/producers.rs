@@ -11,7 +11,7 @@ use crate::{
         source::{self, Place},
     },
     scenario::{
-        Step, StepKind, clash,
+        Step, StepKind, client_mistake,
         payload::Payload,
         producers::{Instances, Producer},
     },
@@ -308,13 +308,9 @@ impl Building<'_> {
     /// Client properties as they are set. What Mallard sets itself is noted.
     pub(super) fn client(&mut self, client: &[Property], who: &str) -> ClientProperties {
         for property in client {
-            if let Some(instead) = clash(&property.key.value) {
-                let message = format!("`{}` is set by mallard", property.key.value);
-                self.reader.error(
-                    &property.key.at,
-                    message,
-                    instead.replace("of the producer", &format!("of the {who}")),
-                );
+            if let Some((message, help)) = client_mistake(&property.key.value) {
+                let help = help.replace("of the producer", &format!("of the {who}"));
+                self.reader.error(&property.key.at, message, help);
             }
         }
         pairs(client)

@@ -2,6 +2,7 @@
 //!
 //! Pure: it judges what hosts have told of themselves ([`Facts`]).
 
+pub mod capacity;
 pub mod table;
 
 use crate::text::units;
@@ -169,6 +170,7 @@ pub(crate) mod tests {
             },
             free_disk_bytes: 200 << 30,
             open_files: 1_048_576,
+            threads: Some(4_194_304),
             clock_source: "tsc".to_owned(),
             clock_synchronised: Some(true),
             governors: vec!["performance".to_owned()],

@@ -48,13 +48,20 @@ impl Format for Junit {
         let text = report
             .to_string()
             .map_err(|error| ReportError::Format { name: "junit.xml", what: error.to_string() })?;
-        Ok(without_total_of_skipped(&text).into_bytes())
+        Ok(with_characters_of_xml(without_total_of_skipped(&text)).into_bytes())
     }
 }
 
 /// JUnit's schema knows `skipped` of a suite, but not of the whole; here it is always zero.
 fn without_total_of_skipped(text: &str) -> String {
     text.replacen(r#" skipped="0""#, "", 1)
+}
+
+/// Text with a replacement character for those that XML does not have and that its writer passes on
+/// (<https://www.w3.org/TR/xml/#charsets>).
+fn with_characters_of_xml(text: String) -> String {
+    const NONE: [char; 2] = ['\u{fffe}', '\u{ffff}'];
+    if text.contains(NONE) { text.replace(NONE, "\u{fffd}") } else { text }
 }
 
 fn scenario_of(case: &CaseArchive, summary: Option<&CaseSummary>) -> String {
@@ -151,4 +158,19 @@ fn line(of: &ExpectationResult) -> String {
     });
     let limit = quantity(of.limit, &of.unit);
     format!("{word}  {}  (value {value}, limit {limit}{margin}){source}", of.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_xml_lacks_are_replaced() {
+        let mut report = Report::new("a\u{fffe}b\u{ffff}c\u{1}d");
+        report.set_time(Duration::ZERO);
+        let text = with_characters_of_xml(report.to_string().unwrap());
+        assert!(text.contains("a\u{fffd}b\u{fffd}cd"), "{text}");
+        let is_xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        assert!(text.chars().all(is_xml), "{text}");
+    }
 }

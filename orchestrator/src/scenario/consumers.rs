@@ -276,6 +276,7 @@ pub(super) fn group() -> impl Shape<Value = Located<String>> {
             Err(Wrong::new("this cannot be a group's name", "allowed: from 1 to 200 characters"))
         }
     })
+    .shown()
     .located()
 }
 

@@ -12,7 +12,7 @@ use crate::{
         shape::Reader,
         source::Source,
         tidy,
-        yaml::{self, Node},
+        yaml::{self, Kind, Node},
     },
     scenario::file_kind::{FileKind, kind_of},
 };
@@ -58,7 +58,9 @@ impl LoadedScenario {
         let mut secrets = Vec::new();
         substitute_environment(&mut root, environment, &mut secrets, &mut reader);
         let stem = source.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let name = root.get("name").and_then(Node::scalar).map(|scalar| scalar.text.clone());
+        // A name from the environment is a secret, and refused as a name.
+        let name = root.get("name").and_then(Node::scalar).filter(|scalar| !scalar.secret);
+        let name = name.map(|scalar| scalar.text.clone());
         let name = name.or(stem).unwrap_or_default();
         let mistakes = reader.diagnostics;
         Ok(Self { source: Arc::clone(source), root, name, secrets, mistakes })
@@ -203,4 +205,42 @@ pub fn default_cluster(
         return cluster_file(&path, environment);
     }
     cluster::from_source(&Source::new("(built-in cluster)", BUILT_IN_CLUSTER), environment)
+}
+
+/// A cluster that nothing is known of.
+const UNKNOWN_CLUSTER: &str =
+    "kafka: {bootstrap: \"localhost:9092\"}\nhosts:\n  - local: {agents: 2}\n";
+
+/// A cluster that has whatever scenarios ask for, to judge them by when no cluster file is at hand: brokers
+/// that nothing is known of, and hosts with every label.
+///
+/// # Errors
+///
+/// Never in practice: its text is this module's own.
+pub fn fitting_cluster(
+    scenarios: &[LoadedScenario],
+    set: &[(String, String)],
+) -> Result<Cluster, Vec<Diagnostic>> {
+    let source = Source::new("(no cluster file)", UNKNOWN_CLUSTER);
+    let mut cluster = cluster::from_source(&source, &|_| None)?;
+    // A label may come from a parameter.
+    let mut labels: Vec<String> = set.iter().map(|(_, value)| value.clone()).collect();
+    scenarios.iter().for_each(|scenario| collect_labels(&scenario.root, false, &mut labels));
+    labels.sort_unstable();
+    labels.dedup();
+    cluster.hosts.iter_mut().for_each(|host| host.labels.clone_from(&labels));
+    Ok(cluster)
+}
+
+/// Collects what stands under `on`, `parameters` and `matrix`, at whatever depth.
+fn collect_labels(node: &Node, under: bool, labels: &mut Vec<String>) {
+    match &node.kind {
+        Kind::Scalar(scalar) if under => labels.push(scalar.text.clone()),
+        Kind::List(items) => items.iter().for_each(|item| collect_labels(item, under, labels)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| {
+            let under = under || matches!(&*entry.key, "on" | "parameters" | "matrix");
+            collect_labels(&entry.value, under, labels);
+        }),
+        Kind::Scalar(_) | Kind::Noted => {}
+    }
 }

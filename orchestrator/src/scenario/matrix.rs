@@ -6,7 +6,7 @@ use crate::{
         parameters::{Values, set_value},
         shape::Reader,
         source::Place,
-        yaml::{Entry, Kind, Node},
+        yaml::{Entry, Kind, Node, Size},
     },
     scenario::LoadedScenario,
 };
@@ -14,6 +14,11 @@ use std::collections::BTreeMap;
 
 /// Most cases of one scenario. A longer matrix is a slip, and would run for weeks.
 const CASE_LIMIT: usize = 1_000;
+
+/// Most values of all cases of one scenario together, and bytes of text in them: a thousand cases of five
+/// hundred values each. All of them are planned before the first one runs.
+const ALL_CASES_NODES: usize = 500_000;
+const ALL_CASES_TEXT_BYTES: usize = 128 << 20;
 
 /// Longest label of a value, and longest name of a case, in bytes. A case is a folder's name, of which
 /// file systems take 255.
@@ -75,9 +80,19 @@ pub(crate) fn expand(
         reader.error(&at, message, "shorten its lists, or split the scenario");
         return Vec::new();
     }
-    let cases = (0..count.unwrap_or(0))
-        .map(|index| one(loaded, &axes, index, parameters, &settings, reader))
-        .collect();
+    let mut whole = Size::default();
+    let mut cases = Vec::new();
+    for index in 0..count.unwrap_or(0) {
+        let case = one(loaded, &axes, index, parameters, &settings, reader);
+        whole = whole.plus(case.root.size());
+        cases.push(case);
+        if whole.nodes > ALL_CASES_NODES || whole.text_bytes > ALL_CASES_TEXT_BYTES {
+            let at = loaded.root.get("matrix").map_or(&loaded.root.at, Node::anchor);
+            let message = "all cases together have too many values to be planned";
+            reader.error(at, message, "shorten the lists of the matrix, or split the scenario");
+            return Vec::new();
+        }
+    }
     warn_of_idle_axes(&axes, loaded, reader);
     cases
 }

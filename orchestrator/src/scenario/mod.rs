@@ -7,6 +7,7 @@ pub mod consumers;
 pub mod file_kind;
 pub mod files;
 mod health;
+mod java;
 pub(crate) mod matrix;
 mod observe;
 pub mod payload;
@@ -29,7 +30,7 @@ use crate::{
 };
 use serde_json::json;
 
-pub use clients::clash;
+pub use clients::{clash, mistake as client_mistake};
 pub use consumers::Consumer;
 pub use files::{LoadedScenario, cluster_file, default_cluster, scenario_files};
 pub use observe::Observe;
@@ -105,10 +106,10 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let name = fields.required(
         "name",
         "The scenario's name, as `--only` takes it and as the archive's folder carries it.",
-        name(NAME_LIMIT).located(),
+        name(NAME_LIMIT).shown().located(),
     );
     let doc = "What the scenario is for, in a sentence.";
-    let description = fields.default("description", doc, text(), "", String::new());
+    let description = fields.default("description", doc, text().shown(), "", String::new());
     parameter_keys(fields);
     let topics = topics(fields);
     let load = fields.required(
@@ -125,9 +126,10 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         Observe::default(),
     );
     let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
-    let expect = fields.default("expect", doc, list(text().located()), json!([]), Vec::new());
+    let statements = || list(text().shown().located());
+    let expect = fields.default("expect", doc, statements(), json!([]), Vec::new());
     let doc = "Expectations across the matrix's cases: `produce.acked.rate at codec=zstd >= 90% of that at codec=none`.";
-    let across = fields.default("across", doc, list(text().located()), json!([]), Vec::new());
+    let across = fields.default("across", doc, statements(), json!([]), Vec::new());
     let doc = "Bounds: a file of them, or keys with values.";
     let bounds = fields.optional("bounds", doc, choose::of_scenario());
     let on_agent_loss = fields.default(

@@ -274,5 +274,6 @@ pub fn mention() -> impl Shape<Value = Located<String>> {
             Ok(s.text.clone())
         }
     })
+    .shown()
     .located()
 }

@@ -15,7 +15,10 @@ use crate::config::{
     source::Place,
     yaml::Node,
 };
-use mallard_protocol::workload::{KeySpec, Partitioning, TransactionSpec};
+use mallard_protocol::{
+    stamp::HEADER,
+    workload::{KeySpec, Partitioning, TransactionSpec},
+};
 use serde_json::json;
 
 /// Most instances of one workload: an agent has a thread for each.
@@ -85,6 +88,7 @@ fn producer(fields: &mut Fields<'_>) -> Option<Producer> {
         json!({}),
         Vec::new(),
     );
+    refuse_headers(fields, headers.as_deref().unwrap_or_default());
     let client = client(fields);
     let partitioning = fields.optional(
         "partitioning",
@@ -125,6 +129,20 @@ fn producer(fields: &mut Fields<'_>) -> Option<Producer> {
         on: on.unwrap_or_default(),
         at,
     })
+}
+
+/// Headers whose names would hide something: Mallard's own, and none at all.
+fn refuse_headers(fields: &mut Fields<'_>, headers: &[Property]) {
+    for Property { key, .. } in headers {
+        if key.value == HEADER {
+            let message = format!("the header `{HEADER}` is mallard's own");
+            let help = "by it consumers know records of this run; take another name";
+            fields.error(&key.at, message, help);
+        } else if key.value.is_empty() {
+            let help = "a header is found by its name: give it one, or remove it";
+            fields.error(&key.at, "this header has no name", help);
+        }
+    }
 }
 
 pub(super) fn one_instance(at: &Place) -> Located<Instances> {
@@ -179,6 +197,7 @@ pub(super) fn instances(fields: &mut Fields<'_>) -> Option<Located<Instances>> {
 
 /// `client`, of producers and consumers alike.
 pub(super) fn client(fields: &mut Fields<'_>) -> Option<Vec<Property>> {
+    fields.explain_unknown(super::clients::as_key);
     let doc = "Client properties, as librdkafka spells them.";
     fields.default("client", doc, properties("client properties"), json!({}), Vec::new())
 }

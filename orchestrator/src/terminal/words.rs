@@ -9,6 +9,18 @@ use crate::{
 };
 use std::io::IsTerminal;
 
+/// Whether a terminal, if there is one, takes colours: `NO_COLOR` is not set to anything
+/// (<https://no-color.org>), and `TERM` does not say that it can do nothing but print.
+#[must_use]
+pub fn takes_colour() -> bool {
+    colour_by(&|name| std::env::var(name).ok())
+}
+
+fn colour_by(environment: &dyn Fn(&str) -> Option<String>) -> bool {
+    let forbidden = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && environment("TERM").as_deref() != Some("dumb")
+}
+
 /// Colours, unless somebody asked for none or nobody would see them.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
@@ -16,11 +28,10 @@ pub struct Paint {
 }
 
 impl Paint {
-    /// Colours for standard output: off with `NO_COLOR`, off where it is not a terminal.
+    /// Colours for standard output, where it is a terminal that takes them.
     #[must_use]
     pub fn for_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { on: !refused && std::io::stdout().is_terminal() }
+        Self { on: takes_colour() && std::io::stdout().is_terminal() }
     }
 
     fn code(self, code: &str, text: &str) -> String {
@@ -115,4 +126,16 @@ pub fn figures(row: &SeriesRow) -> String {
 
 fn some(count: u64) -> Option<u64> {
     (count > 0).then_some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_only_prints_gets_no_colours() {
+        let with = |set: &str, to: &str| colour_by(&|name| (name == set).then(|| to.to_owned()));
+        assert!(with("TERM", "xterm-256color") && with("NO_COLOR", ""));
+        assert!(!with("TERM", "dumb") && !with("NO_COLOR", "1"));
+    }
 }

@@ -6,3 +6,4 @@ pub mod format;
 pub mod nearest;
 pub mod table;
 pub mod units;
+pub mod untrusted;

@@ -86,6 +86,8 @@ fn product(left: &[Suffix], right: &[Suffix]) -> Vec<(String, f64)> {
 pub enum QuantityError {
     /// There is no number at its start.
     NoNumber,
+    /// It is beyond what a number can hold.
+    TooLarge,
     /// The suffix does not belong to the unit, or a suffix is needed.
     Unit {
         /// The suffix as written; empty if there was none.
@@ -109,7 +111,8 @@ pub fn parse(text: &str, unit: &str) -> Result<f64, QuantityError> {
     let suffix = suffix.trim();
     let all = suffixes(unit);
     if let Some((_, factor)) = all.iter().find(|(known, _)| known == suffix) {
-        return Ok(times(&digits, number, *factor));
+        let value = times(&digits, number, *factor);
+        return if value.is_finite() { Ok(value) } else { Err(QuantityError::TooLarge) };
     }
     if suffix.is_empty() && number == 0.0 {
         return Ok(0.0);

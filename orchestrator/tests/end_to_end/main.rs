@@ -10,6 +10,7 @@ mod faults;
 mod foreign;
 mod health;
 mod held_up;
+mod hostile;
 mod intervals;
 mod kafka;
 mod left_behind;

@@ -95,6 +95,8 @@ impl<S: Shape> Shape for Mapping<S> {
                 && let Err(wrong) = super::scalar::check_name(&entry.key, longest)
             {
                 reader.error(&entry.at, wrong.message, wrong.help);
+            } else if super::shown::check_characters(&entry.key, &entry.at, reader).is_none() {
+                continue;
             }
             let key = located(&entry.key, &entry.at);
             read.extend(self.shape.read(&entry.value, reader).map(|value| (key, value)));

@@ -9,12 +9,14 @@ mod collection;
 pub mod quantity;
 mod record;
 mod scalar;
+mod shown;
 pub mod units;
 
 pub use choice::{Tagged, either, tagged, words};
 pub use collection::{Property, entries, list, list_of_some, mapping, properties};
 pub use record::{Fields, Record, record};
 pub use scalar::{ScalarShape, check_name, flag, integer, name, number, part_of, scalar, text};
+pub use shown::Shown;
 
 use super::{
     Diagnostic, Severity,
@@ -54,6 +56,14 @@ pub trait Shape {
         Self: Sized,
     {
         StandIn { shape: self, stand_in }
+    }
+
+    /// The same shape, for what reports show: no secrets, and nothing that steers a terminal.
+    fn shown(self) -> Shown<Self>
+    where
+        Self: Sized,
+    {
+        Shown(self)
     }
 
     /// The same shape, with the place of its value.

@@ -32,19 +32,21 @@ impl<T> Shape for Record<T> {
         };
         let before = reader.errors();
         let mode = Mode::Read { node, entries, reader };
-        let mut fields = Fields { mode, known: Vec::new(), before };
+        let mut fields = Fields { mode, known: Vec::new(), before, explain: |_| None };
         let value = (self.fields)(&mut fields);
-        let known = std::mem::take(&mut fields.known);
+        let (known, explain) = (std::mem::take(&mut fields.known), fields.explain);
         for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
             let message = format!("unknown key `{}` in {}", entry.key, self.what);
-            reader.error(&entry.at, message, suggest(&entry.key, &known, "allowed"));
+            let help = explain(&entry.key);
+            let help = help.unwrap_or_else(|| suggest(&entry.key, &known, "allowed"));
+            reader.error(&entry.at, message, help);
         }
         value
     }
 
     fn schema(&self) -> Json {
         let mut mode = Mode::Describe { properties: Map::new(), required: Vec::new() };
-        let mut fields = Fields { mode, known: Vec::new(), before: 0 };
+        let mut fields = Fields { mode, known: Vec::new(), before: 0, explain: |_| None };
         let _ = (self.fields)(&mut fields);
         mode = fields.mode;
         let Mode::Describe { properties, required } = mode else { return json!({}) };
@@ -74,6 +76,8 @@ pub struct Fields<'a> {
     known: Vec<&'static str>,
     /// Errors before the mapping was read.
     before: usize,
+    /// What is known about keys that belong elsewhere.
+    explain: fn(&str) -> Option<String>,
 }
 
 enum Mode<'a> {
@@ -149,6 +153,11 @@ impl Fields<'_> {
     /// A key that another shape of the same mapping reads: allowed in messages, absent from the schema.
     pub fn elsewhere(&mut self, key: &'static str) {
         self.known.push(key);
+    }
+
+    /// Says what is known about keys that belong elsewhere, for the help on unknown ones.
+    pub fn explain_unknown(&mut self, explain: fn(&str) -> Option<String>) {
+        self.explain = explain;
     }
 
     /// Whether no mistake has been noted in the mapping so far.

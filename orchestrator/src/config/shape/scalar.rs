@@ -131,11 +131,7 @@ pub fn integer(range: RangeInclusive<u64>) -> ScalarShape<u64> {
         let digits = s.text.bytes().all(|b| b.is_ascii_digit()) && s.plain;
         match s.text.parse::<u64>() {
             Ok(value) if digits && range.contains(&value) => Ok(value),
-            Ok(_) if digits => Err(Wrong::new(
-                format!("{} is out of range", s.text),
-                format!("allowed: {allowed}"),
-            )),
-            Err(_) if digits => Err(Wrong::new(
+            Ok(_) | Err(_) if digits => Err(Wrong::new(
                 format!("{} is out of range", shortened(&s.text)),
                 format!("allowed: {allowed}"),
             )),
@@ -157,7 +153,7 @@ pub fn number(low: f64, high: f64) -> ScalarShape<f64> {
         let value = s.text.parse::<f64>().ok().filter(|_| s.plain && s.text.chars().all(plain));
         match value {
             Some(value) if (low..=high).contains(&value) => Ok(value),
-            Some(_) => Err(Wrong::new(format!("{} is out of range", s.text), help)),
+            Some(_) => Err(Wrong::new(format!("{} is out of range", shortened(&s.text)), help)),
             None => Err(Wrong::new(format!("expected a number, found {}", spelled(s)), help)),
         }
     })

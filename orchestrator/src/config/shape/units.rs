@@ -1,7 +1,20 @@
 //! Numbers with units: rates, durations, sizes, shares. Each has one spelling for each unit.
 
+use super::shortened;
 use crate::text::nearest::nearest;
 use std::{ops::Range, time::Duration};
+
+/// Longest number with a unit. Longer ones lose digits or become infinite, and nobody wrote them by hand.
+const LONGEST: usize = 64;
+
+/// Refuses what is too long to be a number with a unit.
+fn check_length(text: &str, help: &str) -> Result<(), Wrong> {
+    if text.len() <= LONGEST {
+        return Ok(());
+    }
+    let message = format!("`{}` is too long for a number with a unit", shortened(text));
+    Err(Wrong::new(message, help))
+}
 
 /// Why a scalar is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +125,7 @@ fn leading_number(text: &str) -> Option<(f64, &str)> {
 ///
 /// When there is no number, no unit, or an unknown one.
 pub fn duration(text: &str) -> Result<Duration, Wrong> {
+    check_length(text, TIME_HELP)?;
     let mut rest = text;
     let mut total_us = 0.0;
     if rest.is_empty() {
@@ -164,6 +178,7 @@ fn wrong_time_unit(text: &str, number: f64, unit: &str, start: usize) -> Wrong {
 ///
 /// When there is no number, an unknown unit, or a fraction of a byte.
 pub fn size(text: &str) -> Result<u64, Wrong> {
+    check_length(text, SIZE_HELP)?;
     let Some((number, unit)) = leading_number(text) else {
         return Err(Wrong::new(format!("`{text}` is not a size"), SIZE_HELP));
     };
@@ -208,6 +223,11 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     if text == "max" {
         return Ok(Rate::Max);
     }
+    check_length(text, RATE_HELP)?;
+    if let Some(joined) = without_space(text) {
+        let message = format!("`{text}` has a space in it");
+        return Err(Wrong::new(message, format!("write `{joined}`; {RATE_HELP}")));
+    }
     let Some((number, rest)) = leading_number(text) else {
         return Err(Wrong::new(format!("`{text}` is not a rate"), RATE_HELP));
     };
@@ -241,6 +261,12 @@ pub fn rate(text: &str) -> Result<Rate, Wrong> {
     }
 }
 
+/// A rate without its spaces, if they are all that is wrong with it.
+fn without_space(text: &str) -> Option<String> {
+    let joined: String = text.split_whitespace().collect();
+    (joined != text && rate(&joined).is_ok()).then_some(joined)
+}
+
 fn wrong_period(text: &str, number: f64, unit: &str, period: &str) -> Wrong {
     let names = PERIODS.iter().flat_map(|(name, _, others)| {
         others.iter().chain([name]).map(|other| (*other, *name)).collect::<Vec<_>>()
@@ -262,6 +288,7 @@ fn wrong_period(text: &str, number: f64, unit: &str, period: &str) -> Wrong {
 /// When it is no number, or outside of 0 to 1.
 pub fn share(text: &str) -> Result<f64, Wrong> {
     const HELP: &str = "a share is a number from 0 to 1, or a percentage such as `1%`";
+    check_length(text, HELP)?;
     let value = match leading_number(text) {
         Some((number, "")) => number,
         Some((number, "%")) => number / 100.0,
@@ -306,6 +333,33 @@ mod tests {
         assert!(wrong.help.contains("did you mean `5000/s`"), "{}", wrong.help);
         assert!(rate("5000").unwrap_err().help.contains("`5000/s`"));
         assert!(rate("50mb/s").unwrap_err().help.contains("`50MB`"));
+    }
+
+    #[test]
+    fn a_space_in_a_rate_is_shown_without_it() {
+        for (written, meant) in
+            [("3000 /s", "3000/s"), ("3000/ s", "3000/s"), ("5 MB / s", "5MB/s")]
+        {
+            let wrong = rate(written).unwrap_err();
+            assert_eq!(wrong.message, format!("`{written}` has a space in it"));
+            assert!(wrong.help.starts_with(&format!("write `{meant}`")), "{}", wrong.help);
+        }
+        assert!(!rate("3000 / parsec").unwrap_err().message.contains("space"));
+    }
+
+    #[test]
+    fn numbers_that_no_number_can_hold_are_refused_in_few_words() {
+        let digits = "9".repeat(5_000);
+        let told = [
+            duration(&format!("{digits}s")).unwrap_err(),
+            size(&format!("{digits}MB")).unwrap_err(),
+            rate(&format!("{digits}/s")).unwrap_err(),
+            share(&format!("0.{digits}")).unwrap_err(),
+        ];
+        for wrong in told {
+            assert!(wrong.message.ends_with("is too long for a number with a unit"));
+            assert!(wrong.message.len() < 200, "{}", wrong.message);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A channel over the stdin and stdout of a child process.
 
 use super::{Channel, Farewell};
+use crate::text::untrusted;
 use std::{io, pin::pin, process::Stdio, time::Duration};
 use tokio::{
     io::AsyncReadExt,
@@ -54,6 +55,6 @@ async fn farewell(mut child: Child, stderr: ChildStderr) -> Farewell {
             }
         }
     };
-    let words = String::from_utf8_lossy(&words).trim().to_owned();
+    let words = untrusted::bytes(&words).trim().to_owned();
     Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
 }

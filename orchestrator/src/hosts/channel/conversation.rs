@@ -7,10 +7,11 @@
 //! though nothing is heard of it yet.
 
 use super::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Inputs};
-use crate::{hosts::channel::event::Input, plan::AgentIndex};
+use crate::{hosts::channel::event::Input, plan::AgentIndex, text::untrusted};
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION, frame,
     message::{FromAgent, ToAgent},
+    texts,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -88,8 +89,13 @@ pub(super) async fn keep(
         let began = Instant::now();
         match conversation.over(bridge.as_ref(), &mut messages).await {
             End::Closed => return,
-            End::Gone(cause) => return conversation.tell(Input::AgentGone { agent, cause }),
+            End::Gone(cause) => {
+                // It may quote what the agent's program, ssh or an engine said.
+                let cause = untrusted::text(&cause);
+                return conversation.tell(Input::AgentGone { agent, cause });
+            }
             End::Ended { cause, was_stuck } => {
+                let cause = untrusted::text(&cause);
                 conversation.succeed(bridge.as_ref(), cause, was_stuck).await;
                 continue;
             }
@@ -247,13 +253,14 @@ impl Conversation {
         open: &mut bool,
     ) -> Result<(), End> {
         loop {
-            let message = match decoder.next_message::<FromAgent>() {
+            let mut message = match decoder.next_message::<FromAgent>() {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(()),
                 // Of an agent that has made sense before, what makes none is the channel's doing.
                 Err(_) if self.greeted => return Err(End::Broken),
                 Err(cause) => return Err(End::Gone(format!("{cause}; {}", how_to_match()))),
             };
+            texts::of_message(&mut message, &mut untrusted::clean);
             match &message {
                 FromAgent::Hello { protocol_version, build_id, host, .. } => {
                     check_build(*protocol_version, build_id)?;

@@ -1,6 +1,7 @@
 //! Why a container is not what it should be: what the engine and the container's own words tell.
 
 use super::{engine::Engine, last_words::tell_tale};
+use crate::text::untrusted;
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum},
     query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder},
@@ -76,7 +77,7 @@ async fn last_words(engine: &Engine, container: &str) -> String {
             log.drain(..log.len() - LAST_BYTES);
         }
     }
-    tell_tale(&String::from_utf8_lossy(&log))
+    untrusted::line(&tell_tale(&String::from_utf8_lossy(&log)))
 }
 
 fn quoted(words: &str) -> String {

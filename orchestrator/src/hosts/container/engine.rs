@@ -1,5 +1,6 @@
 //! The engine: where it is, how it is reached, and what is said when it is not.
 
+use crate::text::untrusted;
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use std::{env, path::PathBuf, time::Duration};
 
@@ -142,10 +143,10 @@ pub(super) fn is_missing(error: &Error) -> bool {
 
 /// What the engine said, without the words around it.
 pub(super) fn said(error: &Error) -> String {
-    match error {
+    untrusted::text(&match error {
         Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         other => crate::text::error_chain::chain(other),
-    }
+    })
 }
 
 #[cfg(test)]

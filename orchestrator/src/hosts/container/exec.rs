@@ -1,6 +1,7 @@
 //! Commands inside a container: with streams attached, or run to their end.
 
 use super::engine::Engine;
+use crate::text::untrusted;
 use bollard::{
     container::LogOutput,
     errors::Error,
@@ -81,7 +82,7 @@ pub(super) async fn start(
         }
         drop(to_reader);
         let code = engine.api.inspect_exec(&id).await.ok().and_then(|state| state.exit_code);
-        Ended { code, words: String::from_utf8_lossy(&words).trim().to_owned() }
+        Ended { code, words: untrusted::bytes(&words).trim().to_owned() }
     });
     Ok(Attached { stdin: Box::new(input), stdout: Box::new(stdout), end: AbortOnDrop(end) })
 }

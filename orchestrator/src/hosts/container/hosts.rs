@@ -5,7 +5,11 @@ use super::{
     engine::{Engine, is_missing, said},
     exec, labels,
 };
-use crate::scenario::cluster::{ContainerPlan, Limits};
+use crate::{
+    config::regular,
+    hosts::deploy,
+    scenario::cluster::{ContainerPlan, Limits},
+};
 use bollard::{
     models::{
         ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig,
@@ -19,7 +23,7 @@ use bollard::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mallard_protocol::BUILD_ID;
-use std::{collections::HashMap, fs, io, path::Path, time::Duration};
+use std::{collections::HashMap, io, path::Path, time::Duration};
 
 /// The agent's program in every container.
 pub(super) const AGENT: &str = "/mallard/mallard-agent";
@@ -239,7 +243,7 @@ fn endpoint(name: &str) -> EndpointSettings {
 /// # Errors
 /// The program cannot be read.
 pub(super) fn pack(program: &Path) -> io::Result<Bytes> {
-    let program = fs::read(program)?;
+    let program = regular::read(program, deploy::PROGRAM_LIMIT_BYTES).map_err(io::Error::other)?;
     let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + 4_096));
     for (path, mode) in [("mallard/", 0o755), ("mallard/runs/", 0o1777)] {
         let mut header = tar::Header::new_gnu();

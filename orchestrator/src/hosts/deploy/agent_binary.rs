@@ -1,11 +1,17 @@
 //! Finding the agent's program, and making sure that it is of this build, before anything is touched.
 
+use super::ask::{AskError, Limits, ask};
+use crate::text::untrusted;
 use mallard_protocol::BUILD_ID;
 use std::{
     io,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
+
+/// What the question for its version may take: a few lines, which need some milliseconds to be said.
+const VERSION: Limits = Limits { within: Duration::from_secs(10), stdout_bytes: 64 << 10 };
 
 /// Its file name.
 const NAME: &str = "mallard-agent";
@@ -30,6 +36,17 @@ pub enum AgentBinaryError {
         #[source]
         source: io::Error,
     },
+    /// It does not say which build it is of.
+    #[error(
+        "the agent's program {path} does not tell its version: {source}\n  = help: start it by hand: `{path} version`; --agent names a program `mallard-agent`"
+    )]
+    NoVersion {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: AskError,
+    },
     /// It is of another build.
     #[error(
         "the agent's program {path} is of another build ({theirs}, and mallard is of {BUILD_ID})\n  = help: {}",
@@ -46,18 +63,18 @@ pub enum AgentBinaryError {
 /// Finds the agent's program: where `--agent` says, else beside this program.
 ///
 /// # Errors
-/// If it is missing, cannot be started, or is of another build.
+/// If it is missing, cannot be started, does not answer, or is of another build.
 pub fn find(asked_for: Option<&Path>) -> Result<PathBuf, AgentBinaryError> {
     let path = asked_for.map_or_else(beside_this_program, Path::to_owned);
     if !path.is_file() {
         return Err(AgentBinaryError::Missing { path });
     }
-    let output = Command::new(&path).arg("version").output();
-    let output = match output {
-        Ok(output) => output,
-        Err(source) => return Err(AgentBinaryError::Unusable { path, source }),
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = ask(Command::new(&path).arg("version"), b"", VERSION);
+    let said = said.map_err(|cause| match cause {
+        AskError::Start(source) => AgentBinaryError::Unusable { path: path.clone(), source },
+        source => AgentBinaryError::NoVersion { path: path.clone(), source },
+    })?;
+    let said = untrusted::bytes(&said);
     if said.split_whitespace().any(|word| word == BUILD_ID) {
         return Ok(path);
     }

@@ -6,9 +6,11 @@
 //! and a program that knows SHA-256.
 
 pub mod agent_binary;
+pub mod ask;
 pub mod elf;
 mod program;
 
+pub(in crate::hosts) use program::LIMIT_BYTES as PROGRAM_LIMIT_BYTES;
 pub use program::{AgentOption, Programs};
 
 use crate::hosts::{Phase, Problem};
@@ -39,6 +41,8 @@ pub struct Probe {
     pub system: String,
     /// The folder for programs and runs.
     pub cache: String,
+    /// Why others could put another program there, if they could.
+    pub open: Option<String>,
     /// Whether it can unpack gzip.
     pub gunzips: bool,
     /// The version of the GNU C library, if it has one and says so.
@@ -66,6 +70,7 @@ impl Probe {
             architecture: of("architecture"),
             system: of("system"),
             cache: of("cache"),
+            open: values.get("open").map(|why| (*why).to_owned()),
             gunzips: values.contains_key("gzip"),
             // `glibc 2.36`, or the first line of `ldd --version`, whose last word is the version.
             glibc: of("libc").split_whitespace().last().and_then(Glibc::parse),
@@ -79,6 +84,11 @@ impl Probe {
     /// There is none.
     pub fn choose(&self, host: &str, programs: &Programs) -> Result<Program, Problem> {
         let architecture = &self.architecture;
+        if let Some(why) = &self.open {
+            let cause = format!("others could put another program into {}: {why}", self.cache);
+            let remedy = "`chmod go-w` that folder, or name another one with `cache` of the host";
+            return Err(Problem::new(host, Phase::Inspect, cause, remedy));
+        }
         if self.system != "Linux" {
             let cause = format!("it runs {}, and agents need Linux", self.system);
             return Err(Problem::new(host, Phase::Inspect, cause, "take another host"));
@@ -175,6 +185,24 @@ mod tests {
         assert_eq!((probe.glibc, probe.gunzips), (Some(Glibc(2, 36)), true));
         assert_eq!(probe.has, ["abc"]);
         assert_eq!(Probe::parse("mallard-probe system Linux\n"), None);
+    }
+
+    #[test]
+    fn a_cache_that_others_could_change_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let top = tempfile::tempdir().unwrap();
+        let (open, cache) = (top.path().join("open"), top.path().join("open/own/cache"));
+        std::fs::create_dir_all(open.join("own")).unwrap();
+        let looked = || {
+            let mut shell = std::process::Command::new("sh");
+            let said = shell.args(["-c", PROBE, "sh"]).arg(&cache).output().unwrap();
+            Probe::parse(&String::from_utf8(said.stdout).unwrap()).unwrap()
+        };
+        assert_eq!(looked().open, None);
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let why = looked().open.unwrap();
+        let folder = std::fs::canonicalize(&open).unwrap();
+        assert_eq!(why, format!("others can write to {} (drwxrwxrwx)", folder.display()));
     }
 
     #[test]

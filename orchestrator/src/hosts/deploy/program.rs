@@ -1,13 +1,16 @@
 //! Agent programs at hand: one for each architecture.
 
 use super::elf::{self, Needs};
-use crate::hosts::deploy::agent_binary::{self, AgentBinaryError};
+use crate::{
+    config::regular,
+    hosts::deploy::agent_binary::{self, AgentBinaryError},
+};
 use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     io::Write,
     path::{Path, PathBuf},
     str::FromStr,
@@ -39,6 +42,9 @@ impl FromStr for AgentOption {
     }
 }
 
+/// Largest program that is read. One with all its symbols has some 200 MB.
+pub(in crate::hosts) const LIMIT_BYTES: u64 = 1 << 30;
+
 /// A program that can be copied.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -55,7 +61,8 @@ pub struct Program {
 impl Program {
     fn read(path: &Path) -> Result<Self, AgentBinaryError> {
         let unusable = |source| AgentBinaryError::Unusable { path: path.to_owned(), source };
-        let bytes = fs::read(path).map_err(unusable)?;
+        let bytes =
+            regular::read(path, LIMIT_BYTES).map_err(|cause| unusable(io::Error::other(cause)))?;
         let needs = elf::needs(&bytes).map_err(|cause| unusable(io::Error::other(cause)))?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let path = path.to_owned();

@@ -3,7 +3,7 @@
 mod agent;
 
 use super::{Host, Phase, Problem, Ready, Seat, channel::Bridge};
-use crate::scenario::cluster::Deadlines;
+use crate::{scenario::cluster::Deadlines, text::untrusted};
 use agent::LocalAgent;
 use mallard_protocol::preflight::Facts;
 use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
@@ -53,7 +53,7 @@ impl Host for ThisMachine {
         let said = answered
             .map_err(|_| Problem::late("this machine", Phase::Inspect, within, "connect"))?
             .map_err(failed)?;
-        let complaint = || String::from_utf8_lossy(&said.stderr).trim().to_owned();
+        let complaint = || untrusted::bytes(&said.stderr).trim().to_owned();
         serde_json::from_slice(&said.stdout).map_err(|_| problem(complaint()))
     }
 

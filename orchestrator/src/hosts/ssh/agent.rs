@@ -1,9 +1,12 @@
 //! The way to one agent on a host over ssh.
 
 use super::{Place, session::Sessions};
-use crate::hosts::{
-    Seat,
-    channel::{Bridge, Channel, Farewell, Remains},
+use crate::{
+    hosts::{
+        Seat,
+        channel::{Bridge, Channel, Farewell, Remains},
+    },
+    text::untrusted,
 };
 use openssh::{Child, ChildStderr, Session, Stdio};
 use std::{
@@ -136,6 +139,6 @@ async fn farewell(child: Child<Arc<Session>>, stderr: ChildStderr) -> Farewell {
             }
         }
     };
-    let words = String::from_utf8_lossy(&words).trim().to_owned();
+    let words = untrusted::bytes(&words).trim().to_owned();
     Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
 }

@@ -1,6 +1,7 @@
 //! What all connections of a run share: a private folder for their sockets, ssh's configuration, and
 //! limits on how many things happen at once.
 
+use crate::config::regular;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -45,9 +46,8 @@ impl Desk {
             Some(path) if path.starts_with("~") => path.display().to_string(),
             Some(path) => {
                 let path = std::path::absolute(path)?;
-                let _readable = fs::File::open(&path).map_err(|cause| {
-                    let text = format!("read {}, ssh's configuration: {cause}", path.display());
-                    io::Error::new(cause.kind(), text)
+                let _readable = regular::open(&path).map_err(|cause| {
+                    io::Error::other(format!("{}, ssh's configuration, {cause}", path.display()))
                 })?;
                 format!("\"{}\"", path.display())
             }

@@ -13,6 +13,7 @@ use crate::{
         Diagnostic, Environment, Severity,
         emit::{emit, is_secret_key},
         parameters::{Values, substitute_environment},
+        regular,
         shape::{
             Fields, Located, Property, Reader, Shape, either, integer, list, list_of_some, name,
             properties,
@@ -27,7 +28,6 @@ use model::{AGENT_LIMIT, BROKER_LIMIT, Kafka};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
-    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -99,8 +99,8 @@ pub fn from_source(
 /// without a key it would try others.
 pub(super) fn missing_files(cluster: &Cluster) -> Vec<Diagnostic> {
     let mistake = |(key, path, at): &(&str, PathBuf, Place)| {
-        let cause = File::open(path).err()?;
-        let message = format!("`{key}`: {} cannot be read: {cause}", path.display());
+        let cause = regular::open(path).err()?;
+        let message = format!("`{key}`: {} {cause}", path.display());
         let help = "paths are meant from the folder of the cluster file".to_owned();
         Some(at.diagnostic(Severity::Error, message, Some(help)))
     };
@@ -324,9 +324,8 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
         fields.error(&bootstrap.at, message, "for example `broker-1:9092,broker-2:9092`");
     }
     for property in &client {
-        if let Some(instead) = super::clash(&property.key.value) {
-            let message = format!("`{}` is set by mallard", property.key.value);
-            fields.error(&property.key.at, message, instead);
+        if let Some((message, help)) = super::client_mistake(&property.key.value) {
+            fields.error(&property.key.at, message, help);
         }
     }
     Some(Kafka::External { bootstrap, client })
