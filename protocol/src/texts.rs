@@ -22,9 +22,10 @@ pub fn of_message(message: &mut FromAgent, change: &mut dyn FnMut(&mut String)) 
         FromAgent::Heartbeat
         | FromAgent::Prepared
         | FromAgent::Assigned { .. }
-        | FromAgent::Probed { .. }
+        | FromAgent::Reading { .. }
         | FromAgent::Started { .. }
         | FromAgent::Interval(_)
+        | FromAgent::Flushed
         | FromAgent::Finished { .. }
         | FromAgent::Log { .. } => {}
     }
@@ -62,6 +63,7 @@ fn of_answer(answer: &mut Answer, change: &mut dyn FnMut(&mut String)) {
             change(what);
             change(cause);
         }),
+        Answer::Offsets(bounds) => bounds.missing.iter_mut().for_each(change),
         Answer::Bootstrap(_) | Answer::EndOffsets(_) | Answer::Clock { .. } => {}
     }
 }

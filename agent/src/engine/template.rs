@@ -5,7 +5,7 @@ use super::{
     random::{Random, below, random},
 };
 use mallard_protocol::{ids::InstanceId, mark::Mark, template};
-use minijinja::{Environment, Error, ErrorKind, State, Value, context};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 use rand::{Rng, RngExt};
 use std::{
     sync::{
