@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_empty_tally_has_no_latency_and_no_rate() {
         for metric in registry().iter().filter(|metric| metric.unit != "records") {
-            let value = (metric.value)(&Tally::default());
+            let value = (metric.value)(&tally::Tally::default());
             assert!(value.is_none_or(|value| value == 0.0), "{} {value:?}", metric.name);
             assert!(!metric.name.ends_with(".rate") || value.is_none(), "{}", metric.name);
             assert!(!metric.name.ends_with(".p99") || value.is_none(), "{}", metric.name);

@@ -33,6 +33,8 @@ struct Trial {
     spoil_plan: fn(&mut CasePlan),
     spoil: fn(AgentIndex, &mut IntervalReport) -> bool,
     lost: Option<(AgentIndex, u64)>,
+    /// Whether agents say that they have reported everything.
+    finishes: bool,
 }
 
 impl Trial {
@@ -43,7 +45,15 @@ impl Trial {
             agents: vec![AgentFacts::default(); 2],
             ..CaseFacts::default()
         };
-        Self { shape, model, facts, spoil_plan: |_| (), spoil: |_, _| true, lost: None }
+        Self {
+            shape,
+            model,
+            facts,
+            spoil_plan: |_| (),
+            spoil: |_, _| true,
+            lost: None,
+            finishes: false,
+        }
     }
 
     fn judge(&self) -> Judgement {
@@ -59,10 +69,8 @@ impl Trial {
         if let Some((agent, at_us)) = self.lost {
             collector.agent_lost(agent, at_us);
         }
-        for agent in
-            (0..2).map(AgentIndex).filter(|agent| self.lost.is_none_or(|(l, _)| l != *agent))
-        {
-            collector.agent_finished(agent);
+        if self.finishes {
+            (0..2).map(AgentIndex).for_each(|agent| drop(collector.agent_finished(agent)));
         }
         judge(&plan, collector.conclude(&self.facts.log), &self.facts)
     }
@@ -295,9 +303,11 @@ fn records_that_a_consumer_has_passed_without_being_given_them_are_lost() {
     let mut trial = Trial::new(&["records.lost == 0"], swallows);
     trial.spoil = read_to_the_end;
     trial.facts.log.ends = offsets(625, 4);
-    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
-    let text = find(&trial.result().warnings, Kind::RecordsLost).text.clone();
-    insta::assert_snapshot!(text);
+    trial.finishes = true;
+    because(&trial, Verdict::Fail, Kind::ExpectationFailed);
+    let result = trial.result();
+    let text = &find(&result.warnings, Kind::RecordsLost).text;
+    assert!(text.contains("was never given 250 records that were acknowledged"), "{text}");
 }
 
 #[test]
@@ -305,8 +315,10 @@ fn a_log_that_ends_below_what_was_acknowledged_has_lost_records() {
     let mut trial = Trial::new(&["records.lost == 0"], well);
     trial.facts.log.ends = offsets(600, 4);
     because(&trial, Verdict::Fail, Kind::ExpectationFailed);
-    let text = find(&trial.result().warnings, Kind::RecordsLost).text.clone();
-    insta::assert_snapshot!(text);
+    let result = trial.result();
+    let text = &find(&result.warnings, Kind::RecordsLost).text;
+    assert!(text.starts_with("100 records that were acknowledged are gone in "), "{text}");
+    assert!(text.contains("100 of them after consumer"), "{text}");
 }
 
 #[test]
@@ -314,7 +326,8 @@ fn without_offsets_nothing_is_lost_and_nothing_is_shown_not_to_be() {
     let mut trial = Trial::new(&["records.lost == 0"], swallows);
     trial.spoil = read_to_the_end;
     let text = because(&trial, Verdict::Invalid, Kind::RecordsUnaccounted);
-    insta::assert_snapshot!(text);
+    assert!(text.contains("did not receive 250 records"), "{text}");
+    assert!(text.ends_with("where the log ends could not be read after the load"), "{text}");
     assert!(trial.result().expectations[0].passed, "no loss is proven");
 }
 
@@ -324,12 +337,14 @@ fn what_retention_or_compaction_took_is_no_loss() {
     trial.spoil = read_to_the_end;
     trial.facts.log.ends = offsets(625, 4);
     trial.facts.log.starts = offsets(500, 4);
-    insta::assert_snapshot!(warned(&trial, Kind::RecordsExpired));
+    let text = warned(&trial, Kind::RecordsExpired);
+    assert!(text.starts_with("retention removed 250 records in "), "{text}");
     trial.facts.log.starts = offsets(0, 4);
     trial.spoil_plan = |plan| {
         plan.topics[0].config = vec![("cleanup.policy".into(), "compact".into())];
     };
-    insta::assert_snapshot!(warned(&trial, Kind::RecordsCompacted));
+    let text = warned(&trial, Kind::RecordsCompacted);
+    assert!(text.starts_with("compaction removed 250 records in "), "{text}");
 }
 
 #[test]
