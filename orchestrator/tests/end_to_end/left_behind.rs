@@ -105,16 +105,16 @@ fn members_of_a_killed_agent_are_waited_for_and_that_is_said_with_its_time() {
 fn clean_waits_for_members_that_nobody_can_make_leave() {
     testkit::require!(kafka);
     let kafka = kafka::shared(3);
-    let sandbox = sandbox(&short_sessions("60s", ""), &cluster_file(kafka, 2, ""));
+    let scenario = short_sessions("60s", "").replace("\"6000\"", "\"12000\"");
+    let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("load starts", PATIENCE);
     let run = sandbox.latest_run();
     thread::sleep(Duration::from_secs(2));
     kill_all(running, &run);
-    assert_eq!(on_brokers(kafka, &run).len(), 2, "a topic and a group");
     let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &run.id(), "--yes", "--discard"]);
     cleaned.assert_code(0);
-    assert!(cleaned.stdout.contains("waiting up to"), "{cleaned}");
+    assert!(cleaned.stdout.contains("waiting up to"), "its members' sessions go on: {cleaned}");
     assert_eq!(on_brokers(kafka, &run), Vec::<String>::new(), "{cleaned}");
 }
 
