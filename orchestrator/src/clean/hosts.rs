@@ -12,7 +12,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// come back as problems, and a run that may have an agent there is no longer taken for dead.
 pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem>) {
     let question = serde_json::to_vec(&Question::default()).unwrap_or_default();
-    let archived = runs.archived();
+    let unfinished = runs.unfinished();
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for (host, answer) in hosts.inspect(&question, ANSWER).await {
         let facts = match answer {
@@ -29,9 +29,9 @@ pub async fn find(hosts: &Hosts, runs: &mut Runs) -> (Vec<Leftover>, Vec<Problem
             }
             // What a living run has there is on its way.
             let bytes = if left.alive { 0 } else { left.spool_bytes };
-            let is_archived = archived.contains(&left.run_id);
+            let can_resume = unfinished.contains(&left.run_id);
             found.push(Leftover {
-                note: super::note_of_spool(bytes, &left.run_id, is_archived),
+                note: super::note_of_spool(bytes, &left.run_id, can_resume),
                 has_measurements: bytes > 0,
                 run_id: left.run_id,
                 place: Place::Hosts,

@@ -26,7 +26,7 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed?,
     };
-    let archived = runs.archived();
+    let unfinished = runs.unfinished();
     let mut found = Vec::new();
     for run in listed {
         let run = run?;
@@ -36,10 +36,10 @@ fn find_in(folder: &Path, runs: &Runs) -> io::Result<Vec<Leftover>> {
         }
         for agent in fs::read_dir(run.path())? {
             let agent = agent?.path();
-            let is_archived = archived.contains(&run_id);
+            let can_resume = unfinished.contains(&run_id);
             let bytes = spool_bytes(&agent);
             found.push(Leftover {
-                note: super::note_of_spool(bytes, &run_id, is_archived),
+                note: super::note_of_spool(bytes, &run_id, can_resume),
                 has_measurements: bytes > 0,
                 run_id: run_id.clone(),
                 place: Place::Here,

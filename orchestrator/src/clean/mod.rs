@@ -40,8 +40,8 @@ impl OfRun {
 }
 
 /// What goes with an agent's folder, and how to have it.
-fn note_of_spool(bytes: u64, run_id: &str, is_archived: bool) -> String {
-    match (bytes, is_archived) {
+fn note_of_spool(bytes: u64, run_id: &str, can_resume: bool) -> String {
+    match (bytes, can_resume) {
         (0, _) => String::new(),
         (_, false) => "with measurements that nobody collected".to_owned(),
         (_, true) => {

@@ -65,6 +65,14 @@ impl Runs {
         runs.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
+    /// Those of them that are not over, and so can be resumed.
+    #[must_use]
+    pub fn unfinished(&self) -> BTreeSet<String> {
+        let mut archived = self.archived();
+        archived.retain(|run_id| !self.results.join(run_id).join("run.json").is_file());
+        archived
+    }
+
     /// Whether a run is dead.
     pub(super) fn fate(&self, run_id: &str, leftovers: &[Leftover], is_named: bool) -> Fate {
         if let Some(who) = self.living.get(run_id) {
@@ -159,18 +167,18 @@ mod tests {
     #[test]
     fn a_run_may_live_on_hosts_that_were_not_looked_at() {
         let results = tempfile::tempdir().unwrap();
-        drop(crate::archive::RunFolder::create(results.path(), "x", Some("a-run")).unwrap());
+        drop(crate::archive::RunFolder::create(results.path(), "x", Some("far-run")).unwrap());
         let order = r#"{"ssh_hosts": ["load-1", "load-2"]}"#;
-        fs::write(results.path().join("a-run/order.json"), order).unwrap();
+        fs::write(results.path().join("far-run/order.json"), order).unwrap();
         let mut runs = Runs::look(results.path());
         runs.looked_at("load-1");
         assert!(
-            matches!(runs.fate("a-run", &[], true), Fate::Stays(why) if why.contains("load-2"))
+            matches!(runs.fate("far-run", &[], true), Fate::Stays(why) if why.contains("load-2"))
         );
         runs.looked_at("load-2");
-        assert!(matches!(runs.fate("a-run", &[], false), Fate::Dead(_)));
-        runs.lives("a-run", "an agent works on load-2");
-        assert!(matches!(runs.fate("a-run", &[], false), Fate::Stays(_)));
+        assert!(matches!(runs.fate("far-run", &[], false), Fate::Dead(_)));
+        runs.lives("far-run", "an agent works on load-2");
+        assert!(matches!(runs.fate("far-run", &[], false), Fate::Stays(_)));
     }
 
     #[test]

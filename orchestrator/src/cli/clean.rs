@@ -83,7 +83,7 @@ impl Cleaning<'_> {
     async fn clean(&self) -> Outcome {
         let engine = self.engine().await;
         let found = self.find(engine.as_ref()).await;
-        let mut outcome = Outcome::ok(shown(&found));
+        let mut outcome = Outcome::ok(shown(&found, self.args.discard));
         if !found.problems.is_empty() {
             outcome.code = exit_code::ERROR;
         }
@@ -253,7 +253,7 @@ fn is_dead(run: &OfRun) -> bool {
 }
 
 /// What was found, run by run.
-fn shown(found: &Found) -> String {
+fn shown(found: &Found, discards: bool) -> String {
     let mut text = String::new();
     for run in &found.runs {
         let _ = match &run.fate {
@@ -271,8 +271,8 @@ fn shown(found: &Found) -> String {
             }
         }
     }
-    let measured = found.runs.iter().filter(|run| is_dead(run)).flat_map(|run| &run.leftovers);
-    if measured.filter(|leftover| leftover.has_measurements).count() > 0 {
+    let mut dead = found.runs.iter().filter(|run| is_dead(run)).flat_map(|run| &run.leftovers);
+    if !discards && dead.any(|leftover| leftover.has_measurements) {
         text.push_str("folders with measurements stay unless `--discard` is given\n");
     }
     if found.runs.is_empty() {

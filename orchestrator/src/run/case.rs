@@ -50,9 +50,6 @@ pub struct CaseContext {
     pub loads: Vec<AgentLoad>,
 }
 
-/// A time without this process that is told. The rest of it is no more than a busy machine.
-const TOLD_HELD_UP_US: u64 = 2_000_000;
-
 /// How far a case is. Stages follow each other in this order and are never gone back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -335,51 +332,6 @@ impl Case {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.start_clock_us.is_some()
-    }
-
-    /// Whether time in which this machine sleeps passes for the load: no agent sleeps along.
-    #[must_use]
-    pub fn goes_on_while_we_sleep(&self) -> bool {
-        let mut hosts = self.agents.iter().filter_map(|agent| agent.host.as_ref());
-        self.has_started() && hosts.all(|host| host.boot_id != self.context.boot_id)
-    }
-
-    /// Nothing could be heard or done in that time: deadlines are about the rest.
-    fn on_slept(&mut self, us: u64) {
-        self.excuse(us);
-        self.clocks.start_over(self.now_us);
-        self.emit(RunEvent::Note {
-            level: "warning".to_owned(),
-            source: "this machine".to_owned(),
-            text: format!("it slept for {} s; the load went on", us / 1_000_000),
-        });
-    }
-
-    /// The same where only this process did not run: the lid was open, and it was stopped or starved.
-    fn on_held_up(&mut self, us: u64) {
-        self.excuse(us);
-        if us >= TOLD_HELD_UP_US && (Stage::Running..Stage::Collecting).contains(&self.stage) {
-            self.emit(RunEvent::Note {
-                level: "warning".to_owned(),
-                source: "this machine".to_owned(),
-                text: format!(
-                    "mallard did not run for {:.1} s (stopped, or out of CPU); the load went on",
-                    us as f64 / 1e6
-                ),
-            });
-        }
-    }
-
-    /// Nobody is judged by time in which nothing could be heard: deadlines begin again where they were, and
-    /// the silence of agents from now on, so that each is tried at least once.
-    fn excuse(&mut self, us: u64) {
-        self.deadline_us = self.deadline_us.saturating_add(us);
-        for agent in self.living() {
-            let known = &mut self.agents[agent];
-            if known.was_heard() {
-                known.heard_us = self.now_us;
-            }
-        }
     }
 
     /// Whether an agent has ever spoken: then it has a log.

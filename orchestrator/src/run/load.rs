@@ -200,8 +200,8 @@ impl Case {
         known.gone_us = Some(self.now_us);
         known.lost_at_us = at_us;
         if known.heir_of.is_some() {
-            // It has handed in everything, and hears so before it hears this.
-            self.send(agent, ToAgent::Exit { keep_folder: false });
+            // It has handed in everything, and hears so before it hears this. The log comes home in the end.
+            self.send(agent, ToAgent::Exit { keep_folder: true });
         } else if let Some(host) = &known.host {
             // It may only be stopped or stuck; nothing of it is to come back while others are judged.
             let pid = host.pid;

@@ -10,6 +10,7 @@ mod cuts;
 pub mod drain;
 pub mod driver;
 mod ending;
+mod gaps;
 pub mod io;
 mod joining;
 mod load;

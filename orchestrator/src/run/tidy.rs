@@ -15,8 +15,9 @@ use std::{collections::BTreeSet, time::Duration};
 /// brokers answer.
 const HURRIED_DELETE: Duration = Duration::from_secs(10);
 
-/// How long deleting groups may take then.
-const HURRIED_GROUPS: Duration = Duration::from_secs(2);
+/// How long deleting groups may take then. Members that are joining cannot leave before the brokers answer them,
+/// which takes `group.initial.rebalance.delay.ms`, 3 s by default.
+const HURRIED_GROUPS: Duration = Duration::from_secs(5);
 
 /// A member's session where nobody has set it, on the clients' side or, with `group.protocol: consumer`, on the
 /// brokers'.

@@ -60,7 +60,7 @@ pub(crate) fn what_is_interrupted_twice_leaves_nothing(engine: &Engine) {
 }
 
 #[test]
-fn what_a_killed_run_leaves_the_next_one_removes() {
+fn what_a_killed_run_has_measured_stays_with_the_next_one_and_goes_when_somebody_says_so() {
     testkit::require!(docker, kafka);
     let more =
         ", cpus: 0.5, memory: 512MiB, volumes: ['/usr/share:/data:ro'], env: {GREETING: hello}";
@@ -85,9 +85,14 @@ fn what_a_killed_run_leaves_the_next_one_removes() {
     assert!(shown.stdout.contains("is dead") && shown.stdout.contains(&container), "{shown}");
     sandbox.file("s.yaml", steady("1s", 1)).file("c.yaml", quick(""));
     let outcome = sandbox.mallard(RUN);
-    assert!(outcome.stdout.contains("removed 2 leftovers of dead runs"), "{outcome}");
-    assert_nothing_left(engine, &killed);
+    assert!(!outcome.stdout.contains("leftovers of dead runs"), "{outcome}");
     assert_nothing_left(engine, &sandbox.latest_run());
+    let spared = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
+    assert!(spared.stdout.contains("--discard"), "{spared}");
+    assert_eq!(engine.labelled(&killed.id()).len(), 2, "{spared}");
+    let discards = ["clean", "c.yaml", "--run", &killed.id(), "--yes", "--discard"];
+    sandbox.mallard(discards).assert_code(0);
+    assert_nothing_left(engine, &killed);
 }
 
 #[test]
@@ -101,7 +106,8 @@ pub(crate) fn what_is_killed_is_cleaned_up(engine: &Engine) {
     let (sandbox, killed) = killed(engine, "");
     assert_eq!(engine.labelled(&killed.id()).len(), 2, "{:?}", engine.labelled(&killed.id()));
     wait_for_the_lease(engine, &killed);
-    let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &killed.id(), "--yes"]);
+    let discards = ["clean", "c.yaml", "--run", &killed.id(), "--yes", "--discard"];
+    let cleaned = sandbox.mallard(discards);
     cleaned.assert_code(0);
     assert!(cleaned.stdout.contains("removed 2 of 2"), "{cleaned}");
     assert_nothing_left(engine, &killed);

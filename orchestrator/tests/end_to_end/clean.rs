@@ -62,7 +62,7 @@ fn folders_of_dead_runs_go_and_those_of_living_ones_stay() {
         "there is something to lose: {}",
         shown.stdout
     );
-    let unasked = sandbox.mallard(["clean", "c.yaml"]);
+    let unasked = sandbox.mallard(["clean", "c.yaml", "--discard"]);
     unasked.assert_code(2);
     assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     assert_eq!(folders(&sandbox, &dead), 2, "nobody has said yes");

@@ -87,7 +87,8 @@ fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded()
     let run = sandbox.latest_run();
     // The first agent is also the one that reads end offsets for lag.
     process::send(agent(&run, "local-1"), Signal::KILL);
-    let outcome = running.wait(PATIENCE);
+    // The lost member's session has to end before its group can be deleted.
+    let outcome = running.wait(PATIENCE * 2);
     let result = run.only_result();
     assert!(codes(&result).contains(&"degraded"), "{}", outcome.stdout);
     let rows = std::fs::read_to_string(run.cases()[0].join("series.csv")).expect("series");

@@ -207,8 +207,11 @@ fn what_a_dead_run_has_left_on_hosts_and_brokers_is_removed_and_a_living_one_is_
     // What was measured since then lies there: one should know before it goes.
     let noted = format!("{folder}  (with measurements that nobody collected: `mallard resume");
     assert!(shown.stdout.contains(&noted), "{shown}");
-    let removed = clean("--yes").expect_code(0);
-    assert!(removed.stdout.contains("removed 3 of 3"), "{removed}");
+    let spared = clean("--yes").expect_code(0);
+    assert!(spared.stdout.contains("removed 1 of 1"), "the topic: {spared}");
+    let discards = ["clean", "c.yaml", "--run", &run.id(), "--yes", "--discard"];
+    let removed = sandbox.mallard(discards).expect_code(0);
+    assert!(removed.stdout.contains("removed 2 of 2"), "{removed}");
     let nothing = clean("--dry-run").expect_code(0);
     assert!(nothing.stdout.contains("nothing is left of any run"), "{nothing}");
     world::assert_nothing_left(&lab, &sandbox);
@@ -233,7 +236,8 @@ fn what_somebody_elses_run_has_left_on_a_host_stays_unless_it_is_named() {
     assert!(kept.stdout.contains("(with measurements that nobody collected)"), "{kept}");
     host.run(&format!("test -f {spool}/1")).assert_code(0);
 
-    let named = sandbox.mallard(["clean", "c.yaml", "--run", theirs, "--yes"]).expect_code(0);
+    let named = ["clean", "c.yaml", "--run", theirs, "--yes", "--discard"];
+    let named = sandbox.mallard(named).expect_code(0);
     assert!(named.stdout.contains("removed 1 of 1"), "{named}");
     world::assert_nothing_left(&lab, &sandbox);
 }

@@ -1,6 +1,7 @@
 //! What is lost, left and waited for where a process or an agent does not end as planned.
 
 use super::*;
+use mallard_protocol::workload::Membership;
 use std::time::Duration;
 
 /// A load that has run for four seconds, with a lease of five.
@@ -83,7 +84,7 @@ fn what_a_killed_agent_has_left_is_collected_before_it_is_lost() {
     let kept = world.seen.iter().rposition(|e| matches!(e, Effect::Keep { agent: 1, .. }));
     assert!(kept < world.place(lost), "its last interval comes first");
     let exits = |e: &Effect| {
-        matches!(e, Effect::Send { agent: 1, message: ToAgent::Exit { keep_folder: false } })
+        matches!(e, Effect::Send { agent: 1, message: ToAgent::Exit { keep_folder: true } })
     };
     assert!(world.place(exits).is_some());
     assert!(world.place(|e| matches!(e, Effect::Kill { agent: 1, .. })).is_none());
@@ -147,14 +148,28 @@ fn a_stop_while_clients_are_made_has_consumers_leave_before_groups_are_deleted()
 
 #[test]
 fn groups_of_a_lost_agent_are_waited_for_until_its_session_is_over_and_topics_are_not() {
-    let mut world = running(|plan| plan.on_agent_loss = OnAgentLoss::Continue);
+    let mut world = running(|plan| {
+        plan.on_agent_loss = OnAgentLoss::Continue;
+        for consumer in plan.agents.iter_mut().flat_map(|agent| &mut agent.consumers) {
+            consumer.membership = Membership::Group("flink-run-0".into());
+        }
+    });
     world.silent.push(1);
     world.feed(Input::AgentGone { agent: 1, cause: "killed".into() });
-    world.pass(120 * SECOND);
+    world.run_until(u64::MAX, prompt);
+    world.pass(60 * SECOND);
     assert!(world.case.is_done());
     let teardown_ms = u64::try_from(world.plan.deadlines.teardown.as_millis()).unwrap();
     let asked = deletions(&world);
-    assert!(asked.iter().any(|(topics, _, ms)| *topics > 0 && *ms == teardown_ms), "{asked:?}");
-    // Long after the session, or where its consumers were on another agent, nothing is waited for.
-    assert!(asked.iter().all(|(topics, groups, _)| *topics == 0 || *groups == 0), "{asked:?}");
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_eq!(asked[0], (1, 0, teardown_ms), "topics wait for nobody");
+    let (_, groups, within_ms) = asked[1];
+    assert!(groups == 1 && within_ms > teardown_ms && within_ms <= 48_000, "{asked:?}");
+    let says = |effect: &Effect| match effect {
+        Effect::Emit(RunEvent::Step { text, .. }) => {
+            text.contains("waiting up to") && text.contains("flink-run-0")
+        }
+        _ => false,
+    };
+    assert!(world.place(says).is_some());
 }

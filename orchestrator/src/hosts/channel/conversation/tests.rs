@@ -145,6 +145,75 @@ fn an_agent_that_runs_is_tried_again_where_one_that_is_to_start_is_gone() {
     assert!(cause.contains("no route to host"), "{cause}");
 }
 
+/// A host whose agent's process has ended; how each channel was opened goes into a queue.
+struct Deserted(Mutex<mpsc::UnboundedSender<bool>>, AtomicU32);
+
+#[async_trait::async_trait]
+impl Bridge for Deserted {
+    async fn open(&self, start: bool) -> Result<Channel, String> {
+        let opened = self.0.lock().map_err(|_| "a test panicked")?;
+        opened.send(start).map_err(|_| "the test is over")?;
+        // At first it is there, and says so; then it is gone.
+        let is_there = self.1.fetch_add(1, Ordering::Relaxed) == 0;
+        let words = if is_there { hello() } else { Vec::new() };
+        let code = if is_there { None } else { Some(EXIT_NO_AGENT) };
+        Ok(Channel {
+            to_agent: Box::new(tokio::io::sink()),
+            from_agent: Box::new(io::Cursor::new(words)),
+            farewell: Box::pin(async move { Farewell { code, ..Farewell::default() } }),
+        })
+    }
+
+    fn host(&self) -> &str {
+        "a test"
+    }
+
+    async fn kill(&self, _pid: u32) -> io::Result<()> {
+        panic!("nobody is there to be killed")
+    }
+
+    async fn bury(&self, _keep: bool) -> Remains {
+        Remains::default()
+    }
+}
+
+/// How channels are opened to an agent that greets once and is gone then, and what is told of it at last.
+fn of_a_deserted_host(runs: bool) -> (Vec<bool>, Vec<Input>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (opened, mut ways) = mpsc::unbounded_channel();
+        let (inputs, mut told) = mpsc::unbounded_channel();
+        let host = Arc::new(Deserted(Mutex::new(opened), AtomicU32::new(0)));
+        let link = Link::open(0, host, 0, runs, SILENCE, inputs);
+        let mut seen = Vec::new();
+        while let Some(input) = told.recv().await {
+            let is_last = matches!(input, Input::AgentGone { .. });
+            seen.push(input);
+            if is_last {
+                break;
+            }
+        }
+        drop(link);
+        let mut starts = Vec::new();
+        while let Ok(start) = ways.try_recv() {
+            starts.push(start);
+        }
+        (starts, seen)
+    })
+}
+
+#[test]
+fn what_an_agent_that_has_ended_measured_is_asked_of_a_successor_before_it_is_gone() {
+    let (starts, told) = of_a_deserted_host(true);
+    assert_eq!(starts, [true, false, true], "{told:?}");
+    let ended = |input: &Input| matches!(input, Input::AgentEnded { was_stuck: false, .. });
+    assert!(told.iter().any(ended), "{told:?}");
+    // One that was never told to start has measured nothing.
+    let (starts, told) = of_a_deserted_host(false);
+    assert_eq!(starts, [true, false], "{told:?}");
+    assert!(!told.iter().any(ended), "{told:?}");
+}
+
 #[test]
 fn a_channel_that_falls_silent_is_given_up_for_another_one() {
     assert!(is_a_cut_and_no_loss(&after_hello(&[])));
