@@ -84,3 +84,17 @@ fn validate_takes_what_run_takes_and_judges_by_no_cluster_that_was_not_named() {
         assert!(both.stderr.contains(part), "{part} is not in {}", both.stderr);
     }
 }
+
+#[test]
+fn agents_use_no_folder_that_others_could_replace() {
+    let mut sandbox = Sandbox::new();
+    let open = sandbox.path("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    sandbox.file("s.yaml", SCENARIO);
+    sandbox.set("XDG_CACHE_HOME", open.display().to_string());
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    outcome.assert_code(3);
+    assert!(outcome.stdout.contains("others can write to it (mode 777)"), "{}", outcome.stdout);
+    assert!(open.read_dir().unwrap().next().is_none(), "nothing was made there");
+}
