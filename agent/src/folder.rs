@@ -3,6 +3,7 @@
 //! Invariant: only files that an agent makes itself are ever removed, so a folder that was named by
 //! mistake loses nothing.
 
+mod error;
 mod way;
 
 use std::{
@@ -13,6 +14,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+pub use error::FolderError;
 
 /// The socket, relative to the folder. It is bound and connected from inside the folder, because a
 /// socket's path may have 108 bytes at most and a folder's may have more.
@@ -25,46 +28,6 @@ pub const LOG: &str = "agent.log";
 pub const SPOOL: &str = "spool";
 /// What the agent's life had come to when it ended without anyone having heard of it.
 pub const LAST_WORDS: &str = "last-words";
-
-/// Why a folder is not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// The system refuses.
-    #[error("use the folder {path}")]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Not a folder, or a link to one.
-    #[error("use {path}: it is not a folder (and must not be a link)")]
-    NotAFolder {
-        /// What was named.
-        path: PathBuf,
-    },
-    /// Somebody else's.
-    #[error("use the folder {path}: it belongs to user {owner}, not to user {user}")]
-    ForeignOwner {
-        /// The folder.
-        path: PathBuf,
-        /// Its owner's id.
-        owner: u32,
-        /// Our id.
-        user: u32,
-    },
-    /// Others may write.
-    #[error(
-        "use the folder {path}: others can write to it (mode {mode:03o}); `chmod go-w` it or name another one"
-    )]
-    OpenToOthers {
-        /// The folder.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-}
 
 /// Makes the folder if needed, with mode 0700, checks that it is private and on a way that is nobody
 /// else's, and returns its absolute path.

@@ -5,7 +5,7 @@
 //! (`StrictModes`): it belongs to root or to this user, and nobody else may write to it. One with the
 //! sticky bit, as `/tmp`, is closed enough: there nobody moves what is not theirs.
 
-use super::FolderError;
+use super::error::FolderError;
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -55,7 +55,10 @@ mod tests {
     fn somebody_elses_folder_on_the_way_is_refused() {
         let judged = |owner, mode| judge(Path::new("/srv/cache"), (owner, mode), &[0, 1_000]);
         assert!(judged(1_000, 0o755).is_ok() && judged(0, 0o1777).is_ok());
-        assert!(matches!(judged(1_001, 0o755), Err(FolderError::ForeignOwner { owner: 1_001, .. })));
+        assert!(matches!(
+            judged(1_001, 0o755),
+            Err(FolderError::ForeignOwner { owner: 1_001, .. })
+        ));
         // Sticky or not: its owner may move what is in it.
         assert!(matches!(judged(1_001, 0o1777), Err(FolderError::ForeignOwner { .. })));
         for mode in [0o777, 0o775, 0o757] {

@@ -54,7 +54,10 @@ fn a_run_is_not_named_like_a_part_of_the_archive() {
 fn validate_takes_what_run_takes_and_judges_by_no_cluster_that_was_not_named() {
     let sandbox = Sandbox::new();
     let scenario = SCENARIO
-        .replace("name: s\n", "name: s\nparameters: {size: 100}\nexpect: [produce.response.p99 < 1s]\n")
+        .replace(
+            "name: s\n",
+            "name: s\nparameters: {size: 100}\nexpect: [produce.response.p99 < 1s]\n",
+        )
         .replace("{t: {}}", "{t: {replication: 3}}")
         .replace("size: 100}}", "size: $size}, on: [fast]}");
     sandbox.file("s.yaml", scenario).file("c.yaml", "kafka: embedded\nhosts: [local: {}]\n");
@@ -66,7 +69,8 @@ fn validate_takes_what_run_takes_and_judges_by_no_cluster_that_was_not_named() {
     for part in ["replication 3 needs as many brokers", "no host has the label `fast`"] {
         assert!(judged.stderr.contains(part), "{part} is not in {}", judged.stderr);
     }
-    let set = sandbox.mallard(["validate", "s.yaml", "--set", "size=-5", "--bounds", "nowhere.json"]);
+    let set =
+        sandbox.mallard(["validate", "s.yaml", "--set", "size=-5", "--bounds", "nowhere.json"]);
     set.assert_code(2);
     for part in ["the value comes from `--set size=-5`", "nowhere.json"] {
         assert!(set.stderr.contains(part), "{part} is not in {}", set.stderr);
@@ -79,4 +83,18 @@ fn validate_takes_what_run_takes_and_judges_by_no_cluster_that_was_not_named() {
     for part in ["bad.yaml:1:", "`10` has no unit"] {
         assert!(both.stderr.contains(part), "{part} is not in {}", both.stderr);
     }
+}
+
+#[test]
+fn agents_use_no_folder_that_others_could_replace() {
+    let mut sandbox = Sandbox::new();
+    let open = sandbox.path("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    sandbox.file("s.yaml", SCENARIO);
+    sandbox.set("XDG_CACHE_HOME", open.display().to_string());
+    let outcome = sandbox.mallard(["run", "s.yaml"]);
+    outcome.assert_code(3);
+    assert!(outcome.stdout.contains("others can write to it (mode 777)"), "{}", outcome.stdout);
+    assert!(open.read_dir().unwrap().next().is_none(), "nothing was made there");
 }

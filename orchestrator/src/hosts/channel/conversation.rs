@@ -162,7 +162,10 @@ impl Conversation {
         if self.asked_to_exit {
             return End::Gone("exited as asked".to_owned());
         }
-        if farewell.code == Some(EXIT_NO_AGENT) {
+        // Of one that never greeted, its own words say why it did not start.
+        let spoke =
+            !self.greeted && !self.runs && farewell.gone.is_none() && !farewell.words.is_empty();
+        if farewell.code == Some(EXIT_NO_AGENT) && !spoke {
             let known = farewell.gone;
             return self.ended(known.unwrap_or_else(|| "its process is gone".to_owned()), false);
         }

@@ -38,14 +38,13 @@ pub enum AgentBinaryError {
     },
     /// It does not say which build it is of.
     #[error(
-        "the agent's program {path} does not tell its version: {source}\n  = help: start it by hand: `{path} version`; --agent names a program `mallard-agent`"
+        "the agent's program {path} does not tell its version: {cause}\n  = help: start it by hand: `{path} version`; --agent names a program `mallard-agent`"
     )]
     NoVersion {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: AskError,
+        cause: AskError,
     },
     /// It is of another build.
     #[error(
@@ -72,7 +71,7 @@ pub fn find(asked_for: Option<&Path>) -> Result<PathBuf, AgentBinaryError> {
     let said = ask(Command::new(&path).arg("version"), b"", VERSION);
     let said = said.map_err(|cause| match cause {
         AskError::Start(source) => AgentBinaryError::Unusable { path: path.clone(), source },
-        source => AgentBinaryError::NoVersion { path: path.clone(), source },
+        cause => AgentBinaryError::NoVersion { path: path.clone(), cause },
     })?;
     let said = untrusted::bytes(&said);
     if said.split_whitespace().any(|word| word == BUILD_ID) {
