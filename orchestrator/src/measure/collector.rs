@@ -546,9 +546,9 @@ impl Collector {
                     tally.lag.record(*sum, (end_us, end_us - start_us), due);
                 }
             }
-            let sum = lags.iter().flatten().map(|(sum, _)| *sum).reduce(|a, b| a + b);
-            if let Some(sum) = sum {
-                self.whole.lag.record(sum, (end_us, end_us - start_us), due);
+            // Groups do not share a backlog: the whole is as far behind as the one that lags most.
+            if let Some(most) = lags.iter().flatten().map(|(sum, _)| *sum).max() {
+                self.whole.lag.record(most, (end_us, end_us - start_us), due);
             }
         }
         lags

@@ -15,7 +15,7 @@ use mallard_protocol::{
     ids::{PhaseId, TopicId},
     interval::{ConsumedPartition, ProducedPartition, Resources},
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Whom an expectation is about, by indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -476,20 +476,20 @@ pub(super) fn is_slot_of(who: &Who, member: usize, slot: usize, roster: &Roster)
     }
 }
 
-/// Sum of lags of one member of a scope.
+/// Lag of one member of a scope: summed over partitions, of the reader that lags most.
 pub(super) fn lag_of(
     who: &Who,
     member: usize,
     roster: &Roster,
     lag: &dyn Fn(usize, usize) -> Option<u64>,
 ) -> Option<u64> {
-    let mut sum = None;
+    let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
     for (reader, slot) in pairs(who, member, roster) {
         if let Some(lag) = lag(reader, slot) {
-            sum = Some(sum.unwrap_or(0) + lag);
+            *sums.entry(reader).or_default() += lag;
         }
     }
-    sum
+    sums.into_values().max()
 }
 
 /// Readers and slots of one member of a scope, where that reader reads that partition.
