@@ -15,5 +15,6 @@ mod pipeline;
 mod registry;
 mod resume;
 mod stall;
+mod stop;
 mod suites;
 mod world;
