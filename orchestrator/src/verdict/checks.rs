@@ -3,7 +3,6 @@
 use super::{
     doubt::{Doubt, Kind},
     facts::CaseFacts,
-    hosts,
 };
 use crate::{
     calibrate::NEAR_CEILING_SHARE,
@@ -80,15 +79,13 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 19] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 17] = [
         accounts,
         measured_at_all,
         slip,
         cpu,
-        hosts::busy_hosts,
         ceilings,
         missing_intervals,
-        hosts::late_intervals,
         caught_up,
         client_queue,
         clocks,

@@ -17,6 +17,12 @@ use crate::{
 /// Most agents of a host that are named; of more, the rest is counted.
 const NAMED_MAX: usize = 4;
 
+/// Every doubt about hosts.
+pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
+    let hosts = hosts(case);
+    [busy_hosts(case, &hosts), late_intervals(case, &hosts)].concat()
+}
+
 /// Agents, by index, of one host each, in the order of the plan.
 fn hosts(case: &Case) -> Vec<Vec<usize>> {
     let mut hosts: Vec<(String, Vec<usize>)> = Vec::new();
@@ -44,9 +50,9 @@ fn names(case: &Case, agents: &[usize]) -> String {
 }
 
 /// A host on which nothing was left: a doubt, and a spoiled measurement where records were late too.
-pub(super) fn busy_hosts(case: &Case) -> Vec<Doubt> {
+fn busy_hosts(case: &Case, hosts: &[Vec<usize>]) -> Vec<Doubt> {
     let due = &case.measured.whole.due;
-    let doubt = |agents: Vec<usize>| {
+    let doubt = |agents: &Vec<usize>| {
         let mut used = agents.iter().filter_map(|at| case.measured.whole.resources.get(*at));
         let busiest = used.clone().max_by(|a, b| busy_share(a).total_cmp(&busy_share(b)))?;
         if busy_share(busiest) <= BUSY_HOST_INTERVALS {
@@ -55,7 +61,7 @@ pub(super) fn busy_hosts(case: &Case) -> Vec<Doubt> {
         let text = format!(
             "the host of {} was busy with all of its cores in {} of {} measured intervals; {} of all \
              records were late",
-            names(case, &agents),
+            names(case, agents),
             busiest.busy_host_intervals,
             busiest.intervals,
             human(share_of(due.late, due.sent), "ratio"),
@@ -66,7 +72,7 @@ pub(super) fn busy_hosts(case: &Case) -> Vec<Doubt> {
             false => Doubt::warning(Kind::HostCpuSaturated, text),
         })
     };
-    hosts(case).into_iter().filter_map(doubt).collect()
+    hosts.iter().filter_map(doubt).collect()
 }
 
 /// Share of an agent's measured intervals in which nothing of its host was left.
@@ -75,11 +81,12 @@ fn busy_share(used: &ResourceTally) -> f64 {
 }
 
 /// Hosts that were too busy to hand in intervals on time.
-pub(super) fn late_intervals(case: &Case) -> Vec<Doubt> {
+fn late_intervals(case: &Case, hosts: &[Vec<usize>]) -> Vec<Doubt> {
     let all = case.measured.quality.measured_intervals.max(1);
-    let doubt = |agents: Vec<usize>| {
+    let doubt = |agents: &Vec<usize>| {
         let late: Vec<usize> = agents
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|at| case.measured.agents.get(*at).is_some_and(|agent| agent.late > 0))
             .collect();
         let told = late.iter().map(|at| &case.measured.agents[*at]);
@@ -100,5 +107,5 @@ pub(super) fn late_intervals(case: &Case) -> Vec<Doubt> {
             false => Doubt::warning(Kind::IntervalsLate, text),
         })
     };
-    hosts(case).into_iter().filter_map(doubt).collect()
+    hosts.iter().filter_map(doubt).collect()
 }

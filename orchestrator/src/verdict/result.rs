@@ -4,7 +4,7 @@ use super::{
     CaseFacts, Doubt, Kind,
     checks::{self, Case, real},
     clock::Clock,
-    early_stop, expectations, troubles,
+    early_stop, expectations, hosts, troubles,
 };
 use crate::{
     diagnosis::{self, Facts},
@@ -137,6 +137,8 @@ fn doubts(
         facts.load_started_at.is_none() && doubts.iter().any(|doubt| doubt.verdict.is_some());
     let nothing_yet = facts.early_stop.is_some() && measured.quality.measured_intervals == 0;
     case.is_whole = !kept_from_starting && !nothing_yet && !doubts.iter().any(broken);
+    // A host without a core to spare explains much of what follows.
+    doubts.extend(hosts::doubts(&case));
     doubts.extend(checks::doubts(&case));
     let failed = expectations.iter().filter(|expectation| {
         !expectation.passed && !expectation.not_reached && !kept_from_starting && !nothing_yet
