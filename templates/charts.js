@@ -321,8 +321,16 @@ const Charts = (() => {
       }
       if (band.kind !== "fail") return;
       for (const edge of [at, at + width]) el("line", { class: "failedge", x1: px(edge), x2: px(edge), y1: y, y2: y + h }, this.back);
+      if (this.covered(band, at)) return;
       if (width > 34 || this.view.to - this.view.from < this.view.end) el("text", { class: "failtext", x: px(at + 3), y: y + 10 }, this.front, "✗ failed");
       else el("text", { class: "failtext", x: px(at + width / 2), y: y + 10, "text-anchor": "middle" }, this.front, "✗");
+    }
+
+    // Whether a word here would be written over one that stands there already: stretches that failed may be
+    // many, and belong to several expectations.
+    covered(band, at) {
+      const before = this.context.bands.slice(0, this.context.bands.indexOf(band));
+      return before.some((other) => other.kind === "fail" && other.to >= this.view.from && Math.abs(this.x(other.from) - at) < 48);
     }
 
     showCursor() {
@@ -704,6 +712,13 @@ const Charts = (() => {
         el("path", { class: `series s${curve.colour}`, d, "stroke-dasharray": curve.dash, style: "stroke-width:1.8" }, this.root);
       }
       this.showCursor();
+    }
+
+    // Whether a word here would be written over one that stands there already: stretches that failed may be
+    // many, and belong to several expectations.
+    covered(band, at) {
+      const before = this.context.bands.slice(0, this.context.bands.indexOf(band));
+      return before.some((other) => other.kind === "fail" && other.to >= this.view.from && Math.abs(this.x(other.from) - at) < 48);
     }
 
     showCursor() {

@@ -123,7 +123,11 @@ fn cases_stand_side_by_side_with_what_must_hold_across_them() {
     let (_results, report) = made(archives::matrix);
     for view in [View::DESKTOP, View::DESKTOP.dark(), View::PHONE] {
         let mut page = Page::open(&report, view);
-        assert_eq!(page.count(".set-chart .row"), 5, "a bar a case");
+        let charts = page.count(".set-chart");
+        assert!(charts >= 2, "rates alone hide what they cost: {charts}");
+        assert_eq!(page.count(".set-chart .row"), 5 * charts, "a bar a case");
+        let titles = page.text(".set-charts");
+        assert!(titles.contains("produce.response.p99"), "{titles}");
         // The limit of both cases that are held against the one without a codec.
         assert_eq!(page.count(".set-chart .track b"), 2);
         assert_eq!(page.count("#set-codecs ~ .scroll .expect .broke"), 1);

@@ -328,8 +328,10 @@ pub enum FailureKind {
     Unreachable,
     /// A client property was refused.
     Property,
-    /// The broker refused a topic or its configuration.
+    /// A topic could not be created or found.
     Topic,
+    /// A topic is there, but not as it was asked for.
+    TopicDiffers,
     /// A schema registry did not answer, or refused the schema.
     Registry,
     /// Not allowed: authentication or authorisation.

@@ -55,7 +55,7 @@ impl Creation {
 /// Topics that exist on purpose are described and verified to exist.
 ///
 /// # Errors
-/// `Topic` with all that was refused or that differs; `TimedOut`, `Unreachable`, `Denied`, `Property`.
+/// `Topic` with all that was refused, `TopicDiffers` with all that differs; `TimedOut`, `Unreachable`, `Denied`, `Property`.
 pub fn create_topics(
     connection: &ClientProperties,
     specs: &[TopicSpec],
@@ -95,7 +95,7 @@ pub fn create_topics(
         return Ok(facts);
     }
     let text = format!("create topics as asked: {}", differences.join("; "));
-    Err(admin.fail(FailureKind::Topic, &text))
+    Err(admin.fail(FailureKind::TopicDiffers, &text))
 }
 
 /// Describes topics and the configuration that is set on them.

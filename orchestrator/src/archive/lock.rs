@@ -27,6 +27,14 @@ pub struct Holder {
     pub host: String,
 }
 
+impl Holder {
+    /// Whether it is a process of this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.host == host()
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} on {}", self.pid, self.host)
@@ -109,7 +117,9 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         assert_eq!(holder(run.path()), None);
         let lock = Lock::take(run.path()).unwrap();
-        assert_eq!(holder(run.path()).unwrap().pid, std::process::id());
+        let mine = holder(run.path()).unwrap();
+        assert!(mine.pid == std::process::id() && mine.is_here());
+        assert!(!Holder { host: "elsewhere".into(), ..mine }.is_here());
         let refused = Lock::take(run.path()).unwrap_err();
         assert!(matches!(refused, ArchiveError::Held { .. }), "{refused}");
         assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");

@@ -30,6 +30,7 @@ Examples:
   mallard validate scenarios/*.yaml cluster.yaml            every mistake, nothing touched
   mallard run scenarios/soak.yaml --detach                  a soak that needs no terminal
   mallard status                                            how far it is
+  mallard stop latest                                       end it early, with a verdict
   mallard resume latest                                     take over a run whose mallard died
   mallard clean cluster.yaml --dry-run                      what dead runs have left
   mallard generate health --payloads 10000 --out data.ndjson
@@ -48,6 +49,22 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Show how far runs are; touch nothing
     Status(StatusArgs),
+    /// End a run early: what was measured until then is judged
+    ///
+    /// Finds the `mallard` that runs it by the lock in its folder and sends it SIGTERM. The load stops,
+    /// consumers catch up for at most as long as the drain, and the verdict, marked `stopped early`, is on
+    /// what was measured: windows that were complete, and totals until then. An expectation about a time
+    /// that did not come (`in the last 1h`, a later phase) makes the case `interrupted`, unless another one
+    /// failed. Cases that had not begun are not started, and the run is `interrupted`. Then this command
+    /// ends with the exit code of the run.
+    ///
+    /// The same by hand: `kill PID` with the process id that `mallard status` shows. Ctrl-C is something
+    /// else: it breaks the run off, and its verdict is `interrupted`. Asking a second time ends agents at
+    /// once, without waiting for what is still under way.
+    #[command(
+        after_help = "Examples:\n  mallard stop latest                      and wait for the verdict\n  mallard stop 20260301-140300-soak-3fa9 --no-wait"
+    )]
+    Stop(StopArgs),
     /// Find what runs have left, and remove what dead ones have left
     Clean(CleanArgs),
     /// List cases by name, as --only takes them
@@ -173,6 +190,20 @@ pub struct StatusArgs {
     /// Go on showing what happens until the run is over
     #[arg(long, short)]
     pub follow: bool,
+}
+
+/// `mallard stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// A run's folder, its id, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Return at once instead of waiting for the verdict; the exit code is then 0
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// `mallard clean`.

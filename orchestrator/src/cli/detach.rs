@@ -30,7 +30,7 @@ pub(super) fn detach(args: &RunArgs, run_id: &str, warnings: &str) -> Outcome {
             ..Outcome::ok(format!(
                 "{run_id} runs in the background, process {pid}\n\
                  mallard status {run_id} --follow   shows what happens\n\
-                 kill {pid}   stops it in order, as Ctrl-C does\n"
+                 mallard stop {run_id}   ends it early: what was measured until then is judged\n"
             ))
         },
         Ok(Begun::Ended { code, said }) => {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     hosts::{Phase, Problem},
-    model::{events::RunEvent, result::Reason},
+    model::{events::RunEvent, kind::Kind, result::Reason},
     plan::CasePlan,
     preflight::{
         self, Weight,
@@ -18,9 +18,6 @@ use crate::{
 use mallard_protocol::preflight::Facts;
 use std::{fs, iter, path::Path, pin::pin};
 use tokio::sync::mpsc;
-
-/// Reason of a run that ended before its first case.
-pub(super) const HOST_UNUSABLE: &str = "host_unusable";
 
 /// Makes all hosts ready for a run's cases, unless somebody asks for an end. Returns why the run cannot begin.
 pub(super) async fn make_ready(
@@ -53,10 +50,10 @@ pub(super) async fn make_ready(
         Ok(()) => look_at_hosts(case, later, around).await,
         Err(problems) => problems,
     };
+    // Each step that fails has a remedy of its own.
     let reason = |problem: Problem| Reason {
-        code: HOST_UNUSABLE.to_owned(),
-        text: problem.to_string(),
-        remedy: problem.remedy,
+        remedy: problem.remedy.clone(),
+        ..Kind::HostUnusable.reason(problem.to_string())
     };
     problems.into_iter().map(reason).collect()
 }

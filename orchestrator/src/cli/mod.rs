@@ -21,6 +21,7 @@ mod run;
 mod run_id;
 pub mod schema;
 mod status;
+mod stop;
 pub mod validate;
 
 use crate::model::exit_code;
@@ -63,6 +64,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Run(args) => run::run(&args),
         Command::Resume(args) => resume::resume(&args),
         Command::Status(args) => status::status(&args),
+        Command::Stop(args) => stop::stop(&args),
         Command::List(args) => list::list(&args),
         Command::Validate(args) => validate::validate(&args),
         Command::Check(args) => check::check(&args),

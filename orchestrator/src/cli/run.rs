@@ -3,7 +3,7 @@
 use super::{
     Outcome,
     args::RunArgs,
-    make_ready::{HOST_UNUSABLE, make_ready},
+    make_ready::make_ready,
     order::Order,
     progress::{self, Judged, Progress},
     properties::refused_properties,
@@ -18,6 +18,7 @@ use crate::{
     model::{
         events::RunEvent,
         exit_code,
+        kind::Kind,
         result::{
             AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict,
         },
@@ -302,36 +303,26 @@ impl Ended {
     }
 
     fn broke(&mut self, cause: &archive::ArchiveError) {
-        self.reasons.push(Reason {
-            code: "archive_failed".to_owned(),
-            text: chain(cause),
-            remedy: "make room or mend the folder, and run again".to_owned(),
-        });
+        self.reasons.push(Kind::ArchiveFailed.reason(chain(cause)));
     }
 
     fn into_result(mut self, run_id: &str, name: &str, order: &Order) -> RunResult {
         if self.skipped > 0 {
             let cases = if self.skipped == 1 { "case was" } else { "cases were" };
-            self.reasons.push(Reason {
-                code: "interrupted".to_owned(),
-                text: format!("{} {cases} not started", self.skipped),
-                remedy: String::new(),
-            });
+            let text = format!("{} {cases} not started", self.skipped);
+            self.reasons.push(Kind::Interrupted.reason(text));
         }
-        self.reasons.extend(self.across.iter().filter(|across| !across.passed).map(|across| {
-            Reason {
-                code: "expectation_across_cases_failed".to_owned(),
-                text: across.sentence.clone(),
-                remedy: "see the cases side by side; each has its own verdict".to_owned(),
-            }
-        }));
-        let broken = ["archive_failed", HOST_UNUSABLE];
-        let broke = self.reasons.iter().any(|reason| broken.contains(&&*reason.code));
+        let failed = self.across.iter().filter(|across| !across.passed);
+        let failed = failed.map(|across| Kind::AcrossCasesFailed.reason(&across.sentence));
+        self.reasons.extend(failed);
+        let broken = |reason| Kind::ArchiveFailed.is(reason) || Kind::HostUnusable.is(reason);
+        let broke = self.reasons.iter().any(broken);
         let across = self.across.iter().filter(|across| !across.passed).map(|_| Verdict::Fail);
-        let worst = verdict::worst(self.cases.iter().map(|case| case.verdict).chain(across));
+        let worst = Verdict::worst(self.cases.iter().map(|case| case.verdict).chain(across));
         let verdict = match self.cases.is_empty() {
             _ if broke => Verdict::Error,
-            true if self.skipped > 0 => Verdict::Interrupted,
+            // What was not started has not passed, however the others ended.
+            _ if self.skipped > 0 => worst.max(Verdict::Interrupted),
             true => Verdict::Error,
             false => worst,
         };
@@ -354,7 +345,7 @@ impl Ended {
 
     /// The run in one sentence: the only case's, or how many of them ended how.
     fn sentence(&self, verdict: Verdict) -> String {
-        let unusable = self.reasons.iter().filter(|reason| reason.code == HOST_UNUSABLE).count();
+        let unusable = self.reasons.iter().filter(|reason| Kind::HostUnusable.is(reason)).count();
         if unusable > 0 {
             let hosts = if unusable == 1 { "host" } else { "hosts" };
             return format!("error: {unusable} {hosts} cannot be used, so nothing was started");

@@ -171,6 +171,14 @@ impl Collector {
         self.lag.set_start(offsets, &self.roster);
     }
 
+    /// Ends the load early, at a moment on the run's clock: from the interval of that moment on nothing
+    /// that happens counts for rates and windows. Records that were due before keep their phase.
+    pub fn stop(&mut self, at_us: u64) {
+        let cut_us = self.roster.timeline.last_cut_us(at_us);
+        self.roster.measured.end_at(cut_us);
+        self.watches.iter_mut().for_each(|watch| watch.stop(cut_us));
+    }
+
     /// Takes an agent's report. Gives back the intervals that are now complete, in order.
     ///
     /// # Errors
@@ -563,9 +571,9 @@ impl Collector {
                     tally.lag.record(*sum, (end_us, end_us - start_us), due);
                 }
             }
-            let sum = lags.iter().flatten().map(|(sum, _)| *sum).reduce(|a, b| a + b);
-            if let Some(sum) = sum {
-                self.whole.lag.record(sum, (end_us, end_us - start_us), due);
+            // Groups do not share a backlog: the whole is as far behind as the one that lags most.
+            if let Some(most) = lags.iter().flatten().map(|(sum, _)| *sum).max() {
+                self.whole.lag.record(most, (end_us, end_us - start_us), due);
             }
         }
         lags

@@ -109,7 +109,8 @@ impl GroupTable {
         slots.filter_map(of).collect()
     }
 
-    /// Lag of some groups in some partitions, by the offsets known last; `None` where none is known.
+    /// Lag in some partitions, by the offsets known last, of the group that lags most; `None` where none
+    /// is known.
     pub(super) fn lag_end(
         &self,
         groups: impl Iterator<Item = usize>,
@@ -117,8 +118,11 @@ impl GroupTable {
         lag: &LagTable,
         roster: &Roster,
     ) -> Option<u64> {
-        let lags = groups.flat_map(|group| self.lags(group, lag, roster));
-        lags.filter(|(slot, _)| in_slot(*slot)).map(|(_, lag)| lag).reduce(|a, b| a + b)
+        let of = |group: usize| {
+            let lags = self.lags(group, lag, roster).into_iter();
+            lags.filter(|(slot, _)| in_slot(*slot)).map(|(_, lag)| lag).reduce(|a, b| a + b)
+        };
+        groups.filter_map(of).max()
     }
 
     pub(super) fn seen(&self) -> Vec<GroupSeen> {
@@ -134,8 +138,8 @@ impl GroupInterval {
     }
 }
 
-/// Adds an interval of some groups to a tally. Lag is summed over groups and over the partitions asked
-/// for.
+/// Adds an interval of some groups to a tally. Lag is summed over the partitions asked for, and is that
+/// of the group that lags most.
 pub(super) fn add_groups<'a>(
     tally: &mut Tally,
     groups: impl Iterator<Item = &'a GroupInterval>,
@@ -144,11 +148,11 @@ pub(super) fn add_groups<'a>(
     due_per_s: Option<f64>,
 ) {
     let observed = &mut tally.observed;
-    let mut sum = None;
+    let mut most = None;
     let mut committed: Option<(u64, u64)> = None;
     for group in groups {
         let lags = group.lag.iter().filter(|(slot, _)| in_slot(*slot)).map(|(_, lag)| *lag);
-        sum = lags.fold(sum, |sum: Option<u64>, lag| Some(sum.unwrap_or(0) + lag));
+        most = most.max(lags.reduce(|a, b| a + b));
         if let Some((growth, time_us)) = group.committed {
             let (before, longest_us) = committed.unwrap_or_default();
             committed = Some((before + growth, longest_us.max(time_us)));
@@ -163,8 +167,8 @@ pub(super) fn add_groups<'a>(
         observed.committed += growth;
         observed.committed_time_us += time_us;
     }
-    if let Some(sum) = sum {
-        observed.lag.record(sum, (end_us, end_us - start_us), due_per_s);
+    if let Some(most) = most {
+        observed.lag.record(most, (end_us, end_us - start_us), due_per_s);
     }
 }
 
@@ -210,6 +214,24 @@ mod tests {
         let observed = tally.observed;
         assert_eq!((observed.committed, observed.committed_time_us), (5 + 20, 2 * SECOND_US));
         assert_eq!((observed.lag.max, observed.members_min), (5 + 30, Some(2)));
+    }
+
+    #[test]
+    fn the_lag_of_several_groups_is_that_of_the_one_that_lags_most() {
+        let interval = |group, lags: [u64; 2]| GroupInterval {
+            group,
+            members: 1,
+            rebalanced: false,
+            committed: None,
+            lag: vec![(1, lags[0]), (2, lags[1])],
+        };
+        let groups = [interval(0, [30, 40]), interval(1, [500, 0]), interval(2, [1, 1])];
+        let mut tally = Tally::default();
+        add_groups(&mut tally, groups.iter(), &|_| true, (0, SECOND_US), None);
+        assert_eq!(tally.observed.lag.max, 500);
+        let mut tally = Tally::default();
+        add_groups(&mut tally, groups.iter(), &|slot| slot == 2, (0, SECOND_US), None);
+        assert_eq!(tally.observed.lag.max, 40);
     }
 
     #[test]

@@ -26,6 +26,14 @@ impl Spans {
         Self(spans)
     }
 
+    /// Ends all stretches at a moment.
+    pub fn end_at(&mut self, at_us: u64) {
+        self.0.retain(|(start, _)| *start < at_us);
+        if let Some((_, end)) = self.0.last_mut() {
+            *end = (*end).min(at_us);
+        }
+    }
+
     /// Length of all stretches together.
     #[must_use]
     pub fn total_us(&self) -> u64 {
@@ -90,5 +98,19 @@ mod tests {
         assert_eq!(spans.before(5), 0);
         assert_eq!(spans.before(70), 40);
         assert!(spans.contains(10) && !spans.contains(40));
+    }
+
+    #[test]
+    fn a_load_that_ends_early_ends_its_stretches() {
+        let ended_at = |at_us| {
+            let mut spans = spans();
+            spans.end_at(at_us);
+            spans
+        };
+        assert_eq!(ended_at(90), spans());
+        assert_eq!(ended_at(55), Spans(vec![(10, 40), (50, 55)]));
+        assert_eq!(ended_at(50), Spans(vec![(10, 40)]));
+        assert_eq!(ended_at(12), Spans(vec![(10, 12)]));
+        assert_eq!(ended_at(10), Spans(vec![]));
     }
 }

@@ -15,7 +15,7 @@ use mallard_protocol::{
     ids::{PhaseId, TopicId},
     interval::{ConsumedPartition, ProducedPartition, Resources},
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Whom an expectation is about, by indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,29 @@ pub struct Judged {
     pub first_failing: Option<Finding>,
     /// Whether there are several windows.
     pub is_windowed: bool,
+    /// Stretches of windows that failed, in order: start and end on the run's clock. Windows without a
+    /// gap between them are one stretch; at most 500 are kept.
+    pub failing: Vec<(u64, u64)>,
+    /// Whether the load was stopped before anything could be judged.
+    pub not_reached: bool,
+}
+
+/// Most stretches of failed windows that are kept: more than a chart has room for.
+const FAILING_MAX: usize = 500;
+
+impl Judged {
+    /// Notes that a window failed.
+    fn add_failing(&mut self, start_us: u64, end_us: u64) {
+        let is_full = self.failing.len() >= FAILING_MAX;
+        match self.failing.last_mut() {
+            Some((start, end)) if start_us <= *end => {
+                *start = (*start).min(start_us);
+                *end = (*end).max(end_us);
+            }
+            _ if is_full => {}
+            _ => self.failing.push((start_us, end_us)),
+        }
+    }
 }
 
 /// A value of a member in a window.
@@ -107,6 +130,9 @@ pub(super) struct Watch {
     open: VecDeque<Open>,
     /// Windows up to this moment have been judged.
     judged_to_us: u64,
+    /// Windows below this number have been judged. A load that ends early makes its last window one that
+    /// waits for stragglers, and it may have been judged before anybody knew.
+    judged_below: u64,
     slopes: Vec<LeastSquares>,
     judged: Judged,
 }
@@ -136,9 +162,15 @@ impl Watch {
             members,
             open: VecDeque::new(),
             judged_to_us: 0,
+            judged_below: 0,
             slopes: vec![LeastSquares::default(); members],
             judged,
         }
+    }
+
+    /// Ends the load early, at a cut.
+    pub(super) fn stop(&mut self, at_us: u64) {
+        self.windows.stop(at_us);
     }
 
     /// Whether partitions have to be fed one by one.
@@ -184,7 +216,7 @@ impl Watch {
     fn open_mut(&mut self, number: u64) -> Option<&mut Open> {
         let at = self.open.partition_point(|open| open.number < number);
         if self.open.get(at).is_none_or(|open| open.number != number) {
-            if self.windows.is_over(number, self.judged_to_us) {
+            if number < self.judged_below || self.windows.is_over(number, self.judged_to_us) {
                 return None;
             }
             let tallies = vec![Tally::default(); self.members];
@@ -385,6 +417,7 @@ impl Watch {
         self.judged_to_us = self.judged_to_us.max(cut_us);
         while self.open.front().is_some_and(|open| self.windows.is_over(open.number, cut_us)) {
             if let Some(open) = self.open.pop_front() {
+                self.judged_below = open.number + 1;
                 self.judge(open, roster);
             }
         }
@@ -410,11 +443,12 @@ impl Watch {
             }
             self.judge(open, roster);
         }
-        if self.windows.are_points() {
+        if self.windows.are_points() && self.windows.is_full(0, released_us) {
             let values = std::mem::take(&mut self.slopes);
             let values: Vec<_> = values.iter().map(LeastSquares::per_hour).collect();
             self.note(&values, self.windows.judged(), roster);
         }
+        self.judged.not_reached = self.windows.are_stopped() && self.judged.windows == 0;
         self.judged
     }
 
@@ -459,6 +493,9 @@ impl Watch {
         if !holds {
             self.judged.failed += 1;
             self.judged.first_failing.get_or_insert_with(|| finding.clone());
+            if self.judged.is_windowed {
+                self.judged.add_failing(start_us, end_us);
+            }
         }
         let before = self.judged.worst.as_ref().map(|finding| distance(finding.value));
         if before.is_none_or(|before| distance(value) < before) {
@@ -476,20 +513,20 @@ pub(super) fn is_slot_of(who: &Who, member: usize, slot: usize, roster: &Roster)
     }
 }
 
-/// Sum of lags of one member of a scope.
+/// Lag of one member of a scope: summed over partitions, of the reader that lags most.
 pub(super) fn lag_of(
     who: &Who,
     member: usize,
     roster: &Roster,
     lag: &dyn Fn(usize, usize) -> Option<u64>,
 ) -> Option<u64> {
-    let mut sum = None;
+    let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
     for (reader, slot) in pairs(who, member, roster) {
         if let Some(lag) = lag(reader, slot) {
-            sum = Some(sum.unwrap_or(0) + lag);
+            *sums.entry(reader).or_default() += lag;
         }
     }
-    sum
+    sums.into_values().max()
 }
 
 /// Readers and slots of one member of a scope, where that reader reads that partition.

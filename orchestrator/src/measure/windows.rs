@@ -12,6 +12,8 @@ pub(super) struct Windows {
     total_us: u64,
     plan: Plan,
     timeline: Timeline,
+    /// When the load ended, if that was before its planned end.
+    stopped_us: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +39,34 @@ impl Windows {
             (false, Window::Last(us)) => Plan::Last(us.min(total_us)),
             (false, Window::Every(us)) => Plan::Every(us.max(1)),
         };
-        Self { spans, total_us, plan, timeline: timeline.clone() }
+        Self { spans, total_us, plan, timeline: timeline.clone(), stopped_us: None }
+    }
+
+    /// Ends the load early, at a cut: no window goes on beyond it, and one that does not end before it was
+    /// not measured to its end.
+    pub(super) fn stop(&mut self, at_us: u64) {
+        self.stopped_us = Some(at_us);
+    }
+
+    /// Whether the load ended early.
+    pub(super) fn are_stopped(&self) -> bool {
+        self.stopped_us.is_some()
+    }
+
+    fn ended_us(&self) -> u64 {
+        self.stopped_us.unwrap_or(u64::MAX)
     }
 
     /// Whether what happens at a moment counts for rates.
     pub(super) fn contains(&self, at_us: u64) -> bool {
-        self.spans.contains(at_us)
+        at_us < self.ended_us() && self.spans.contains(at_us)
     }
 
     /// Numbers of the windows that an interval belongs to. An interval after the time belongs to the
     /// last one: what was due in it and came late must be judged somewhere.
     pub(super) fn of(&self, start_us: u64) -> impl Iterator<Item = u64> + use<> {
-        let inside = self.spans.contains(start_us);
-        let before = self.spans.before(start_us);
+        let inside = self.contains(start_us);
+        let before = self.spans.before(start_us.min(self.ended_us()));
         let offset = if inside { Some(before) } else { before.checked_sub(1) };
         let (first, second) =
             offset.map_or((None, None), |offset| self.at(offset, inside, start_us));
@@ -98,13 +115,25 @@ impl Windows {
         let end_us = self.bounds(number).1;
         match self.plan {
             Plan::Intervals { .. } => number < released_us,
-            _ => end_us <= released_us && self.spans.before(end_us) < self.total_us,
+            _ => {
+                let time_us = self.spans.before(self.ended_us());
+                end_us <= released_us && self.spans.before(end_us) < time_us
+            }
         }
     }
 
-    /// Whether a window was measured to its end. The whole is judged on whatever there was.
+    /// Whether a window was measured to its end. The whole is judged on whatever there was of it, and
+    /// nothing if the load ended before it began.
     pub(super) fn is_full(&self, number: u64, released_us: u64) -> bool {
-        !matches!(self.plan, Plan::Every(_)) || self.bounds(number).1 <= released_us
+        let (start_us, end_us) = self.bounds(number);
+        match self.plan {
+            Plan::Every(_) => end_us <= released_us.min(self.ended_us()),
+            Plan::Last(_) => end_us <= self.ended_us(),
+            Plan::Whole => start_us < self.ended_us(),
+            Plan::Intervals { from_us } => {
+                from_us == 0 || self.spans.moment(self.total_us, true) <= self.ended_us()
+            }
+        }
     }
 
     /// Whether windows are the points of a slope.
@@ -119,11 +148,10 @@ impl Windows {
 
     /// Start and end of the time that is judged.
     pub(super) fn judged(&self) -> (u64, u64) {
+        let end_us = self.spans.moment(self.total_us, true).min(self.ended_us());
         match self.plan {
-            Plan::Intervals { from_us } => {
-                (self.spans.moment(from_us, false), self.spans.moment(self.total_us, true))
-            }
-            _ => (self.bounds(0).0, self.spans.moment(self.total_us, true)),
+            Plan::Intervals { from_us } => (self.spans.moment(from_us, false), end_us),
+            _ => (self.bounds(0).0, end_us),
         }
     }
 }
@@ -203,6 +231,36 @@ mod tests {
             prop_assert_eq!(windows.bounds(number[0]).1, end_us);
             prop_assert!(!windows.is_over(number[0], end_us + 50));
         }
+    }
+
+    #[test]
+    fn a_load_that_ends_early_has_no_window_beyond_its_end() {
+        let timeline = timeline(10, 200);
+        let windows = |window, slope| {
+            let mut windows = Windows::new(&timeline, Spans::measured(&timeline), window, slope);
+            windows.stop(28_000_000);
+            windows
+        };
+        let every = windows(Window::Every(10_000_000), false);
+        assert!(every.contains(27_000_000) && !every.contains(28_000_000));
+        assert!(every.is_full(1, 40_000_000) && !every.is_full(2, 40_000_000));
+        // The drain goes on, and what comes late in it belongs to the time that was measured.
+        assert_eq!(every.of(39_000_000).collect::<Vec<_>>(), [2]);
+        assert!(windows(Window::Whole, false).is_full(0, 40_000_000));
+        assert!(!windows(Window::Last(30_000_000), false).is_full(0, 40_000_000));
+        assert!(windows(Window::Whole, true).is_full(0, 40_000_000));
+        assert!(!windows(Window::Last(30_000_000), true).is_full(0, 40_000_000));
+        assert_eq!(windows(Window::Whole, true).judged(), (5_000_000, 28_000_000));
+    }
+
+    #[test]
+    fn stragglers_of_a_load_that_ends_early_belong_to_its_last_window() {
+        let timeline = timeline(10, 200);
+        let spans = Spans::measured(&timeline);
+        let mut windows = Windows::new(&timeline, spans, Window::Every(10_000_000), false);
+        windows.stop(25_000_000);
+        assert_eq!(windows.of(26_000_000).collect::<Vec<_>>(), [1]);
+        assert!(!windows.is_over(1, 30_000_000) && windows.is_full(1, 30_000_000));
     }
 
     #[test]

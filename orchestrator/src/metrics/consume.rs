@@ -141,8 +141,8 @@ fn lag() -> Vec<Metric> {
             true,
             Consumers,
             LAGGING,
-            "largest lag in an interval, summed over partitions and groups",
-            "largest, over measured intervals, of the sum of (end offset - position)",
+            "largest lag in an interval, summed over partitions, of the group that lags most",
+            "largest, over measured intervals and groups, of the sum of (end offset - position)",
             LAG,
             |t| (t.lag.time_us > 0).then_some(t.lag.max as f64)
         ),
@@ -152,9 +152,9 @@ fn lag() -> Vec<Metric> {
             true,
             Consumers,
             LAGGING,
-            "mean lag over time, summed over partitions and groups",
-            "mean over measured intervals, weighted by their time, of the sum of (end offset - \
-             position)",
+            "mean lag over time, summed over partitions, of the group that lags most",
+            "mean over measured intervals, weighted by their time, of the largest sum of a group of \
+             (end offset - position)",
             LAG,
             |t| (t.lag.time_us > 0).then(|| t.lag.record_us / t.lag.time_us as f64)
         ),
@@ -164,8 +164,8 @@ fn lag() -> Vec<Metric> {
             false,
             Consumers,
             Scopes::TOPIC.and(Scopes::PARTITION).and(Scopes::CONSUMER),
-            "lag after the drain, summed over partitions and groups",
-            "sum of (end offset - position) after the drain",
+            "lag after the drain, summed over partitions, of the group that lags most",
+            "largest sum of a group of (end offset - position) after the drain",
             "the broker's end offsets after the drain, and the consumers' last positions",
             |t| t.outcome.lag_end.map(|lag| lag as f64)
         ),
@@ -178,7 +178,7 @@ fn lag() -> Vec<Metric> {
             "longest time that consumers stayed more than a second behind: how long a burst is felt until lag \
              is down again; 0 if they always kept up; it ends with the measured phases, so a backlog \
              that only the drain works off counts until there",
-            "longest run of measured intervals at whose end lag was more than a second of load (the \
+            "longest run of measured intervals at whose end a group's lag was more than a second of load (the \
              target rate of all producers at that moment)",
             LAG,
             |t| (t.lag.paced_us > 0).then_some(t.lag.behind_max_us).and_then(count)

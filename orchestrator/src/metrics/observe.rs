@@ -23,8 +23,8 @@ fn lag() -> Vec<Metric> {
             Groups,
             LAGGING,
             "largest lag in an interval of the groups under `observe`, by what they have committed, \
-             summed over partitions and groups",
-            "largest, over measured intervals, of the sum of (end offset - committed offset), in the \
+             summed over partitions, of the group that lags most",
+            "largest, over measured intervals and groups, of the sum of (end offset - committed offset), in the \
              topics in which a group has committed; a partition without a commit counts from the \
              load's start",
             LAG,
@@ -37,9 +37,9 @@ fn lag() -> Vec<Metric> {
             Groups,
             LAGGING,
             "mean lag over time of the groups under `observe`, by what they have committed, summed \
-             over partitions and groups",
-            "mean over measured intervals, weighted by their time, of the sum of (end offset - \
-             committed offset)",
+             over partitions, of the group that lags most",
+            "mean over measured intervals, weighted by their time, of the largest sum of a group of \
+             (end offset - committed offset)",
             LAG,
             |t| {
                 let lag = &t.observed.lag;
@@ -53,8 +53,8 @@ fn lag() -> Vec<Metric> {
             Groups,
             Scopes::GROUP.and(Scopes::TOPIC).and(Scopes::PARTITION),
             "lag of the groups under `observe` after the drain, by what they have committed, summed \
-             over partitions and groups",
-            "sum of (end offset - committed offset) after the drain",
+             over partitions, of the group that lags most",
+            "largest sum of a group of (end offset - committed offset) after the drain",
             "the broker's end offsets after the drain, and what was committed in its last interval",
             |t| t.observed.lag_end.map(|lag| lag as f64)
         ),
@@ -67,7 +67,7 @@ fn lag() -> Vec<Metric> {
             "longest time that groups under `observe` stayed more than a second behind: how long a burst is felt until lag \
              is down again; 0 if they always kept up; it ends with the measured phases, so a backlog \
              that only the drain works off counts until there",
-            "longest run of measured intervals at whose end lag was more than a second of load (the \
+            "longest run of measured intervals at whose end a group's lag was more than a second of load (the \
              target rate of all producers at that moment)",
             LAG,
             |t| (t.observed.lag.paced_us > 0)

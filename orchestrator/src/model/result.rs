@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// Version of `run.json` and `result.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Outcome of a case or a run, from best to worst.
+/// Outcome of a case or a run, from best to worst. The order of the variants is the one order of
+/// severity: whatever has several parts is as bad as its worst one ([`Verdict::worst`]).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -21,13 +22,20 @@ pub enum Verdict {
     Fail,
     /// The measurement cannot be trusted.
     Invalid,
-    /// The harness or the infrastructure broke.
-    Error,
     /// Somebody stopped it.
     Interrupted,
+    /// The harness or the infrastructure broke. Worse than [`Verdict::Interrupted`]: what broke stays
+    /// broken whether or not somebody then stopped the run.
+    Error,
 }
 
 impl Verdict {
+    /// The worst of verdicts; pass if there are none.
+    #[must_use]
+    pub fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        verdicts.into_iter().max().unwrap_or(Self::Pass)
+    }
+
     /// The word for people and files.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -120,9 +128,17 @@ pub struct ExpectationResult {
     pub unit: String,
     /// Whether it held.
     pub passed: bool,
+    /// Whether the load was stopped before it could be judged. Then it has neither held nor failed, and
+    /// `passed` is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_reached: bool,
     /// The first window that failed: start and end on the run's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failing_window_us: Option<(u64, u64)>,
+    /// Stretches of windows that failed, in order: start and end on the run's clock. Windows without a
+    /// gap between them are one stretch; at most 500 are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing_us: Vec<(u64, u64)>,
     /// Windows judged and windows failed, for a windowed expectation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<(u64, u64)>,

@@ -267,15 +267,20 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
     let agents = case.result.iter().flat_map(|result| &result.agents);
     bands.extend(agents.filter_map(|agent| {
         let (from_us, until_us) = (agent.last_report_us?, agent.taken_over_at_us?);
-        let text = format!("what {} had to send was sent by nobody, or not told of", agent.name);
+        let text =
+            format!("records that {} was due to send were not sent, or not reported", agent.name);
         Some(Band { kind: "share", from: from_us / 1000, to: until_us / 1000, text })
     }));
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     for expectation in expectations.filter(|expectation| !expectation.passed) {
-        if let Some((from, to)) = expectation.first_failing_window_us {
-            let text = format!("failed here first: {}", expectation.text);
-            bands.push(Band { kind: "fail", from: from / 1000, to: to / 1000, text });
-        }
+        // Archives of earlier versions know the first window alone.
+        let first = expectation.first_failing_window_us.as_slice();
+        let all = if expectation.failing_us.is_empty() { first } else { &expectation.failing_us };
+        bands.extend(all.iter().enumerate().map(|(at, (from, to))| {
+            let here = if at == 0 { "failed here first" } else { "failed here" };
+            let text = format!("{here}: {}", expectation.text);
+            Band { kind: "fail", from: from / 1000, to: to / 1000, text }
+        }));
     }
     bands
 }

@@ -7,7 +7,7 @@ use super::{Format, ReportError, words};
 use crate::{
     archive::read::{CaseArchive, RunArchive},
     model::result::{AcrossResult, CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
-    text::format::quantity,
+    text::{format::quantity, margin},
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::{fmt::Write, time::Duration};
@@ -109,8 +109,9 @@ fn across_case(across: &AcrossResult) -> TestCase {
     let name = format!("{} [{} against {}]", across.text, across.case, across.reference);
     let mut test = TestCase::new(name, status);
     test.set_classname(&across.scenario);
-    let margin =
-        across.margin.map_or_else(String::new, |of| format!(", margin {:+.1} %", of * 100.0));
+    let margin = across.margin.map_or_else(String::new, |of| {
+        format!(", margin {}", margin::plain(of, across.value, across.limit))
+    });
     test.set_system_out(format!("{}{margin}\n", across.sentence));
     test
 }
@@ -149,9 +150,15 @@ fn account(result: &CaseResult) -> String {
 }
 
 fn line(of: &ExpectationResult) -> String {
-    let word = if of.passed { "passed" } else { "FAILED" };
+    let word = match (of.passed, of.not_reached) {
+        (true, _) => "passed",
+        (false, true) => "not reached",
+        (false, false) => "FAILED",
+    };
     let value = of.value.map_or_else(|| "no sample".into(), |value| quantity(value, &of.unit));
-    let margin = of.margin.map_or_else(String::new, |of| format!(", margin {:+.1} %", of * 100.0));
+    let margin = of.margin.map_or_else(String::new, |margin| {
+        format!(", margin {}", margin::plain(margin, of.value, Some(of.limit)))
+    });
     let source = of.source.as_ref().map_or_else(String::new, |file| {
         let line = of.line.map_or_else(String::new, |line| format!(":{line}"));
         format!("  [{} by {file}{line}]", of.metric)

@@ -10,7 +10,7 @@ use crate::{
     model::events::RunEvent,
     plan::workload::workload_of,
     scenario::cluster::KafkaPlan,
-    verdict::{self, AgentFacts, CaseFacts, Trouble},
+    verdict::{self, AgentFacts, CaseFacts, EarlyStop, Trouble},
 };
 use mallard_protocol::message::ToAgent;
 use std::{collections::BTreeMap, time::Duration};
@@ -185,7 +185,7 @@ impl Case {
                 self.effects.push(Effect::Kill { agent, pid });
             }
             let known = &mut self.agents[agent];
-            known.gone = Some("killed because somebody asked twice".to_owned());
+            known.gone = Some("killed by a second request to stop".to_owned());
             known.gone_us = Some(self.now_us);
         }
     }
@@ -241,7 +241,11 @@ impl Case {
             ended_at: crate::clock::now_rfc3339(),
             load_started_at: self.load_started_at.map(crate::clock::rfc3339),
             drained_at_us: self.drained_at_us,
-            interrupted_by: self.interrupted_by.map(str::to_owned),
+            interrupted_by: self
+                .interrupted_by
+                .filter(|_| !self.ends_in_order())
+                .map(str::to_owned),
+            early_stop: self.early_stop(),
             troubles: self.troubles.clone(),
             cuts: self.cuts.clone(),
             agents: agents.collect(),
@@ -253,6 +257,14 @@ impl Case {
             client_properties: self.client_properties(),
             clients_in_effect: self.clients.clone(),
         }
+    }
+
+    /// How the load was ended in order before its planned end, if it was.
+    fn early_stop(&self) -> Option<EarlyStop> {
+        let planned_us = self.plan.timeline.load_end_us();
+        let by = self.interrupted_by.filter(|_| self.ends_in_order())?.to_owned();
+        let at_us = self.load_stopped_us.filter(|at_us| *at_us < planned_us)?;
+        Some(EarlyStop { by, at_us, planned_us })
     }
 
     fn versions(&self) -> BTreeMap<String, String> {

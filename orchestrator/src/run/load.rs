@@ -3,6 +3,7 @@
 use super::{
     case::{Case, Stage, micros},
     io::Effect,
+    signals::TERMINATE,
 };
 use crate::{
     measure::{self, MergedInterval},
@@ -77,9 +78,10 @@ impl Case {
         self.look_for_an_early_end();
         let end = self.load_stopped_us.unwrap_or_else(|| self.plan.timeline.load_end_us());
         if at_us >= end {
+            // A load that is ended in order is judged, so what it sent has the time to arrive.
             let within = match self.load_stopped_us {
-                Some(_) => self.drain_limit().min(STOPPED_DRAIN),
-                None => self.drain_limit(),
+                Some(_) if !self.ends_in_order() => self.drain_limit().min(STOPPED_DRAIN),
+                _ => self.drain_limit(),
             };
             self.enter(Stage::Draining, within);
         }
@@ -296,6 +298,12 @@ impl Case {
         }
     }
 
+    /// Whether the load was asked to end in order: once, by SIGTERM. Then the case is judged by what was
+    /// measured until then.
+    pub(super) fn ends_in_order(&self) -> bool {
+        self.interrupted_by == Some(TERMINATE) && self.stops < 2 && self.start_clock_us.is_some()
+    }
+
     /// Somebody wants an end. Once: the load stops, everything else follows in order. Twice: results
     /// are written from what is here and agents are killed.
     pub(super) fn on_stop(&mut self, times: u32, by: &'static str) {
@@ -310,7 +318,9 @@ impl Case {
         match self.stage {
             Stage::Running if times < 2 => {
                 self.send_all(&ToAgent::StopLoad);
-                self.load_stopped_us = Some(self.run_clock_us().unwrap_or(0));
+                let at_us = self.run_clock_us().unwrap_or(0);
+                self.load_stopped_us = Some(at_us);
+                self.collector.stop(at_us);
             }
             Stage::Draining if times < 2 => {
                 self.deadline_us = self.deadline_us.min(self.now_us + micros(STOPPED_DRAIN));

@@ -372,11 +372,8 @@ impl Case {
             FailureKind::Unreachable => {
                 Trouble::BrokerUnreachable { text: format!("{agent}: {}", failure.text) }
             }
-            FailureKind::Topic => {
-                let aliases = self.plan.topics.iter().find(|t| failure.text.contains(&t.name));
-                let topic = aliases.map_or_else(String::new, |topic| topic.alias.clone());
-                Trouble::TopicConfiguration { topic, text: failure.text }
-            }
+            FailureKind::Topic => Trouble::Topic { text: failure.text },
+            FailureKind::TopicDiffers => Trouble::TopicConfiguration { text: failure.text },
             _ => Trouble::Agent { agent, failure },
         }
     }

@@ -1,4 +1,4 @@
-//! How people ask for an end: Ctrl-C and SIGTERM, counted.
+//! How people ask for an end: Ctrl-C, SIGTERM and SIGHUP, counted.
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -13,6 +13,9 @@ pub struct Stops {
     /// How, the last time.
     pub by: &'static str,
 }
+
+/// How SIGTERM is called: the one way to ask that ends a load in order, so that it is judged.
+pub const TERMINATE: &str = "SIGTERM";
 
 /// Listens for signals from now on. The third one ends this process on the spot.
 ///
@@ -40,7 +43,7 @@ pub fn listen() -> std::io::Result<watch::Receiver<Stops>> {
 async fn next(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal) -> &'static str {
     tokio::select! {
         _ = interrupt.recv() => "Ctrl-C",
-        _ = terminate.recv() => "SIGTERM",
+        _ = terminate.recv() => TERMINATE,
         _ = hangup.recv() => "SIGHUP",
     }
 }

@@ -500,6 +500,36 @@ fn a_stop_ends_the_load_and_a_second_one_kills_who_is_not_needed_for_deleting() 
 }
 
 #[test]
+fn sigterm_ends_the_load_in_order_and_the_case_is_judged_by_what_was_measured() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(8 * SECOND, prompt);
+    world.feed(Input::Stop { times: 1, by: "SIGTERM" });
+    assert!(world.told(|m| matches!(m, ToAgent::StopLoad)));
+    for (AgentIndex(agent), report) in reports(&world.plan, &mut prompt) {
+        if (8 * SECOND..=10 * SECOND).contains(&report.end_us) {
+            world.say(agent, FromAgent::Interval(Box::new(report)));
+        }
+    }
+    world.pass(30 * SECOND);
+    assert!(world.case.is_done());
+    let judgement = &world.judged().judgement;
+    assert_eq!(judgement.result.verdict, Verdict::Pass, "{:#?}", judgement.result.reasons);
+    assert!(judgement.sentence.starts_with("pass (stopped early)"), "{}", judgement.sentence);
+}
+
+#[test]
+fn asking_twice_is_an_interruption_whatever_way_it_was_asked() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(8 * SECOND, prompt);
+    world.feed(Input::Stop { times: 1, by: "SIGTERM" });
+    world.feed(Input::Stop { times: 2, by: "SIGTERM" });
+    world.pass(30 * SECOND);
+    assert_eq!(world.judged().judgement.result.verdict, Verdict::Interrupted);
+}
+
+#[test]
 fn a_full_disk_ends_the_case_once_and_says_so() {
     let mut world = World::new(|_| {});
     world.start();

@@ -5,7 +5,11 @@ use super::{
     words::{self, Paint},
 };
 use crate::{
-    model::{events::RunEvent, result::SeriesRow},
+    model::{
+        events::RunEvent,
+        kind::Kind,
+        result::{SeriesRow, Verdict},
+    },
     text::figures,
 };
 use std::io::Write;
@@ -108,10 +112,13 @@ pub(super) fn tell_outcome(
         RunEvent::LeftBehind { what, cause } => writeln!(out, "  left behind: {what} ({cause})"),
         RunEvent::CaseFinished { case, verdict, sentence, reasons, expectations, diagnoses } => {
             let width = expectations.iter().map(|e| e.text.chars().count()).max().unwrap_or(0);
-            for expectation in expectations {
+            // Where nothing was measured, that no expectation has a sample follows from the reason.
+            let broke =
+                *verdict == Verdict::Error && expectations.iter().all(|e| e.value.is_none());
+            for expectation in expectations.iter().filter(|_| !broke) {
                 writeln!(out, "  {}", words::expectation(expectation, paint, width))?;
             }
-            for reason in reasons.iter().filter(|reason| reason.code != "expectation_failed") {
+            for reason in reasons.iter().filter(|reason| !Kind::ExpectationFailed.is(reason)) {
                 writeln!(out, "  {}: {}", reason.code.replace('_', " "), reason.text)?;
                 if !reason.remedy.is_empty() {
                     writeln!(out, "    {}", paint.dim(&reason.remedy))?;

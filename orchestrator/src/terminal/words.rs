@@ -4,7 +4,7 @@ use crate::{
     model::result::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
     text::{
         figures::{latency, rate},
-        units,
+        margin, units,
     },
 };
 use std::io::IsTerminal;
@@ -72,8 +72,9 @@ impl Paint {
 /// An expectation across cases in one line: mark, text, figures and margin.
 #[must_use]
 pub fn across(result: &AcrossResult, paint: Paint) -> String {
-    let margin =
-        result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
+    let margin = result.margin.map_or(String::new(), |of| {
+        format!("  margin {}", margin::plain(of, result.value, result.limit))
+    });
     let tier = match (result.scaling, result.tier) {
         (Some(scaling), Some(tier)) => {
             format!("  scaling {} of linear, {}", units::human(scaling, "ratio"), tier.as_str())
@@ -88,11 +89,15 @@ pub fn across(result: &AcrossResult, paint: Paint) -> String {
 pub fn expectation(result: &ExpectationResult, paint: Paint, width: usize) -> String {
     let (value, limit) = match result.value {
         Some(value) => units::human_pair(value, result.limit, &result.unit),
+        None if result.not_reached => {
+            ("not reached".to_owned(), units::human(result.limit, &result.unit))
+        }
         None => ("no samples".to_owned(), units::human(result.limit, &result.unit)),
     };
-    let margin =
-        result.margin.map_or(String::new(), |margin| format!("  margin {:+.1} %", margin * 100.0));
-    let mark = paint.mark(result.passed);
+    let margin = result.margin.map_or(String::new(), |of| {
+        format!("  margin {}", margin::plain(of, result.value, Some(result.limit)))
+    });
+    let mark = if result.not_reached { "–".to_owned() } else { paint.mark(result.passed) };
     let metric = result.source.as_ref().map_or(String::new(), |_| format!("  {}", result.metric));
     format!(
         "{mark} {:<width$}  {value}  (limit {limit}){margin}{}",

@@ -3,6 +3,7 @@
 pub mod error_chain;
 pub mod figures;
 pub mod format;
+pub mod margin;
 pub mod nearest;
 pub mod table;
 pub mod units;

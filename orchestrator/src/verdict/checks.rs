@@ -64,6 +64,12 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// When the load was over: by plan, or when it was stopped.
+    fn load_end_us(&self) -> u64 {
+        let planned_us = self.measured.roster.timeline.load_end_us();
+        self.facts.early_stop.as_ref().map_or(planned_us, |stop| stop.at_us.min(planned_us))
+    }
+
     pub(super) fn judges(&self, prefixes: &[&str]) -> bool {
         self.plan.expectations.iter().any(|expectation| {
             prefixes.iter().any(|prefix| expectation.metric.name.starts_with(prefix))
@@ -73,15 +79,13 @@ impl Case<'_> {
 
 /// Every doubt about the measurement itself.
 pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
-    let checks: [fn(&Case) -> Vec<Doubt>; 18] = [
+    let checks: [fn(&Case) -> Vec<Doubt>; 16] = [
         accounts,
         measured_at_all,
         slip,
         cpu,
-        busy_hosts,
         ceilings,
         missing_intervals,
-        late_intervals,
         client_queue,
         clocks,
         rate,
@@ -101,7 +105,7 @@ fn observed_groups(case: &Case) -> Vec<Doubt> {
     let groups = case.measured.roster.groups.iter().zip(&case.measured.groups_seen);
     let doubt = |(group, seen): (&String, &GroupSeen)| {
         let text = if seen.samples == 0 {
-            format!("consumer group {group} could not be looked at: its coordinator did not answer")
+            format!("consumer group {group} could not be described: its coordinator did not answer")
         } else if seen.missing == seen.samples {
             format!("consumer group {group} did not exist while the load ran")
         } else if !seen.committed {
@@ -183,11 +187,11 @@ fn own_late_share(due: &Due) -> f64 {
 /// Share of the records sent that were late by what an agent may have done. A queue that is full while
 /// agent and host have CPU to spare is full because brokers do not take what it holds; one that is full
 /// while they have none may be full because nobody empties it.
-fn blamed_late_share(due: &Due, used: &ResourceTally) -> f64 {
+pub(super) fn blamed_late_share(due: &Due, used: &ResourceTally) -> f64 {
     if used.waited_for_others() { own_late_share(due) } else { share_of(due.late, due.sent) }
 }
 
-fn share_of(part: u64, whole: u64) -> f64 {
+pub(super) fn share_of(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
 }
 
@@ -249,34 +253,9 @@ fn ceilings(case: &Case) -> Vec<Doubt> {
     doubts.collect()
 }
 
-/// A host on which nothing was left: a doubt, and a spoiled measurement where records were late too.
-fn busy_hosts(case: &Case) -> Vec<Doubt> {
-    let due = &case.measured.whole.due;
-    let agents = case.measured.whole.resources.iter().zip(&case.measured.roster.agents);
-    let doubts = agents.filter_map(|(used, agent)| {
-        let share = real(used.busy_host_intervals) / real(used.intervals.max(1));
-        if share <= BUSY_HOST_INTERVALS {
-            return None;
-        }
-        let text = format!(
-            "the host of {agent} was busy with all of its cores in {} of {} measured intervals; {} of \
-             all records were late",
-            used.busy_host_intervals,
-            used.intervals,
-            human(share_of(due.late, due.sent), "ratio"),
-        );
-        Some(if blamed_late_share(due, used) >= SATURATED_LATE_SHARE {
-            Doubt::reason(Kind::HostCpuSaturated, Verdict::Invalid, text)
-        } else {
-            Doubt::warning(Kind::HostCpuSaturated, text)
-        })
-    });
-    doubts.collect()
-}
-
 fn missing_intervals(case: &Case) -> Vec<Doubt> {
     let mut doubts = Vec::new();
-    let load_end_us = case.measured.roster.timeline.load_end_us();
+    let load_end_us = case.load_end_us();
     for (agent, name) in case.measured.agents.iter().zip(&case.measured.roster.agents) {
         if agent.missing > 0 {
             let text = format!("{} intervals of {name} never arrived", count(agent.missing));
@@ -307,26 +286,6 @@ fn missing_intervals(case: &Case) -> Vec<Doubt> {
     doubts
 }
 
-fn late_intervals(case: &Case) -> Vec<Doubt> {
-    let agents = case.measured.agents.iter().zip(&case.measured.roster.agents);
-    let doubts = agents.filter(|(agent, _)| agent.late > 0).map(|(agent, name)| {
-        let all = case.measured.quality.measured_intervals.max(1);
-        let text = format!(
-            "{} of {} measured intervals of {name} were handed in late, by up to {}",
-            count(agent.late),
-            count(all),
-            us(agent.late_by_us_max)
-        );
-        let share = real(agent.late) / real(all);
-        if share > LATE_INTERVALS_SHARE && agent.late >= LATE_INTERVALS_MIN {
-            Doubt::reason(Kind::IntervalsLate, Verdict::Invalid, text)
-        } else {
-            Doubt::warning(Kind::IntervalsLate, text)
-        }
-    });
-    doubts.collect()
-}
-
 fn client_queue(case: &Case) -> Vec<Doubt> {
     let held: u64 = case.facts.agents.iter().filter_map(|agent| agent.client_queue).sum();
     let outstanding = case.measured.accounts_whole.outstanding;
@@ -334,7 +293,7 @@ fn client_queue(case: &Case) -> Vec<Doubt> {
         return Vec::new();
     }
     let text = format!(
-        "when all was flushed, librdkafka still held {}, and the accounts know of {} without a fate",
+        "when all was flushed, librdkafka still held {}, and by the accounts {} are outstanding",
         records(held),
         count(outstanding)
     );
@@ -442,7 +401,7 @@ fn offsets(case: &Case) -> Vec<Doubt> {
 fn cuts(case: &Case) -> Vec<Doubt> {
     let cuts = &case.facts.cuts;
     let Some(first) = cuts.first() else { return Vec::new() };
-    let end_us = case.measured.roster.timeline.load_end_us();
+    let end_us = case.load_end_us();
     let lasting = cuts.iter().map(|cut| cut.until_us.unwrap_or(end_us).saturating_sub(cut.from_us));
     let whom = first.agent.as_deref().map_or("every agent".to_owned(), str::to_owned);
     let more = if cuts.len() > 1 {

@@ -31,7 +31,9 @@ pub(super) fn result(
         margin: value.and_then(|value| margin(expectation.comparison, value, expectation.limit)),
         unit,
         passed,
+        not_reached: judged.not_reached,
         first_failing_window_us: first.map(|finding| (finding.start_us, finding.end_us)),
+        failing_us: judged.failing.clone(),
         windows: judged.is_windowed.then_some((judged.windows, judged.failed)),
         source: source_of(expectation, scenario),
         line: expectation.source.1,
@@ -79,8 +81,11 @@ fn sentence(expectation: &Expectation, judged: &Judged, clock: &Clock) -> String
     let what = subject(expectation, shown);
     let limit = limit_words(expectation);
     let Some(finding) = shown else {
-        let why =
-            if judged.is_windowed { "no full window was measured" } else { "it had no samples" };
+        let why = match (judged.not_reached, judged.is_windowed) {
+            (true, _) => "the load was stopped before that",
+            (false, true) => "no full window was measured",
+            (false, false) => "it had no samples",
+        };
         return format!("{what} could not be judged: {why}, {limit}");
     };
     let when = when(expectation, judged, finding, clock);

@@ -17,8 +17,10 @@ pub struct CaseFacts {
     pub load_started_at: Option<String>,
     /// When the drain was over on the run's clock, if it came to that.
     pub drained_at_us: Option<u64>,
-    /// Who asked to stop before the end: `interrupt`, `terminate`.
+    /// Who broke it off before its end: `Ctrl-C`, `SIGHUP`, or whoever asked twice.
     pub interrupted_by: Option<String>,
+    /// How its load was ended in order before its planned end.
+    pub early_stop: Option<EarlyStop>,
     /// What went wrong.
     pub troubles: Vec<Trouble>,
     /// Stretches of the load without a channel.
@@ -60,6 +62,17 @@ pub struct AgentFacts {
     pub handover: Option<Handover>,
 }
 
+/// The end of a load before its planned end, asked for by SIGTERM or `mallard stop`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EarlyStop {
+    /// Who asked: `SIGTERM`.
+    pub by: String,
+    /// How far the load came, in microseconds.
+    pub at_us: u64,
+    /// How long it was to be.
+    pub planned_us: u64,
+}
+
 /// Something that went wrong outside the measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -70,14 +83,12 @@ pub enum Trouble {
     },
     /// The broker has a topic, but not as it was asked for.
     TopicConfiguration {
-        /// The topic.
-        topic: String,
-        /// What differs: `min.insync.replicas is 1, asked for 2`.
+        /// The topic and what differs: `topic orders has min.insync.replicas=1, asked for was 2`.
         text: String,
     },
-    /// A topic could not be made or found.
+    /// A topic could not be created or found.
     Topic {
-        /// What failed, with the broker's reason.
+        /// Which topic, with the broker's reason.
         text: String,
     },
     /// An agent said that it cannot go on.

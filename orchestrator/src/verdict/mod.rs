@@ -1,28 +1,29 @@
 //! The verdict: expectations judged, doubts weighed, one sentence with numbers.
 //!
-//! The rule: a case is as bad as its worst reason, in the order of [`severity`]: pass, fail, invalid,
-//! interrupted, error. `invalid` outweighs `fail`, because a threshold that failed in a measurement that
-//! cannot be trusted has not failed. `error` outweighs `interrupted`, because what broke stays broken
-//! whether or not somebody then stopped the run. Expectations are judged whatever happened, on what was
-//! measured, and shown; a metric without samples is a failed expectation. Warnings never change a
-//! verdict.
+//! The rule: a case is as bad as its worst reason, in the order of
+//! [`Verdict`](crate::model::result::Verdict): pass, fail, invalid, interrupted, error. `invalid`
+//! outweighs `fail`, because a threshold that failed in a measurement that cannot be trusted may not be
+//! Kafka's failure; it is shown as failed all the same. Expectations are judged whatever happened, on
+//! what was measured; a metric without samples is a failed expectation, unless the load was stopped in
+//! order before its time came. One cause is one reason: what kept the load from starting hides that
+//! nothing was measured. Warnings never change a verdict.
 
 pub mod across_cases;
 mod checks;
 mod clock;
 mod doubt;
+mod early_stop;
 mod expectations;
 mod facts;
 mod fates;
+mod hosts;
 mod result;
-mod severity;
-use troubles::troubles;
+mod troubles;
 
 #[cfg(test)]
 mod tests;
-mod troubles;
 
-pub use severity::{severity, worst};
+use troubles::troubles;
 
 pub use checks::{
     BUSY_HOST_INTERVALS, CLOCK_SHARE_OF_LIMIT, LATE_INTERVALS_MIN, LATE_INTERVALS_SHARE,
@@ -30,5 +31,5 @@ pub use checks::{
     SLIP_RECORDS_SHARE, SLIP_SHARE_OF_RESPONSE, START_SPREAD_US,
 };
 pub use doubt::{Doubt, Kind};
-pub use facts::{AgentFacts, CaseFacts, Trouble};
+pub use facts::{AgentFacts, CaseFacts, EarlyStop, Trouble};
 pub use result::{Judgement, judge, summary, summary_of};

@@ -4,9 +4,9 @@ use super::{
     CaseFacts, Doubt, Kind,
     checks::{self, Case, real},
     clock::Clock,
-    expectations,
+    early_stop, expectations,
     fates::fates,
-    severity, troubles, worst,
+    hosts, troubles,
 };
 use crate::{
     diagnosis::{self, Facts},
@@ -18,9 +18,12 @@ use crate::{
         PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, TimeSpent, Verdict,
     },
     plan::CasePlan,
-    text::units::{count, human},
+    text::{margin, units::count},
 };
-use mallard_protocol::message::HostFacts;
+use mallard_protocol::{
+    message::HostFacts,
+    schedule::{Phase, PhaseKind},
+};
 use std::collections::BTreeMap;
 
 /// A case, judged.
@@ -57,7 +60,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         .map(|(expectation, judged)| expectations::result(expectation, judged, &clock, &plan.file))
         .collect();
     let doubts = doubts(plan, &measured, facts, &expectations);
-    let verdict = worst(doubts.iter().filter_map(|doubt| doubt.verdict));
+    let verdict = Verdict::worst(doubts.iter().filter_map(|doubt| doubt.verdict));
     let (reasons, warnings): (Vec<_>, Vec<_>) =
         doubts.into_iter().partition(|doubt| doubt.verdict.is_some());
     let reasons: Vec<Reason> = reasons.iter().map(Reason::from).collect();
@@ -130,16 +133,24 @@ fn doubts(
 ) -> Vec<Doubt> {
     let mut case = Case { plan, measured, facts, is_whole: false };
     let mut doubts = troubles(&case);
-    let broken =
-        |doubt: &Doubt| doubt.verdict.is_some_and(|v| severity(v) > severity(Verdict::Invalid));
-    case.is_whole = !doubts.iter().any(broken);
+    let broken = |doubt: &Doubt| doubt.verdict > Some(Verdict::Invalid);
+    // What kept the load from starting is the one reason: that nothing was measured follows from it.
+    let kept_from_starting =
+        facts.load_started_at.is_none() && doubts.iter().any(|doubt| doubt.verdict.is_some());
+    let nothing_yet = facts.early_stop.is_some() && measured.quality.measured_intervals == 0;
+    case.is_whole = !kept_from_starting && !nothing_yet && !doubts.iter().any(broken);
+    // A host without a core to spare explains much of what follows.
+    doubts.extend(hosts::doubts(&case));
     doubts.extend(checks::doubts(&case));
     doubts.extend(fates(&case));
-    let failed = expectations.iter().filter(|expectation| !expectation.passed);
+    let failed = expectations.iter().filter(|expectation| {
+        !expectation.passed && !expectation.not_reached && !kept_from_starting && !nothing_yet
+    });
     doubts.extend(failed.map(|expectation| {
         Doubt::reason(Kind::ExpectationFailed, Verdict::Fail, expectation.sentence.clone())
     }));
-    doubts.sort_by_key(|doubt| std::cmp::Reverse(doubt.verdict.map_or(0, severity)));
+    doubts.extend(early_stop::doubt(&case, expectations, &doubts));
+    doubts.sort_by_key(|doubt| std::cmp::Reverse(doubt.verdict));
     doubts
 }
 
@@ -150,18 +161,39 @@ fn sentence(
     expectations: &[ExpectationResult],
     measured: &Measured,
 ) -> String {
-    let degraded = warnings.iter().any(|doubt| doubt.kind == Kind::Degraded);
-    let degraded = if degraded { " (degraded)" } else { "" };
-    let word = verdict.as_str();
+    let word = format!("{}{}", verdict.as_str(), qualification(warnings));
     let Some(first) = reasons.first() else {
-        return format!("{word}{degraded}: {}", what_held(expectations, measured));
+        return format!("{word}: {}", what_held(expectations, measured));
     };
-    let more = match reasons.len() - 1 {
+    // Beside a worse verdict, expectations that failed are said on their own: they are no doubt about
+    // the measurement.
+    let failed = reasons.iter().filter(|reason| Kind::ExpectationFailed.is(reason)).count();
+    let (others, failed) = match verdict {
+        Verdict::Fail => (reasons.len() - 1, 0),
+        _ => (reasons.len() - 1 - failed, failed),
+    };
+    let more = match others {
         0 => String::new(),
         1 => "; and 1 more reason".to_owned(),
         n => format!("; and {n} more reasons"),
     };
-    format!("{word}{degraded}: {}{more}", first.text)
+    let failed = match (failed, expectations.len()) {
+        (0, _) => String::new(),
+        (1, 1) => "; its expectation failed".to_owned(),
+        (n, all) => format!("; {n} of {all} expectations failed"),
+    };
+    format!("{word}: {}{more}{failed}", first.text)
+}
+
+/// What a verdict's word has to be read with: `(stopped early)`.
+fn qualification(warnings: &[Doubt]) -> &'static str {
+    let has = |kind| warnings.iter().any(|doubt| doubt.kind == kind);
+    match (has(Kind::Degraded), has(Kind::StoppedEarly)) {
+        (true, true) => " (degraded, stopped early)",
+        (true, false) => " (degraded)",
+        (false, true) => " (stopped early)",
+        (false, false) => "",
+    }
 }
 
 /// `4 expectations held; nearest to its limit: produce.response.p99 was 212 ms, limit 250 ms`.
@@ -182,8 +214,9 @@ fn what_held(expectations: &[ExpectationResult], measured: &Measured) -> String 
         n => format!("all {n} expectations held"),
     };
     nearest.map_or(held.clone(), |nearest| {
-        let margin = human(nearest.margin.unwrap_or(0.0), "ratio");
-        format!("{held}; nearest to its limit: {} (margin {margin})", nearest.sentence)
+        let margin = nearest.margin.unwrap_or(0.0);
+        let margin = margin::in_sentence(margin, nearest.value, Some(nearest.limit));
+        format!("{held}; nearest to its limit: {} ({margin})", nearest.sentence)
     })
 }
 
@@ -233,19 +266,31 @@ fn workloads(
     workloads
 }
 
-/// Phases as they were: the drain ends when it was over, and what never came is left out.
+/// Phases as they were: a load that was stopped ends its phase there, the drain ends when it was over,
+/// and what never came is left out.
 fn phases(plan: &CasePlan, facts: &CaseFacts) -> Vec<PhaseResult> {
+    let stopped_us = facts.early_stop.as_ref().map_or(u64::MAX, |stop| stop.at_us);
     let ended_us = facts.drained_at_us.unwrap_or(u64::MAX);
-    let phases = plan.timeline.0.iter().filter(|phase| phase.start_us < ended_us);
-    let last = phases.clone().count().saturating_sub(1);
-    let phases = phases.enumerate().map(|(at, phase)| PhaseResult {
-        name: phase.name.clone(),
-        kind: phase.kind.as_str().to_owned(),
-        start_us: phase.start_us,
-        end_us: if at == last { phase.end_us.min(ended_us) } else { phase.end_us },
-        measured: phase.kind.is_measured(),
-    });
-    phases.collect()
+    let phase = |phase: &Phase| {
+        let drains = phase.kind == PhaseKind::Drain;
+        let (from_us, to_us) = match drains {
+            // The drain follows the load, whenever that ended.
+            true if stopped_us < phase.start_us => {
+                (stopped_us, stopped_us + (phase.end_us - phase.start_us))
+            }
+            true => (phase.start_us, phase.end_us),
+            false => (phase.start_us, phase.end_us.min(stopped_us)),
+        };
+        PhaseResult {
+            name: phase.name.clone(),
+            kind: phase.kind.as_str().to_owned(),
+            start_us: from_us,
+            end_us: to_us.min(ended_us),
+            measured: phase.kind.is_measured(),
+        }
+    };
+    let phases = plan.timeline.0.iter().map(phase);
+    phases.filter(|phase| phase.start_us < phase.end_us).collect()
 }
 
 fn agents(plan: &CasePlan, measured: &Measured, facts: &CaseFacts) -> Vec<AgentResult> {

@@ -19,6 +19,9 @@ use mallard_protocol::{
 };
 use proptest::prelude::*;
 
+mod early_stop;
+mod one_reason;
+
 type Model = fn(u64, u64) -> Fate;
 
 fn well(_: u64, _: u64) -> Fate {
@@ -61,6 +64,9 @@ impl Trial {
         (self.spoil_plan)(&mut plan);
         let mut collector = Collector::new(&plan);
         collector.start_offsets(&offsets(0, self.shape.partitions));
+        if let Some(stop) = &self.facts.early_stop {
+            collector.stop(stop.at_us);
+        }
         for (agent, mut report) in reports(&plan, self.model) {
             if (self.spoil)(agent, &mut report) {
                 let _ = collector.interval(agent, &report);
@@ -168,7 +174,10 @@ fn a_host_without_a_core_to_spare_is_doubted_and_invalid_if_records_were_late() 
         true
     };
     let text = warned(&trial, Kind::HostCpuSaturated);
-    assert!(text.starts_with("the host of local-1 was busy with all of its cores in"), "{text}");
+    assert!(
+        text.starts_with("the host of local-1, local-2 was busy with all of its cores in"),
+        "{text}"
+    );
     trial.model = late;
     because(&trial, Verdict::Invalid, Kind::HostCpuSaturated);
 }
@@ -443,8 +452,7 @@ fn troubles_of_the_run_are_errors() {
 fn a_refused_topic_configuration_is_invalid() {
     let mut trial = Trial::new(&[], well);
     trial.facts.troubles.push(Trouble::TopicConfiguration {
-        topic: "orders".into(),
-        text: "min.insync.replicas is 1, asked for 2".into(),
+        text: "topic orders has min.insync.replicas=1, asked for was 2".into(),
     });
     because(&trial, Verdict::Invalid, Kind::TopicConfigurationRefused);
 }
@@ -651,9 +659,12 @@ fn the_result_holds_every_metric_that_could_be_expected() {
 #[test]
 fn the_worst_verdict_wins() {
     use Verdict::{Error, Fail, Interrupted, Invalid, Pass};
-    assert_eq!(worst([]), Pass);
-    assert_eq!(worst([Pass, Fail, Invalid]), Invalid);
-    assert_eq!(worst([Error, Interrupted, Fail]), Error);
+    assert_eq!(Verdict::worst([]), Pass);
+    assert_eq!(Verdict::worst([Pass, Fail, Invalid]), Invalid);
+    assert_eq!(Verdict::worst([Error, Interrupted, Fail]), Error);
+    assert_eq!(Verdict::worst([Interrupted, Invalid]), Interrupted);
+    let in_order = [Pass, Fail, Invalid, Interrupted, Error];
+    assert!(in_order.is_sorted(), "the derived order is the order of severity");
 }
 
 proptest! {

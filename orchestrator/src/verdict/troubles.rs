@@ -32,7 +32,7 @@ pub(super) fn troubles(case: &Case) -> Vec<Doubt> {
         });
     }
     if let Some(by) = &case.facts.interrupted_by {
-        let text = format!("somebody stopped it ({by}) before its planned end");
+        let text = format!("interrupted by {by} before its planned end");
         doubts.push(Doubt::reason(Kind::Interrupted, Verdict::Interrupted, text));
     }
     doubts
@@ -46,16 +46,16 @@ pub(super) fn share_moved(case: &Case, handover: &Handover) -> String {
     let without = handover.without_heirs(case.plan).join(", ");
     let nobodys = match without.as_str() {
         "" => String::new(),
-        _ => format!("nobody was left to send what was its part of {without}; "),
+        _ => format!("no instance was left to send its part of {without}; "),
     };
     let moved = match heirs.as_str() {
         "" => String::new(),
-        _ => format!("from {from} on, {heirs} sent what it had to send; "),
+        _ => format!("from {from} on, {heirs} sent its records; "),
     };
     let (records, reported) = (count(records), us(reported_us));
     format!(
-        "{nobodys}{moved}{records} records that were its to send between its last report at {reported} \
-         and {from} are in nobody's accounts: they were not sent, or not told of"
+        "{nobodys}{moved}{records} records that it was due to send between its last report at {reported} \
+         and {from} are missing from the accounts: they were not sent, or not reported"
     )
 }
 
@@ -63,11 +63,9 @@ pub(super) fn trouble(trouble: &Trouble) -> Doubt {
     let error = |kind, text: String| Doubt::reason(kind, Verdict::Error, text);
     match trouble {
         Trouble::BrokerUnreachable { text } => error(Kind::BrokerUnreachable, text.clone()),
-        Trouble::TopicConfiguration { topic, text } => Doubt::reason(
-            Kind::TopicConfigurationRefused,
-            Verdict::Invalid,
-            format!("topic {topic}: {text}"),
-        ),
+        Trouble::TopicConfiguration { text } => {
+            Doubt::reason(Kind::TopicConfigurationRefused, Verdict::Invalid, text.clone())
+        }
         Trouble::Topic { text } => error(Kind::TopicFailed, text.clone()),
         Trouble::Agent { agent, failure } => {
             let kind = match failure.kind {
@@ -82,7 +80,7 @@ pub(super) fn trouble(trouble: &Trouble) -> Doubt {
         }
         Trouble::Abandoned { until_us, planned_us, lease_us } => {
             let text = format!(
-                "nobody was there for {}, so the agents ended their load at {} of {}",
+                "no controller was connected for {}, so the agents ended their load at {} of {}",
                 us(*lease_us),
                 us(*until_us),
                 us(*planned_us)

@@ -166,12 +166,18 @@ fn kafkas_and_hdrhistograms_own_readers_accept_what_is_archived() {
 fn a_topic_that_the_broker_refuses_ends_the_case_and_says_why() {
     testkit::require!(kafka);
     let kafka = kafka::shared(3);
-    let scenario = steady("200/s", "2s", "")
-        .replace("replication: 1", "replication: 1, config: {retention.ms: \"soon\"}");
-    let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
-    let outcome = sandbox.mallard(RUN);
-    let result = sandbox.latest_run().only_result();
-    assert!(matches!(outcome.code(), Some(3 | 4)), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("retention.ms"), "{}", outcome.stdout);
-    assert!(!codes(&result).is_empty());
+    for (refused, why) in [
+        ("replication: 1, config: {retention.ms: \"soon\"}", "retention.ms"),
+        ("replication: 5", "replication factor of 5"),
+    ] {
+        let scenario =
+            steady("200/s", "2s", "expect: [records.lost == 0]").replace("replication: 1", refused);
+        let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
+        let outcome = sandbox.mallard(RUN);
+        let result = sandbox.latest_run().only_result();
+        outcome.assert_code(3);
+        assert!(outcome.stdout.contains(why), "{}", outcome.stdout);
+        // The one cause, and nothing that only follows from it.
+        assert_eq!(codes(&result), ["topic_failed"], "{:#}", result["reasons"]);
+    }
 }

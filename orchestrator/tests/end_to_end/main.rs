@@ -20,5 +20,6 @@ mod ready;
 mod registry;
 mod resume;
 mod stall;
+mod stop;
 mod suites;
 mod world;

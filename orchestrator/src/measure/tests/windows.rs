@@ -2,8 +2,8 @@
 
 use super::run;
 use crate::measure::{
-    Judged,
-    simulate::{Fate, Shape},
+    Collector, Judged,
+    simulate::{Fate, Shape, reports},
 };
 use mallard_protocol::schedule::PhaseKind;
 
@@ -118,4 +118,32 @@ fn lag_is_end_offset_less_position() {
     let judged = judged("consume.lag.max of consumer flink < 50", behind);
     let value = judged.worst.unwrap().value.unwrap();
     assert!((95.0..=105.0).contains(&value), "{value}");
+}
+
+#[test]
+fn every_window_that_failed_is_kept_and_neighbours_are_one_stretch() {
+    fn slow(_: u64, due_us: u64) -> Fate {
+        let first = (4_500_000..6_400_000).contains(&due_us);
+        let second = (9_500_000..10_400_000).contains(&due_us);
+        Fate { service_us: if first || second { 40_000 } else { 2_000 }, ..Fate::default() }
+    }
+    let judged = judged("produce.service.p99 < 10ms in every 1s", slow);
+    // 4–5, 5–6, 6–7, and 9–10, 10–11 s on the run's clock.
+    assert_eq!((judged.windows, judged.failed), (10, 5));
+    assert_eq!(judged.failing, [(4_000_000, 7_000_000), (9_000_000, 11_000_000)]);
+}
+
+#[test]
+fn a_window_that_was_judged_before_the_load_was_stopped_is_not_judged_again() {
+    let expect = vec!["produce.acked.rate >= 100/s in every 1s"];
+    let plan = Shape { expect, ..Shape::default() }.plan();
+    let mut collector = Collector::new(&plan);
+    for (agent, report) in reports(&plan, |_, _| Fate::default()) {
+        if report.start_us >= 9_000_000 {
+            collector.stop(9_300_000);
+        }
+        let _ = collector.interval(agent, &report);
+    }
+    let judged = collector.conclude(&[]).judged.remove(0);
+    assert_eq!((judged.windows, judged.failed), (6, 0), "2.5 to 9 s: {judged:?}");
 }

@@ -4,7 +4,10 @@ use crate::{
     archive::hlog::TAGS,
     model::result::{Accounts, AgentResult, CaseResult, ExpectationResult, MetricValue},
     report::{column::figure, trust::contradictions, words},
-    text::format::{self, count, percent, quantity},
+    text::{
+        format::{self, count, percent, quantity},
+        margin,
+    },
 };
 use mallard_protocol::histogram::Histogram;
 use serde::Serialize;
@@ -14,6 +17,8 @@ use std::collections::BTreeMap;
 #[derive(Serialize)]
 pub(super) struct ExpectationView {
     passed: bool,
+    /// Whether the load was stopped before it could be judged.
+    not_reached: bool,
     text: String,
     explain: String,
     scope: Option<String>,
@@ -40,7 +45,6 @@ pub(super) fn expectations(result: &CaseResult) -> Vec<ExpectationView> {
 }
 
 fn expectation(of: &ExpectationResult, zero: Option<&str>) -> ExpectationView {
-    let sign = if of.margin.is_some_and(|margin| margin < 0.0) { "−" } else { "+" };
     let window = of.first_failing_window_us.map(|(from, to)| {
         let clock = format!("{}–{}", format::clock(from), format::clock(to));
         let times = (format::time_of_day(zero, from), format::time_of_day(zero, to));
@@ -51,14 +55,17 @@ fn expectation(of: &ExpectationResult, zero: Option<&str>) -> ExpectationView {
     });
     ExpectationView {
         passed: of.passed,
+        not_reached: of.not_reached,
         text: of.text.clone(),
         explain: words::explain(&of.metric),
         scope: of.scope.clone(),
-        value: of
-            .value
-            .map_or_else(|| "no sample".into(), |value| format::beside(value, of.limit, &of.unit)),
+        value: match of.value {
+            Some(value) => format::beside(value, of.limit, &of.unit),
+            None if of.not_reached => "not reached".into(),
+            None => "no sample".into(),
+        },
         limit: quantity(of.limit, &of.unit),
-        margin: of.margin.map(|margin| format!("{sign}{}", percent(margin.abs()))),
+        margin: of.margin.map(|margin| margin::typeset(margin, of.value, Some(of.limit))),
         bar: of.margin.map(|margin| (margin.abs().min(1.0) * 1000.0).round() / 20.0),
         sentence: of.sentence.clone(),
         line: of.line,

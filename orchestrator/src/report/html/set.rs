@@ -1,10 +1,13 @@
-//! Cases of one scenario side by side: one table, one chart over the parameter.
+//! Cases of one scenario side by side: charts over the parameter, one a metric that decides, and a table.
 
 use crate::{
     archive::read::RunArchive,
     model::result::{AcrossResult, CaseResult},
     report::words,
-    text::format::{percent, quantity},
+    text::{
+        format::{percent, quantity},
+        margin,
+    },
 };
 use serde::Serialize;
 
@@ -18,8 +21,14 @@ pub(super) struct SetView {
     across: Vec<AcrossView>,
     columns: Vec<ColumnView>,
     rows: Vec<RowView>,
-    /// The metric of the chart.
+    charts: Vec<ChartView>,
+}
+
+/// A chart of one metric: a bar a case.
+#[derive(Serialize)]
+struct ChartView {
     metric: String,
+    explain: String,
     bars: Vec<BarView>,
     has_limit: bool,
 }
@@ -41,7 +50,8 @@ struct AcrossView {
 /// A metric of the table.
 #[derive(Serialize)]
 struct ColumnView {
-    name: String,
+    /// Its name, in the pieces between which a line may break.
+    pieces: Vec<String>,
     explain: String,
 }
 
@@ -66,20 +76,30 @@ struct BarView {
     limit: Option<f64>,
 }
 
-/// Metrics of the table beside those that expectations across cases name.
-const COLUMNS: [&str; 12] = [
+/// Metrics of the table beside those that expectations across cases name: rates, then latencies, so that
+/// both are in sight, then what explains them.
+const COLUMNS: [&str; 13] = [
     "pipeline.samples.rate",
     "pipeline.messages.rate",
-    "pipeline.payload.p95",
     "produce.acked.rate",
+    "produce.response.p95",
+    "produce.response.p99",
+    "produce.service.p95",
+    "end_to_end.p95",
+    "end_to_end.p99",
+    "pipeline.payload.p95",
+    "agent.cpu.mean",
     "produce.acked.bytes_rate",
     "produce.client.wire_bytes_rate",
     "produce.client.compression_ratio",
-    "produce.service.p95",
-    "produce.response.p95",
-    "produce.response.p99",
-    "end_to_end.p95",
-    "agent.cpu.mean",
+];
+
+/// Metrics of the charts, beside those that expectations across cases name: of each line the first one
+/// that was measured. A closed loop has no response.
+const CHARTS: [&[&str]; 3] = [
+    &["pipeline.samples.rate", "produce.acked.rate"],
+    &["produce.response.p99", "produce.service.p95"],
+    &["end_to_end.p95"],
 ];
 
 /// A judged case with its number on the page.
@@ -106,28 +126,36 @@ fn view(scenario: &str, cases: &[Numbered<'_>], across: &[AcrossResult]) -> Opti
         return None;
     }
     let across: Vec<_> = across.iter().filter(|across| across.scenario == scenario).collect();
-    let mut names: Vec<&str> = across.iter().map(|across| across.metric.as_str()).collect();
-    names.extend(COLUMNS);
-    let mut seen = std::collections::BTreeSet::new();
-    names.retain(|name| {
-        seen.insert(*name) && cases.iter().any(|(_, case)| value(case, name).is_some())
-    });
-    let metric = names.first().copied().unwrap_or_default();
-    let (bars, has_limit) = bars(cases, &axes, metric, &across);
+    let named: Vec<&str> = across.iter().map(|across| across.metric.as_str()).collect();
+    let names = measured(cases, named.iter().copied().chain(COLUMNS));
+    let is_known = |name: &&&str| cases.iter().any(|(_, case)| value(case, name).is_some());
+    let chosen = CHARTS.iter().filter_map(|line| line.iter().find(is_known).copied());
+    let charts = measured(cases, named.iter().copied().chain(chosen));
+    let charts = charts.iter().map(|metric| chart(cases, &axes, metric, &across)).collect();
     Some(SetView {
         anchor: format!("set-{scenario}"),
         scenario: scenario.to_owned(),
         across: across.iter().map(|across| across_view(across)).collect(),
         columns: names
             .iter()
-            .map(|name| ColumnView { name: (*name).to_owned(), explain: words::explain(name) })
+            .map(|name| ColumnView {
+                pieces: name.split_inclusive(['.', '_']).map(str::to_owned).collect(),
+                explain: words::explain(name),
+            })
             .collect(),
         rows: cases.iter().map(|case| row(case, &axes, &names)).collect(),
-        metric: metric.to_owned(),
-        bars,
-        has_limit,
+        charts,
         axes,
     })
+}
+
+/// Metrics that were measured in any of the cases, each once.
+fn measured<'a>(cases: &[Numbered<'_>], names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = std::collections::BTreeSet::new();
+    let wanted = names.filter(|name| {
+        seen.insert(*name) && cases.iter().any(|(_, case)| value(case, name).is_some())
+    });
+    wanted.collect()
 }
 
 /// Parameters that do not have the same value in all cases.
@@ -161,12 +189,12 @@ fn row((at, case): &Numbered<'_>, axes: &[String], names: &[&str]) -> RowView {
     }
 }
 
-fn bars(
+fn chart(
     cases: &[Numbered<'_>],
     axes: &[String],
     metric: &str,
     across: &[&AcrossResult],
-) -> (Vec<BarView>, bool) {
+) -> ChartView {
     let limit_of = |case: &CaseResult| {
         across.iter().find(|a| a.case == case.case && a.metric == metric).and_then(|a| a.limit)
     };
@@ -187,14 +215,13 @@ fn bars(
     };
     let bars: Vec<_> = cases.iter().map(bar).collect();
     let has_limit = bars.iter().any(|bar| bar.limit.is_some());
-    (bars, has_limit)
+    ChartView { metric: metric.to_owned(), explain: words::explain(metric), bars, has_limit }
 }
 
 fn across_view(of: &AcrossResult) -> AcrossView {
     let figure = |value: Option<f64>| {
         value.map_or_else(|| "no value".into(), |value| quantity(value, &of.unit))
     };
-    let sign = if of.margin.is_some_and(|margin| margin < 0.0) { "−" } else { "+" };
     AcrossView {
         passed: of.passed,
         text: of.text.clone(),
@@ -202,7 +229,9 @@ fn across_view(of: &AcrossResult) -> AcrossView {
         line: of.line,
         value: figure(of.value),
         limit: figure(of.limit),
-        margin: of.margin.map_or_else(|| "–".into(), |of| format!("{sign}{}", percent(of.abs()))),
+        margin: of
+            .margin
+            .map_or_else(|| "–".into(), |margin| margin::typeset(margin, of.value, of.limit)),
         scaling: of
             .scaling
             .zip(of.tier)
