@@ -11,7 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are all that this program is for")]
 
 use anyhow::{Context, Result, bail};
-use mallard_agent::engine::{Engine, Hooks, monotonic_us};
+use mallard_agent::engine::{self, Hooks, monotonic_us};
 use mallard_protocol::{
     histogram::Histogram,
     ids::{InstanceId, TopicId},
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
         observe: None,
         is_wanted: Box::new(|| true),
     };
-    let mut engine = prepare(assignment(&arguments), sink, hooks)
+    let mut engine = engine::prepare(assignment(&arguments), sink, hooks)
         .map_err(|failure| anyhow::anyhow!("{}", failure.text))?;
     if arguments.consume {
         await_reading(&said, arguments.partitions)?;

@@ -6,12 +6,13 @@ mod producers;
 use super::*;
 use mallard_protocol::{
     histogram::Histogram,
-    ids::{InstanceId, PhaseId},
-    interval::{ConsumerTotals, IntervalReport, ProducerTotals},
+    ids::{InstanceId, PhaseId, TopicId},
+    interval::{ConsumerTotals, IntervalReport, PartitionOffset, ProducerTotals, Resources},
+    message::{AgentFailure, FromAgent},
     schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline},
     workload::{
-        CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec, ProducerSpec,
-        SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
+        Assignment, CommitPolicy, ConsumerSpec, KeySpec, Membership, Partitioning, PayloadSpec,
+        ProducerSpec, SizeSpec, StampPlace, StartFrom, TopicSpec, TransactionSpec,
     },
 };
 use rdkafka::mocking::MockCluster;
@@ -130,7 +131,7 @@ fn prepare(
         })),
         is_wanted: Box::new(|| true),
     };
-    (prepare(assignment, sink, hooks), said)
+    (super::prepare(assignment, sink, hooks), said)
 }
 
 impl Rig {
@@ -286,7 +287,7 @@ impl Rig {
 #[test]
 fn what_clients_hold_for_a_moment_is_no_record() {
     let mut readings = [3, 1, 0, 2].into_iter();
-    assert_eq!(least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
+    assert_eq!(running::least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
     assert_eq!(readings.next(), Some(2), "nothing is read any more");
-    assert_eq!(least_of(|| 2, Duration::from_millis(20)), 2, "and a record that stays is told");
+    assert_eq!(running::least_of(|| 2, Duration::from_millis(20)), 2, "and a record that stays is told");
 }

@@ -55,7 +55,7 @@ fn assert_judged_by_what_was_measured(result: &Value, code: Option<i32>) {
 #[test]
 fn sigterm_ends_a_soak_with_a_verdict_on_what_was_measured() {
     let sandbox = soak("expect: [records.lost == 0, produce.acked.rate >= 20/s in every 1s]");
-    let mut running = measured(&sandbox);
+    let running = measured(&sandbox);
     running.signal(Signal::TERM);
     let outcome = running.wait(PATIENCE);
     let run = sandbox.latest_run();
@@ -68,7 +68,7 @@ fn sigterm_ends_a_soak_with_a_verdict_on_what_was_measured() {
 #[test]
 fn mallard_stop_ends_a_run_waits_for_it_and_exits_with_its_verdict() {
     let sandbox = soak("expect: [records.lost == 0]");
-    let mut running = measured(&sandbox);
+    let running = measured(&sandbox);
     let stopped = sandbox.mallard(["stop", "latest"]);
     let outcome = running.wait(PATIENCE);
     let run = sandbox.latest_run();
@@ -89,7 +89,7 @@ fn mallard_stop_ends_a_run_waits_for_it_and_exits_with_its_verdict() {
 #[test]
 fn a_run_that_no_controller_runs_cannot_be_stopped_and_is_told_what_can_be_done() {
     let sandbox = soak("");
-    let mut running = measured(&sandbox);
+    let running = measured(&sandbox);
     running.signal(Signal::KILL);
     running.wait(PATIENCE);
     let stopped = sandbox.mallard(["stop", "latest"]);
@@ -102,7 +102,7 @@ fn a_run_that_no_controller_runs_cannot_be_stopped_and_is_told_what_can_be_done(
 #[test]
 fn an_expectation_that_was_not_reached_makes_an_early_stop_an_interruption() {
     let sandbox = soak("expect: [records.lost == 0, produce.acked.rate >= 100/s in the last 1m]");
-    let mut running = measured(&sandbox);
+    let running = measured(&sandbox);
     running.signal(Signal::TERM);
     let outcome = running.wait(PATIENCE);
     let result = sandbox.latest_run().only_result();
@@ -116,7 +116,7 @@ fn cases_that_were_not_started_keep_a_stopped_run_from_passing() {
     let scenario =
         steady("200/s", "10m", "").replace("name: steady", "name: steady\nmatrix: {x: [1, 2]}");
     let sandbox = sandbox(&scenario, EMBEDDED);
-    let mut running = measured(&sandbox);
+    let running = measured(&sandbox);
     running.signal(Signal::TERM);
     let outcome = running.wait(PATIENCE);
     outcome.assert_code(130);

@@ -92,7 +92,7 @@ fn rebalances_keep_what_was_counted(strategy: &str) {
         observe: None,
         is_wanted: Box::new(|| true),
     };
-    let mut other = prepare(joining, sink, hooks).unwrap();
+    let mut other = crate::engine::prepare(joining, sink, hooks).unwrap();
     rig.until(|message| matches!(message, FromAgent::Assigned { partitions, .. } if (1..3).contains(&partitions.len())));
     other.start(monotonic_us() - rig.clock_us());
     // In a cooperative group it takes a second rebalance until the other has what was given up.
