@@ -1,10 +1,10 @@
 //! What is not what it should be: programs that are no agent, files without an end, names that mean something else.
 
-use super::world::Sandbox;
 use std::{
     os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
+use testkit::mallard::Sandbox;
 
 /// Longer than the question for a version may take, on a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(60);
