@@ -1,8 +1,10 @@
 //! What the machine is, and what is used of it. Linux only, as the agents are.
 
+mod connections;
 mod facts;
 pub mod preflight;
 mod resources;
 
+pub(crate) use connections::Connections;
 pub use facts::{facts, librdkafka_version};
 pub use resources::ResourceSampler;

@@ -14,6 +14,7 @@ mod kafka;
 mod pipeline;
 mod registry;
 mod resume;
+mod slow_brokers;
 mod stall;
 mod suites;
 mod world;
