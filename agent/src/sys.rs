@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io,
     mem::MaybeUninit,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, RawFd},
     time::Duration,
 };
 
@@ -137,6 +137,46 @@ pub(crate) fn leave_children_to_the_kernel() {
     // SAFETY: sets a disposition that runs no code of this process.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
+
+/// What the kernel knows of a TCP connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TcpFigures {
+    /// Segments sent and not acknowledged.
+    pub(crate) unacked: u32,
+    /// Segments sent again since the connection was made.
+    pub(crate) sent_again: u32,
+    /// Segments sent since then.
+    pub(crate) sent: u32,
+    /// Bytes that wait in the kernel and have not been sent once.
+    pub(crate) unsent_bytes: u32,
+    /// Shortest round trip of the last minutes in microseconds; 0 if none was measured.
+    pub(crate) shortest_us: u32,
+}
+
+/// Asks the kernel about a descriptor; `None` if it is not a TCP connection that is established.
+pub(crate) fn tcp_figures(descriptor: RawFd) -> Option<TcpFigures> {
+    // SAFETY: an all-zero tcp_info is a valid one; the kernel writes at most `length` bytes to it. A
+    // descriptor that is closed or is something else makes the call fail, and nothing is changed.
+    let (outcome, info) = unsafe {
+        let mut info: libc::tcp_info = std::mem::zeroed();
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let (place, length) = (&raw mut info, &raw mut length);
+        let outcome =
+            libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, place.cast(), length);
+        (outcome, info)
+    };
+    let figures = TcpFigures {
+        unacked: info.tcpi_unacked,
+        sent_again: info.tcpi_total_retrans,
+        sent: info.tcpi_segs_out,
+        unsent_bytes: info.tcpi_notsent_bytes,
+        shortest_us: if info.tcpi_min_rtt == u32::MAX { 0 } else { info.tcpi_min_rtt },
+    };
+    (outcome == 0 && info.tcpi_state == ESTABLISHED).then_some(figures)
+}
+
+/// `TCP_ESTABLISHED` of the kernel's `tcp_states.h`.
+const ESTABLISHED: u8 = 1;
 
 /// Ends a process by force. One that is gone already is no error.
 pub(crate) fn kill(pid: u32) -> io::Result<()> {

@@ -59,23 +59,6 @@ fn the_agent_with_the_broker_gets_less() {
 }
 
 #[test]
-fn consumers_fetch_on_soon_unless_the_scenario_says_otherwise() {
-    let text = format!(
-        "{HEAD}load: [hold: {{for: 1s}}]\nconsumers:\n  fast: {{topics: [t]}}\n  own: {{topics: [t], client: {{fetch.queue.backoff.ms: 700}}}}\n"
-    );
-    let plan = planned(&text, &cluster("kafka: {bootstrap: \"b:1\"}\nhosts: [local: {}]\n"));
-    let backoff = |consumer: &str| {
-        let mut all = plan.cases[0].agents.iter().flat_map(|agent| &agent.consumers);
-        let spec = all.find(|spec| spec.name == consumer).unwrap();
-        // Of a property that is given twice, the client takes the last.
-        let given = spec.client.iter().rfind(|(key, _)| key == "fetch.queue.backoff.ms");
-        given.map(|(_, value)| value.clone())
-    };
-    assert_eq!(backoff("fast-1").as_deref(), Some("10"));
-    assert_eq!(backoff("own-1").as_deref(), Some("700"));
-}
-
-#[test]
 fn partitions_are_left_to_a_client_that_has_something_to_choose_them_by() {
     let text = format!(
         "{HEAD}load: [hold: {{rate: 100/s, for: 1s}}]\nproducers:\n  \

@@ -209,6 +209,10 @@ pub struct ClientStats {
     pub round_trip_us_p99: f64,
     /// Mean time that brokers throttled the client, in milliseconds.
     pub throttle_ms_mean: f64,
+    /// Most requests that were sent to one broker and not answered, when the client was asked.
+    pub in_flight: u64,
+    /// Requests that waited to be sent, when the client was asked.
+    pub waiting_requests: u64,
     /// Requests sent again, since the client started.
     pub retries: u64,
     /// Request and connection errors, since the client started.
@@ -345,4 +349,30 @@ pub struct Resources {
     pub host_received_bytes: u64,
     /// Bytes the host sent on all interfaces in the interval, loopback included.
     pub host_sent_bytes: u64,
+    /// What the agent saw of its brokers and of the way to them, beside the load.
+    pub witness: Option<Box<Witness>>,
+}
+
+/// What an agent sees of brokers and network by itself in an interval: witnesses of where time goes that
+/// do not go through the clients of the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Witness {
+    /// Round trips of small requests on connections of their own, a few times a second to each broker
+    /// that leads a partition, in microseconds. A request that waits is in it once it is answered.
+    pub round_trip: Histogram,
+    /// Time in which at least one of these brokers had not answered for a second or longer.
+    pub broker_silent_us: u64,
+    /// Time in which none of them had.
+    pub all_silent_us: u64,
+    /// The shortest round trip that the kernel has measured on a TCP connection; of all connections of
+    /// the agent, the largest. 0 where it is not known.
+    pub wire_us: u64,
+    /// TCP segments that were sent.
+    pub segments: u64,
+    /// Of these, those that had been sent before.
+    pub segments_again: u64,
+    /// Most segments on one connection that were sent and not acknowledged, at the interval's end.
+    pub unacked_max: u32,
+    /// Bytes that the kernel held back and had not sent at the interval's end, all connections.
+    pub unsent_bytes: u64,
 }

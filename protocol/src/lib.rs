@@ -2,6 +2,7 @@
 //! reads or waits.
 //!
 //! - [`message`]: the messages, named by direction, and their frames.
+//! - [`clients`]: client properties that Mallard sets where nobody else does.
 //! - [`workload`]: what an instance is told to do.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
@@ -16,6 +17,7 @@
 //! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
 //! A number's unit stands last in its name.
 
+pub mod clients;
 pub mod field;
 pub mod frame;
 pub mod health;

@@ -105,6 +105,17 @@ impl Admin {
         result.map_err(|error| self.failure("describe the cluster", &error, deadline))
     }
 
+    /// Asks a partition's leader for its offsets and throws them away: it is the time that counts.
+    pub(super) fn watermarks(
+        &self,
+        topic: &str,
+        partition: i32,
+        within: Duration,
+    ) -> Result<(), Option<RDKafkaErrorCode>> {
+        let answer = self.client.inner().fetch_watermarks(topic, partition, within);
+        answer.map(|_| ()).map_err(|error| error.rdkafka_error_code())
+    }
+
     /// Says at once what the embedded broker cannot do. It has no controller that requests for topics
     /// could go to, so they would wait for one until their deadline; and librdkafka 2.12 aborts the
     /// process when a coordinator does not know the request to delete a group (the reply queue is

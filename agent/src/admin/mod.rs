@@ -4,6 +4,7 @@
 //! reason where there is one; no text that leaves this module holds the value of a secret property.
 
 mod block_on;
+mod broker_probe;
 mod client;
 mod cluster;
 mod delete;
@@ -17,6 +18,7 @@ mod topics;
 mod verify;
 mod watch;
 
+pub use broker_probe::BrokerProbe;
 pub use cluster::describe_cluster;
 pub use delete::delete;
 pub use groups::GroupsWatch;

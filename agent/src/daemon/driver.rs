@@ -5,17 +5,17 @@
 
 use super::{event::Event, shared::Shared};
 use crate::{
-    admin::{EndOffsetsWatch, GroupsWatch},
+    admin::{BrokerProbe, EndOffsetsWatch, GroupsWatch},
     daemon::command::Command,
     engine::{Engine, Hooks, Observed, prepare},
-    host::ResourceSampler,
+    host::{Connections, ResourceSampler},
     logfile,
     spool::Appended,
 };
 use mallard_protocol::{
     frame,
     ids::TopicId,
-    interval::IntervalReport,
+    interval::{IntervalReport, Resources, Witness},
     message::{AgentFailure, FailureKind, FromAgent, Level},
     workload::Assignment,
 };
@@ -101,6 +101,17 @@ impl Observer {
     }
 }
 
+/// Looks at what process and host use, and at brokers and network beside the load.
+fn sampler(probe: BrokerProbe) -> impl FnMut() -> Resources + Send {
+    let (mut sampler, mut connections) = (ResourceSampler::new(), Connections::default());
+    move || {
+        let mut witness = Box::<Witness>::default();
+        connections.sample(&mut witness);
+        probe.sample(&mut witness);
+        Resources { witness: Some(witness), ..sampler.sample() }
+    }
+}
+
 impl Driver {
     fn run(mut self, orders: &Receiver<Command>) {
         for command in orders {
@@ -143,10 +154,9 @@ impl Driver {
     ) -> Result<(Engine, JoinHandle<()>), AgentFailure> {
         self.observer = Observer::new(&assignment)?;
         let observer = self.observer.clone();
-        let mut sampler = ResourceSampler::new();
         let shared = Arc::clone(&self.shared);
         let hooks = Hooks {
-            sample_resources: Box::new(move || sampler.sample()),
+            sample_resources: Box::new(sampler(BrokerProbe::start(&assignment))),
             observe: Some(Box::new(move || observer.observe())),
             is_wanted: Box::new(move || shared.is_engine_wanted()),
         };

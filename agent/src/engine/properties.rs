@@ -2,8 +2,12 @@
 
 use super::stats;
 use crate::librdkafka::{Client, Config, Kind, PropertyError, contradiction, is_secret, redact};
-use mallard_protocol::workload::{
-    Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec, StartFrom,
+use mallard_protocol::{
+    clients::{self, ClientKind},
+    workload::{
+        Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec,
+        StartFrom,
+    },
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +29,7 @@ pub fn check_properties(
     if !refused.is_empty() {
         return Err(refused);
     }
-    let together: Vec<_> = all().cloned().collect();
+    let together = completed(kind, all().cloned().collect());
     contradiction(kind, &together).map_err(|error| {
         let named = |(key, _): &&(String, String)| error.reason.contains(&format!("`{key}`"));
         let key = client.iter().find(named).or_else(|| connection.iter().find(named));
@@ -63,6 +67,7 @@ const ASKED_OF_CONSUMERS: &[&str] = &[
     "auto.offset.reset",
     "check.crcs",
     "enable.auto.commit",
+    "fetch.error.backoff.ms",
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "fetch.min.bytes",
@@ -80,9 +85,14 @@ const ASKED_OF_CONSUMERS: &[&str] = &[
 
 /// The same of both.
 const ASKED_OF_ALL: &[&str] = &[
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
     "security.protocol",
+    "socket.keepalive.enable",
+    "socket.nagle.disable",
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
+    "socket.timeout.ms",
     "statistics.interval.ms",
 ];
 
@@ -119,6 +129,17 @@ fn milliseconds(client: &Client, key: &str) -> u64 {
         .map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// Properties with Mallard's own defaults before them, as far as what is set leaves them open.
+fn completed(kind: Kind, set: ClientProperties) -> ClientProperties {
+    let kind = match kind {
+        Kind::Producer => ClientKind::Producer,
+        Kind::Consumer => ClientKind::Consumer,
+    };
+    let mut properties = clients::defaults(kind, &set);
+    properties.extend(set);
+    properties
+}
+
 /// A producer's properties, in the order in which they are set.
 pub(crate) fn of_producer(assignment: &Assignment, spec: &ProducerSpec) -> ClientProperties {
     let partitions = assignment.topics.get(spec.topic.index()).map_or(1, |topic| topic.partitions);
@@ -130,7 +151,7 @@ pub(crate) fn of_producer(assignment: &Assignment, spec: &ProducerSpec) -> Clien
         set("transactional.id", format!("mallard-{:08x}-{}", assignment.run, spec.name));
     }
     properties.extend(spec.client.iter().cloned());
-    properties
+    completed(Kind::Producer, properties)
 }
 
 /// A consumer's properties. What the scenario says about group, commits and start stands last, so that
@@ -170,7 +191,7 @@ pub(crate) fn of_consumer(assignment: &Assignment, spec: &ConsumerSpec) -> Clien
             StartFrom::Earliest | StartFrom::RunStart => "earliest",
         },
     );
-    properties
+    completed(Kind::Consumer, properties)
 }
 
 #[cfg(test)]
@@ -190,6 +211,59 @@ mod tests {
         let refused = check_properties(&connection, Kind::Producer, &client).unwrap_err();
         let keys: Vec<_> = refused.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["sasl.pasword", "acks"]);
+    }
+
+    #[test]
+    fn librdkafkas_defaults_are_those_of_the_table() {
+        let client = Producer::new(Config::new(), "orders").unwrap();
+        for row in clients::TABLE {
+            let own = client.client().property(row.property);
+            assert_eq!(own.as_deref(), Some(row.librdkafka), "{}", row.property);
+        }
+    }
+
+    #[test]
+    fn mallards_defaults_are_accepted_and_in_effect() {
+        let client = Producer::new(
+            Config::with(&completed(Kind::Producer, ClientProperties::new())).unwrap(),
+            "orders",
+        );
+        let client = client.unwrap();
+        let of_producers = |row: &&clients::ClientDefault| row.kind != Some(ClientKind::Consumer);
+        for row in clients::TABLE.iter().filter(of_producers) {
+            let value = client.client().property(row.property);
+            assert_eq!(value.as_deref(), Some(row.mallard), "{}", row.property);
+        }
+        let consumer = completed(Kind::Consumer, ClientProperties::new());
+        assert_eq!(contradiction(Kind::Consumer, &consumer), Ok(()));
+    }
+
+    #[test]
+    fn mallards_defaults_contradict_nothing_that_may_be_set() {
+        let of_producers = [
+            ("acks", "0"),
+            ("acks", "1"),
+            ("retries", "0"),
+            ("max.in.flight.requests.per.connection", "100"),
+            ("queuing.strategy", "lifo"),
+            ("enable.idempotence", "true"),
+            ("enable.idempotence", "false"),
+            ("transactional.id", "t"),
+            ("linger.ms", "200000"),
+            ("delivery.timeout.ms", "1000"),
+            ("reconnect.backoff.ms", "5000"),
+            ("reconnect.backoff.max.ms", "20"),
+            ("queue.buffering.backpressure.threshold", "10"),
+        ];
+        let connection = properties(&[("bootstrap.servers", "localhost:1")]);
+        for set in of_producers {
+            let checked = check_properties(&connection, Kind::Producer, &properties(&[set]));
+            assert_eq!(checked, Ok(()), "{set:?}");
+        }
+        for set in [("fetch.wait.max.ms", "60000"), ("reconnect.backoff.max.ms", "20")] {
+            let checked = check_properties(&connection, Kind::Consumer, &properties(&[set]));
+            assert_eq!(checked, Ok(()), "{set:?}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ struct Broker {
     txerrs: u64,
     rxerrs: u64,
     txretries: u64,
+    waitresp_cnt: i64,
+    outbuf_cnt: i64,
     int_latency: Window,
     outbuf_latency: Window,
     rtt: Window,
@@ -69,6 +71,8 @@ pub(crate) fn parse(json: &str) -> Option<ClientStats> {
         round_trip_us_mean: mean(brokers().map(|b| b.rtt)),
         round_trip_us_p99: worst(brokers().map(|b| b.rtt)),
         throttle_ms_mean: mean(brokers().map(|b| b.throttle)),
+        in_flight: brokers().map(|b| count(b.waitresp_cnt)).max().unwrap_or(0),
+        waiting_requests: brokers().map(|b| count(b.outbuf_cnt)).sum(),
         retries: brokers().map(|b| b.txretries).sum(),
         errors: brokers().map(|b| b.txerrs + b.rxerrs).sum(),
         wire_sent_bytes: statistics.tx_bytes,
@@ -84,7 +88,12 @@ fn mean(windows: impl Iterator<Item = Window>) -> f64 {
 }
 
 fn counted(windows: impl Iterator<Item = Window>) -> u64 {
-    windows.map(|window| u64::try_from(window.cnt).unwrap_or(0)).sum()
+    windows.map(|window| count(window.cnt)).sum()
+}
+
+/// A count of librdkafka's, which writes -1 where there is none.
+fn count(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "latencies are below 2^53 µs")]
@@ -99,8 +108,8 @@ mod tests {
     #[test]
     fn windows_of_several_brokers_are_weighted() {
         let json = r#"{"name": "x", "tx_bytes": 10, "rx_bytes": 20, "brokers": {
-            "a": {"txretries": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
-            "b": {"rxerrs": 3, "rtt": {"sum": 900, "cnt": 3, "p99": 400}, "extra": {}}},
+            "a": {"txretries": 2, "waitresp_cnt": 7, "outbuf_cnt": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
+            "b": {"rxerrs": 3, "waitresp_cnt": 4, "outbuf_cnt": -1, "rtt": {"sum": 900, "cnt": 3, "p99": 400}, "extra": {}}},
             "topics": {"t": {"batchcnt": {"sum": 50, "cnt": 5}, "partitions": {"0": {}}}}}"#;
         let stats = parse(json).unwrap();
         assert_eq!(stats.round_trip_us_mean, 250.0);
@@ -108,6 +117,7 @@ mod tests {
         assert_eq!(stats.batch_records_mean, 10.0);
         assert_eq!((stats.batches, stats.requests, stats.dequeued), (5, 4, 0));
         assert_eq!((stats.retries, stats.errors, stats.wire_sent_bytes), (2, 4, 10));
+        assert_eq!((stats.in_flight, stats.waiting_requests), (7, 2));
         assert_eq!(parse("nonsense"), None);
     }
 }

@@ -58,6 +58,7 @@ impl ResourceSampler {
             host_memory_used_bytes: self.system.used_memory(),
             host_received_bytes,
             host_sent_bytes,
+            witness: None,
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Facts {
     pub groups: Vec<Group>,
     /// What Mallard doubts of its own load generator: code and text.
     pub generator: Vec<(String, String)>,
+    /// What the verdict says of hosts without CPU to spare.
+    pub host: Option<String>,
 }
 
 /// A topic-partition.
@@ -123,6 +125,12 @@ impl Group {
         Some(self.lag(facts)? / facts.acked_per_s(self)?)
     }
 
+    /// Whether it has anything to do with what it receives, which may take its time.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.work_us > 0 || self.pipeline.is_some()
+    }
+
     /// Whether it was ever further behind than a moment.
     #[must_use]
     pub fn is_behind(&self, facts: &Facts) -> bool {
@@ -133,13 +141,24 @@ impl Group {
 /// Codes of doubts about the load generator.
 const GENERATOR_CODES: [&str; 3] = ["generator_slip", "agent_cpu_saturated", "intervals_late"];
 
+/// Response p95 from which on producers are slow enough to look for a reason.
+const SLOW_RESPONSE_US: f64 = 100_000.0;
+/// Share of time in which clients refused records from which on that counts.
+pub(super) const HELD_UP: f64 = 0.01;
+/// Share of the scheduled rate below which a schedule was missed.
+const MISSED: f64 = 0.99;
+
+/// Code of the doubt about hosts.
+const HOST_CODE: &str = "host_cpu_saturated";
+
 impl Facts {
     /// The facts of a case that was run and judged.
     #[must_use]
     pub fn of(plan: &CasePlan, result: &CaseResult) -> Self {
         let measured = result.phases.iter().filter(|phase| phase.measured);
-        let doubts = result.reasons.iter().chain(&result.warnings);
-        let doubts = doubts.filter(|doubt| GENERATOR_CODES.contains(&&*doubt.code));
+        let doubts = || result.reasons.iter().chain(&result.warnings);
+        let host = doubts().find(|doubt| doubt.code == HOST_CODE);
+        let doubts = doubts().filter(|doubt| GENERATOR_CODES.contains(&&*doubt.code));
         let partitions = result.partitions.iter().filter(|partition| partition.partition >= 0);
         Self {
             metrics: values(&result.metrics),
@@ -156,6 +175,7 @@ impl Facts {
             senders: senders(plan, result),
             groups: groups(plan, result),
             generator: doubts.map(|doubt| (doubt.code.clone(), doubt.text.clone())).collect(),
+            host: host.map(|doubt| doubt.text.clone()),
         }
     }
 
@@ -163,6 +183,20 @@ impl Facts {
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.get(name).copied()
+    }
+
+    /// Whether records took long, were refused, or fewer of them were acknowledged than was asked for.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        let metric = |name: &str| self.metric(name);
+        let missed = match (metric("produce.acked.rate"), metric("produce.scheduled.rate")) {
+            (Some(acked), Some(scheduled)) if !self.closed_loop => acked < scheduled * MISSED,
+            _ => false,
+        };
+        missed
+            || metric("produce.response.p95").is_some_and(|us| us > SLOW_RESPONSE_US)
+            || metric("produce.backpressure_share")
+                .is_some_and(|share| share > HELD_UP && !self.closed_loop)
     }
 
     /// Whether anything was acknowledged, received or processed.
@@ -191,6 +225,13 @@ fn values_of(result: &CaseResult, workload: &str) -> BTreeMap<String, f64> {
     result.workloads.get(workload).map(values).unwrap_or_default()
 }
 
+/// What a workload's clients have in effect, and what they were given beside it.
+fn properties(result: &CaseResult, workload: &str) -> BTreeMap<String, String> {
+    let given = result.client_properties.get(workload).cloned().unwrap_or_default();
+    let effect = result.clients_in_effect.get(workload).cloned().unwrap_or_default();
+    given.into_iter().chain(effect).collect()
+}
+
 fn senders(plan: &CasePlan, result: &CaseResult) -> Vec<Sender> {
     let mut senders: Vec<Sender> = Vec::new();
     for spec in plan.agents.iter().flat_map(|agent| &agent.producers) {
@@ -203,7 +244,7 @@ fn senders(plan: &CasePlan, result: &CaseResult) -> Vec<Sender> {
             name: name.to_owned(),
             instances: 1,
             metrics: values_of(result, name),
-            properties: result.client_properties.get(name).cloned().unwrap_or_default(),
+            properties: properties(result, name),
         });
     }
     senders

@@ -6,8 +6,11 @@
 //! Invariant: everything here follows from [`Facts`] that were measured or planned. A rule without its
 //! figures says nothing, and where no rule speaks, that is said.
 
+mod bottleneck;
 mod facts;
 mod finding;
+#[cfg(test)]
+mod hindrances;
 mod pipeline;
 mod rules;
 mod stages;
@@ -26,6 +29,10 @@ pub fn interpret(facts: &Facts) -> Interpretation {
     let stages = stages::stages(facts);
     let diagnoses = rules::diagnoses(facts, &stages);
     let summary = match diagnoses.len() {
+        0 if facts.is_slow() => {
+            "Records took long, and no figure says why: no witness names a client setting, the host, \
+             the network or a broker."
+        }
         0 if facts.has_load() => {
             "Nothing stands out: no stage, partition, consumer, broker or agent limited this case \
              by the figures it left."

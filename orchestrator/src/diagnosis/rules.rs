@@ -2,7 +2,8 @@
 
 use super::{
     Facts, Group, Partition, Sender,
-    finding::diagnosis,
+    bottleneck::{LONG_STAGE_US, MOST, bottleneck},
+    finding::{diagnosis, sentence},
     pipeline,
     stages::{DELIVERY, IN_CLIENT, ROUND_TRIP, SERVICE, WAITING},
     tiers,
@@ -13,18 +14,27 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Every diagnosis, the weightiest first: a generator that limits taints all that follows.
+/// Every diagnosis, the weightiest first. A generator that limits taints what clients and consumers
+/// measured, so nothing is concluded from that then. What requests wait for slows consumers down as well,
+/// and makes batches no matter.
 pub(super) fn diagnoses(facts: &Facts, stages: &[Stage]) -> Vec<Diagnosis> {
-    let mut found: Vec<Diagnosis> = generator(facts).into_iter().collect();
-    found.extend(facts.groups.iter().filter_map(|group| slow_consumer(facts, group)));
+    let generator = generator(facts);
+    let is_tainted = generator.is_some();
+    let bottleneck = if is_tainted { None } else { bottleneck(facts, stages) };
+    let is_explained = is_tainted || bottleneck.is_some();
+    let mut found: Vec<Diagnosis> = generator.into_iter().chain(bottleneck).collect();
+    let slow = facts.groups.iter().filter(|group| !is_explained || group.has_work());
+    found.extend(slow.filter_map(|group| slow_consumer(facts, group)));
     found.extend(facts.groups.iter().filter_map(|group| pipeline::stage(facts, group)));
     found.extend(facts.groups.iter().filter_map(idle_consumers));
     found.extend(hot_partitions(facts));
-    found.extend(facts.senders.iter().filter_map(|sender| small_batches(facts, sender)));
-    found.extend(throttled(facts));
-    found.extend(broker_or_distance(facts, stages));
+    if !is_explained {
+        found.extend(facts.senders.iter().filter_map(|sender| small_batches(facts, sender)));
+    }
     found.extend(memory(facts));
-    found.extend(stage(stages));
+    if found.is_empty() {
+        found.extend(stage(stages));
+    }
     found
 }
 
@@ -49,9 +59,9 @@ fn generator(facts: &Facts) -> Option<Diagnosis> {
     let remedy = "spread the load over more instances, agents or hosts; then the figures are the \
                   system's and not the generator's";
     let text = match facts.generator.first() {
-        Some((_, text)) => format!("The load generator limits: {text}"),
+        Some((_, text)) => format!("Bottleneck: load generator. {}", sentence(text)),
         None if facts.closed_loop && busiest >= THREAD_SATURATED => format!(
-            "The load generator limits: the busiest thread of an agent used {} of a core \
+            "Bottleneck: load generator. The busiest thread of an agent used {} of a core \
              (agent.thread_cpu.max), and in a closed loop that thread sets the rate",
             human(busiest, "ratio")
         ),
@@ -192,24 +202,10 @@ fn hot_partitions(facts: &Facts) -> Vec<Diagnosis> {
 const SMALL_BATCH_RECORDS: f64 = 5.0;
 /// …if an instance makes more than so many of them a second: at low rates there is nothing to gather.
 const MANY_BATCHES_PER_S: f64 = 200.0;
-/// Response p95 from which on a producer is slow enough to look for a reason.
-const SLOW_RESPONSE_US: f64 = 100_000.0;
-/// Share of time in which clients refused records from which on that counts.
-const HELD_UP: f64 = 0.01;
-/// Share of the scheduled rate below which a schedule was missed.
-const MISSED: f64 = 0.99;
 
 /// Whether producers show any sign of being slowed down.
 fn is_slowed(facts: &Facts) -> bool {
-    let metric = |name: &str| facts.metric(name);
-    let missed = match (metric("produce.acked.rate"), metric("produce.scheduled.rate")) {
-        (Some(acked), Some(scheduled)) => acked < scheduled * MISSED,
-        _ => false,
-    };
-    facts.closed_loop
-        || missed
-        || metric("produce.response.p95").is_some_and(|us| us > SLOW_RESPONSE_US)
-        || metric("produce.backpressure_share").is_some_and(|share| share > HELD_UP)
+    facts.closed_loop || facts.is_slow()
 }
 
 /// Many requests that carry little each.
@@ -244,61 +240,6 @@ fn small_batches(facts: &Facts, sender: &Sender) -> Option<Diagnosis> {
     Some(diagnosis("small_batches", text, remedy))
 }
 
-/// Brokers that hold a client back by quota.
-fn throttled(facts: &Facts) -> Option<Diagnosis> {
-    let us = facts.metric("produce.client.throttle").filter(|us| *us >= 1_000.0)?;
-    let text = format!(
-        "Brokers throttle the producers: {} a request on average (produce.client.throttle)",
-        human(us, "us")
-    );
-    let remedy = "raise the client's quota on the brokers, or ask for less";
-    Some(diagnosis("broker_throttles", text, remedy.to_owned()))
-}
-
-/// Mean time of a stage from which on it is worth a word, in microseconds.
-const LONG_STAGE_US: f64 = 20_000.0;
-/// Share of all time from which on a stage takes most of it.
-const MOST: f64 = 0.6;
-/// Share of the median that the fastest record took from which on every record takes that long…
-const DISTANCE: f64 = 0.5;
-/// …because of its round trip, if it is not much longer than that: else it waited in a queue.
-const QUEUED: f64 = 2.0;
-
-/// Requests that take long: all of them alike (distance), or under this load (the broker).
-fn broker_or_distance(facts: &Facts, stages: &[Stage]) -> Option<Diagnosis> {
-    let round_trip = facts.metric("produce.client.round_trip")?;
-    let takes_most = stages.iter().any(|s| s.name == ROUND_TRIP && s.share >= MOST);
-    let held_up = facts.metric("produce.backpressure_share").is_some_and(|share| share > HELD_UP);
-    if round_trip < LONG_STAGE_US || !(takes_most || held_up) {
-        return None;
-    }
-    let fastest = facts.metric("produce.service.min")?;
-    let median = facts.metric("produce.service.p50")?;
-    if fastest >= median * DISTANCE && fastest <= round_trip * QUEUED {
-        let text = format!(
-            "The way to the broker limits: a round trip takes {} on average \
-             (produce.client.round_trip), and even the fastest record took {} of a median of {}, so \
-             it is a delay that every request has",
-            human(round_trip, "us"),
-            human(fastest, "us"),
-            human(median, "us")
-        );
-        let remedy = "move producers nearer to the brokers, or have fewer, larger requests and more \
-                      of them in flight";
-        return Some(diagnosis("network_limits", text, remedy.to_owned()));
-    }
-    let text = format!(
-        "The broker limits: a round trip takes {} on average (produce.client.round_trip) under this \
-         load, while the fastest record took {} and the median {}",
-        human(round_trip, "us"),
-        human(fastest, "us"),
-        human(median, "us")
-    );
-    let remedy = "look at the brokers' disks, CPU and replication (`acks`, `min.insync.replicas`), \
-                  or spread the topic over more of them";
-    Some(diagnosis("broker_limits", text, remedy.to_owned()))
-}
-
 /// The stage in which most of the time goes, if that is long.
 fn stage(stages: &[Stage]) -> Option<Diagnosis> {
     let longest = stages.iter().max_by(|a, b| a.share.total_cmp(&b.share))?;
@@ -322,7 +263,9 @@ fn stage(stages: &[Stage]) -> Option<Diagnosis> {
             "batches wait to fill or requests wait for answers: look at `linger.ms`, and \
                       at requests in flight"
         }
-        ROUND_TRIP | SERVICE => "look at the brokers and the way to them",
+        ROUND_TRIP | SERVICE => {
+            "no witness tells client settings, network and brokers apart here: look at `broker.probe.*` and `network.*` over time"
+        }
         DELIVERY => "look at the consumers: lag, work for each record, fetch settings",
         _ => "",
     };

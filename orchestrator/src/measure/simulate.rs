@@ -466,6 +466,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
             host_memory_used_bytes: 1_000_000_000,
             host_received_bytes: 1_000,
             host_sent_bytes: 1_000,
+            witness: None,
         },
     };
     cells.iter().zip(0..).map(report).collect()

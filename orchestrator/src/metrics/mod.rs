@@ -17,6 +17,7 @@ pub mod resources;
 pub mod slope;
 pub mod tally;
 mod through;
+pub mod witness;
 
 use crate::text::nearest;
 use std::sync::LazyLock;
@@ -41,6 +42,7 @@ pub fn registry() -> &'static [Metric] {
             observe::metrics(),
             pipeline::metrics(),
             agent::metrics(),
+            witness::metrics(),
         ];
         groups.into_iter().flatten().collect()
     });

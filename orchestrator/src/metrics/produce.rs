@@ -316,6 +316,17 @@ fn means() -> Vec<Metric> {
 fn counters() -> Vec<Metric> {
     vec![
         metric!(
+            "produce.client.in_flight.max",
+            "count",
+            true,
+            Producers,
+            SENDING,
+            "most requests that a client had sent to one broker and that were not answered yet",
+            "largest over all clients, each asked once in its window",
+            CLIENT,
+            |t| (t.client.windows > 0).then_some(()).and_then(|()| count(t.client.in_flight_max))
+        ),
+        metric!(
             "produce.client.retries",
             "count",
             true,

@@ -1,6 +1,6 @@
 //! What an agent and its host used, over a stretch of time.
 
-use super::slope::LeastSquares;
+use super::{slope::LeastSquares, witness::WitnessTally};
 use mallard_protocol::interval::Resources;
 
 /// Intervals shorter than this, cut by a phase boundary, do not enter the largest CPU shares: the
@@ -55,6 +55,8 @@ pub struct ResourceTally {
     pub host_cpu_max: f64,
     /// Most memory in use on the host.
     pub host_memory_peak_bytes: u64,
+    /// What the agent saw of its brokers and of the way to them.
+    pub witness: WitnessTally,
 }
 
 impl ResourceTally {
@@ -69,6 +71,9 @@ impl ResourceTally {
         }
         self.memory_over_time.record(end_us, real(used.resident_bytes));
         self.host_memory_peak_bytes = self.host_memory_peak_bytes.max(used.host_memory_used_bytes);
+        if let Some(seen) = &used.witness {
+            self.witness.record(seen);
+        }
         if length_us >= SHORTEST_FOR_MAXIMA_US {
             self.record_shares(real(length_us), used);
         }

@@ -209,6 +209,8 @@ pub struct ClientTally {
     pub errors: u64,
     /// Bytes sent to brokers.
     pub wire_sent_bytes: u64,
+    /// Most requests that were in flight to one broker, whenever a client was asked.
+    pub in_flight_max: u64,
     /// Bytes acknowledged from one client's statistics to its next: while the wire's bytes were sent.
     pub acked_bytes: u64,
 }
@@ -410,6 +412,7 @@ impl ClientTally {
         self.errors += other.errors;
         self.wire_sent_bytes += other.wire_sent_bytes;
         self.acked_bytes += other.acked_bytes;
+        self.in_flight_max = self.in_flight_max.max(other.in_flight_max);
     }
 
     /// Adds one client's window. The counters that run since the client started enter as their growth
@@ -427,6 +430,7 @@ impl ClientTally {
         self.queue_us += sum(now.queue_us_mean, now.dequeued);
         self.round_trip_us += sum(now.round_trip_us_mean, now.requests);
         self.throttle_us += sum(now.throttle_ms_mean * 1_000.0, now.throttle_answers);
+        self.in_flight_max = self.in_flight_max.max(now.in_flight);
         self.retries += since(|stats| stats.retries);
         self.errors += since(|stats| stats.errors);
         self.wire_sent_bytes += since(|stats| stats.wire_sent_bytes);

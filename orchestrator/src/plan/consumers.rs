@@ -13,18 +13,11 @@ use crate::{
 use mallard_protocol::{
     ids::TopicId,
     pipeline::{MemorySpec, ProcessSpec, RowsSpec},
-    workload::{ClientProperties, CommitPolicy, ConsumerSpec, Membership, StartFrom},
+    workload::{CommitPolicy, ConsumerSpec, Membership, StartFrom},
 };
 
 /// How often the client of a group commits by itself, in milliseconds: librdkafka's own default.
 const AUTO_COMMIT_MS: u32 = 5_000;
-
-/// What consumers' clients are given where the scenario does not say otherwise.
-///
-/// A client whose queue is full fetches no more, and looks again after `fetch.queue.backoff.ms`:
-/// librdkafka's own second is longer than a fast consumer takes to empty that queue, so it would stand
-/// idle for most of its time and be taken for slow.
-const CLIENT_DEFAULTS: [(&str, &str); 1] = [("fetch.queue.backoff.ms", "10")];
 
 impl Building<'_> {
     /// Places all consumers.
@@ -44,10 +37,7 @@ impl Building<'_> {
                 self.reader.error(&topic.at, message, "remove one");
             }
         }
-        let mut client: ClientProperties =
-            CLIENT_DEFAULTS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        // Behind the defaults: what is set last counts.
-        client.extend(self.client(&consumer.client, "consumer"));
+        let mut client = self.client(&consumer.client, "consumer");
         client.push(("isolation.level".to_owned(), consumer.isolation.to_owned()));
         let eligible = self.placement.eligible(&consumer.on, self.reader);
         let process = consumer.process.as_ref().map(|process| self.process(consumer, process));

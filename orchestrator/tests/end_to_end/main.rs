@@ -19,6 +19,7 @@ mod pipeline;
 mod ready;
 mod registry;
 mod resume;
+mod slow_brokers;
 mod stall;
 mod stop;
 mod suites;

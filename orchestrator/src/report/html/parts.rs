@@ -9,7 +9,10 @@ use crate::{
         margin,
     },
 };
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{
+    clients::{self, ClientDefault},
+    histogram::Histogram,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -253,26 +256,33 @@ pub(super) struct ClientView<'a> {
 struct PropertyRow<'a> {
     key: &'a str,
     value: &'a str,
-    /// Whether scenario or cluster say so.
-    given: bool,
+    /// Who says so.
+    from: &'static str,
+    /// The client's own default and why Mallard's is another, where that is so.
+    instead: Option<&'static ClientDefault>,
 }
 
 /// What clients were made with: first what was given, then the rest.
 pub(super) fn clients(result: &CaseResult) -> Vec<ClientView<'_>> {
     let clients = result.client_properties.iter().map(|(workload, given)| {
         let effect = result.clients_in_effect.get(workload);
-        let rest = rows(effect.into_iter().flatten(), false);
-        let rest = rest.filter(|row| !given.contains_key(row.key));
-        ClientView { workload, properties: rows(given, true).chain(rest).collect() }
+        let said = given.iter().map(|(key, value)| PropertyRow {
+            key,
+            value,
+            from: "scenario or cluster",
+            instead: None,
+        });
+        let rest = effect.into_iter().flatten().filter(|(key, _)| !given.contains_key(*key));
+        ClientView { workload, properties: said.chain(rest.map(unsaid)).collect() }
     });
     clients.collect()
 }
 
-fn rows<'a>(
-    of: impl IntoIterator<Item = (&'a String, &'a String)>,
-    given: bool,
-) -> impl Iterator<Item = PropertyRow<'a>> {
-    of.into_iter().map(move |(key, value)| PropertyRow { key, value, given })
+/// A property that neither scenario nor cluster say.
+fn unsaid<'a>((key, value): (&'a String, &'a String)) -> PropertyRow<'a> {
+    let set = clients::row_of(key).filter(|row| row.is_set() && row.mallard == value);
+    let from = if set.is_some() { "Mallard" } else { "Mallard or default" };
+    PropertyRow { key, value, from, instead: set }
 }
 
 /// Metrics by name.
