@@ -289,5 +289,9 @@ fn what_clients_hold_for_a_moment_is_no_record() {
     let mut readings = [3, 1, 0, 2].into_iter();
     assert_eq!(running::least_of(|| readings.next().unwrap(), Duration::from_secs(60)), 0);
     assert_eq!(readings.next(), Some(2), "nothing is read any more");
-    assert_eq!(running::least_of(|| 2, Duration::from_millis(20)), 2, "and a record that stays is told");
+    assert_eq!(
+        running::least_of(|| 2, Duration::from_millis(20)),
+        2,
+        "and a record that stays is told"
+    );
 }
