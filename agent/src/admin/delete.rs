@@ -3,7 +3,7 @@
 use super::{Deadline, block_on::block_on, client::Admin};
 use mallard_protocol::{message::AgentFailure, workload::ClientProperties};
 use rdkafka::error::RDKafkaErrorCode;
-use std::{thread, time::Duration};
+use std::{collections::HashSet, thread, time::Duration};
 
 /// Pause before a group that could not be deleted is tried again. Members of a killed agent stay until
 /// their session ends.
@@ -61,6 +61,12 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
     let mut left = Vec::new();
     // A client remembers where it found a group's coordinator, so another try needs another client.
     let mut again: Option<Admin> = None;
+    // A try that time cuts short says less than the one before it.
+    let mut busy: HashSet<String> = HashSet::new();
+    let cause = |busy: &HashSet<String>, name: &str, cause: String| match busy.contains(name) {
+        true => (group(name), STILL_HAS_MEMBERS.to_owned()),
+        false => (group(name), cause),
+    };
     while !waiting.is_empty() {
         let admin = again.as_ref().unwrap_or(admin);
         let names: Vec<&str> = waiting.iter().map(String::as_str).collect();
@@ -69,20 +75,20 @@ fn delete_groups(admin: &Admin, groups: &[String], deadline: &Deadline) -> Vec<(
             Ok(results) => results,
             Err(error) => {
                 let reason = admin.failure("delete groups", &error, deadline).text;
-                left.extend(waiting.iter().map(|name| (group(name), reason.clone())));
+                left.extend(waiting.iter().map(|name| cause(&busy, name, reason.clone())));
                 return left;
             }
         };
         let patient = deadline.remaining() > TRY_AGAIN;
         waiting.clear();
         for (name, code) in results.into_iter().filter_map(Result::err) {
+            if code == RDKafkaErrorCode::NonEmptyGroup {
+                busy.insert(name.clone());
+            }
             match code {
                 RDKafkaErrorCode::GroupIdNotFound => {}
                 code if patient && may_pass(code) => waiting.push(name),
-                RDKafkaErrorCode::NonEmptyGroup => {
-                    left.push((group(&name), STILL_HAS_MEMBERS.to_owned()));
-                }
-                code => left.push((group(&name), code.to_string())),
+                code => left.push(cause(&busy, &name, code.to_string())),
             }
         }
         if !waiting.is_empty() {
