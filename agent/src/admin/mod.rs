@@ -4,6 +4,7 @@
 //! reason where there is one; no text that leaves this module holds the value of a secret property.
 
 mod block_on;
+mod causes;
 mod client;
 mod cluster;
 mod delete;

@@ -75,10 +75,15 @@ fn failed(
     why: Option<(Code, String)>,
 ) -> AgentFailure {
     let kind = why.as_ref().map_or(failure_kind(code), |(code, _)| failure_kind(*code));
+    let why_code = why.as_ref().map(|(code, _)| *code);
     let reason = why.map_or_else(String::new, |(_, text)| format!(": {text}"));
+    let denied = why_code.unwrap_or(code).missing_right();
+    let remedy = denied.map_or_else(String::new, |remedy| format!("; {remedy}"));
     let (name, what) = (&topic.name, code.describe());
     AgentFailure {
         kind,
-        text: format!("the probe of topic {name}, partition {partition} failed: {what}{reason}"),
+        text: format!(
+            "the probe of topic {name}, partition {partition} failed: {what}{reason}{remedy}"
+        ),
     }
 }
