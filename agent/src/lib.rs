@@ -24,6 +24,7 @@ pub mod folder;
 pub mod host;
 pub(crate) mod librdkafka;
 pub mod logfile;
+mod login;
 pub(crate) mod pipeline;
 pub mod properties;
 mod registry;

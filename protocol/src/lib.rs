@@ -28,6 +28,7 @@ pub mod mark;
 pub mod message;
 pub mod pipeline;
 pub mod preflight;
+pub mod private_file;
 pub mod schedule;
 pub mod stamp;
 pub mod template;

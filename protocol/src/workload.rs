@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// Client properties as librdkafka takes them, in the order in which they are set.
 pub type ClientProperties = Vec<(String, String)>;
 
+/// The property that carries a program which prints OAUTHBEARER tokens: its words as a JSON list. Clients of
+/// librdkafka never see it.
+pub const TOKEN_COMMAND: &str = "mallard.token.command";
+
 /// All that one agent does in one case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {

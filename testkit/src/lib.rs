@@ -28,4 +28,5 @@ pub mod process;
 pub mod quiet;
 pub mod registry;
 pub mod require;
+pub mod tokens;
 pub mod wait;

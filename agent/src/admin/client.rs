@@ -1,7 +1,16 @@
 //! A client for administration, and how its failures are told.
 
-use super::{Deadline, native, secrets::Secrets};
-use crate::admin::quiet::Quiet;
+use super::{
+    Deadline,
+    causes::{self, Cause},
+    native,
+    secrets::Secrets,
+};
+use crate::{
+    admin::quiet::Quiet,
+    librdkafka::LoggedIn,
+    login::{Login, Refusal},
+};
 use mallard_protocol::{
     message::{AgentFailure, FailureKind},
     workload::ClientProperties,
@@ -22,6 +31,11 @@ const QUOTED_REASONS: usize = 5;
 /// deadline of whoever asked. librdkafka's default is 30 s.
 const CONNECTION_SETUP: Duration = Duration::from_secs(4);
 
+/// How long an answer is waited for before it is looked whether the login has failed for good. After these,
+/// all the time that is left: a slow broker needs one long wait.
+const LOOKS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
 /// How the ids of librdkafka's mock clusters begin.
 const EMBEDDED_CLUSTER: &str = "mockCluster";
 
@@ -35,7 +49,7 @@ pub(super) struct Admin {
 
 /// A client whose end nobody waits for: its thread looks up ten times a second whether it is to end, and
 /// every step of a run's preparation would take that much longer.
-struct Unhurried(Option<AdminClient<Quiet>>);
+struct Unhurried(Option<LoggedIn<AdminClient<Quiet>>>);
 
 impl Deref for Unhurried {
     type Target = AdminClient<Quiet>;
@@ -57,17 +71,21 @@ impl Admin {
     /// Makes a client. It connects on first use.
     pub(super) fn new(connection: &ClientProperties) -> Result<Self, AgentFailure> {
         let secrets = Secrets::of_connection(connection);
+        let refused =
+            |reason: &str| AgentFailure { kind: FailureKind::Property, text: secrets.mask(reason) };
+        let login = Login::of(connection).map_err(|Refusal { key, reason }| {
+            refused(&format!("set client property {key}: {reason}"))
+        })?;
         let mut config = ClientConfig::new();
         config
             .set("client.id", "mallard-admin")
             .set("socket.connection.setup.timeout.ms", CONNECTION_SETUP.as_millis().to_string())
             .set_log_level(RDKafkaLogLevel::Error);
-        for (key, value) in connection {
+        for (key, value) in login.properties() {
             config.set(key, value);
         }
-        let client = config.create_with_context(Quiet).map_err(|error| AgentFailure {
-            kind: FailureKind::Property,
-            text: secrets.mask(&match error {
+        let client: AdminClient<Quiet> = config.create_with_context(Quiet).map_err(|error| {
+            refused(&login.words(&match error {
                 KafkaError::ClientConfig(_, reason, key, _) => {
                     format!("set client property {key}: {reason}")
                 }
@@ -75,7 +93,11 @@ impl Admin {
                     format!("use the client properties: {reason}")
                 }
                 other => other.to_string(),
-            }),
+            }))
+        })?;
+        let client = LoggedIn::new(&login, client).map_err(|reason| AgentFailure {
+            kind: FailureKind::Denied,
+            text: secrets.mask(&format!("log in: {reason}")),
         })?;
         let servers = config.get("bootstrap.servers").unwrap_or("(no bootstrap.servers)");
         let client = Unhurried(Some(client));
@@ -101,8 +123,26 @@ impl Admin {
     /// Metadata of the whole cluster. It is always asked for all topics: asking for one by name may
     /// create it.
     pub(super) fn metadata(&self, deadline: &Deadline) -> Result<Metadata, AgentFailure> {
-        let result = self.client.inner().fetch_metadata(None, deadline.remaining());
-        result.map_err(|error| self.failure("describe the cluster", &error, deadline))
+        let doing = "describe the cluster";
+        let mut heard: Vec<String> = Vec::new();
+        let mut looks = LOOKS.into_iter();
+        loop {
+            let left = deadline.remaining();
+            let wait = looks.next().map_or(left, |look| look.min(left));
+            let error = match self.client.inner().fetch_metadata(None, wait) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => error,
+            };
+            for reason in self.reasons() {
+                heard.retain(|known| *known != reason);
+                heard.push(reason);
+            }
+            // What is wrong with a password or a certificate stays wrong; one broker of several may
+            // still be starting, so others are given a moment.
+            if deadline.is_over() || causes::of(&heard).is_some() {
+                return Err(self.failure_by(doing, &error, deadline, &without_summaries(heard)));
+            }
+        }
     }
 
     /// Asks a partition's leader for its offsets and throws them away: it is the time that counts.
@@ -141,10 +181,24 @@ impl Admin {
         error: &KafkaError,
         deadline: &Deadline,
     ) -> AgentFailure {
-        let reasons = self.reasons();
+        self.failure_by(doing, error, deadline, &self.reasons())
+    }
+
+    /// The same, with reasons that were taken from the log before.
+    fn failure_by(
+        &self,
+        doing: &str,
+        error: &KafkaError,
+        deadline: &Deadline,
+        reasons: &[String],
+    ) -> AgentFailure {
+        if let Some(Cause { what, remedy }) = causes::of(reasons) {
+            let text = format!("{doing} at {}: {what}; {remedy}", self.servers);
+            return self.fail(FailureKind::Denied, &text);
+        }
         let code = error.rdkafka_error_code();
-        let kind = kind_of(code, &reasons);
-        let why = match reasons.as_slice() {
+        let kind = kind_of(code, reasons);
+        let why = match reasons {
             [] => match code {
                 Some(code) => code.to_string(),
                 None => error.to_string(),
@@ -172,12 +226,16 @@ impl Admin {
             reasons.retain(|known| *known != reason);
             reasons.push(reason);
         });
-        // "All brokers are down" says less than what is known of each.
-        if reasons.iter().any(|reason| !is_summary(reason)) {
-            reasons.retain(|reason| !is_summary(reason));
-        }
-        reasons.split_off(reasons.len().saturating_sub(QUOTED_REASONS))
+        without_summaries(reasons)
     }
+}
+
+/// The latest reasons. "All brokers are down" says less than what is known of each.
+fn without_summaries(mut reasons: Vec<String>) -> Vec<String> {
+    if reasons.iter().any(|reason| !is_summary(reason)) {
+        reasons.retain(|reason| !is_summary(reason));
+    }
+    reasons.split_off(reasons.len().saturating_sub(QUOTED_REASONS))
 }
 
 /// Kind of a failure. An authentication that fails ends as a timeout for whoever waits; only the log

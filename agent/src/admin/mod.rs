@@ -5,6 +5,7 @@
 
 mod block_on;
 mod broker_probe;
+mod causes;
 mod client;
 mod cluster;
 mod delete;

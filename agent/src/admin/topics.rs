@@ -146,7 +146,13 @@ fn submit(
     };
     let texts: Vec<String> =
         refusals.iter().map(|(name, _, reason)| format!("topic {name}: {reason}")).collect();
-    Err(admin.fail(kind, &format!("create topics: {}", texts.join("; "))))
+    let remedy = match kind {
+        FailureKind::Denied => {
+            "; give this user the right to Create on the topics or the cluster, or name topics that exist (`existing: true`)"
+        }
+        _ => "",
+    };
+    Err(admin.fail(kind, &format!("create topics: {}{remedy}", texts.join("; "))))
 }
 
 fn wait_for_leaders(

@@ -76,12 +76,14 @@ impl Membership {
             Happening::Revoke(list) => self.lose(client, &list),
             Happening::JoinFailed(code) => {
                 self.error(code);
+                self.fail_without_right(code);
                 let _ = client.assign(None);
             }
             Happening::Statistics(json) => self.happened.client = stats::parse(json),
             Happening::Incident(incident) => {
                 if !incident.code.is_ok() {
                     self.error(incident.code);
+                    self.fail_without_right(incident.code);
                 }
                 self.notes.tell(&incident);
             }
@@ -101,6 +103,16 @@ impl Membership {
     /// Counts an error.
     pub(crate) fn error(&mut self, code: Code) {
         add_code(&mut self.happened.errors, code, 1);
+    }
+
+    /// What a user may not do at the start, it may not do later: waiting would only end in a deadline that says
+    /// less. Under load, a right may have been taken away for a while.
+    fn fail_without_right(&mut self, code: Code) {
+        if let Some(remedy) = code.missing_right()
+            && self.control.now_us().is_none()
+        {
+            self.notes.fail(&format!("{}; {remedy}", code.describe()));
+        }
     }
 
     /// Fills in what happened since the last call.

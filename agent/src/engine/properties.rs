@@ -4,12 +4,16 @@ use super::stats;
 use crate::librdkafka::{Client, Config, Kind, PropertyError, contradiction, is_secret, redact};
 use mallard_protocol::{
     clients::{self, ClientKind},
+    private_file,
     workload::{
         Assignment, ClientProperties, CommitPolicy, ConsumerSpec, Membership, ProducerSpec,
         StartFrom,
     },
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 /// Tries every property on its own, and then all together, without a network.
 ///
@@ -23,7 +27,7 @@ pub fn check_properties(
 ) -> Result<(), Vec<(String, String)>> {
     let all = || connection.iter().chain(client);
     let refused: Vec<_> = all()
-        .filter_map(|(key, value)| Config::new().set(key, value).err())
+        .filter_map(|(key, value)| Config::accepts(key, value).err())
         .map(|PropertyError { key, reason }| (key, reason))
         .collect();
     if !refused.is_empty() {
@@ -102,10 +106,17 @@ pub(crate) fn in_effect(kind: Kind, client: &Client, set: &ClientProperties) -> 
         Kind::Producer => ASKED_OF_PRODUCERS,
         Kind::Consumer => ASKED_OF_CONSUMERS,
     };
+    // A file that came along has a name, where the client has a path of the moment.
+    let files: HashMap<&str, &str> = set
+        .iter()
+        .filter(|(_, value)| private_file::shown(value) != value)
+        .map(|(key, value)| (key.as_str(), private_file::shown(value)))
+        .collect();
     let set = set.iter().map(|(key, _)| key.as_str());
     let keys: BTreeSet<&str> = set.chain(asked.iter().chain(ASKED_OF_ALL).copied()).collect();
     let shown = keys.into_iter().filter_map(|key| {
-        let value = client.property(key).filter(|value| !value.is_empty())?;
+        let named = files.get(key).map(|name| (*name).to_owned());
+        let value = named.or_else(|| client.property(key)).filter(|value| !value.is_empty())?;
         Some((key.to_owned(), if is_secret(key) { "***".to_owned() } else { value }))
     });
     shown.collect()

@@ -4,6 +4,7 @@ use super::{
     Code,
     config::{Config, Kind, PropertyError, nothing, property, topic_default},
     rd, text,
+    tokens::{Tokens, give},
 };
 use std::{any::Any, ptr::NonNull};
 
@@ -12,6 +13,8 @@ pub(crate) struct Client {
     pub(super) handle: NonNull<rd::rd_kafka_t>,
     /// What callbacks refer to; freed after the client has ended.
     pub(super) context: Option<Box<dyn Any + Send + Sync>>,
+    /// Its place among the clients that are given tokens.
+    tokens: Tokens,
 }
 
 // SAFETY: librdkafka's handles are documented to be thread safe.
@@ -35,9 +38,29 @@ pub(crate) enum TransactionError {
 }
 
 impl Client {
-    /// Makes a client.
-    pub(super) fn new(config: Config, kind: Kind) -> Result<Self, PropertyError> {
-        Ok(Self { handle: config.create(kind)?, context: None })
+    /// Makes a client. One that logs in by tokens has its first one then.
+    pub(super) fn new(mut config: Config, kind: Kind) -> Result<Self, PropertyError> {
+        let login = config.take_login();
+        let in_words = |reason: &str| match &login {
+            Some(login) => login.words(reason),
+            None => reason.to_owned(),
+        };
+        let handle = config
+            .create(kind)
+            .map_err(|error| PropertyError { reason: in_words(&error.reason), key: error.key })?;
+        let mut client = Self { handle, context: None, tokens: Tokens::default() };
+        if let Some(login) = &login {
+            // SAFETY: the handle is valid, and `drop` gives the tokens up before it ends the client.
+            let tokens = unsafe { give(login, client.as_ptr()) };
+            client.tokens =
+                tokens.map_err(|reason| PropertyError { key: String::new(), reason })?;
+        }
+        Ok(client)
+    }
+
+    /// A handle that another one owns, for a callback; it must not be dropped.
+    pub(super) fn borrowed(handle: NonNull<rd::rd_kafka_t>) -> Self {
+        Self { handle, context: None, tokens: Tokens::default() }
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
@@ -116,6 +139,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // Nobody hands it a token from here on.
+        self.tokens = Tokens::default();
         // A consumer that was closed in time has nothing left to close; one that was not must not
         // block here.
         // SAFETY: owned; queues hold a reference to this client, so none is left.
@@ -145,6 +170,10 @@ fn outcome(error: *mut rd::rd_kafka_error_t) -> Result<(), TransactionError> {
         );
         rd::rd_kafka_error_destroy(error);
         facts
+    };
+    let reason = match code.missing_right() {
+        Some(remedy) => format!("{reason}; {remedy}"),
+        None => reason,
     };
     Err(match (fatal, abort, retriable) {
         (true, _, _) => TransactionError::Fatal(reason),

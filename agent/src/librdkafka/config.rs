@@ -1,6 +1,7 @@
 //! Client properties, checked and turned into librdkafka's own configuration object.
 
 use super::{rd, text};
+use crate::login::{self, Login, Refusal};
 use rd::rd_kafka_conf_res_t as Outcome;
 use std::{
     ffi::{CString, c_char},
@@ -33,6 +34,14 @@ pub(crate) struct PropertyError {
 pub(crate) struct Config {
     conf: NonNull<rd::rd_kafka_conf_t>,
     secrets: Vec<String>,
+    /// How it logs in; holds the files that the properties name.
+    login: Option<Login>,
+}
+
+impl From<Refusal> for PropertyError {
+    fn from(Refusal { key, reason }: Refusal) -> Self {
+        Self { key, reason }
+    }
 }
 
 impl Config {
@@ -40,7 +49,11 @@ impl Config {
     pub(crate) fn new() -> Self {
         // SAFETY: allocates; librdkafka aborts rather than return null.
         let conf = unsafe { rd::rd_kafka_conf_new() };
-        Self { conf: NonNull::new(conf).expect("librdkafka allocates"), secrets: Vec::new() }
+        Self {
+            conf: NonNull::new(conf).expect("librdkafka allocates"),
+            secrets: Vec::new(),
+            login: None,
+        }
     }
 
     /// Defaults with these properties over them, in order.
@@ -48,10 +61,22 @@ impl Config {
         properties: impl IntoIterator<Item = &'a (String, String)>,
     ) -> Result<Self, PropertyError> {
         let mut config = Self::new();
-        for (key, value) in properties {
+        let login = Login::of(properties)?;
+        for (key, value) in login.properties() {
             config.set(key, value)?;
         }
+        config.login = Some(login);
         Ok(config)
+    }
+
+    /// Tries one property on its own.
+    pub(crate) fn accepts(key: &str, value: &str) -> Result<(), PropertyError> {
+        if login::understands(key)? { Ok(()) } else { Self::new().set(key, value) }
+    }
+
+    /// How the client logs in.
+    pub(super) fn take_login(&mut self) -> Option<Login> {
+        self.login.take()
     }
 
     /// Sets one property.
@@ -162,9 +187,11 @@ impl Drop for Config {
 
 /// Whether a property's value must never be shown.
 pub(crate) fn is_secret(key: &str) -> bool {
-    ["password", "secret", "jaas", "key.pem", "oauthbearer.config", "token"]
-        .iter()
-        .any(|part| key.contains(part))
+    // Where tokens come from is no secret, and whoever cannot reach it must know where.
+    !key.ends_with("token.endpoint.url")
+        && ["password", "secret", "jaas", "key.pem", "oauthbearer.config", "token"]
+            .iter()
+            .any(|part| key.contains(part))
 }
 
 /// A text with every secret in it replaced.
@@ -189,7 +216,13 @@ pub(crate) fn contradiction(
     if kind == Kind::Consumer && config.get("group.id").is_none_or(|group| group.is_empty()) {
         config.set("group.id", "trial")?;
     }
-    let client = config.create(kind)?;
+    let login = config.take_login();
+    let client = config.create(kind).map_err(|mut error| {
+        if let Some(login) = &login {
+            error.reason = login.words(&error.reason);
+        }
+        error
+    })?;
     // SAFETY: just created, and nothing else refers to it.
     unsafe {
         rd::rd_kafka_destroy_flags(client.as_ptr(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

@@ -403,7 +403,7 @@ unsafe fn tell(client: *mut rd::rd_kafka_t, happening: Happening<'_>) {
     let context = unsafe { rd::rd_kafka_opaque(client).cast::<Context>().as_ref() };
     let (Some(context), Some(handle)) = (context, NonNull::new(client)) else { return };
     // Borrowed: it must not end the client when it goes out of scope.
-    let client = ManuallyDrop::new(Client { handle, context: None });
+    let client = ManuallyDrop::new(Client::borrowed(handle));
     let mut handler = context.0.lock().unwrap_or_else(PoisonError::into_inner);
     handler(&client, happening);
 }

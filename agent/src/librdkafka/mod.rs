@@ -23,6 +23,7 @@ mod producer;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub(crate) use client::{Client, TransactionError};
 pub use config::Kind;
@@ -32,6 +33,7 @@ pub(crate) use event::{Event, Incident, Report};
 pub(crate) use partitions::{OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, PartitionList};
 pub(crate) use producer::{Arguments, Message, Outbox, Producer};
 pub(crate) use queue::Queue;
+pub(crate) use tokens::LoggedIn;
 
 use rdkafka::bindings::{self as rd, rd_kafka_resp_err_t as RawCode};
 use std::ffi::{CStr, c_char};
@@ -69,6 +71,22 @@ impl Code {
     pub(crate) fn describe(self) -> String {
         // SAFETY: as above.
         text(unsafe { rd::rd_kafka_err2str(self.0) })
+    }
+
+    /// What a user lacks whom brokers refuse something, and how to change that.
+    pub(crate) fn missing_right(self) -> Option<&'static str> {
+        Some(match self.0 {
+            RawCode::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+                "give this user the right to it: Write on topics that it produces to, Read on those that it consumes"
+            }
+            RawCode::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => {
+                "give this user the right to Read on the group"
+            }
+            RawCode::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                "give this user the right to Write on the transactional id, which begins with `mallard-`"
+            }
+            _ => return None,
+        })
     }
 
     /// Whether it is no error at all.

@@ -1,6 +1,10 @@
 //! Where rows and dead letters go: topics, by one client that all hands share.
 
-use crate::engine::{Control, Item, Topics};
+use crate::{
+    engine::{Control, Item, Topics},
+    librdkafka::LoggedIn,
+    login::Login,
+};
 use mallard_health::{flatten::Row, validate::Reason};
 use mallard_protocol::{
     message::{AgentFailure, FailureKind, FromAgent},
@@ -47,7 +51,7 @@ pub(super) struct Letter<'a> {
 
 /// Where rows and dead letters go.
 pub(crate) struct Outlet {
-    client: Option<ThreadedProducer<Counting>>,
+    client: Option<LoggedIn<ThreadedProducer<Counting>>>,
     rows: Option<String>,
     dead_letters: Option<String>,
     /// For the names of the topics that letters came from.
@@ -162,11 +166,15 @@ impl Outlet {
                 .set("linger.ms", LINGER_MS)
                 .set("enable.idempotence", "true")
                 .set_log_level(RDKafkaLogLevel::Error);
-            for (key, value) in &assignment.connection {
+            let refused = |reason: String| format!("its client for rows: {reason}");
+            let login = Login::of(&assignment.connection).map_err(|it| refused(it.reason))?;
+            for (key, value) in login.properties() {
                 config.set(key, value);
             }
-            let made = config.create_with_context(Counting(Arc::clone(&counted)));
-            Some(made.map_err(|error| format!("its client for rows: {error}"))?)
+            let made: ThreadedProducer<_> = config
+                .create_with_context(Counting(Arc::clone(&counted)))
+                .map_err(|error| refused(login.words(&error.to_string())))?;
+            Some(LoggedIn::new(&login, made).map_err(refused)?)
         } else {
             None
         };

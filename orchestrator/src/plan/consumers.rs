@@ -13,7 +13,7 @@ use crate::{
 use mallard_protocol::{
     ids::TopicId,
     pipeline::{MemorySpec, ProcessSpec, RowsSpec},
-    workload::{CommitPolicy, ConsumerSpec, Membership, StartFrom},
+    workload::{ClientProperties, CommitPolicy, ConsumerSpec, Membership, StartFrom},
 };
 
 /// How often the client of a group commits by itself, in milliseconds: librdkafka's own default.

@@ -5,6 +5,7 @@
 mod cluster;
 mod node;
 mod parse;
+pub mod secure;
 mod witness;
 
 pub use cluster::{KafkaCluster, shared};

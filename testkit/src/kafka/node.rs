@@ -90,6 +90,10 @@ impl Node {
         command.extend(HEAP.map(OsString::from));
         // Native codecs are unpacked there, and go with the folder.
         command.push(format!("-Djava.io.tmpdir={}", self.folder.join("tmp").display()).into());
+        // The keys of tokens, where there are some, are in a file, which Kafka reads from places that it is told only.
+        let keys = self.folder.join("jwks.json");
+        let allowed = "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://";
+        command.push(format!("{allowed}{}", keys.display()).into());
         command.extend(["kafka.Kafka".into(), self.settings_file().into_os_string()]);
         self.process = Some(Guarded::start(&command, &self.log_file(), Some(&self.folder)));
     }
