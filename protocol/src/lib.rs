@@ -3,6 +3,7 @@
 //!
 //! - [`message`]: the messages, named by direction, and their frames.
 //! - [`workload`]: what an instance is told to do.
+//! - [`cluster`]: brokers, leaders and replicas at a moment.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
 //! - [`pipeline`]: decoding, validating and flattening, as a workload and as a measurement.
@@ -14,6 +15,7 @@
 //! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
 //! A number's unit stands last in its name.
 
+pub mod cluster;
 pub mod field;
 pub mod frame;
 pub mod health;

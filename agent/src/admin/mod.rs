@@ -6,6 +6,7 @@
 mod block_on;
 mod client;
 mod cluster;
+mod cluster_watch;
 mod delete;
 mod groups;
 mod names;
@@ -18,6 +19,7 @@ mod verify;
 mod watch;
 
 pub use cluster::describe_cluster;
+pub use cluster_watch::ClusterWatch;
 pub use delete::delete;
 pub use groups::GroupsWatch;
 pub use names::names;

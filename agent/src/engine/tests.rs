@@ -115,6 +115,7 @@ fn assignment(
         consumers,
         observes: Vec::new(),
         observed_groups: Vec::new(),
+        watches_cluster: false,
     }
 }
 
@@ -129,6 +130,7 @@ fn prepare(
         observe: Some(Box::new(|| Observed {
             end_offsets: vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 5 }],
             groups: Vec::new(),
+            cluster: None,
         })),
     };
     (super::prepare(assignment, sink, hooks), said)

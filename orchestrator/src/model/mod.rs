@@ -2,4 +2,5 @@
 
 pub mod events;
 pub mod exit_code;
+pub mod outage;
 pub mod result;

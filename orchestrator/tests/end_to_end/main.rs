@@ -11,6 +11,7 @@ mod foreign;
 mod health;
 mod intervals;
 mod kafka;
+mod outages;
 mod pipeline;
 mod registry;
 mod resume;
