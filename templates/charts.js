@@ -312,7 +312,7 @@ const Charts = (() => {
       const { y, h } = this.plot;
       if (band.to < this.view.from || band.from > this.view.to) return;
       const at = this.x(band.from), width = Math.max(1.5, this.x(band.to) - at);
-      const name = { gap: "gap", thin: "thin", fail: "failband", cut: "thin", share: "gap" }[band.kind];
+      const name = { gap: "gap", thin: "thin", fail: "failband", cut: "thin", share: "gap", outage: "outage" }[band.kind];
       const rect = el("rect", { class: name, x: px(at), y, width: px(width), height: h }, this.back);
       el("title", {}, rect, band.text);
       if (band.kind !== "fail" && width < 4) {
@@ -429,7 +429,9 @@ const Charts = (() => {
 
     range(shown, first, last) {
       let low = 0, high = 0, least = Infinity;
-      for (const series of shown) {
+      // What a client throws away all at once at a run's end would flatten everything else.
+      const scaling = shown.some((series) => !series.purged) ? shown.filter((series) => !series.purged) : shown;
+      for (const series of scaling) {
         const values = series.of(this.table.columns);
         for (let at = first; at <= last; at++) {
           const value = values ? values[at] : null;

@@ -35,7 +35,7 @@
       { name: "sent", column: "sent", colour: 4, dash: "10 4", on: false },
       { name: "acknowledged", column: "acked", colour: 0, dash: "", width: 1.9 },
       { name: "received", column: "received", colour: 1, dash: "8 3 2 3" },
-      { name: "failed", column: "failed", colour: 5, dash: "3 2", on: data.errors.length > 0 },
+      { name: "failed", column: "failed", colour: 5, dash: "3 2", on: data.errors.length > 0, purged: true },
     ];
     const series = present(data, all);
     new Lines(host, view, data, { title: "Throughput", note: "records a second, against the schedule", unit: "per_s", height: 210, series: series.map((of) => ({ ...of, steps: true })), table: levelTable(data.levels), limits: limitsOf(data, "throughput") });
@@ -68,7 +68,7 @@
       return;
     }
     const table = () => ({ ...data.levels[0], columns: data.errors });
-    const series = data.errors.map((of, at) => ({ name: of.name, of: () => of.values, colour: (at + 1) % 8, steps: true }));
+    const series = data.errors.map((of, at) => ({ name: of.name, of: () => of.values, colour: (at + 1) % 8, steps: true, purged: of.name.includes("_PURGE_") }));
     new Lines(host, view, data, { title: "Errors", note: "by code, a second", unit: "per_s", height: 140, series, table });
   }
 

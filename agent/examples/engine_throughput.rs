@@ -163,6 +163,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         consumers: if arguments.consume { vec![consumer] } else { Vec::new() },
         observes: Vec::new(),
         observed_groups: Vec::new(),
+        watches_cluster: false,
     }
 }
 

@@ -8,6 +8,7 @@ use mallard::{
 };
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
+    cluster::{BrokerProblem, BrokerSample, ClusterSample, PartitionSample},
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
     interval::{
@@ -204,6 +205,19 @@ pub fn interval(case: &CasePlan, agent: usize, sequence: u64) -> IntervalReport 
             rebalanced: false,
             committed: vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 40 }],
         }],
+        cluster: Some(ClusterSample {
+            brokers: vec![BrokerSample {
+                id: 1,
+                problem: Some(BrokerProblem::Unconnected("connection refused".to_owned())),
+            }],
+            partitions: vec![PartitionSample {
+                topic: TopicId(0),
+                partition: 0,
+                leader: 2,
+                replicas: 3,
+                in_sync: 2,
+            }],
+        }),
         resources: Resources {
             cpu_us: 1_000,
             busiest_thread_cpu_us: 500,

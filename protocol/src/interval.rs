@@ -10,6 +10,7 @@
 //! the totals, and sequences have no holes.
 
 use crate::{
+    cluster::ClusterSample,
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
     pipeline::PipelineSlice,
@@ -36,6 +37,8 @@ pub struct IntervalReport {
     /// Groups that are not the case's own, where this agent observes them; a group whose coordinator did
     /// not answer in time is left out.
     pub groups: Vec<GroupSample>,
+    /// Brokers, leaders and replicas, where this agent observes them; `None` if that was not known in time.
+    pub cluster: Option<ClusterSample>,
     /// What the agent's process and host used.
     pub resources: Resources,
 }

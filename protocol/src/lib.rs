@@ -4,6 +4,7 @@
 //! - [`message`]: the messages, named by direction, and their frames.
 //! - [`clients`]: client properties that Mallard sets where nobody else does.
 //! - [`workload`]: what an instance is told to do.
+//! - [`cluster`]: brokers, leaders and replicas at a moment.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
 //! - [`pipeline`]: decoding, validating and flattening, as a workload and as a measurement.
@@ -18,6 +19,7 @@
 //! A number's unit stands last in its name.
 
 pub mod clients;
+pub mod cluster;
 pub mod field;
 pub mod frame;
 pub mod health;

@@ -36,6 +36,8 @@ pub struct Assignment {
     /// Consumer groups that are not the case's own and that this agent looks at once an interval, by
     /// their id on the broker. The agent that observes topics has them, the others an empty list.
     pub observed_groups: Vec<String>,
+    /// Whether this agent looks at brokers, leaders and replicas once an interval. One agent of a case does.
+    pub watches_cluster: bool,
 }
 
 /// A topic of a case.

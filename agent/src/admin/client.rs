@@ -161,12 +161,17 @@ impl Admin {
     /// process when a coordinator does not know the request to delete a group (the reply queue is
     /// given back twice).
     pub(super) fn must_not_be_embedded(&self, deadline: &Deadline) -> Result<(), AgentFailure> {
-        let id = self.client.inner().fetch_cluster_id(deadline.remaining());
-        if id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER)) {
+        if self.is_embedded(deadline) {
             let text = "create or delete topics and groups by request: the embedded broker cannot";
             return Err(self.fail(FailureKind::Topic, text));
         }
         Ok(())
+    }
+
+    /// Whether the cluster is the embedded broker, as far as that becomes known in time.
+    pub(super) fn is_embedded(&self, deadline: &Deadline) -> bool {
+        let id = self.client.inner().fetch_cluster_id(deadline.remaining());
+        id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER))
     }
 
     /// A failure that has a text already.
@@ -216,6 +221,11 @@ impl Admin {
             _ => format!("{doing} at {}: {why}", self.servers),
         };
         self.fail(kind, &text)
+    }
+
+    /// Every reason that librdkafka has logged since the last look, in the order in which it did.
+    pub(super) fn each_reason(&self, mut each: impl FnMut(&str)) {
+        native::drain_log(self.client.inner(), |line| each(&self.secrets.mask(reason_in(line))));
     }
 
     /// What librdkafka has logged since the last look: every reason once, the latest ones.

@@ -8,6 +8,7 @@ mod broker_probe;
 mod causes;
 mod client;
 mod cluster;
+mod cluster_watch;
 mod delete;
 mod groups;
 mod names;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use broker_probe::BrokerProbe;
 pub use cluster::describe_cluster;
+pub use cluster_watch::ClusterWatch;
 pub use delete::delete;
 pub use groups::GroupsWatch;
 pub use names::names;

@@ -6,6 +6,7 @@
 //! on drop. Whatever hangs on an event is copied before the event goes. Every wrapper's client outlives
 //! it, by a borrow.
 
+mod cluster;
 mod groups;
 mod request;
 use self::request::{ask, text, unexpected_event};
@@ -23,6 +24,7 @@ use std::{ffi::CString, marker::PhantomData, ptr};
 #[cfg(test)]
 mod tests;
 
+pub(super) use cluster::{Calls, PartitionFound, describe_partitions};
 pub(super) use groups::{GroupFound, committed_offsets, describe_groups};
 
 /// What came of creating a topic: its name, and the broker's refusal.

@@ -5,7 +5,7 @@
 
 use super::{event::Event, shared::Shared};
 use crate::{
-    admin::{BrokerProbe, EndOffsetsWatch, GroupsWatch},
+    admin::{BrokerProbe, ClusterWatch, EndOffsetsWatch, GroupsWatch},
     daemon::command::Command,
     engine::{Engine, Hooks, Observed, prepare},
     host::{Connections, ResourceSampler},
@@ -61,6 +61,7 @@ struct Observer {
 struct Watches {
     offsets: Option<EndOffsetsWatch>,
     groups: Option<GroupsWatch>,
+    cluster: Option<ClusterWatch>,
 }
 
 impl Observer {
@@ -71,32 +72,44 @@ impl Observer {
             ..Assignment::default()
         };
         let observer = Self { watches: Arc::default(), facts };
-        observer.watch(assignment.observes.clone(), assignment.observed_groups.clone())?;
+        let (observes, groups) = (assignment.observes.clone(), assignment.observed_groups.clone());
+        observer.watch(observes, groups, assignment.watches_cluster)?;
         Ok(observer)
     }
 
-    fn watch(&self, observes: Vec<TopicId>, groups: Vec<String>) -> Result<(), AgentFailure> {
+    fn watch(
+        &self,
+        observes: Vec<TopicId>,
+        groups: Vec<String>,
+        watches_cluster: bool,
+    ) -> Result<(), AgentFailure> {
         let facts = self.facts.clone();
-        let assignment = Assignment { observes, observed_groups: groups, ..facts };
+        let assignment = Assignment { observes, observed_groups: groups, watches_cluster, ..facts };
         let offsets = EndOffsetsWatch::start(&assignment)?;
         let groups = GroupsWatch::start(&assignment)?;
-        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = Watches { offsets, groups };
+        let cluster = ClusterWatch::start(&assignment)?;
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) =
+            Watches { offsets, groups, cluster };
         Ok(())
     }
 
     /// All questions are under way at the same time, so that their answers are of one moment.
     fn observe(&self) -> Observed {
         let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        let Watches { offsets, groups } = &mut *watches;
+        let Watches { offsets, groups, cluster } = &mut *watches;
         if let Some(watch) = offsets {
             watch.ask();
         }
         if let Some(watch) = groups {
             watch.ask();
         }
+        if let Some(watch) = cluster {
+            watch.ask();
+        }
         Observed {
             end_offsets: offsets.as_mut().map(EndOffsetsWatch::answer).unwrap_or_default(),
             groups: groups.as_mut().map(GroupsWatch::answer).unwrap_or_default(),
+            cluster: cluster.as_mut().and_then(ClusterWatch::answer),
         }
     }
 }
@@ -128,7 +141,7 @@ impl Driver {
                 (Command::Start(at_clock_us), Some((engine, _))) => engine.start(at_clock_us),
                 (Command::Observe(topics, groups), Some(_)) => {
                     // Lag is one figure of many: without it the others go on.
-                    if let Err(failure) = self.observer.watch(topics, groups) {
+                    if let Err(failure) = self.observer.watch(topics, groups, true) {
                         logfile::warn(failure.text);
                     }
                 }

@@ -1,6 +1,9 @@
 //! What an engine tells, and whom.
 
-use mallard_protocol::interval::{GroupSample, PartitionOffset, Resources};
+use mallard_protocol::{
+    cluster::ClusterSample,
+    interval::{GroupSample, PartitionOffset, Resources},
+};
 
 /// What the engine asks of its surroundings.
 pub struct Hooks {
@@ -19,4 +22,6 @@ pub struct Observed {
     pub end_offsets: Vec<PartitionOffset>,
     /// Groups that are not the case's own.
     pub groups: Vec<GroupSample>,
+    /// Brokers, leaders and replicas.
+    pub cluster: Option<ClusterSample>,
 }

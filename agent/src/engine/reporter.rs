@@ -226,6 +226,7 @@ impl Reporter {
             consumers: consumers.collect(),
             end_offsets: observed.end_offsets,
             groups: observed.groups,
+            cluster: observed.cluster,
             resources: draft.resources.unwrap_or_default(),
         };
         let _ = self.sink.send(FromAgent::Interval(Box::new(report)));

@@ -114,6 +114,7 @@ fn assignment(
         consumers,
         observes: Vec::new(),
         observed_groups: Vec::new(),
+        watches_cluster: false,
     }
 }
 
@@ -128,6 +129,7 @@ fn prepare(
         observe: Some(Box::new(|| Observed {
             end_offsets: vec![PartitionOffset { topic: TopicId(0), partition: 0, offset: 5 }],
             groups: Vec::new(),
+            cluster: None,
         })),
         is_wanted: Box::new(|| true),
     };

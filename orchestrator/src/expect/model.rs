@@ -62,6 +62,33 @@ pub enum Comparison {
     NotEqual,
 }
 
+impl Comparison {
+    /// Whether a value holds against a limit, in full precision.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "`==` on counts means equal, to the last one")]
+    pub fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::Less => value < limit,
+            Self::AtMost => value <= limit,
+            Self::Greater => value > limit,
+            Self::AtLeast => value >= limit,
+            Self::Equal => value == limit,
+            Self::NotEqual => value != limit,
+        }
+    }
+
+    /// How far a value is on the good side of a limit, in the metric's unit; negative on the wrong side.
+    #[must_use]
+    pub fn distance(self, value: f64, limit: f64) -> f64 {
+        match self {
+            Self::Less | Self::AtMost => limit - value,
+            Self::Greater | Self::AtLeast => value - limit,
+            Self::Equal => -(value - limit).abs(),
+            Self::NotEqual => (value - limit).abs(),
+        }
+    }
+}
+
 /// Which stretch of time is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {

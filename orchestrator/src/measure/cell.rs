@@ -2,14 +2,19 @@
 
 use super::{
     observed::GroupInterval,
+    outages::Flows,
     roster::{AgentIndex, Roster},
     summary::{Received, Sent},
 };
 use crate::{
     metrics::tally::{Tally, add_codes},
-    model::result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
+    model::{
+        events::RunEvent,
+        result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
+    },
 };
 use mallard_protocol::{
+    cluster::ClusterSample,
     histogram::Histogram,
     interval::{GroupSample, IntervalReport, PartitionOffset, Resources},
 };
@@ -35,6 +40,8 @@ pub struct MergedInterval {
     pub errors: Vec<ErrorRow>,
     /// Rows of `lag.csv`, one a consumer and one a group that is observed.
     pub lag: Vec<LagRow>,
+    /// What became of brokers, leaders and replicas at its end.
+    pub events: Vec<RunEvent>,
 }
 
 /// An interval that is not complete.
@@ -61,6 +68,10 @@ pub(super) struct Cell {
     pub(super) queues: Vec<(usize, u64)>,
     /// Groups that are not the case's own.
     pub(super) groups: Vec<GroupSample>,
+    /// Acknowledgements by partition.
+    pub(super) flows: Flows,
+    /// Brokers, leaders and replicas.
+    pub(super) cluster: Option<ClusterSample>,
 }
 
 impl Cell {
@@ -79,6 +90,8 @@ impl Cell {
             positions: Vec::new(),
             queues: Vec::new(),
             groups: Vec::new(),
+            flows: Flows::default(),
+            cluster: None,
         }
     }
 
@@ -92,11 +105,15 @@ impl Cell {
         }
         self.end_offsets.extend_from_slice(&report.end_offsets);
         self.groups.extend_from_slice(&report.groups);
+        if report.cluster.is_some() {
+            self.cluster.clone_from(&report.cluster);
+        }
         self.resources.push(resource_row(report, name, &report.resources));
     }
 
     pub(super) fn add_sent(&mut self, sent: &Sent) {
         self.tally.sending.absorb(&sent.sending);
+        self.flows.retried += sent.client.retries;
         for (_, due) in &sent.dues {
             self.tally.due.absorb(due);
             let failed = due.failed_by_code.iter().map(|(code, n)| (code, *n));
@@ -152,6 +169,7 @@ impl Cell {
             resources: self.resources,
             errors,
             lag: lag_rows,
+            events: Vec::new(),
         }
     }
 

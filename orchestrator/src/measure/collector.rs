@@ -11,6 +11,7 @@ use super::{
     cell::{Cell, MergedInterval},
     lag::LagTable,
     observed::{GroupInterval, GroupTable, add_groups},
+    outages::{OutageTable, flows},
     partitions::PartitionTable,
     roster::{AgentIndex, Role, Roster},
     summary::{Received, Sent},
@@ -91,6 +92,7 @@ pub struct Collector {
     pub(super) throughs: Vec<ThroughBook>,
     pub(super) groups: Vec<Tally>,
     pub(super) group_table: GroupTable,
+    pub(super) outages: OutageTable,
     pub(super) watches: Vec<Watch>,
     pub(super) failures: Vec<AuditFailure>,
     pub(super) audited: u64,
@@ -120,6 +122,7 @@ impl Collector {
             throughs: vec![ThroughBook::default(); readers],
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
+            outages: OutageTable::default(),
             agents,
             waiting: VecDeque::new(),
             ready: Vec::new(),
@@ -385,6 +388,7 @@ impl Collector {
                 }
             }
         }
+        let flows = flows(topic, interval, &self.roster);
         for slice in &interval.slices {
             for part in &slice.partitions {
                 if let Some(slot) = self.roster.slot(topic, part.partition) {
@@ -394,6 +398,7 @@ impl Collector {
         }
         if let Some(cell) = self.cell_mut(start_us) {
             cell.add_sent(&sent);
+            cell.flows.add(&flows);
         }
     }
 
@@ -500,6 +505,8 @@ impl Collector {
         if measured {
             self.note_queues(&cell);
         }
+        let sample = cell.cluster.as_ref();
+        let events = self.note_cluster((start_us, end_us), &cell.flows, sample, measured);
         for watch in &mut self.watches {
             let lag = &self.lag;
             let of = |reader, slot| lag.of(reader, slot);
@@ -509,7 +516,8 @@ impl Collector {
             watch.release(start_us, end_us, cell.cut_us, &self.roster);
         }
         self.partitions.close_before(self.released_us);
-        self.ready.push(cell.merge(&self.roster, &lags, &groups));
+        let merged = cell.merge(&self.roster, &lags, &groups);
+        self.ready.push(MergedInterval { events, ..merged });
     }
 
     /// What became known of observed groups in an interval.

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     metrics::{resources::ResourceTally, tally::Tally},
-    model::result::{Accounts, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult},
+    model::{
+        outage::Outage,
+        result::{Accounts, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult},
+    },
 };
 use mallard_protocol::message::LogBounds;
 
@@ -44,6 +47,8 @@ pub struct Measured {
     pub judged: Vec<Judged>,
     /// By agent.
     pub agents: Vec<AgentMeasured>,
+    /// Stretches in which brokers or acknowledgements were missing.
+    pub outages: Vec<Outage>,
     /// What the trust in all this hangs on.
     pub quality: Quality,
 }
@@ -123,6 +128,7 @@ impl Collector {
             behind_others: self.behind_others(),
         };
         Measured {
+            outages: std::mem::take(&mut self.outages).finish(&self.roster),
             accounts: accounts_of(&self.whole),
             accounts_whole: self.accounts_whole(),
             partitions: self.partition_results(),

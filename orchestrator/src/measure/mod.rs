@@ -5,12 +5,14 @@
 
 mod audit;
 mod cell;
+mod cluster;
 mod coarse;
 mod collector;
 mod conclude;
 mod fate;
 mod lag;
 pub(crate) mod observed;
+mod outages;
 mod partitions;
 mod roster;
 pub mod simulate;
@@ -19,6 +21,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod through;
+mod waits;
 mod watch;
 mod windows;
 

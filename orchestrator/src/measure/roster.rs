@@ -241,6 +241,13 @@ impl Roster {
         (id, i32::try_from(partition).unwrap_or(i32::MAX) - 1)
     }
 
+    /// A slot's partition as people write it: `orders/3`.
+    #[must_use]
+    pub fn partition_name(&self, slot: usize) -> String {
+        let (topic, partition) = self.partition_of(slot);
+        format!("{}/{partition}", self.topics[topic.index()].alias)
+    }
+
     /// Every slot of a real partition of a topic.
     pub fn partitions(&self, topic: TopicId) -> impl Iterator<Item = usize> + '_ {
         let topic = self.topics.get(topic.index());

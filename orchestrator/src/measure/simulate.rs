@@ -456,6 +456,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         consumers: agent.consumers.iter().map(consumer).collect(),
         end_offsets: Vec::new(),
         groups: Vec::new(),
+        cluster: None,
         resources: Resources {
             cpu_us: (end_us - start_us) / 10,
             busiest_thread_cpu_us: (end_us - start_us) / 20,

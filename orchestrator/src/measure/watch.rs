@@ -5,11 +5,16 @@ use super::{
     roster::{AgentIndex, Role, Roster},
     spans::Spans,
     summary::{Origin, Received, Sent},
+    waits::Waits,
     windows::Windows,
 };
 use crate::{
-    expect::{Comparison, Expectation, Scope},
-    metrics::{resources::ResourceTally, slope::LeastSquares, tally::Tally},
+    expect::{Expectation, Scope},
+    metrics::{
+        resources::ResourceTally,
+        slope::LeastSquares,
+        tally::{ClusterTally, Tally},
+    },
 };
 use mallard_protocol::{
     ids::{PhaseId, TopicId},
@@ -81,33 +86,8 @@ pub struct Finding {
     pub start_us: u64,
     /// End of the window on the run's clock.
     pub end_us: u64,
-}
-
-impl Comparison {
-    /// Whether a value holds against a limit, in full precision.
-    #[must_use]
-    #[expect(clippy::float_cmp, reason = "`==` on counts means equal, to the last one")]
-    pub fn holds(self, value: f64, limit: f64) -> bool {
-        match self {
-            Self::Less => value < limit,
-            Self::AtMost => value <= limit,
-            Self::Greater => value > limit,
-            Self::AtLeast => value >= limit,
-            Self::Equal => value == limit,
-            Self::NotEqual => value != limit,
-        }
-    }
-
-    /// How far a value is on the good side of a limit, in the metric's unit; negative on the wrong side.
-    #[must_use]
-    pub fn distance(self, value: f64, limit: f64) -> f64 {
-        match self {
-            Self::Less | Self::AtMost => limit - value,
-            Self::Greater | Self::AtLeast => value - limit,
-            Self::Equal => -(value - limit).abs(),
-            Self::NotEqual => (value - limit).abs(),
-        }
-    }
+    /// Whether nothing came in the window itself: the value is what its records waited at least.
+    pub waited: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +114,8 @@ pub(super) struct Watch {
     /// waits for stragglers, and it may have been judged before anybody knew.
     judged_below: u64,
     slopes: Vec<LeastSquares>,
+    /// Windows without samples, where these have a value later on.
+    waits: Option<Waits>,
     judged: Judged,
 }
 
@@ -154,6 +136,7 @@ impl Watch {
         };
         let windows = Windows::new(&roster.timeline, spans, expectation.window, expectation.slope);
         let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
+        let waits = Waits::of(expectation.metric.name).filter(|_| windows.are_many());
         Self {
             expectation: expectation.clone(),
             who,
@@ -164,6 +147,7 @@ impl Watch {
             judged_to_us: 0,
             judged_below: 0,
             slopes: vec![LeastSquares::default(); members],
+            waits,
             judged,
         }
     }
@@ -212,6 +196,13 @@ impl Watch {
         }
     }
 
+    /// Notes that an interval brought a latency.
+    fn sampled(&mut self, start_us: u64, member: usize, is: bool) {
+        if let Some(waits) = self.waits.as_mut().filter(|_| is) {
+            self.windows.of(start_us).for_each(|window| waits.sampled(window, member, start_us));
+        }
+    }
+
     /// The window of a number, opened if need be; `None` if it was judged already.
     fn open_mut(&mut self, number: u64) -> Option<&mut Open> {
         let at = self.open.partition_point(|open| open.number < number);
@@ -232,6 +223,9 @@ impl Watch {
         if dues.is_empty() && !happened {
             return;
         }
+        let answered = self.expectation.metric.name.starts_with("produce.")
+            && dues.iter().any(|(_, due)| due.acked > 0);
+        self.sampled(start_us, member, answered);
         self.feed(start_us, member, |tally| {
             if happened {
                 tally.sending.absorb(&sent.sending);
@@ -254,6 +248,9 @@ impl Watch {
         if arrived.is_empty() && pipeline.is_empty() && !happened {
             return;
         }
+        let answered = self.expectation.metric.name.starts_with("end_to_end.")
+            && arrived.iter().any(|arrived| !arrived.end_to_end.is_empty());
+        self.sampled(start_us, member, answered);
         self.feed(start_us, member, |tally| {
             arrived.iter().for_each(|arrived| tally.arrived.absorb(arrived));
             pipeline.iter().for_each(|(_, part)| tally.pipeline.absorb(part));
@@ -278,6 +275,8 @@ impl Watch {
     ) {
         let Some(member) = self.member_of_slot(slot) else { return };
         let (happened, due) = (self.windows.contains(start_us), self.wants(phase, roster));
+        let is_produce = self.expectation.metric.name.starts_with("produce.");
+        self.sampled(start_us, member, is_produce && due && part.acked > 0);
         self.feed(start_us, member, |tally| {
             if happened {
                 tally.sending.acked += part.acked;
@@ -304,6 +303,8 @@ impl Watch {
     ) {
         let Some(member) = self.member_of_slot(slot) else { return };
         let (happened, due) = (self.windows.contains(start_us), self.wants(phase, roster));
+        let is_arrival = self.expectation.metric.name.starts_with("end_to_end.");
+        self.sampled(start_us, member, is_arrival && due && !part.end_to_end.is_empty());
         self.feed(start_us, member, |tally| {
             if happened {
                 tally.receiving.received += part.received;
@@ -405,6 +406,13 @@ impl Watch {
         }
     }
 
+    /// Feeds what an interval says of brokers, leaders and replicas.
+    pub(super) fn cluster(&mut self, start_us: u64, cluster: &ClusterTally) {
+        if self.who == Who::All && self.windows.contains(start_us) {
+            self.feed(start_us, 0, |tally| tally.cluster.absorb(cluster));
+        }
+    }
+
     /// Notes that an interval is complete: its time counts, and windows before its end are over.
     pub(super) fn release(&mut self, start_us: u64, end_us: u64, cut_us: u64, roster: &Roster) {
         if self.windows.contains(start_us) {
@@ -446,7 +454,17 @@ impl Watch {
         if self.windows.are_points() && self.windows.is_full(0, released_us) {
             let values = std::mem::take(&mut self.slopes);
             let values: Vec<_> = values.iter().map(LeastSquares::per_hour).collect();
-            self.note(&values, self.windows.judged(), roster);
+            self.note(&values, self.windows.judged(), false, roster);
+        }
+        let waiting = self.waits.as_mut().map(|waits| waits.finish(released_us, roster));
+        let Expectation { comparison, limit, .. } = self.expectation;
+        for mut silent in waiting.unwrap_or_default() {
+            // What never came may still be bad enough to say so; that it would have been good nobody knows.
+            let holds = |value: &Option<f64>| value.is_some_and(|us| comparison.holds(us, limit));
+            if silent.waited {
+                silent.values.iter_mut().filter(|value| holds(value)).for_each(|us| *us = None);
+            }
+            self.note(&silent.values, silent.bounds, silent.waited, roster);
         }
         self.judged.not_reached = self.windows.are_stopped() && self.judged.windows == 0;
         self.judged
@@ -468,12 +486,23 @@ impl Watch {
             }
         } else {
             let bounds = self.windows.bounds(open.number);
-            self.note(&values, bounds, roster);
+            let Some(waits) = &mut self.waits else {
+                return self.note(&values, bounds, false, roster);
+            };
+            for window in waits.take(open.number, values, bounds, roster) {
+                self.note(&window.values, window.bounds, window.waited, roster);
+            }
         }
     }
 
     /// Takes a window's values, one a member, into the judgement.
-    fn note(&mut self, values: &[Option<f64>], (start_us, end_us): (u64, u64), roster: &Roster) {
+    fn note(
+        &mut self,
+        values: &[Option<f64>],
+        (start_us, end_us): (u64, u64),
+        waited: bool,
+        roster: &Roster,
+    ) {
         let nothing_due = || self.judged.is_windowed && !roster.is_due_between(start_us, end_us);
         if values.iter().all(Option::is_none) && nothing_due() {
             // A pause: no sample is what was asked for.
@@ -488,7 +517,7 @@ impl Watch {
         let Some((member, value)) = worst.map(|(member, value)| (member, *value)) else { return };
         let holds = value.is_some_and(|value| comparison.holds(value, limit));
         let member = member_name(&self.who, member, roster);
-        let finding = Finding { value, member, start_us, end_us };
+        let finding = Finding { value, member, start_us, end_us, waited };
         self.judged.windows += 1;
         if !holds {
             self.judged.failed += 1;
@@ -552,8 +581,7 @@ pub(super) fn pairs(
 fn member_name(who: &Who, member: usize, roster: &Roster) -> Option<String> {
     match who {
         Who::Partitions(slots) if slots.len() > 1 => {
-            let (topic, partition) = roster.partition_of(slots[member]);
-            Some(format!("partition {}/{partition}", roster.topics[topic.index()].alias))
+            Some(format!("partition {}", roster.partition_name(slots[member])))
         }
         Who::Agents(agents) if agents.len() > 1 => {
             Some(format!("agent {}", roster.agents[agents[member]]))

@@ -4,6 +4,7 @@
 //! whole run, over a window and over one producer.
 
 mod agent;
+mod cluster;
 mod consume;
 pub mod fate;
 mod latency;
@@ -40,6 +41,7 @@ pub fn registry() -> &'static [Metric] {
             records::metrics(),
             through::metrics(),
             observe::metrics(),
+            cluster::metrics(),
             pipeline::metrics(),
             agent::metrics(),
             witness::metrics(),

@@ -49,6 +49,8 @@ pub struct Tally {
     pub queue: Depth,
     /// Groups that are not the case's own.
     pub observed: ObservedTally,
+    /// Brokers, leaders and replicas.
+    pub cluster: ClusterTally,
     /// What is known at the end only.
     pub outcome: Outcome,
 }
@@ -575,5 +577,28 @@ impl ThroughOutcome {
             duplicates: both(self.duplicates, other.duplicates),
             unmatched: self.unmatched + other.unmatched,
         }
+    }
+}
+
+/// What is counted of brokers, leaders and replicas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterTally {
+    /// Time in which they were watched, in microseconds.
+    pub time_us: u64,
+    /// Of this, with a broker that could not be reached.
+    pub unreachable_us: u64,
+    /// Of this, with a partition that had no leader.
+    pub without_leader_us: u64,
+    /// Most partitions that lacked a replica in sync; `None` if no broker described them.
+    pub under_replicated_max: Option<u64>,
+}
+
+impl ClusterTally {
+    /// Adds another interval's.
+    pub fn absorb(&mut self, other: &Self) {
+        self.time_us += other.time_us;
+        self.unreachable_us += other.unreachable_us;
+        self.without_leader_us += other.without_leader_us;
+        self.under_replicated_max = self.under_replicated_max.max(other.under_replicated_max);
     }
 }

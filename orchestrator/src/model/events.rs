@@ -103,6 +103,44 @@ pub enum RunEvent {
         /// Whether it is up now.
         up: bool,
     },
+    /// A broker cannot be reached.
+    BrokerUnreachable {
+        /// Its id.
+        broker: i32,
+        /// Why: `connection refused`.
+        cause: String,
+        /// When that was noticed, on the run's clock.
+        at_us: u64,
+    },
+    /// A broker answers again.
+    BrokerBack {
+        /// Its id.
+        broker: i32,
+        /// For how long it could not be reached, in microseconds.
+        after_us: u64,
+        /// On the run's clock.
+        at_us: u64,
+    },
+    /// Partitions have another leader.
+    LeaderMoved {
+        /// The broker that led them; -1 for none.
+        from: i32,
+        /// The broker that leads them now; -1 for none.
+        to: i32,
+        /// Which: `orders/0`.
+        partitions: Vec<String>,
+        /// On the run's clock.
+        at_us: u64,
+    },
+    /// Replicas fall out of sync, or all of them are in sync again.
+    UnderReplicated {
+        /// Partitions that lack a replica in sync; 0 when all have theirs again.
+        partitions: u64,
+        /// Partitions in all.
+        of: u64,
+        /// On the run's clock.
+        at_us: u64,
+    },
     /// The load starts.
     LoadStarted {
         /// The case.

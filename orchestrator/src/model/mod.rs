@@ -3,4 +3,5 @@
 pub mod events;
 pub mod exit_code;
 pub mod kind;
+pub mod outage;
 pub mod result;

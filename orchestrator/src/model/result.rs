@@ -2,6 +2,7 @@
 //!
 //! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
 
+use crate::model::outage::Outage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -477,6 +478,9 @@ pub struct CaseResult {
     /// Stretches of the load in which agents went on without the controller. Nothing is missing for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<Cut>,
+    /// Stretches of the load in which brokers could not be reached, or partitions acknowledged nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
     pub versions: BTreeMap<String, String>,
     /// The cluster's brokers, by id.

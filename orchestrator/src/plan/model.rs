@@ -128,6 +128,7 @@ impl CasePlan {
             consumers: plan.consumers.clone(),
             observes,
             observed_groups,
+            watches_cluster: observer,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     Budget,
     column::{Column, figure},
+    outages,
     partitions::{self, Partitions},
     rollup::{Level, Roller, step_for},
     shape::{self, Curve, HeatBuilder, HeatMap},
@@ -28,7 +29,8 @@ pub struct ChartData {
     /// Phases.
     pub phases: Vec<PhaseBand>,
     /// Stretches to be marked: `gap`, `thin` (agents missing), `fail` (a window that failed), `share`
-    /// (a lost agent's share of the load before others took it over).
+    /// (a lost agent's share of the load before others took it over), `outage` (brokers or
+    /// acknowledgements missing).
     pub bands: Vec<Band>,
     /// Moments to be marked.
     pub marks: Vec<Mark>,
@@ -62,7 +64,7 @@ pub struct PhaseBand {
 /// A stretch of time that says something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Band {
-    /// `gap`, `thin`, `fail`, `cut`, `share`.
+    /// `gap`, `thin`, `fail`, `cut`, `share`, `outage`.
     pub kind: &'static str,
     /// Start.
     pub from: u64,
@@ -270,6 +272,10 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
         let text =
             format!("records that {} was due to send were not sent, or not reported", agent.name);
         Some(Band { kind: "share", from: from_us / 1000, to: until_us / 1000, text })
+    }));
+    bands.extend(case.result.iter().flat_map(|result| &result.outages).map(|outage| {
+        let text = outages::line(outage);
+        Band { kind: "outage", from: outage.from_us / 1000, to: outage.to_us / 1000, text }
     }));
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     for expectation in expectations.filter(|expectation| !expectation.passed) {

@@ -11,6 +11,7 @@ mod format;
 pub mod html;
 pub mod index;
 pub mod junit;
+pub mod outages;
 pub mod partitions;
 pub mod rollup;
 pub mod schema;

@@ -66,7 +66,10 @@ impl Case {
     }
 
     pub(super) fn store(&mut self, merged: Vec<MergedInterval>) {
-        for interval in merged {
+        for mut interval in merged {
+            for event in std::mem::take(&mut interval.events) {
+                self.emit(event);
+            }
             self.emit(RunEvent::Interval(Box::new(interval.row.clone())));
             self.effects.push(Effect::Store(Box::new(interval)));
         }
@@ -256,14 +259,11 @@ impl Case {
         self.emit(RunEvent::AgentLost { agent, cause: cause.to_owned(), at_us });
     }
 
-    /// The agent that looked at end offsets and groups is lost: another one does from here on, or lag
-    /// would end.
+    /// The agent that looked at end offsets, groups and brokers is lost: another one does from here on, or
+    /// lag would end.
     fn hand_over_observing(&mut self) {
         let topics = self.plan.observed_topics();
         let groups = self.plan.observed_groups.clone();
-        if topics.is_empty() && groups.is_empty() {
-            return;
-        }
         let Some(next) = self.admin() else { return };
         self.observer = next;
         self.send(next, ToAgent::Observe { topics, groups });

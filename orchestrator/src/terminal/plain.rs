@@ -103,6 +103,13 @@ pub(super) fn tell_outcome(
         RunEvent::Note { level, source, text } if level != "info" => {
             writeln!(out, "  {level} from {source}: {text}")
         }
+        RunEvent::BrokerUnreachable { broker, cause, at_us } => {
+            let at = figures::duration(*at_us);
+            writeln!(out, "  broker {broker} cannot be reached {at} into the load: {cause}")
+        }
+        RunEvent::BrokerBack { broker, after_us, .. } => {
+            writeln!(out, "  broker {broker} answers again after {}", figures::duration(*after_us))
+        }
         RunEvent::StopRequested { by } => {
             writeln!(
                 out,

@@ -102,7 +102,9 @@ fn sentence(expectation: &Expectation, judged: &Judged, clock: &Clock) -> String
     };
     let windows = windows_words(judged, expectation);
     let edge = edge_words(expectation, finding);
-    format!("{what} was {value}{when}, {limit}{edge}{windows}")
+    // Nothing came in such a window; what was due in it came after it, if at all.
+    let at_least = if finding.waited { "at least " } else { "" };
+    format!("{what} was {at_least}{value}{when}, {limit}{edge}{windows}")
 }
 
 fn subject(expectation: &Expectation, shown: Option<&Finding>) -> String {

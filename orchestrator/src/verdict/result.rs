@@ -78,6 +78,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         ended_at: facts.ended_at.clone(),
         load_started_at: facts.load_started_at.clone(),
         cuts: facts.cuts.clone(),
+        outages: measured.outages.clone(),
         verdict,
         reasons,
         warnings,

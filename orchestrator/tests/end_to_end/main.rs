@@ -15,6 +15,7 @@ mod intervals;
 mod kafka;
 mod left_behind;
 mod loss;
+mod outages;
 mod pipeline;
 mod ready;
 mod registry;

@@ -68,8 +68,33 @@ fn no_samples_are_a_failure() {
     for expect in ["end_to_end.p99 < 1s", "end_to_end.p99 < 1s in every 2s"] {
         let judged = judged(expect, mute);
         assert_eq!(judged.failed, judged.windows);
-        assert_eq!(judged.first_failing.unwrap().value, None);
+        assert_eq!(judged.first_failing.unwrap().value.is_some(), expect.ends_with("in every 2s"));
     }
+}
+
+#[test]
+fn a_window_in_which_nothing_came_shows_how_long_its_records_waited() {
+    // Nothing is acknowledged from 4.5 to 9.5 s.
+    fn stalled(_: u64, due_us: u64) -> Fate {
+        let until_us = if (4_500_000..9_500_000).contains(&due_us) { 9_500_000 } else { 0 };
+        Fate { service_us: 2_000 + until_us.max(due_us) - due_us, ..Fate::default() }
+    }
+    let judged = judged("produce.response.max < 1s in every 2s", stalled);
+    // Windows begin at 2.5 s; the first one without a sample at 6.5 or before, by cuts of a second.
+    let worst = judged.worst.clone().expect("it was judged");
+    assert!(judged.failed >= 2, "{judged:?}");
+    let value_s = worst.value.expect("a wait, not a lack of samples") / 1e6;
+    assert!((4.0..=5.1).contains(&value_s), "{judged:?}");
+}
+
+#[test]
+fn what_never_came_is_no_pass_however_wide_the_limit() {
+    fn mute(_: u64, _: u64) -> Fate {
+        Fate { received_us: None, ..Fate::default() }
+    }
+    let judged = judged("end_to_end.p99 < 1h in every 2s", mute);
+    assert_eq!(judged.failed, judged.windows);
+    assert_eq!(judged.first_failing.unwrap().value, None);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::{
     model::result::{AgentResult, CaseSummary, Reason},
     report::{
         Budget, ReportError, charts,
+        outages::{self, OutageView},
         templates::script_json,
         trust::{self, Finding},
         words,
@@ -37,6 +38,7 @@ pub(super) struct CaseView<'a> {
     parameters: BTreeMap<&'a str, &'a str>,
     closed_loop: bool,
     gaps: Vec<String>,
+    outages: Vec<OutageView>,
     expectations: Vec<ExpectationView>,
     reasons: &'a [Reason],
     warnings: &'a [Reason],
@@ -98,6 +100,7 @@ pub(super) fn view<'a>(
         parameters: map(result.map(|r| &r.parameters)),
         closed_loop: result.is_some_and(|r| r.closed_loop),
         gaps: case.gaps.iter().chain(&drawn.gaps).cloned().collect(),
+        outages: result.map(|r| outages::views(&r.outages, &r.brokers)).unwrap_or_default(),
         expectations: result.map(parts::expectations).unwrap_or_default(),
         reasons: result.map_or(&[], |r| &r.reasons),
         warnings: result.map_or(&[], |r| &r.warnings),

@@ -1,6 +1,8 @@
 //! The journal of a case, for people.
 
+use super::journal::Folder;
 use crate::model::events::{RunEvent, TimedEvent};
+use crate::text::format::{clock, duration};
 use serde::Serialize;
 
 /// Most events of a case on its page; all of them are in `events.jsonl`.
@@ -23,13 +25,22 @@ pub(super) fn of_case(events: &[TimedEvent], index: usize, name: &str) -> (Vec<E
         _ => None,
     };
     let mut inside = index == 0;
-    let mut views = Vec::new();
+    let (mut views, mut folder) = (Vec::new(), Folder::default());
     for event in events {
         inside = starts(event).unwrap_or(inside);
         if inside && let Some((level, source, text)) = words(&event.event) {
             let at = time_of(&event.at);
-            views.push(EventView { at, level: level.into(), source: source.into(), text });
+            let at_ms = event.at.parse().map_or(0, jiff::Timestamp::as_millisecond);
+            let is_note = matches!(event.event, RunEvent::Note { .. });
+            let folded = is_note.then(|| folder.take(&text, at_ms, views.len())).flatten();
+            if folded != Some(false) {
+                views.push(EventView { at, level: level.into(), source: source.into(), text });
+            }
         }
+    }
+    for line in folder.lines {
+        let view: &mut EventView = &mut views[line.at];
+        (view.source, view.text) = (line.source(), line.text());
     }
     let left_out = views.len().saturating_sub(LIMIT);
     views.truncate(LIMIT);
@@ -44,6 +55,24 @@ pub(super) fn sentence_of<'a>(events: &'a [TimedEvent], name: &str) -> Option<&'
     })
 }
 
+/// Most partitions that a line names.
+const NAMED: usize = 12;
+
+fn leader_moved(from: i32, to: i32, partitions: &[String]) -> String {
+    let named = partitions[..partitions.len().min(NAMED)].join(", ");
+    let more = match partitions.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match (from, to) {
+        (-1, -1) => format!("no leader: {named}{more}"),
+        (from, -1) => format!("no leader any more (was broker {from}): {named}{more}"),
+        (-1, to) => format!("broker {to} leads what had no leader: {named}{more}"),
+        (from, to) => format!("leader moved from broker {from} to broker {to}: {named}{more}"),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table, one arm an event")]
 fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
     let info = |text: String| Some(("info", "", text));
     match event {
@@ -53,11 +82,11 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
             "",
             format!(
                 "the controller had died; another one has taken over, {} into the load",
-                crate::text::format::duration(*at_us)
+                duration(*at_us)
             ),
         )),
         RunEvent::HostReady { host, copied_bytes, took_us, .. } => {
-            let took = crate::text::format::duration(*took_us);
+            let took = duration(*took_us);
             let copied = match copied_bytes {
                 0 => "the agent's program was there".to_owned(),
                 bytes => {
@@ -81,9 +110,26 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         RunEvent::AgentChannel { agent, up: false } => {
             Some(("warning", agent, "the channel broke; the load goes on".into()))
         }
+        RunEvent::BrokerUnreachable { broker, cause, at_us } => Some((
+            "error",
+            "",
+            format!("broker {broker} cannot be reached: {cause} ({} into the load)", clock(*at_us)),
+        )),
+        RunEvent::BrokerBack { broker, after_us, .. } => {
+            info(format!("broker {broker} answers again after {}", duration(*after_us)))
+        }
+        RunEvent::LeaderMoved { from, to, partitions, .. } => {
+            Some(("warning", "", leader_moved(*from, *to, partitions)))
+        }
+        RunEvent::UnderReplicated { partitions: 0, .. } => {
+            info("all replicas are in sync again".to_owned())
+        }
+        RunEvent::UnderReplicated { partitions, of, .. } => {
+            Some(("warning", "", format!("{partitions} of {of} partitions lack a replica in sync")))
+        }
         RunEvent::LoadStarted { spread_us, .. } => info(format!(
             "the load starts; agents started within {} of each other",
-            crate::text::format::duration(*spread_us)
+            duration(*spread_us)
         )),
         RunEvent::PhaseStarted { phase, .. } => info(format!("phase {phase}")),
         RunEvent::Note { level, source, text } => Some((level, source, text.clone())),

@@ -8,6 +8,7 @@
 mod case;
 mod events;
 mod figures;
+mod journal;
 mod meaning;
 mod parts;
 mod set;
