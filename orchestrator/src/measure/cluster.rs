@@ -172,9 +172,10 @@ impl ClusterTable {
     /// Says when replicas begin to be missing and when all of them are back.
     fn note_lacking(&mut self, before: u64, at_us: u64) -> Option<RunEvent> {
         let now = self.lacking();
+        let has_room = self.thin.len() < KEPT_MAX;
         match self.thin.last_mut().filter(|_| before > 0) {
             Some((_, to_us, most)) => (*to_us, *most) = (at_us, now.max(*most)),
-            None if now > 0 && self.thin.len() < KEPT_MAX => self.thin.push((at_us, at_us, now)),
+            None if now > 0 && has_room => self.thin.push((at_us, at_us, now)),
             None => {}
         }
         let of = self.partitions.iter().flatten().count();

@@ -163,7 +163,10 @@ impl OutageTable {
     fn note(&mut self, now: Counts) {
         if self.counts.len() >= COUNTS_MAX {
             let mut keep = false;
-            self.counts.retain(|_| std::mem::replace(&mut keep, !keep));
+            self.counts.retain(|_| {
+                keep = !keep;
+                !keep
+            });
         }
         self.counts.push(now);
     }

@@ -67,7 +67,6 @@ pub fn nearest(name: &str) -> Option<&'static Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::tally::Tally;
     use std::collections::BTreeSet;
 
     #[test]

@@ -31,7 +31,7 @@ fn a_killed_broker_is_an_outage_with_its_times_causes_and_counts() {
     let restarted_s = started.elapsed().as_secs_f64();
     kafka.restart_broker(VICTIM);
     let ready_s = started.elapsed().as_secs_f64();
-    running.wait(2 * PATIENCE);
+    let _ = running.wait(2 * PATIENCE);
     let run = sandbox.latest_run();
     let result = run.only_result();
     assert_accounts_add_up(&result);

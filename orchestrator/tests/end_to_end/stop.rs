@@ -91,7 +91,7 @@ fn a_run_that_no_controller_runs_cannot_be_stopped_and_is_told_what_can_be_done(
     let sandbox = soak("");
     let running = measured(&sandbox);
     running.signal(Signal::KILL);
-    running.wait(PATIENCE);
+    let _ = running.wait(PATIENCE);
     let stopped = sandbox.mallard(["stop", "latest"]);
     assert_eq!(stopped.code(), Some(2), "{}", stopped.stdout);
     assert!(stopped.stderr.contains("no controller runs it"), "{}", stopped.stderr);
