@@ -200,7 +200,7 @@ pub const TABLE: &[ClientDefault] = &[
     row(None, "retry.backoff.ms", ["100", "100", "100"], "the same"),
     row(None, "retry.backoff.max.ms", ["1000", "1000", "1000"], "the same"),
     row(
-        None,
+        CONSUMER,
         "allow.auto.create.topics",
         ["false", "true", "false"],
         "not set: a misspelt topic is to be an error and not a new topic",

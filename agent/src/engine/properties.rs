@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn librdkafkas_defaults_are_those_of_the_table() {
         let client = Producer::new(Config::new(), "orders").unwrap();
-        for row in clients::TABLE {
+        // A producer has its own default of this one, whatever is set.
+        let is_shared = |row: &&clients::ClientDefault| row.property != "allow.auto.create.topics";
+        for row in clients::TABLE.iter().filter(is_shared) {
             let own = client.client().property(row.property);
             assert_eq!(own.as_deref(), Some(row.librdkafka), "{}", row.property);
         }
@@ -263,7 +265,7 @@ mod tests {
             ("linger.ms", "200000"),
             ("delivery.timeout.ms", "1000"),
             ("reconnect.backoff.ms", "5000"),
-            ("reconnect.backoff.max.ms", "20"),
+            ("reconnect.backoff.max.ms", "200"),
             ("queue.buffering.backpressure.threshold", "10"),
         ];
         let connection = properties(&[("bootstrap.servers", "localhost:1")]);
@@ -271,7 +273,7 @@ mod tests {
             let checked = check_properties(&connection, Kind::Producer, &properties(&[set]));
             assert_eq!(checked, Ok(()), "{set:?}");
         }
-        for set in [("fetch.wait.max.ms", "60000"), ("reconnect.backoff.max.ms", "20")] {
+        for set in [("fetch.wait.max.ms", "60000"), ("reconnect.backoff.max.ms", "200")] {
             let checked = check_properties(&connection, Kind::Consumer, &properties(&[set]));
             assert_eq!(checked, Ok(()), "{set:?}");
         }

@@ -368,7 +368,7 @@ fn a_consumer_behind_the_log_start_is_said_to_be_so() {
     let text = warned(&trial, Kind::RecordsExpired);
     assert!(text.contains("its position is 120, and the log begins at 620"), "{text}");
     let text = warned(&trial, Kind::NeverCaughtUp);
-    assert!(text.contains("had not read 20 records"), "{text}");
+    assert!(text.contains("had not read 10 records"), "{text}");
 }
 
 #[test]

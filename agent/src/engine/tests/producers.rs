@@ -67,8 +67,10 @@ fn an_injected_round_trip_shows_in_the_response_times() {
     let load_us = 2 * SECOND;
     let broker = broker();
     broker.broker_round_trip_time(1, Duration::from_millis(200)).unwrap();
-    let mut rig =
-        Rig::on(broker, assignment(load_us, vec![producer(rate(load_us, 500.0))], Vec::new()));
+    // No record waits for an earlier request to be answered.
+    let mut unlimited = producer(rate(load_us, 500.0));
+    unlimited.client.push(("max.in.flight".into(), "1000000".into()));
+    let mut rig = Rig::on(broker, assignment(load_us, vec![unlimited], Vec::new()));
     rig.start();
     rig.until_interval(|r| r.end_us > load_us && r.producers[0].totals.acked == 1_000);
     rig.finish(Duration::from_secs(5));

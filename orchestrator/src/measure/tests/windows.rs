@@ -169,6 +169,7 @@ fn a_window_that_was_judged_before_the_load_was_stopped_is_not_judged_again() {
         }
         let _ = collector.interval(agent, &report);
     }
-    let judged = collector.conclude(&mallard_protocol::message::LogBounds::default()).judged.remove(0);
+    let judged =
+        collector.conclude(&mallard_protocol::message::LogBounds::default()).judged.remove(0);
     assert_eq!((judged.windows, judged.failed), (6, 0), "2.5 to 9 s: {judged:?}");
 }
