@@ -14,6 +14,7 @@
 //!
 //! A test that needs a part says so in its first line, `testkit::require!(kafka)`; see [`require`].
 
+mod base64;
 pub mod browser;
 pub mod engine;
 pub mod guard;

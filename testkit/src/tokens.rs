@@ -3,7 +3,7 @@
 //! RFC 6749 (section 4.4) and RFC 7519, as far as a client's credentials go.
 
 use crate::{
-    java,
+    base64, java,
     kafka::secure::{KEY_ID, SecureBroker},
     process,
 };
@@ -126,7 +126,8 @@ fn serve<S: Read + Write>(
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let body = String::from_utf8_lossy(&body);
-    let right = format!("Basic {}", base64(format!("{CLIENT_ID}:{CLIENT_SECRET}").as_bytes()));
+    let right =
+        format!("Basic {}", base64::encode(format!("{CLIENT_ID}:{CLIENT_SECRET}").as_bytes()));
     let asked = format!("grant_type=client_credentials&scope={}", SCOPE.replace(' ', "%20"));
     let (status, answer) = if authorization != right {
         (
@@ -159,12 +160,12 @@ fn serve<S: Read + Write>(
 #[must_use]
 pub fn jwt(key: &Path, life: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let head = base64url(format!(r#"{{"alg":"RS256","kid":"{KEY_ID}"}}"#).as_bytes());
+    let head = base64::encode_for_url(format!(r#"{{"alg":"RS256","kid":"{KEY_ID}"}}"#).as_bytes());
     let claims = format!(
         r#"{{"sub":"admin","aud":"kafka","iss":"testkit","scope":"kafka","iat":{now},"exp":{}}}"#,
         now + life.as_secs()
     );
-    let signed = format!("{head}.{}", base64url(claims.as_bytes()));
+    let signed = format!("{head}.{}", base64::encode_for_url(claims.as_bytes()));
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
     let file = |name: &str| -> PathBuf { folder.path().join(name) };
     fs::write(file("text"), &signed).unwrap_or_else(|error| panic!("no text to sign: {error}"));
@@ -176,40 +177,5 @@ pub fn jwt(key: &Path, life: Duration) -> String {
         .arg(file("text"));
     process::run(&mut sign, java::WITHIN).assert_code(0);
     let signature = fs::read(file("signature")).unwrap_or_default();
-    format!("{signed}.{}", base64url(&signature))
-}
-
-/// Base64 for addresses (RFC 4648, section 5), without padding.
-pub(crate) fn base64url(bytes: &[u8]) -> String {
-    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes
-        .chunks(3)
-        .flat_map(|three| {
-            let bits =
-                (0..3).fold(0, |bits, at| bits << 8 | u32::from(*three.get(at).unwrap_or(&0)));
-            (0..4).map(move |at| {
-                let digit = (bits >> (18 - 6 * at)) & 63;
-                if at <= three.len() { char::from(ALPHABET[digit as usize]) } else { '=' }
-            })
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-        assert_eq!(base64url(&[0xff, 0xef, 0xfe]), "_-_-");
-    }
+    format!("{signed}.{}", base64::encode_for_url(&signature))
 }

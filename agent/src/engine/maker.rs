@@ -7,8 +7,9 @@
 use super::{
     dealing::Dealing,
     keys::Keys,
+    numbers::Numbers,
     pacer::Due,
-    payload::{Numbers, Payloads, place},
+    payload::{Payloads, place},
 };
 use crate::librdkafka::Message;
 use mallard_protocol::{

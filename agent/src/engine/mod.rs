@@ -25,6 +25,7 @@ mod keys;
 mod maker;
 mod membership;
 mod notes;
+mod numbers;
 mod opaque;
 mod outlet;
 mod pacer;

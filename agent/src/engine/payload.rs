@@ -5,6 +5,7 @@
 //! vectorises, after which no compressor finds what it has seen before.
 
 use super::{
+    numbers::Numbers,
     random::{Random, random},
     sizes::Sizes,
     template::Renderer,
@@ -27,15 +28,6 @@ const STRIPE_WORDS: usize = 32;
 
 /// What the compressible part repeats.
 const TEXT: &[u8] = b"all work and no play makes a fine and compressible payload; ";
-
-/// The two numbers of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Numbers {
-    /// The instance's own count, which tells the record from all others of the run.
-    pub(crate) sequence: u64,
-    /// Its number in the schedule that all instances share: what counts, counts by it.
-    pub(crate) number: u64,
-}
 
 /// Makes values in an arena.
 pub(crate) struct Payloads {

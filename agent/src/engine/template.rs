@@ -1,7 +1,7 @@
 //! Payloads from a minijinja template.
 
 use super::{
-    payload::Numbers,
+    numbers::Numbers,
     random::{Random, below, random},
 };
 use mallard_protocol::{ids::InstanceId, mark::Mark, template};

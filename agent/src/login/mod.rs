@@ -13,9 +13,12 @@ mod files;
 mod http;
 mod keeper;
 mod oidc;
+mod refusal;
 mod source;
 mod token;
 mod unsecured;
+
+pub(crate) use refusal::Refusal;
 
 pub(crate) use files::PrivateFile;
 pub(crate) use keeper::{Keeper, Registration, Taker};
@@ -23,21 +26,6 @@ pub(crate) use token::Token;
 
 use source::Source;
 use std::sync::Arc;
-
-/// A property that cannot be used, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// The property.
-    pub(crate) key: String,
-    /// Why; without the value of a secret.
-    pub(crate) reason: String,
-}
-
-impl Refusal {
-    fn new(key: &str, reason: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), reason: reason.into() }
-    }
-}
 
 /// What a client needs to log in.
 pub(crate) struct Login {

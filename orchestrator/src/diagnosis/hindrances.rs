@@ -238,7 +238,7 @@ fn without_a_witness_nobody_is_accused_and_nothing_is_called_well() {
         {
             continue;
         }
-        witnesses.iter().for_each(|name| drop(facts.metrics.remove(*name)));
+        facts.metrics.retain(|name, _| !witnesses.contains(&name.as_str()));
         let told = interpret(&facts);
         let accused = told
             .diagnoses

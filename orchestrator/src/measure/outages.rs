@@ -4,13 +4,9 @@
 //! It counts only if the records that ended the silence had waited for it and no longer, or if records
 //! failed in it.
 
-use super::{cluster::ClusterTable, collector::Collector, roster::Roster};
-use crate::model::{
-    events::RunEvent,
-    outage::{Outage, Silence},
-};
+use super::{cluster::ClusterTable, roster::Roster};
+use crate::model::outage::{Outage, Silence};
 use mallard_protocol::{
-    cluster::ClusterSample,
     ids::TopicId,
     interval::{ProducedPartition, ProducerInterval},
 };
@@ -279,33 +275,12 @@ fn join(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     joined
 }
 
-impl Collector {
-    /// Takes what a complete interval says of acknowledgements and of the cluster; what became of the
-    /// cluster comes back as events.
-    pub(super) fn note_cluster(
-        &mut self,
-        (start_us, end_us): (u64, u64),
-        flows: &Flows,
-        sample: Option<&ClusterSample>,
-        measured: bool,
-    ) -> Vec<RunEvent> {
-        self.outages.take((start_us, end_us), flows, &self.roster);
-        let events = self.outages.cluster.take(sample, end_us, &self.roster);
-        let tally = self.outages.cluster.tally(end_us - start_us);
-        if measured {
-            self.whole.cluster.absorb(&tally);
-        }
-        for watch in &mut self.watches {
-            watch.cluster(start_us, &tally);
-        }
-        events
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::simulate::Shape;
+    use crate::model::events::RunEvent;
+    use mallard_protocol::cluster::ClusterSample;
     use mallard_protocol::cluster::{BrokerProblem, BrokerSample, PartitionSample};
 
     const SECOND_US: u64 = 1_000_000;

@@ -18,7 +18,8 @@ pub mod resources;
 pub mod slope;
 pub mod tally;
 mod through;
-pub mod witness;
+mod witness;
+pub mod witness_tally;
 
 use crate::text::nearest;
 use std::sync::LazyLock;

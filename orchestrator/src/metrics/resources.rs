@@ -1,6 +1,6 @@
 //! What an agent and its host used, over a stretch of time.
 
-use super::{slope::LeastSquares, witness::WitnessTally};
+use super::{slope::LeastSquares, witness_tally::WitnessTally};
 use mallard_protocol::interval::Resources;
 
 /// Intervals shorter than this, cut by a phase boundary, do not enter the largest CPU shares: the

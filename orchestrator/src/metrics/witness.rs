@@ -4,39 +4,8 @@ use super::{
     metric::{Metric, Scopes, metric, ratio},
     tally::Tally,
 };
-use mallard_protocol::{histogram::Histogram, interval::Witness};
-
-/// One agent's witnesses over a stretch of time.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WitnessTally {
-    /// Intervals with a witness.
-    pub intervals: u64,
-    /// Round trips of small requests beside the load.
-    pub round_trip: Histogram,
-    /// Time in which at least one broker did not answer, in microseconds.
-    pub broker_silent_us: u64,
-    /// Time in which none did.
-    pub all_silent_us: u64,
-    /// Largest of the connections' shortest round trips, in microseconds.
-    pub wire_us: u64,
-    /// TCP segments sent.
-    pub segments: u64,
-    /// Of these, sent again.
-    pub segments_again: u64,
-}
-
-impl WitnessTally {
-    /// Adds an interval.
-    pub fn record(&mut self, seen: &Witness) {
-        self.intervals += 1;
-        self.round_trip.add(&seen.round_trip);
-        self.broker_silent_us += seen.broker_silent_us;
-        self.all_silent_us += seen.all_silent_us;
-        self.wire_us = self.wire_us.max(seen.wire_us);
-        self.segments += seen.segments;
-        self.segments_again += seen.segments_again;
-    }
-}
+use crate::metrics::witness_tally::WitnessTally;
+use mallard_protocol::histogram::Histogram;
 
 const SCOPES: Scopes = Scopes::AGENT.and(Scopes::PHASE);
 const PROBE: &str =
@@ -142,6 +111,7 @@ fn quantile(tally: &Tally, share: f64) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::metrics;
+    use mallard_protocol::interval::Witness;
 
     fn seen(round_trip_us: u64, silent_us: u64) -> Witness {
         let mut round_trip = Histogram::new();

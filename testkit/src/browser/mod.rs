@@ -5,7 +5,6 @@
 //! protocol over a pipe. That takes a quarter of a second and no driver, and the browser ends with
 //! the pipe: also when the test process is killed.
 
-mod base64;
 mod pipe;
 
 use std::collections::BTreeSet;
@@ -270,7 +269,7 @@ impl Page {
     #[track_caller]
     fn capture(&mut self, method: &str, params: Value, file: &Path) {
         let answer = self.pipe.call(method, params);
-        let bytes = base64::decode(answer["data"].as_str().unwrap_or_default());
+        let bytes = crate::base64::decode(answer["data"].as_str().unwrap_or_default());
         fs::write(file, bytes)
             .unwrap_or_else(|error| panic!("failed to write {}: {error}", file.display()));
     }

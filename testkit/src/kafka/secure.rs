@@ -288,7 +288,7 @@ fn make_certificates(folder: &Path) {
     let keys = format!(
         "{{\"keys\": [{{\"kty\": \"RSA\", \"kid\": \"{KEY_ID}\", \"alg\": \"RS256\", \"use\": \"sig\", \
          \"n\": \"{}\", \"e\": \"AQAB\"}}]}}",
-        crate::tokens::base64url(&bytes)
+        crate::base64::encode_for_url(&bytes)
     );
     write(&folder.join("jwks.json"), &keys);
 }
