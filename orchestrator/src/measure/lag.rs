@@ -24,6 +24,8 @@ pub(super) struct LagTable {
     markers_max: Vec<i64>,
     /// By reader, by slot.
     positions: Vec<Vec<Option<i64>>>,
+    /// End of the interval in which a position was told last, by reader, by slot.
+    told_us: Vec<Vec<u64>>,
     /// End of the interval in which a position moved last, by reader, by slot.
     moved_us: Vec<Vec<u64>>,
     /// Largest lag in a measured interval, of the reader that lagged most.
@@ -42,6 +44,7 @@ impl LagTable {
             sent_to: vec![0; slots],
             markers_max: vec![0; slots],
             positions: vec![none(); readers],
+            told_us: vec![vec![0; slots]; readers],
             moved_us: vec![vec![0; slots]; readers],
             max: vec![None; slots],
         }
@@ -83,8 +86,16 @@ impl LagTable {
         }
     }
 
-    /// Where a reader stood at the end of an interval.
+    /// Where a reader stood at the end of an interval, by one of its members. Reports come in any order, and the
+    /// member that has lost a partition may tell of it in the same interval as the one that got it: the later
+    /// interval counts, and within one the furthest position.
     pub(super) fn set_position(&mut self, reader: usize, slot: usize, offset: i64, at_us: u64) {
+        let told_us = &mut self.told_us[reader][slot];
+        let known = self.positions[reader][slot];
+        if at_us < *told_us || (at_us == *told_us && known > Some(offset)) {
+            return;
+        }
+        *told_us = at_us;
         if self.positions[reader][slot].replace(offset) != Some(offset) {
             self.moved_us[reader][slot] = at_us;
         }
@@ -183,6 +194,17 @@ fn set(into: &mut [Option<i64>], offsets: &[PartitionOffset], roster: &Roster) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_that_lost_a_partition_does_not_take_the_groups_position_back() {
+        let mut table = LagTable::new(1, 1);
+        table.set_position(0, 0, 500, 2_000);
+        table.set_position(0, 0, 120, 2_000);
+        table.set_position(0, 0, 90, 1_000);
+        assert_eq!(table.position(0, 0), Some(500), "told later in no interval of its own");
+        table.set_position(0, 0, 300, 3_000);
+        assert_eq!(table.position(0, 0), Some(300), "a new member begins at what was committed");
+    }
 
     #[test]
     fn markers_behind_the_last_record_are_no_records() {
