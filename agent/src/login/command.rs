@@ -116,7 +116,7 @@ mod tests {
             let why = token(&shell(script)).err().unwrap();
             assert!(why.contains("`sh`") && !why.contains("hunter2"), "{why}");
         }
-        let why = token(&vec!["/no/such/program".to_owned()]).err().unwrap();
+        let why = token(&["/no/such/program".to_owned()]).err().unwrap();
         assert!(why.contains("cannot be started"), "{why}");
     }
 

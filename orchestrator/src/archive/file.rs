@@ -146,6 +146,14 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{number}.part", process::id()))
 }
 
+/// Writes JSON for people and programs: indented, a line break at the end.
+pub(crate) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), ArchiveError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| ArchiveError::encode(path, error))?;
+    bytes.push(b'\n');
+    write_whole(path, &bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,12 +190,4 @@ mod tests {
         }
         assert!(check_name(&"x".repeat(NAME_LIMIT + 1)).is_err());
     }
-}
-
-/// Writes JSON for people and programs: indented, a line break at the end.
-pub(crate) fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), ArchiveError> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|error| ArchiveError::encode(path, error))?;
-    bytes.push(b'\n');
-    write_whole(path, &bytes)
 }

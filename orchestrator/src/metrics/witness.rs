@@ -14,6 +14,10 @@ const KERNEL: &str = "the kernel's figures for the TCP connections of agents (TC
 
 /// `broker.*` and `network.*`.
 pub(super) fn metrics() -> Vec<Metric> {
+    brokers().into_iter().chain(network()).collect()
+}
+
+fn brokers() -> Vec<Metric> {
     vec![
         metric!(
             "broker.probe.p50",
@@ -62,6 +66,11 @@ pub(super) fn metrics() -> Vec<Metric> {
             PROBE,
             |t| longest(t, |seen| seen.all_silent_us)
         ),
+    ]
+}
+
+fn network() -> Vec<Metric> {
+    vec![
         metric!(
             "network.round_trip",
             "us",

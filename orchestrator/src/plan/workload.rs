@@ -50,8 +50,8 @@ mod tests {
         let other = property("fetch.wait.max.ms", "5");
         let (committed, uncommitted) = (level("read_committed"), level("read_uncommitted"));
         assert!(reads_committed(&vec![], &[]));
-        assert!(!reads_committed(&vec![other.clone()], &[uncommitted.clone()]));
-        assert!(reads_committed(&vec![committed.clone()], &[uncommitted.clone()]));
+        assert!(!reads_committed(&vec![other.clone()], std::slice::from_ref(&uncommitted)));
+        assert!(reads_committed(&vec![committed.clone()], std::slice::from_ref(&uncommitted)));
         assert!(!reads_committed(&vec![committed, uncommitted, other], &[]));
     }
 

@@ -68,7 +68,10 @@ fn a_known_round_trip_is_measured_as_what_it_is() {
     let sandbox = Sandbox::new();
     let cluster =
         "kafka: {embedded: {brokers: 1, round_trip: 80ms}}\nhosts: [{local: {agents: 2}}]\n";
-    sandbox.file("c.yaml", cluster).file("s.yaml", short(""));
+    // With few requests in flight some records would wait for the answers to earlier ones, too.
+    let unlimited =
+        short("").replace("size: 100B}", "size: 100B}, client: {max.in.flight: 1000000}");
+    sandbox.file("c.yaml", cluster).file("s.yaml", unlimited);
     let outcome = sandbox.mallard(["run", "s.yaml", "--cluster", "c.yaml"]);
     sandbox.latest_run().assert_went_well(&outcome);
     let result = sandbox.latest_run().only_result();

@@ -17,9 +17,11 @@ fn run_with_agent(script: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.file("s.yaml", SCENARIO).file("agent", format!("#!/bin/sh\n{script}\n"));
     let agent = sandbox.path("agent");
-    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755))
+        .expect("a file of this test can be made a program");
     let started = Instant::now();
-    let outcome = sandbox.mallard(["run", "s.yaml", "--agent", agent.to_str().unwrap()]);
+    let outcome =
+        sandbox.mallard(["run", "s.yaml", "--agent", agent.to_str().expect("a path in UTF-8")]);
     assert!(started.elapsed() < SOON, "{:?}: {}", started.elapsed(), outcome.stderr);
     outcome.assert_code(2);
     assert!(sandbox.runs().is_empty(), "nothing was touched");

@@ -139,7 +139,9 @@ fn cells<'a>(
         let of_way = partitions.iter().filter(|partition| partition["topic"] == way);
         // Records that failed before they had a partition are in none.
         for partition in of_way.filter(|partition| partition["partition"] != -1) {
-            let number = i32::try_from(partition["partition"].as_i64().unwrap()).unwrap();
+            let number =
+                partition["partition"].as_i64().and_then(|number| i32::try_from(number).ok());
+            let number = number.expect("a partition's number");
             let (start, end) = (starts[&number], ends[&number]);
             cells.push(Cell { place: format!("{way}/{number}"), result: partition, start, end });
         }

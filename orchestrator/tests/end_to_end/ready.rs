@@ -96,7 +96,7 @@ fn four_instances_send_every_line_of_a_file_once() {
         producers: {shop: {topic: ready-lines, instances: 4, payload: {lines: n.jsonl}}}\n";
     let sandbox = sandbox(scenario, &cluster_file(kafka, 2, ""));
     let lines: Vec<String> = (1..=4_000).map(|n| format!("{{\"n\": {n}}}")).collect();
-    sandbox.file("n.jsonl", &lines.join("\n"));
+    sandbox.file("n.jsonl", lines.join("\n"));
     let result = result_of(&sandbox, &[]);
     assert_eq!(count(&result, "accounts_whole/acked"), 4_000);
     let content = kafka.read_topic("ready-lines", Isolation::ReadUncommitted, 5_000);

@@ -72,7 +72,6 @@ fn leader_moved(from: i32, to: i32, partitions: &[String]) -> String {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table, one arm an event")]
 fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
     let info = |text: String| Some(("info", "", text));
     match event {

@@ -110,12 +110,11 @@ fn a_load_whose_archive_is_full_goes_on_to_its_end() {
 /// What is asked to be deleted, with the time for it.
 fn deletions(world: &World) -> Vec<(usize, usize, u64)> {
     let asked = world.seen.iter().filter_map(|effect| match effect {
-        Effect::Send { message: ToAgent::Ask { question, .. }, .. } => match question {
-            Question::Delete { topics, groups, within_ms, .. } => {
-                Some((topics.len(), groups.len(), *within_ms))
-            }
-            _ => None,
-        },
+        Effect::Send {
+            message:
+                ToAgent::Ask { question: Question::Delete { topics, groups, within_ms, .. }, .. },
+            ..
+        } => Some((topics.len(), groups.len(), *within_ms)),
         _ => None,
     });
     asked.collect()
