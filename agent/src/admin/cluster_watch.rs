@@ -24,6 +24,9 @@ use std::{
 /// How long brokers have for their answers: less than a reading has, so that what did come gets through.
 const ANSWERING: Duration = Duration::from_millis(500);
 
+/// How long metadata may take where descriptions did not come: with [`ANSWERING`] about what a reading has.
+const INSTEAD: Duration = Duration::from_millis(200);
+
 /// Longest pause before a broker is connected to again, in milliseconds: its return is to be seen in the
 /// next sample, and librdkafka's own pause grows to ten seconds.
 const RECONNECT_MS: &str = "500";
@@ -92,7 +95,10 @@ impl Cluster {
         let ids: Vec<_> = self.brokers.keys().copied().filter(|_| calls).collect();
         let under_way = Calls::to(client, &ids, &deadline);
         // While no broker answers, its complaint would say the same as the brokers' samples do.
-        let found = native::describe_partitions(client, &self.names, &deadline).unwrap_or_default();
+        let described = native::describe_partitions(client, &self.names, &deadline).ok();
+        let found = described
+            .filter(|found| !found.is_empty())
+            .unwrap_or_else(|| self.partitions_of_metadata(admin));
         let answers = under_way.answers(&deadline);
         admin.each_reason(|reason| self.note(reason));
         let brokers = answers.into_iter().map(|(id, answered)| self.broker(id, answered)).collect();
@@ -108,6 +114,23 @@ impl Cluster {
         self.brokers = ids.take(BROKERS_MAX).map(|id| (id, None)).collect();
         self.calls = Some(calls);
         Ok(calls)
+    }
+
+    /// The same by a request for all metadata, which any broker answers. The client waits with a description
+    /// for the broker that it takes for the controller, also while that one is gone.
+    fn partitions_of_metadata(&self, admin: &Admin) -> Vec<PartitionFound> {
+        let Ok(metadata) = admin.metadata(&Deadline::within(INSTEAD)) else { return Vec::new() };
+        let ours = metadata.topics().iter().filter(|topic| self.topics.contains_key(topic.name()));
+        let partitions = ours.flat_map(|topic| {
+            topic.partitions().iter().map(|partition| PartitionFound {
+                topic: topic.name().to_owned(),
+                partition: partition.id(),
+                leader: partition.leader(),
+                replicas: partition.replicas().to_vec(),
+                in_sync: partition.isr().len(),
+            })
+        });
+        partitions.collect()
     }
 
     fn note(&mut self, reason: &str) {
