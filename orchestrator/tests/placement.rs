@@ -291,18 +291,18 @@ proptest! {
 #[test]
 fn what_librdkafka_refuses_is_shown_where_it_is_written() {
     let on = cluster(
-        "kafka: {bootstrap: \"b:1\", client: {security.protocl: SSL}}\nhosts: [local: {}]\n",
+        "kafka: {bootstrap: \"b:1\", client: {ssl.cipher.suites: none}}\nhosts: [local: {}]\n",
     );
-    let text = "name: x\nmatrix: {linger: [5, 10]}\ntopics: {t: {}}\nload: [hold: {rate: 1/s, for: 1s}]\nproducers:\n  p:\n    topic: t\n    payload: {size: 1KiB}\n    client: {linger.msx: $linger}\n";
+    let text = "name: x\nmatrix: {linger: [5, 10]}\ntopics: {t: {}}\nload: [hold: {rate: 1/s, for: 1s}]\nproducers:\n  p:\n    topic: t\n    payload: {size: 1KiB}\n    client: {linger.ms: $linger}\n";
     let plan = planned(text, &on);
     let request: serde_json::Value =
         serde_json::from_str(&plan.property_request().unwrap()).unwrap();
-    assert_eq!(request["connection"][1][0], "security.protocl");
+    assert_eq!(request["connection"][1][0], "ssl.cipher.suites");
     assert_eq!(request["clients"][1]["name"], "1/p");
     let report = r#"{"librdkafka": "2", "refused": [
-        {"client": "0/p", "key": "linger.msx", "reason": "No such configuration property."},
-        {"client": "1/p", "key": "linger.msx", "reason": "No such configuration property."},
-        {"client": "0/p", "key": "security.protocl", "reason": "No such configuration property."}]}"#;
+        {"client": "0/p", "key": "linger.ms", "reason": "It is refused."},
+        {"client": "1/p", "key": "linger.ms", "reason": "It is refused."},
+        {"client": "0/p", "key": "ssl.cipher.suites", "reason": "It is refused."}]}"#;
     let told = render(&plan.property_mistakes(report).unwrap(), false);
     assert!(told.contains("cluster.yaml:1:36") && told.contains("x.yaml:9:14"), "{told}");
     assert!(told.contains("2 errors"), "{told}");
