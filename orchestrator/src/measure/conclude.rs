@@ -185,7 +185,7 @@ impl Collector {
                 start_offset: self.lag.start(slot),
                 end_offset: self.lag.end(slot),
                 lag_max: self.lag.max(slot),
-                lag_end: self.is_read(slot).then(|| self.lag.worst(slot)).flatten(),
+                lag_end: self.lag_end(slot),
                 service: totals.service.percentiles(),
                 response: totals.response.percentiles(),
                 end_to_end: totals.end_to_end.percentiles(),
@@ -233,6 +233,12 @@ impl Collector {
             }
         });
         topics.collect()
+    }
+
+    /// Lag at the end of the reader that lags most. A group that reads other topics alone has no lag in this one.
+    fn lag_end(&self, slot: usize) -> Option<u64> {
+        let readers = self.roster.readers.iter().enumerate().filter(|(_, of)| of.reads[slot]);
+        readers.filter_map(|(reader, _)| self.lag.of(reader, slot)).max()
     }
 
     pub(super) fn is_read(&self, slot: usize) -> bool {

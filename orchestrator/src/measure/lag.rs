@@ -150,11 +150,6 @@ impl LagTable {
         u64::try_from(removed).unwrap_or(0)
     }
 
-    /// Of the reader that lags most.
-    pub(super) fn worst(&self, slot: usize) -> Option<u64> {
-        (0..self.positions.len()).filter_map(|reader| self.of(reader, slot)).max()
-    }
-
     pub(super) fn note_max(&mut self, slot: usize, lag: u64) {
         self.max[slot] = self.max[slot].max(Some(lag));
     }
