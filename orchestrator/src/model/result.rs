@@ -207,9 +207,11 @@ pub struct PartitionResult {
     /// Key and value bytes received.
     pub received_bytes: u64,
     /// Acknowledged in the whole run, warm-up included, and lost by the brokers' own offsets, in the group
-    /// that misses most. Null where no consumer reads it.
+    /// that misses most. Null where no consumer reads it, and where `fate` is.
     pub lost: Option<u64>,
-    /// What became of all that was acknowledged, in the same group. Null where no consumer reads it.
+    /// What became of all that was acknowledged, in the same group. Null where no consumer reads it, and where
+    /// a transaction of the topic was not committed, for a consumer with `read_committed`: which partitions
+    /// held what it never sees is not counted, so only the topic's metrics tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fate: Option<PartitionFate>,
     /// End offset on the broker at the start and at the end.
