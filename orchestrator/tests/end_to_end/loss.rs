@@ -16,8 +16,10 @@ use testkit::{
     wait,
 };
 
-/// Ways to read: the topic's name in the scenario, what its producer has, how it is read.
-const WAYS: [(&str, &str, &str); 4] = [
+/// A way to read: the topic's name in the scenario, what its producer has, how it is read.
+type Way = (&'static str, &'static str, &'static str);
+
+const WAYS: [Way; 4] = [
     ("grouped", "", "group: grouped, instances: 2"),
     ("assigned", "", "assign: all"),
     ("working", "", "group: working, work: 1ms"),
@@ -44,6 +46,7 @@ fn cluster() -> MutexGuard<'static, KafkaCluster> {
 
 /// What a run is made of.
 struct Row {
+    ways: &'static [Way],
     load: &'static str,
     topic: &'static str,
     producer: &'static str,
@@ -53,16 +56,16 @@ struct Row {
 impl Row {
     fn sandbox(&self, kafka: &KafkaCluster) -> Sandbox {
         let mut text = format!("name: fate\nload: {}\ntopics:\n", self.load);
-        for (way, ..) in WAYS {
+        for (way, ..) in self.ways {
             text += &format!("  {way}: {{{}}}\n", self.topic);
         }
         text += "producers:\n";
-        for (way, transactions, _) in WAYS {
+        for (way, transactions, _) in self.ways {
             let options = self.producer;
             text += &format!("  to-{way}: {{topic: {way}, {options}{transactions}}}\n");
         }
         text += "consumers:\n";
-        for (way, _, reading) in WAYS {
+        for (way, _, reading) in self.ways {
             // A row's work is instead of the way's own.
             let own = if self.consumer.contains("work:") { "work: 1ms" } else { "-" };
             let reading = reading.replace(&format!(", {own}"), "");
@@ -103,7 +106,12 @@ impl Cell<'_> {
     /// told of by topic where a transaction was not committed: which partition they lay in is not counted.
     fn has_fate(&self) -> bool {
         let is_told = !self.result["fate"].is_null();
-        assert!(is_told || self.place.starts_with("transacted"), "{}: {:#}", self.place, self.result);
+        assert!(
+            is_told || self.place.starts_with("transacted"),
+            "{}: {:#}",
+            self.place,
+            self.result
+        );
         is_told
     }
 
@@ -139,12 +147,13 @@ impl Cell<'_> {
 #[track_caller]
 fn cells<'a>(
     kafka: &KafkaCluster,
+    row: &Row,
     result: &'a Value,
     topic: impl Fn(&str) -> String,
 ) -> Vec<Cell<'a>> {
     let partitions = result["partitions"].as_array().expect("partitions");
     let mut cells = Vec::new();
-    for (way, ..) in WAYS {
+    for &(way, ..) in row.ways {
         let name = topic(way);
         let (starts, ends) = (kafka.start_offsets(&name), kafka.end_offsets(&name));
         let of_way = partitions.iter().filter(|partition| partition["topic"] == way);
@@ -157,7 +166,7 @@ fn cells<'a>(
             cells.push(Cell { place: format!("{way}/{number}"), result: partition, start, end });
         }
     }
-    assert!(cells.len() >= WAYS.len(), "every way has a partition");
+    assert!(cells.len() >= row.ways.len(), "every way has a partition");
     cells.iter().for_each(Cell::check);
     cells
 }
@@ -224,6 +233,7 @@ fn what_is_acknowledged_in_the_flush_after_the_drain_is_read_and_not_lost() {
     let kafka = cluster();
     kafka.throttle_producers(Some(30_000));
     let row = Row {
+        ways: &WAYS,
         load: "[{hold: {rate: 800/s, for: 4s}}, {drain: {within: 3s}}]",
         topic: "partitions: 2, replication: 1",
         producer: "payload: {size: 1000B}",
@@ -235,7 +245,7 @@ fn what_is_acknowledged_in_the_flush_after_the_drain_is_read_and_not_lost() {
     let run = sandbox.latest_run();
     let result = run.only_result();
     assert!(acked_from(&run, 8_000_000) > 0, "the quota holds back what the drain waited for");
-    let cells = cells(&kafka, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
     assert_all_was_read(&result, &cells, &outcome);
 }
 
@@ -244,6 +254,7 @@ fn a_broker_that_is_stopped_and_goes_on_loses_nothing() {
     testkit::require!(kafka);
     let kafka = cluster();
     let row = Row {
+        ways: &WAYS,
         load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
         topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
         producer: "payload: {size: 200B}, client: {acks: all}",
@@ -257,7 +268,7 @@ fn a_broker_that_is_stopped_and_goes_on_loses_nothing() {
     let outcome = running.wait(LONG);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
     assert_all_was_read(&result, &cells, &outcome);
 }
 
@@ -266,6 +277,7 @@ fn a_broker_that_is_killed_loses_nothing_of_what_three_replicas_hold() {
     testkit::require!(kafka);
     let kafka = cluster();
     let row = Row {
+        ways: &WAYS,
         load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
         topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
         producer: "payload: {size: 200B}, client: {acks: all}",
@@ -278,7 +290,7 @@ fn a_broker_that_is_killed_loses_nothing_of_what_three_replicas_hold() {
     kafka.restart_broker(2);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
     assert_all_was_read(&result, &cells, &outcome);
 }
 
@@ -287,6 +299,7 @@ fn what_retention_removes_before_a_slow_reader_is_expired_and_not_lost() {
     testkit::require!(kafka);
     let kafka = cluster();
     let row = Row {
+        ways: &WAYS,
         load: "[{hold: {rate: 1200/s, for: 8s}}, {drain: {within: 3s}}]",
         topic: "partitions: 2, replication: 1, config: {retention.ms: \"1000\", segment.ms: \"500\"}",
         producer: "payload: {size: 200B}",
@@ -296,7 +309,7 @@ fn what_retention_removes_before_a_slow_reader_is_expired_and_not_lost() {
     let outcome = running.wait(LONG);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
     assert_nothing_is_lost(&result, &outcome);
     for (way, ..) in WAYS {
         let of_way = cells.iter().filter(|cell| cell.place.starts_with(way));
@@ -334,9 +347,12 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     let kafka = cluster();
     create_with_replicas_on_two(&kafka);
     let row = Row {
+        // Idempotent producers, and so those with transactions, refuse to go on where the log has forgotten
+        // their last sequence numbers.
+        ways: &WAYS[..3],
         load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
         topic: "existing: true, partitions: 1",
-        producer: "payload: {size: 200B}",
+        producer: "payload: {size: 200B}, client: {enable.idempotence: \"false\"}",
         consumer: "",
     };
     let (sandbox, running) = row.start(&kafka);
@@ -351,7 +367,7 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     let outcome = running.wait(LONG);
     kafka.restart_broker(1);
     let result = sandbox.latest_run().only_result();
-    let cells = cells(&kafka, &result, str::to_owned);
+    let cells = cells(&kafka, &row, &result, str::to_owned);
     assert_accounts_add_up(&result);
     for cell in &cells {
         let grown = cell.end - cell.number("/start_offset");
@@ -361,7 +377,9 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     }
     assert!(sum(&cells, "lost_read") + sum(&cells, "lost_unread") > 0, "{}", outcome.stdout);
     assert!(codes(&result).contains(&"records_lost"), "{}", outcome.stdout);
-    outcome.assert_code(1);
+    assert!(codes(&result).contains(&"expectation_failed"), "{}", outcome.stdout);
+    // Brokers that start again may saturate the host, which makes the run invalid on top of it.
+    assert!(matches!(outcome.code(), Some(1 | 4)), "{}", outcome.stdout);
     for (way, ..) in WAYS {
         kafka.delete_topic(way);
     }

@@ -245,7 +245,9 @@ fn a_partition_that_gets_nearly_everything_is_diagnosed_as_hot() {
 #[test]
 fn batches_of_one_record_are_diagnosed_as_small() {
     testkit::require!(kafka);
-    let client = "payload: {size: 200B}, client: {batch.num.messages: 1, linger.ms: 0}";
+    // One request in flight at a time, or so many of them would saturate the host, which is named first.
+    let client = "payload: {size: 200B}, \
+                  client: {batch.num.messages: 1, linger.ms: 0, max.in.flight: 1}";
     let scenario = steady("max", "5s", "").replace("payload: {size: 200B}", client);
     let text = diagnosed(&hindered(&scenario).0, "small_batches");
     assert!(text.contains("The batches of shop are small"), "{text}");
