@@ -11,10 +11,10 @@ use super::{
     sys,
     through::Through,
     topics::{Place, Topics},
-    work::Bench,
+    work::WorkQueue,
 };
 use crate::librdkafka::{Batch, Code, Consumer, Incident, Received};
-use crate::pipeline::{Belt, Chunk};
+use crate::pipeline::{Chunk, ChunkQueue};
 use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
@@ -50,9 +50,9 @@ pub(crate) enum Processing {
     /// The poll loop itself, since there is nothing to do but count.
     Here(Receipts, Committer),
     /// A thread beside it.
-    Beside(Arc<Bench>),
+    Beside(Arc<WorkQueue>),
     /// The threads of a pipeline.
-    Pipeline(Arc<Belt>),
+    Pipeline(Arc<ChunkQueue>),
 }
 
 impl Processing {
@@ -60,8 +60,10 @@ impl Processing {
     fn pausing(&self) -> Option<(bool, bool)> {
         match self {
             Self::Here(..) => None,
-            Self::Beside(bench) => Some((bench.is_paused(), bench.wants_pause())),
-            Self::Pipeline(belt) => Some((belt.is_paused(), belt.wants_pause())),
+            Self::Beside(work_queue) => Some((work_queue.is_paused(), work_queue.wants_pause())),
+            Self::Pipeline(chunk_queue) => {
+                Some((chunk_queue.is_paused(), chunk_queue.wants_pause()))
+            }
         }
     }
 
@@ -69,16 +71,16 @@ impl Processing {
     fn is_clear(&self) -> bool {
         match self {
             Self::Here(..) => true,
-            Self::Beside(bench) => bench.is_clear(),
-            Self::Pipeline(belt) => belt.is_clear(),
+            Self::Beside(work_queue) => work_queue.is_clear(),
+            Self::Pipeline(chunk_queue) => chunk_queue.is_clear(),
         }
     }
 
     fn set_paused(&self, paused: bool) {
         match self {
             Self::Here(..) => {}
-            Self::Beside(bench) => bench.set_paused(paused),
-            Self::Pipeline(belt) => belt.set_paused(paused),
+            Self::Beside(work_queue) => work_queue.set_paused(paused),
+            Self::Pipeline(chunk_queue) => chunk_queue.set_paused(paused),
         }
     }
 }
@@ -286,10 +288,10 @@ impl Intake {
     /// Notes a record to be processed. A pipeline needs its bytes, which are the client's.
     #[inline]
     fn take(&mut self, record: Received<'_>, item: Item) {
-        if let Processing::Pipeline(belt) = &self.processing {
+        if let Processing::Pipeline(chunk_queue) = &self.processing {
             self.counts.chunk.push(item, record.key(), record.payload());
             if self.counts.chunk.is_full() {
-                belt.put(std::mem::take(&mut self.counts.chunk));
+                chunk_queue.put(std::mem::take(&mut self.counts.chunk));
             }
         }
         self.counts.items.push(item);
@@ -307,17 +309,17 @@ impl Intake {
                     committer.processed(items.len() as u64);
                 }
             }
-            Processing::Beside(bench) if !items.is_empty() => bench.put(items.drain(..)),
+            Processing::Beside(work_queue) if !items.is_empty() => work_queue.put(items.drain(..)),
             Processing::Beside(_) => {}
-            Processing::Pipeline(belt) => {
+            Processing::Pipeline(chunk_queue) => {
                 if !self.counts.chunk.is_empty() {
-                    belt.put(std::mem::take(&mut self.counts.chunk));
+                    chunk_queue.put(std::mem::take(&mut self.counts.chunk));
                 }
             }
         }
     }
 
-    /// Pauses partitions when the bench is full, and resumes them when it runs low.
+    /// Pauses partitions when the queue is full, and resumes them when it runs low.
     fn balance(&mut self) {
         let Some((is, wanted)) = self.processing.pausing() else { return };
         if is == wanted && !is {
@@ -425,7 +427,7 @@ impl Intake {
         }
     }
 
-    /// The client also counts what it does not hand out, the marks of transactions. When everything is
+    /// The client also counts what it does not hand out, transaction markers (control records). When everything is
     /// processed, its position is ours: otherwise there would be a lag that never ends.
     fn refresh_positions(&self) {
         // What is in hand beside the poll loop is not processed yet; its own positions are right.

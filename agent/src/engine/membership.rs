@@ -10,12 +10,12 @@ use super::{
     stats,
     sys::monotonic_us,
     topics::{Place, Topics},
-    work::Bench,
+    work::WorkQueue,
 };
 use crate::{
     engine::positions::Commits,
     librdkafka::{Client, Code, Happening, OFFSET_INVALID, PartitionList},
-    pipeline::Belt,
+    pipeline::ChunkQueue,
 };
 use mallard_protocol::{
     histogram::Histogram,
@@ -47,9 +47,9 @@ pub(crate) struct Membership {
     /// End offsets before the run's first record, where reading starts there.
     pub(crate) run_start: HashMap<Place, i64>,
     /// Where records wait for their work.
-    pub(crate) bench: Option<Arc<Bench>>,
+    pub(crate) work_queue: Option<Arc<WorkQueue>>,
     /// The same of a pipeline.
-    pub(crate) belt: Option<Arc<Belt>>,
+    pub(crate) chunk_queue: Option<Arc<ChunkQueue>>,
     pub(crate) commits: Arc<Commits>,
     pub(crate) assigned: BTreeSet<Place>,
     /// Since when partitions are lost, and which it had then.
@@ -176,11 +176,11 @@ impl Membership {
             self.unsettled = Some((now_us, self.assigned.clone()));
         }
         let lost: BTreeSet<_> = self.topics.places_in(list).into_iter().map(|(p, _)| p).collect();
-        if let Some(bench) = &self.bench {
-            bench.drop_partitions(&lost);
+        if let Some(work_queue) = &self.work_queue {
+            work_queue.drop_partitions(&lost);
         }
-        if let Some(belt) = &self.belt {
-            belt.drop_partitions(&lost);
+        if let Some(chunk_queue) = &self.chunk_queue {
+            chunk_queue.drop_partitions(&lost);
         }
         self.hand_back(client, &lost);
         let outcome = if client.is_cooperative() {
@@ -216,7 +216,8 @@ impl Membership {
         }
         match self.policy {
             CommitPolicy::Never => {}
-            CommitPolicy::Auto { .. } if self.bench.is_none() && self.belt.is_none() => {}
+            CommitPolicy::Auto { .. }
+                if self.work_queue.is_none() && self.chunk_queue.is_none() => {}
             CommitPolicy::Auto { .. } => client.store_offsets(&list),
             CommitPolicy::Every { .. } => {
                 if let Err(code) = self.commits.commit(client, &list) {

@@ -22,11 +22,11 @@ use super::{
     through::Through,
     topics::{Place, Topics},
     transactor::Transactor,
-    work::{Bench, Worker},
+    work::{WorkQueue, Worker},
 };
 use crate::{
     librdkafka::{Client, Config, Consumer, Kind, PartitionList, Producer, PropertyError, Queue},
-    pipeline::{self, Belt, Feeder, Finisher, Hand, Outlet},
+    pipeline::{self, ChunkQueue, Feeder, Finisher, Outlet},
     registry,
 };
 use mallard_protocol::{
@@ -199,8 +199,8 @@ impl Engine {
         if spec.process.as_ref().is_some_and(|process| process.memory.is_some()) {
             return self.add_memory_pipeline(slot, spec, topics);
         }
-        let belt = spec.process.is_some().then(Arc::<Belt>::default);
-        let bench = (spec.work_us > 0).then(|| Arc::new(Bench::new(spec.work_us)));
+        let chunk_queue = spec.process.is_some().then(Arc::<ChunkQueue>::default);
+        let work_queue = (spec.work_us > 0).then(|| Arc::new(WorkQueue::new(spec.work_us)));
         let commits = Arc::<Commits>::default();
         let membership: SharedMembership = Arc::new(Mutex::new(Membership {
             instance: spec.instance,
@@ -211,8 +211,8 @@ impl Engine {
             from: spec.from,
             policy: spec.commit,
             run_start: HashMap::new(),
-            bench: bench.clone(),
-            belt: belt.clone(),
+            work_queue: work_queue.clone(),
+            chunk_queue: chunk_queue.clone(),
             commits: Arc::clone(&commits),
             assigned: BTreeSet::new(),
             unsettled: None,
@@ -239,7 +239,14 @@ impl Engine {
         self.poll(
             slot,
             spec,
-            Consuming { consumer: Arc::new(consumer), membership, topics, bench, belt, commits },
+            Consuming {
+                consumer: Arc::new(consumer),
+                membership,
+                topics,
+                work_queue,
+                chunk_queue,
+                commits,
+            },
         )
     }
 
@@ -249,7 +256,8 @@ impl Engine {
         spec: &ConsumerSpec,
         consuming: Consuming,
     ) -> Result<(), AgentFailure> {
-        let Consuming { consumer, membership, topics, bench, belt, commits } = consuming;
+        let Consuming { consumer, membership, topics, work_queue, chunk_queue, commits } =
+            consuming;
         let timeline = &self.assignment.timeline;
         let receipts = Receipts::new(timeline, Arc::clone(&topics));
         let client = Arc::clone(consumer.client());
@@ -258,27 +266,27 @@ impl Engine {
             Arc::clone(&topics),
             commits,
             spec.commit,
-            bench.is_some() || belt.is_some(),
+            work_queue.is_some() || chunk_queue.is_some(),
         );
         let cutter = Cutter::new(timeline);
-        let processing = match (bench, belt) {
+        let processing = match (work_queue, chunk_queue) {
             (None, None) => Processing::Here(receipts, committer),
-            (None, Some(belt)) => {
+            (None, Some(chunk_queue)) => {
                 let line = Line {
-                    belt: Arc::clone(&belt),
+                    chunk_queue: Arc::clone(&chunk_queue),
                     topics: Arc::clone(&topics),
                     received: Some((receipts, committer)),
                     queue: Some(Arc::clone(consumer.queue())),
                 };
-                self.add_hands(slot, spec, line)?;
-                Processing::Pipeline(belt)
+                self.add_workers(slot, spec, line)?;
+                Processing::Pipeline(chunk_queue)
             }
-            (Some(bench), _) => {
+            (Some(work_queue), _) => {
                 let worker = Worker {
                     slot,
                     work_us: spec.work_us,
                     control: Arc::clone(&self.control),
-                    bench: Arc::clone(&bench),
+                    work_queue: Arc::clone(&work_queue),
                     receipts,
                     committer,
                     cutter: cutter.clone(),
@@ -286,7 +294,7 @@ impl Engine {
                     queue: Arc::clone(consumer.queue()),
                 };
                 self.spawn(&format!("work {}", spec.name), move || worker.run())?;
-                Processing::Beside(bench)
+                Processing::Beside(work_queue)
             }
         };
         let reading = Reading::of(consumer.client());
@@ -321,24 +329,24 @@ impl Engine {
         spec: &ConsumerSpec,
         topics: Arc<Topics>,
     ) -> Result<(), AgentFailure> {
-        let belt = Arc::<Belt>::default();
+        let chunk_queue = Arc::<ChunkQueue>::default();
         let feeder = Feeder {
             slot,
-            hands: spec.process.as_ref().map_or(1, |process| process.parallelism as usize),
+            workers: spec.process.as_ref().map_or(1, |process| process.parallelism as usize),
             control: Arc::clone(&self.control),
-            belt: Arc::clone(&belt),
+            chunk_queue: Arc::clone(&chunk_queue),
             cutter: Cutter::new(&self.assignment.timeline),
             parts: self.parts.clone(),
             given: 0,
         };
-        self.add_hands(slot, spec, Line { belt, topics, received: None, queue: None })?;
+        self.add_workers(slot, spec, Line { chunk_queue, topics, received: None, queue: None })?;
         self.consumers += 1;
         let assignment = Arc::clone(&self.assignment);
         self.spawn(&format!("feed {}", spec.name), move || feeder.run(&assignment.timeline))
     }
 
-    /// Adds the threads of a pipeline: its hands, and the one that counts.
-    fn add_hands(
+    /// Adds the threads of a pipeline: its workers, and the one that counts.
+    fn add_workers(
         &mut self,
         slot: usize,
         spec: &ConsumerSpec,
@@ -356,22 +364,22 @@ impl Engine {
         let outlet = Outlet::new(&assignment, process, &spec.name, line.topics, self.sink.clone());
         let outlet = Arc::new(outlet.map_err(wrong)?);
         for number in 1..=process.parallelism {
-            let hand = Hand {
+            let worker = pipeline::Worker {
                 spec: process.clone(),
                 control: Arc::clone(&self.control),
-                belt: Arc::clone(&line.belt),
+                chunk_queue: Arc::clone(&line.chunk_queue),
                 outlet: Arc::clone(&outlet),
                 name: format!("{:08x}-{}-{number}", assignment.run, spec.name),
                 pool: Arc::clone(&pool),
                 finder: PhaseFinder::new(&assignment.timeline),
             };
-            self.spawn(&format!("hand {number} {}", spec.name), move || hand.run())?;
+            self.spawn(&format!("worker {number} {}", spec.name), move || worker.run())?;
         }
         let finisher = Finisher {
             slot,
-            hands: process.parallelism as usize,
+            workers: process.parallelism as usize,
             control: Arc::clone(&self.control),
-            belt: line.belt,
+            chunk_queue: line.chunk_queue,
             outlet,
             received: line.received,
             finder: PhaseFinder::new(&assignment.timeline),
@@ -430,7 +438,7 @@ impl Engine {
 
 /// What a pipeline's threads are made of.
 struct Line {
-    belt: Arc<Belt>,
+    chunk_queue: Arc<ChunkQueue>,
     topics: Arc<Topics>,
     received: Option<(Receipts, Committer)>,
     queue: Option<Arc<Queue>>,
@@ -441,8 +449,8 @@ struct Consuming {
     consumer: Arc<Consumer>,
     membership: SharedMembership,
     topics: Arc<Topics>,
-    bench: Option<Arc<Bench>>,
-    belt: Option<Arc<Belt>>,
+    work_queue: Option<Arc<WorkQueue>>,
+    chunk_queue: Option<Arc<ChunkQueue>>,
     commits: Arc<Commits>,
 }
 

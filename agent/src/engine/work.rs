@@ -1,6 +1,6 @@
 //! A slow consumer's work: done on a thread of its own, beside the poll loop, which never waits for it.
 //!
-//! Records wait at a bench. When it is full the poll loop pauses the partitions and goes on polling, as
+//! Records wait in a queue. When it is full the poll loop pauses the partitions and goes on polling, as
 //! a well-made consumer does. End-to-end latency ends when a record's work is done.
 
 use super::{
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-/// Work that lies at a bench when paused partitions are resumed, in microseconds: more than it takes the
+/// Work that waits in the queue when paused partitions are resumed, in microseconds: more than it takes the
 /// client to fetch again, so that the worker never runs dry.
 const LOW_US: u64 = 1_000_000;
 
@@ -38,13 +38,13 @@ const TOGETHER_US: u64 = 500;
 const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// Where records wait for their work.
-pub(crate) struct Bench {
+pub(crate) struct WorkQueue {
     /// Records below which partitions are resumed. They are paused above twice as many; what a batch
     /// brings comes on top.
     low: usize,
     state: Mutex<State>,
     filled: Condvar,
-    /// Whether the poll loop waits for the bench to run low.
+    /// Whether the poll loop waits for the queue to run low.
     paused: AtomicBool,
 }
 
@@ -56,8 +56,8 @@ struct State {
     open: usize,
 }
 
-impl Bench {
-    /// A bench for records that take so much work each.
+impl WorkQueue {
+    /// A queue for records that take so much work each.
     pub(crate) fn new(work_us: u64) -> Self {
         let low = (LOW_US / work_us.max(1)).clamp(LOW_RECORDS.0, LOW_RECORDS.1);
         Self {
@@ -68,7 +68,7 @@ impl Bench {
         }
     }
 
-    /// Puts records at the bench.
+    /// Puts records into the queue.
     pub(crate) fn put(&self, items: impl IntoIterator<Item = Item>) {
         let mut state = self.lock();
         let before = state.items.len();
@@ -98,7 +98,7 @@ impl Bench {
         self.paused.store(paused, Ordering::Release);
     }
 
-    /// Whether partitions should be paused. Once they are, it takes a low bench to end that.
+    /// Whether partitions should be paused. Once they are, it takes a nearly empty queue to end that.
     pub(crate) fn wants_pause(&self) -> bool {
         self.lock().items.len() > if self.is_paused() { self.low } else { 2 * self.low }
     }
@@ -134,12 +134,12 @@ pub(crate) struct Worker {
     pub(crate) slot: usize,
     pub(crate) work_us: u64,
     pub(crate) control: Arc<Control>,
-    pub(crate) bench: Arc<Bench>,
+    pub(crate) work_queue: Arc<WorkQueue>,
     pub(crate) receipts: Receipts,
     pub(crate) committer: Committer,
     pub(crate) cutter: Cutter,
     pub(crate) parts: Sender<Part>,
-    /// The poll loop's queue, to wake it when the bench runs low.
+    /// The poll loop's queue, to wake it when the queue runs low.
     pub(crate) queue: Arc<Queue>,
 }
 
@@ -153,10 +153,10 @@ impl Worker {
         let mut free_us = 0;
         while !self.control.has_ended() {
             items.clear();
-            let given_up = self.bench.take(together, &mut items);
+            let given_up = self.work_queue.take(together, &mut items);
             self.receipts.give_up(given_up);
             let Some(now_us) = self.control.now_us() else {
-                self.bench.done(items.len());
+                self.work_queue.done(items.len());
                 continue;
             };
             self.cut(now_us);
@@ -165,7 +165,7 @@ impl Worker {
                 free_us += self.work_us * items.len() as u64;
                 self.work(free_us, &items);
             }
-            if self.bench.is_paused() && !self.bench.wants_pause() {
+            if self.work_queue.is_paused() && !self.work_queue.wants_pause() {
                 self.queue.wake();
             }
         }
@@ -192,7 +192,7 @@ impl Worker {
             self.receipts.record(item, now_us);
         }
         self.committer.processed(items.len() as u64);
-        self.bench.done(items.len());
+        self.work_queue.done(items.len());
     }
 
     fn cut(&mut self, now_us: u64) {
@@ -218,18 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_bench_is_clear_when_all_was_counted_or_given_up() {
-        let bench = Bench::new(1_000);
-        assert!(bench.is_clear());
-        bench.put(items(0, 3));
-        bench.put(items(1, 2));
+    fn a_work_queue_is_clear_when_all_was_counted_or_given_up() {
+        let work_queue = WorkQueue::new(1_000);
+        assert!(work_queue.is_clear());
+        work_queue.put(items(0, 3));
+        work_queue.put(items(1, 2));
         let mut taken = Vec::new();
-        assert_eq!(bench.take(3, &mut taken), 0);
-        assert!(!bench.is_clear(), "some lie there, others are in hand");
-        bench.drop_partitions(&BTreeSet::from([(0, 1)]));
-        assert!(!bench.is_clear(), "what is in hand is not processed");
-        bench.done(taken.len());
-        assert!(bench.is_clear());
-        assert_eq!(bench.take(1, &mut taken), 2, "given up");
+        assert_eq!(work_queue.take(3, &mut taken), 0);
+        assert!(!work_queue.is_clear(), "some wait, others are in progress");
+        work_queue.drop_partitions(&BTreeSet::from([(0, 1)]));
+        assert!(!work_queue.is_clear(), "what is in progress is not processed");
+        work_queue.done(taken.len());
+        assert!(work_queue.is_clear());
+        assert_eq!(work_queue.take(1, &mut taken), 2, "given up");
     }
 }

@@ -1,6 +1,6 @@
-//! The feeder: puts payloads from memory on the belt as fast as the hands take them.
+//! The feeder: puts payloads from memory into the queue as fast as the workers take them.
 
-use super::belt::{Belt, Chunk};
+use super::chunk_queue::{Chunk, ChunkQueue};
 use crate::engine::{Control, Cutter, Interval, Item, Part, PolledPart};
 use mallard_protocol::{
     histogram::Histogram,
@@ -8,15 +8,15 @@ use mallard_protocol::{
 };
 use std::sync::{Arc, mpsc::Sender};
 
-/// Chunks that wait for each hand at most: enough that none is ever idle.
-const CHUNKS_A_HAND: usize = 4;
+/// Chunks that wait for each worker at most: enough that none is ever idle.
+const CHUNKS_PER_WORKER: usize = 4;
 
 /// The thread in the place of a poll loop.
 pub(crate) struct Feeder {
     pub(crate) slot: usize,
-    pub(crate) hands: usize,
+    pub(crate) workers: usize,
     pub(crate) control: Arc<Control>,
-    pub(crate) belt: Arc<Belt>,
+    pub(crate) chunk_queue: Arc<ChunkQueue>,
     pub(crate) cutter: Cutter,
     pub(crate) parts: Sender<Part>,
     /// Payloads given so far.
@@ -36,7 +36,7 @@ impl Feeder {
             }
             match now_us {
                 Some(now_us) if now_us < load_end_us.min(self.control.stop_us()) => {
-                    if self.belt.wait_for_room(CHUNKS_A_HAND * self.hands) {
+                    if self.chunk_queue.wait_for_room(CHUNKS_PER_WORKER * self.workers) {
                         self.put(now_us);
                     }
                 }
@@ -73,7 +73,7 @@ impl Feeder {
             chunk.push(Item { place: (0, 0), offset, bytes: 0, due_us: now_us }, None, &[]);
             self.given += 1;
         }
-        self.belt.put(chunk);
+        self.chunk_queue.put(chunk);
     }
 
     fn cut(&mut self, now_us: u64) {

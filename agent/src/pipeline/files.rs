@@ -1,4 +1,4 @@
-//! Rows in files: every hand writes its own, a batch each, so that hands never wait for one another.
+//! Rows in files: every worker writes its own, a batch each, so that workers never wait for one another.
 
 use mallard_health::{flatten::Row, parquet::RowBatch};
 use std::{
@@ -7,10 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-/// The files of one hand.
+/// The files of one worker.
 pub(super) struct Files {
     pub(super) folder: PathBuf,
-    /// What their names begin with: run, consumer and hand.
+    /// What their names begin with: run, consumer and worker.
     pub(super) prefix: String,
     /// Rows in a file.
     pub(super) batch_rows: usize,

@@ -1,7 +1,7 @@
-//! The finisher: counts what the hands have done, in the order in which it was received.
+//! The finisher: counts what the workers have done, in the order in which it was received.
 
 use super::{
-    belt::{Belt, Done},
+    chunk_queue::{ChunkQueue, Done},
     outlet::Outlet,
     tally::PhaseTally,
 };
@@ -18,24 +18,24 @@ use std::{
     time::Duration,
 };
 
-/// How long hands may take to empty the belt at the end, and then their client to deliver. Together they
+/// How long workers may take to empty the queue at the end, and then their client to deliver. Together they
 /// stay below what the engine gives its threads.
-const HANDS_WITHIN: Duration = Duration::from_secs(2);
+const WORKERS_WITHIN: Duration = Duration::from_secs(2);
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// The thread that counts.
 pub(crate) struct Finisher {
     pub(crate) slot: usize,
-    pub(crate) hands: usize,
+    pub(crate) workers: usize,
     pub(crate) control: Arc<Control>,
-    pub(crate) belt: Arc<Belt>,
+    pub(crate) chunk_queue: Arc<ChunkQueue>,
     pub(crate) outlet: Arc<Outlet>,
     /// What was received, and the commits of it; `None` where payloads come from memory.
     pub(crate) received: Option<(Receipts, Committer)>,
     pub(crate) finder: PhaseFinder,
     pub(crate) cutter: Cutter,
     pub(crate) parts: Sender<Part>,
-    /// The poll loop's queue, to wake it when the belt has room.
+    /// The poll loop's queue, to wake it when the queue has room.
     pub(crate) queue: Option<Arc<Queue>>,
     pub(crate) counts: Counts,
 }
@@ -55,12 +55,12 @@ impl Finisher {
         let mut done = Vec::new();
         while !self.control.has_ended() {
             self.finish(&mut done);
-            if self.belt.is_paused() && !self.belt.wants_pause() {
+            if self.chunk_queue.is_paused() && !self.chunk_queue.wants_pause() {
                 self.wake();
             }
         }
         self.wake();
-        self.belt.wait_for_hands(self.hands, HANDS_WITHIN);
+        self.chunk_queue.wait_for_workers(self.workers, WORKERS_WITHIN);
         self.finish(&mut done);
         self.outlet.flush(FLUSH_WITHIN);
         if let Some(end_us) = self.control.park() {
@@ -79,8 +79,10 @@ impl Finisher {
 
     fn finish(&mut self, done: &mut Done) {
         done.clear();
-        let given_up = self.belt.collect(done);
-        let Some(now_us) = self.control.now_us() else { return self.belt.counted(done.len()) };
+        let given_up = self.chunk_queue.collect(done);
+        let Some(now_us) = self.control.now_us() else {
+            return self.chunk_queue.counted(done.len());
+        };
         self.cut(now_us);
         for (item, outcome) in done.iter() {
             let due_us = if item.due_us == NEVER { now_us } else { item.due_us };
@@ -97,7 +99,7 @@ impl Finisher {
                 committer.processed(done.len() as u64);
             }
         }
-        self.belt.counted(done.len());
+        self.chunk_queue.counted(done.len());
     }
 
     fn cut(&mut self, now_us: u64) {

@@ -1,4 +1,4 @@
-//! Where rows and dead letters go: topics, by one client that all hands share.
+//! Where rows and dead letters go: topics, by one client that all workers share.
 
 use crate::{
     engine::{Control, Item, Topics},
@@ -40,7 +40,7 @@ const PARTITION: &str = "mallard-partition";
 const OFFSET: &str = "mallard-offset";
 
 /// A payload that was rejected, as it came.
-pub(super) struct Letter<'a> {
+pub(super) struct DeadLetter<'a> {
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
     pub(super) reason: Reason,
@@ -129,7 +129,7 @@ impl Counted {
         if self.failed.swap(true, Ordering::AcqRel) {
             return;
         }
-        let text = format!("{} could not hand on what it made: {error}", self.name);
+        let text = format!("{} could not pass on what it made: {error}", self.name);
         let failure = AgentFailure { kind: FailureKind::Other, text };
         let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sink.send(FromAgent::Failed(failure));
@@ -198,7 +198,7 @@ impl Outlet {
         }
     }
 
-    /// Hands rows on. Waits where the client's queue is full.
+    /// Passes rows on. Waits where the client's queue is full.
     pub(super) fn write(&self, rows: &[Row<'_>], phase: usize, control: &Control) {
         let Some(topic) = &self.rows else { return };
         for row in rows {
@@ -212,7 +212,11 @@ impl Outlet {
     }
 
     /// Puts a payload to the dead letters; whether there are any.
-    pub(super) fn bury(&self, letter: &Letter<'_>, control: &Control) -> bool {
+    pub(super) fn send_to_dead_letter_queue(
+        &self,
+        letter: &DeadLetter<'_>,
+        control: &Control,
+    ) -> bool {
         let Some(topic) = &self.dead_letters else { return false };
         let (partition, offset) = (letter.item.place.1.to_string(), letter.item.offset.to_string());
         let origin = self.topics.name(letter.item.place.0);

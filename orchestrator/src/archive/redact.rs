@@ -57,14 +57,14 @@ impl Redactor {
             return event;
         }
         match &mut event.event {
-            RunEvent::Step { text, .. } | RunEvent::Note { text, .. } => self.mend(text),
+            RunEvent::Step { text, .. } | RunEvent::Note { text, .. } => self.redact(text),
             RunEvent::AgentLost { cause, .. }
             | RunEvent::LeftBehind { cause, .. }
             | RunEvent::HostProblem { cause, .. } => {
-                self.mend(cause);
+                self.redact(cause);
             }
             RunEvent::CaseFinished { sentence, reasons, diagnoses, .. } => {
-                self.mend(sentence);
+                self.redact(sentence);
                 self.reasons(reasons);
                 self.diagnoses(diagnoses);
             }
@@ -82,11 +82,11 @@ impl Redactor {
         self.reasons(&mut result.reasons);
         self.reasons(&mut result.warnings);
         self.diagnoses(&mut result.interpretation.diagnoses);
-        result.parameters.values_mut().for_each(|text| self.mend(text));
-        result.brokers.values_mut().for_each(|text| self.mend(text));
+        result.parameters.values_mut().for_each(|text| self.redact(text));
+        result.brokers.values_mut().for_each(|text| self.redact(text));
         let properties =
             result.client_properties.values_mut().chain(result.clients_in_effect.values_mut());
-        properties.flat_map(|of| of.values_mut()).for_each(|text| self.mend(text));
+        properties.flat_map(|of| of.values_mut()).for_each(|text| self.redact(text));
         result
     }
 
@@ -96,28 +96,28 @@ impl Redactor {
         if self.secrets.is_empty() {
             return result;
         }
-        self.mend(&mut result.sentence);
+        self.redact(&mut result.sentence);
         self.reasons(&mut result.reasons);
-        result.cases.iter_mut().for_each(|case| self.mend(&mut case.sentence));
-        result.command_line.iter_mut().for_each(|text| self.mend(text));
+        result.cases.iter_mut().for_each(|case| self.redact(&mut case.sentence));
+        result.command_line.iter_mut().for_each(|text| self.redact(text));
         result
     }
 
     fn reasons(&self, reasons: &mut [Reason]) {
         for reason in reasons {
-            self.mend(&mut reason.text);
-            self.mend(&mut reason.remedy);
+            self.redact(&mut reason.text);
+            self.redact(&mut reason.remedy);
         }
     }
 
     fn diagnoses(&self, diagnoses: &mut [Diagnosis]) {
         for diagnosis in diagnoses {
-            self.mend(&mut diagnosis.text);
-            self.mend(&mut diagnosis.remedy);
+            self.redact(&mut diagnosis.text);
+            self.redact(&mut diagnosis.remedy);
         }
     }
 
-    fn mend(&self, text: &mut String) {
+    fn redact(&self, text: &mut String) {
         *text = self.text(text);
     }
 }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 pub enum Severity {
     /// Allowed, and probably not meant.
     Warning,
-    /// Nothing runs until it is mended.
+    /// Nothing runs until it is fixed.
     Error,
 }
 

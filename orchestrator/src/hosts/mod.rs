@@ -68,7 +68,7 @@ impl Hosts {
         programs: &Arc<Programs>,
     ) -> std::io::Result<Self> {
         let mut hosts: BTreeMap<String, Arc<dyn Host>> = BTreeMap::new();
-        let mut desk = None;
+        let mut context = None;
         for (name, plan) in all {
             if hosts.contains_key(name) {
                 continue;
@@ -78,13 +78,14 @@ impl Hosts {
                 HostPlan::Container(_) => continue,
                 HostPlan::Local => Arc::new(local::ThisMachine::new(programs.own().to_owned())),
                 HostPlan::Ssh(plan) => {
-                    let desk = match &desk {
-                        Some(desk) => Arc::clone(desk),
+                    let context = match &context {
+                        Some(context) => Arc::clone(context),
                         None => Arc::clone(
-                            desk.insert(Arc::new(ssh::Desk::open(plan.config.as_deref())?)),
+                            context
+                                .insert(Arc::new(ssh::SshContext::open(plan.config.as_deref())?)),
                         ),
                     };
-                    Arc::new(ssh::SshHost::new(name, plan, desk, Arc::clone(programs)))
+                    Arc::new(ssh::SshHost::new(name, plan, context, Arc::clone(programs)))
                 }
             };
             hosts.insert(name.to_owned(), host);

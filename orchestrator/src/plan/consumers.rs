@@ -212,7 +212,8 @@ impl Building<'_> {
             several => format!(" of {several} topics"),
         };
         let s = if all == 1 { "" } else { "s" };
-        let message = format!("{instances} instances in a group, and {all} partition{s}{of_topics}");
+        let message =
+            format!("{instances} instances in a group, and {all} partition{s}{of_topics}");
         let help = match all < instances {
             true => format!(
                 "a partition is read by one member of a group, so {idle} of them will have nothing to do"

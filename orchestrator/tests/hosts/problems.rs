@@ -86,8 +86,8 @@ fn every_way_not_to_get_in_is_told_and_all_at_once() {
     assert_told(&told[0], "connect", "is not known here", "ssh-keygen -lf");
     assert_told(&told[1], "connect", "another host key", "ssh-keygen -R");
     assert_told(&told[2], "connect", "cannot be reached", "packet filter");
-    assert_told(&told[3], "connect", "nothing takes connections", "`port`");
-    assert_told(&told[4], "connect", "lets nobody in", "authorized_keys");
+    assert_told(&told[3], "connect", "connection refused", "`port`");
+    assert_told(&told[4], "connect", "authentication failed", "authorized_keys");
     assert_told(&told[5], "connect", "not known", "`host`");
 }
 

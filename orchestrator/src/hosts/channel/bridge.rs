@@ -11,7 +11,7 @@ use tokio::{
 #[async_trait::async_trait]
 pub trait Bridge: Send + Sync + 'static {
     /// Opens a channel to the agent. With `start`, an agent is started where none runs; without, an
-    /// agent that is gone is told by the farewell, whose code is then [`EXIT_NO_AGENT`].
+    /// agent that is gone is told by the exit, whose code is then [`EXIT_NO_AGENT`].
     ///
     /// # Errors
     /// Why no channel could be opened, as a text for people. Of an agent that is known to have run, this
@@ -54,7 +54,7 @@ pub struct Channel {
     /// What the agent writes.
     pub from_agent: Box<dyn AsyncRead + Send + Unpin>,
     /// How it ended, once it has.
-    pub farewell: Pin<Box<dyn Future<Output = Farewell> + Send>>,
+    pub exit: Pin<Box<dyn Future<Output = ChannelExit> + Send>>,
 }
 
 impl fmt::Debug for Channel {
@@ -65,11 +65,11 @@ impl fmt::Debug for Channel {
 
 /// How a channel ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Farewell {
+pub struct ChannelExit {
     /// The exit code of `mallard-agent connect`, if it is known.
     pub code: Option<i32>,
-    /// The last words on its stderr.
-    pub words: String,
+    /// What it wrote to its stderr at the end.
+    pub stderr: String,
     /// What became of the agent, where its host knows more than that it is gone.
     pub gone: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! A channel over the stdin and stdout of a child process.
 
-use super::{Channel, Farewell};
+use super::{Channel, ChannelExit};
 use crate::text::untrusted;
 use std::{io, pin::pin, process::Stdio, time::Duration};
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 const STDERR_BYTES: u64 = 4_096;
 
 /// How long what a child has said may take to arrive after its end.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const STDERR_WITHIN: Duration = Duration::from_millis(200);
 
 /// Starts a child and takes its stdin and stdout as the channel. The child ends with the channel.
 ///
@@ -36,25 +36,25 @@ pub(crate) fn channel(command: &mut Command) -> io::Result<Channel> {
     Ok(Channel {
         to_agent: Box::new(stdin),
         from_agent: Box::new(stdout),
-        farewell: Box::pin(farewell(child, stderr)),
+        exit: Box::pin(exit(child, stderr)),
     })
 }
 
-async fn farewell(mut child: Child, stderr: ChildStderr) -> Farewell {
-    let mut words = Vec::new();
+async fn exit(mut child: Child, stderr: ChildStderr) -> ChannelExit {
+    let mut written = Vec::new();
     let mut stderr = stderr.take(STDERR_BYTES);
     let status = {
         // At the same time: a child that has much to say would never end, and one that leaves its
         // stderr to a process of its own would never be done with speaking.
-        let mut read = pin!(stderr.read_to_end(&mut words));
+        let mut read = pin!(stderr.read_to_end(&mut written));
         tokio::select! {
             _ = &mut read => child.wait().await,
             status = child.wait() => {
-                let _ = timeout(LAST_WORDS, read).await;
+                let _ = timeout(STDERR_WITHIN, read).await;
                 status
             }
         }
     };
-    let words = untrusted::bytes(&words).trim().to_owned();
-    Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
+    let stderr = untrusted::bytes(&written).trim().to_owned();
+    ChannelExit { code: status.ok().and_then(|status| status.code()), stderr, gone: None }
 }

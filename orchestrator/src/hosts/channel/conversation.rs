@@ -149,41 +149,40 @@ impl Conversation {
         };
         let end = self.talk(&mut channel, messages).await;
         match end {
-            End::Broken => self.autopsy(channel).await,
+            End::Broken => self.exit_cause(channel).await,
             end => end,
         }
     }
 
-    /// Why a channel broke: its exit code and its last words tell a lost channel from a lost agent.
-    async fn autopsy(&self, channel: Channel) -> End {
-        let Channel { to_agent, from_agent, farewell } = channel;
+    /// Why a channel broke: its exit code and what it wrote to stderr tell a lost channel from a lost agent.
+    async fn exit_cause(&self, channel: Channel) -> End {
+        let Channel { to_agent, from_agent, exit } = channel;
         drop((to_agent, from_agent));
-        let farewell = tokio::time::timeout(FAREWELL, farewell).await.unwrap_or_default();
+        let exit = tokio::time::timeout(FAREWELL, exit).await.unwrap_or_default();
         if self.asked_to_exit {
             return End::Gone("exited as asked".to_owned());
         }
-        // Of one that never greeted, its own words say why it did not start.
-        let spoke =
-            !self.greeted && !self.runs && farewell.gone.is_none() && !farewell.words.is_empty();
-        if farewell.code == Some(EXIT_NO_AGENT) && !spoke {
-            let known = farewell.gone;
+        // Of one that never greeted, its own stderr says why it did not start.
+        let spoke = !self.greeted && !self.runs && exit.gone.is_none() && !exit.stderr.is_empty();
+        if exit.code == Some(EXIT_NO_AGENT) && !spoke {
+            let known = exit.gone;
             return self.ended(known.unwrap_or_else(|| "its process is gone".to_owned()), false);
         }
-        if farewell.code == Some(EXIT_SILENT) && (self.greeted || self.runs) {
+        if exit.code == Some(EXIT_SILENT) && (self.greeted || self.runs) {
             return self.ended("its process is there and does not answer".to_owned(), true);
         }
         if let Some(cause) = self.succeeds.clone().filter(|_| !self.heard)
-            && !matches!(farewell.code, None | Some(0))
+            && !matches!(exit.code, None | Some(0))
         {
             return End::Gone(cause);
         }
         // Without a code of its own what carried the channel broke, and nobody there has said anything.
-        if self.greeted || (self.runs && matches!(farewell.code, None | Some(0))) {
+        if self.greeted || (self.runs && matches!(exit.code, None | Some(0))) {
             return End::Broken;
         }
-        let words =
-            if farewell.words.is_empty() { "it said nothing".to_owned() } else { farewell.words };
-        End::Gone(format!("the agent did not start: {words}"))
+        let stderr =
+            if exit.stderr.is_empty() { "it said nothing".to_owned() } else { exit.stderr };
+        End::Gone(format!("the agent did not start: {stderr}"))
     }
 
     /// What follows from an agent's end: that a successor collects what it left, once.

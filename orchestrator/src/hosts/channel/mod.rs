@@ -15,7 +15,7 @@ use mallard_protocol::message::ToAgent;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-pub use bridge::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Farewell, Inputs, Remains};
+pub use bridge::{Bridge, Channel, ChannelExit, EXIT_NO_AGENT, EXIT_SILENT, Inputs, Remains};
 pub(crate) use child::channel as channel_of_child;
 pub(crate) use conversation::how_to_match;
 

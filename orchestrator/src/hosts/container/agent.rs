@@ -1,7 +1,7 @@
 //! The way to an agent in a container.
 
-use super::{Yard, autopsy, engine, exec, hosts};
-use crate::hosts::channel::{Bridge, Channel, EXIT_NO_AGENT, Farewell, Remains};
+use super::{Yard, engine, exec, exit_cause, hosts};
+use crate::hosts::channel::{Bridge, Channel, ChannelExit, EXIT_NO_AGENT, Remains};
 use std::{io, io::Read, sync::Arc, time::Duration};
 
 /// Bytes of an agent's log that are taken from a container: the agent itself keeps it below that.
@@ -32,13 +32,13 @@ impl ContainerAgent {
     }
 
     /// A channel that tells nothing but that the agent is gone.
-    fn gone(words: String) -> Channel {
-        let farewell =
-            Farewell { code: Some(EXIT_NO_AGENT), words: words.clone(), gone: Some(words) };
+    fn gone(cause: String) -> Channel {
+        let exit =
+            ChannelExit { code: Some(EXIT_NO_AGENT), stderr: cause.clone(), gone: Some(cause) };
         Channel {
             to_agent: Box::new(tokio::io::sink()),
             from_agent: Box::new(tokio::io::empty()),
-            farewell: Box::pin(async { farewell }),
+            exit: Box::pin(async { exit }),
         }
     }
 }
@@ -59,24 +59,24 @@ impl Bridge for ContainerAgent {
             match exec::start(&engine, &container, command).await {
                 Ok(attached) => attached,
                 Err(cause) => {
-                    return match autopsy::of(&engine, &container).await {
+                    return match exit_cause::of(&engine, &container).await {
                         Some(found) => Ok(Self::gone(found)),
                         None => Err(engine::said(&cause)),
                     };
                 }
             };
-        let farewell = async move {
-            let exec::Ended { code, words } = (&mut end.0).await.unwrap_or_default();
+        let exit = async move {
+            let exec::Ended { code, words: stderr } = (&mut end.0).await.unwrap_or_default();
             let mut code = code.and_then(|code| i32::try_from(code).ok());
-            let mut gone = autopsy::of(&engine, &container).await;
+            let mut gone = exit_cause::of(&engine, &container).await;
             if gone.is_some() {
                 code = Some(EXIT_NO_AGENT);
             } else if code == Some(EXIT_NO_AGENT) {
-                gone = autopsy::of_agent(&engine, &container).await;
+                gone = exit_cause::of_agent(&engine, &container).await;
             }
-            Farewell { code, words, gone }
+            ChannelExit { code, stderr, gone }
         };
-        Ok(Channel { to_agent: stdin, from_agent: stdout, farewell: Box::pin(farewell) })
+        Ok(Channel { to_agent: stdin, from_agent: stdout, exit: Box::pin(exit) })
     }
 
     fn host(&self) -> &str {
@@ -91,7 +91,7 @@ impl Bridge for ContainerAgent {
             Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
             Ok(ended) => Err(io::Error::other(ended.words)),
             // With its container, the agent is gone, too.
-            Err(_) if autopsy::of(engine, &self.container()).await.is_some() => Ok(()),
+            Err(_) if exit_cause::of(engine, &self.container()).await.is_some() => Ok(()),
             Err(cause) => Err(io::Error::other(engine::said(&cause))),
         }
     }

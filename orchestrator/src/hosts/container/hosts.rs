@@ -1,9 +1,9 @@
 //! Containers that agents run in.
 
 use super::{
-    Problem, autopsy,
+    Problem,
     engine::{Engine, is_missing, said},
-    exec, labels,
+    exec, exit_cause, labels,
 };
 use crate::{
     config::regular,
@@ -120,18 +120,18 @@ pub(super) async fn start(
 /// Runs the agent's program once in its container.
 async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Problem> {
     let problem = |cause: String| {
-        let remedy = autopsy::remedy(&cause);
+        let remedy = exit_cause::remedy(&cause);
         Problem::new(what, "running the agent in it", &cause, remedy)
     };
     let command = vec![AGENT.to_owned(), "version".to_owned()];
     match exec::run(engine, container, command).await {
         Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
-        Ok(ended) => Err(problem(match autopsy::of(engine, container).await {
+        Ok(ended) => Err(problem(match exit_cause::of(engine, container).await {
             Some(found) => found,
             None => format!("`{AGENT} version` of build {BUILD_ID} failed: {}", told(&ended)),
         })),
         Err(cause) => {
-            let found = autopsy::of(engine, container).await;
+            let found = exit_cause::of(engine, container).await;
             Err(problem(found.unwrap_or_else(|| said(&cause))))
         }
     }
@@ -155,12 +155,12 @@ fn remedy_of_start(said: &str) -> String {
             .to_owned();
     }
     if said.contains("invalid mount") || said.contains("bind source path") {
-        return "make the folder on the engine's machine, or mend `volumes`".to_owned();
+        return "make the folder on the engine's machine, or fix `volumes`".to_owned();
     }
     if said.contains("CPUs") || said.contains("memory limit") {
-        return "mend `cpus` or `memory` of the cluster file".to_owned();
+        return "change `cpus` or `memory` of the cluster file".to_owned();
     }
-    autopsy::remedy(said)
+    exit_cause::remedy(said)
 }
 
 /// Makes a container; one of the same name, of an earlier case of this run, has died and is removed.

@@ -5,9 +5,9 @@
 //! known before it starts, so the published ports are chosen here; one that is taken is chosen anew.
 
 use super::{
-    Problem, autopsy,
+    Problem,
     engine::{Engine, said},
-    hosts, labels,
+    exit_cause, hosts, labels,
 };
 use crate::scenario::cluster::KafkaContainers;
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
@@ -98,7 +98,7 @@ async fn start_node(
         let taken = said.contains("already allocated") || said.contains("already in use");
         tries -= 1;
         if !taken || tries == 0 {
-            return Err(Problem::new(what, "starting it", &said, autopsy::remedy(&said)));
+            return Err(Problem::new(what, "starting it", &said, exit_cause::remedy(&said)));
         }
     }
 }

@@ -7,14 +7,14 @@
 //! and whoever may use the engine is who may control.
 
 mod agent;
-mod autopsy;
+mod broker_log;
 mod engine;
 mod exec;
+mod exit_cause;
 mod hosts;
 mod image;
 mod kafka;
 mod labels;
-mod last_words;
 pub mod leftovers;
 mod yard;
 

@@ -4,7 +4,7 @@
 //! started anew. Removing goes by labels, so that also what was made last, and nobody heard of, goes.
 
 use super::{
-    Engine, Problem, autopsy,
+    Engine, Problem, exit_cause,
     hosts::{self, HOST_NETWORK, Identity, Networks},
     image,
     kafka::{self, Addresses},
@@ -200,7 +200,7 @@ impl Yard {
         tell(format!("starting {} for agents", containers(missing.len())));
         let program: Bytes = hosts::pack(program).map_err(|cause| {
             let what = format!("the agent's program {}", program.display());
-            vec![Problem::new(what, "reading it", &cause, "mend its permissions")]
+            vec![Problem::new(what, "reading it", &cause, "fix its permissions")]
         })?;
         let network = self.network();
         let starts = missing.into_iter().map(async |(role, plan)| {
@@ -218,7 +218,7 @@ impl Yard {
         let waits = self.brokers(plan).into_iter().map(|(broker, container)| {
             Box::pin(async move {
                 hosts::ends(engine, &container).await;
-                let cause = autopsy::of(engine, &container).await;
+                let cause = exit_cause::of(engine, &container).await;
                 BrokerEnd { broker, cause: cause.unwrap_or_else(|| "it was restarted".to_owned()) }
             })
         });

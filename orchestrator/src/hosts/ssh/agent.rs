@@ -4,7 +4,7 @@ use super::{Place, session::Sessions};
 use crate::{
     hosts::{
         Seat,
-        channel::{Bridge, Channel, Farewell, Remains},
+        channel::{Bridge, Channel, ChannelExit, Remains},
     },
     text::untrusted,
 };
@@ -20,11 +20,11 @@ use tokio::{io::AsyncReadExt, time::timeout};
 /// How long opening a channel, killing and burying may take each: less than a reconnection waits.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What of an agent's last words is kept.
+/// How much of what an agent wrote at the end is kept.
 const WORDS: u64 = 4_096;
 
 /// How long what has been said may take to arrive after the end.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const STDERR_WITHIN: Duration = Duration::from_millis(200);
 
 /// Ends process `$1` if it still carries the run `$2`: its id may be somebody else's by now.
 const KILL: &str = r#"tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2" || exit 0
@@ -84,7 +84,7 @@ impl Bridge for SshAgent {
         let spawned = timeout(WITHIN, command.spawn()).await;
         let mut child = spawned
             .map_err(|_| format!("no channel after {} s", WITHIN.as_secs()))?
-            .map_err(|error| super::words::brief(&error))?;
+            .map_err(|error| super::errors::brief(&error))?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
         else {
@@ -93,7 +93,7 @@ impl Bridge for SshAgent {
         Ok(Channel {
             to_agent: Box::new(stdin),
             from_agent: Box::new(stdout),
-            farewell: Box::pin(farewell(child, stderr)),
+            exit: Box::pin(exit(child, stderr)),
         })
     }
 
@@ -125,20 +125,20 @@ impl Bridge for SshAgent {
 }
 
 /// How the channel ended. A code is only known where the connection lived long enough to carry it.
-async fn farewell(child: Child<Arc<Session>>, stderr: ChildStderr) -> Farewell {
-    let mut words = Vec::new();
+async fn exit(child: Child<Arc<Session>>, stderr: ChildStderr) -> ChannelExit {
+    let mut written = Vec::new();
     let mut stderr = stderr.take(WORDS);
     let status = {
-        let mut read = pin!(stderr.read_to_end(&mut words));
+        let mut read = pin!(stderr.read_to_end(&mut written));
         let mut wait = pin!(child.wait());
         tokio::select! {
             _ = &mut read => wait.await,
             status = &mut wait => {
-                let _ = timeout(LAST_WORDS, read).await;
+                let _ = timeout(STDERR_WITHIN, read).await;
                 status
             }
         }
     };
-    let words = untrusted::bytes(&words).trim().to_owned();
-    Farewell { code: status.ok().and_then(|status| status.code()), words, gone: None }
+    let stderr = untrusted::bytes(&written).trim().to_owned();
+    ChannelExit { code: status.ok().and_then(|status| status.code()), stderr, gone: None }
 }

@@ -4,10 +4,10 @@
 //! configuration, its agent and its known hosts is a [`Problem`] with a remedy.
 
 mod agent;
-mod desk;
+mod context;
+mod errors;
 mod place;
 mod session;
-mod words;
 
 use super::channel::Bridge;
 use crate::{
@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-pub use desk::Desk;
+pub use context::SshContext;
 
 /// How long a script may take that does next to nothing.
 const SOON: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ pub struct SshHost {
     name: String,
     plan: SshPlan,
     sessions: Arc<Sessions>,
-    desk: Arc<Desk>,
+    context: Arc<SshContext>,
     programs: Arc<Programs>,
     place: Arc<OnceLock<Place>>,
     /// Its agents by name, in the order in which they were asked for first: cases share connections.
@@ -46,12 +46,17 @@ pub struct SshHost {
 impl SshHost {
     /// A host of a cluster file. Nobody is connected yet.
     #[must_use]
-    pub fn new(name: &str, plan: &SshPlan, desk: Arc<Desk>, programs: Arc<Programs>) -> Self {
+    pub fn new(
+        name: &str,
+        plan: &SshPlan,
+        context: Arc<SshContext>,
+        programs: Arc<Programs>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             plan: plan.clone(),
-            sessions: Arc::new(Sessions::new(name, plan, Arc::clone(&desk))),
-            desk,
+            sessions: Arc::new(Sessions::new(name, plan, Arc::clone(&context))),
+            context,
             programs,
             place: Arc::default(),
             seats: Mutex::default(),
@@ -101,7 +106,7 @@ impl SshHost {
         let packed = if probe.gunzips { "gzip" } else { "plain" };
         let own = format!("{}-{:x}", std::process::id(), crate::clock::monotonic_us());
         // Waiting for its turn is not the host's fault.
-        let _turn = self.desk.copies.acquire().await;
+        let _turn = self.context.copies.acquire().await;
         let args = [&*folder, &*program.sha256, &*own, packed];
         let copied = self.sessions.run(deploy::PUT, &args, Some(bytes), within).await;
         let remedy = "look at the network to the host; `deadlines: {deploy: …}` in the cluster file allows more time";

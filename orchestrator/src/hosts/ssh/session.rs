@@ -1,6 +1,6 @@
 //! Connections to one host, and scripts that run over them.
 
-use super::{Desk, words};
+use super::{SshContext, errors};
 use crate::{
     hosts::{Phase, Problem},
     scenario::cluster::SshPlan,
@@ -48,7 +48,7 @@ const WORDS: u64 = 1 << 20;
 pub(super) struct Sessions {
     host: String,
     plan: SshPlan,
-    desk: Arc<Desk>,
+    context: Arc<SshContext>,
     open: Mutex<BTreeMap<usize, Arc<Session>>>,
     scripts: Semaphore,
 }
@@ -63,9 +63,9 @@ pub(super) struct Said {
 }
 
 impl Sessions {
-    pub(super) fn new(host: &str, plan: &SshPlan, desk: Arc<Desk>) -> Self {
+    pub(super) fn new(host: &str, plan: &SshPlan, context: Arc<SshContext>) -> Self {
         let (host, plan, scripts) = (host.to_owned(), plan.clone(), Semaphore::new(SCRIPTS));
-        Self { host, plan, desk, open: Mutex::default(), scripts }
+        Self { host, plan, context, open: Mutex::default(), scripts }
     }
 
     /// A connection that works, by its number.
@@ -92,11 +92,11 @@ impl Sessions {
         let mut builder = SessionBuilder::default();
         builder
             .known_hosts_check(KnownHosts::Strict)
-            .control_directory(self.desk.folder())
+            .control_directory(self.context.folder())
             .control_persist(ControlPersist::IdleFor(IDLE_S))
             .connect_timeout(within.max(Duration::from_secs(1)))
             .server_alive_interval(ALIVE)
-            .config_file(self.desk.configuration());
+            .config_file(self.context.configuration());
         if let Some(user) = &plan.user {
             builder.user(user.clone());
         }
@@ -107,11 +107,11 @@ impl Sessions {
             builder.keyfile(identity);
         }
         // Waiting for its turn is not the host's fault.
-        let _turn = self.desk.logins.acquire().await;
+        let _turn = self.context.logins.acquire().await;
         let login = builder.connect_mux(&plan.host);
         match timeout(within + Duration::from_secs(2), login).await {
             Ok(outcome) => {
-                outcome.map_err(|error| words::login_problem(&self.host, &plan.host, &error))
+                outcome.map_err(|error| errors::login_problem(&self.host, &plan.host, &error))
             }
             Err(_) => Err(Problem::late(&self.host, Phase::Connect, within, "connect")),
         }
@@ -131,7 +131,7 @@ impl Sessions {
         let mut command = session.arc_command("sh");
         command.arg("-c").arg(script).arg("mallard").args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let error = |error: openssh::Error| words::brief(&error);
+        let error = |error: openssh::Error| errors::brief(&error);
         let (whole, taken) = (input.as_ref().map_or(0, |input| input.len()), AtomicUsize::new(0));
         let running = async {
             let mut child = command.spawn().await.map_err(error)?;

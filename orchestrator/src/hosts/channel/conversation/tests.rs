@@ -1,7 +1,7 @@
 //! Conversations over channels that carry anything, and nothing.
 
 use super::*;
-use crate::hosts::channel::{Farewell, Link, Remains};
+use crate::hosts::channel::{ChannelExit, Link, Remains};
 use mallard_protocol::message::{AgentState, HostFacts};
 use proptest::prelude::*;
 use std::{
@@ -45,7 +45,7 @@ impl Bridge for Host {
         Ok(Channel {
             to_agent: Box::new(to_agent),
             from_agent: Box::new(from_agent),
-            farewell: Box::pin(async { Farewell::default() }),
+            exit: Box::pin(async { ChannelExit::default() }),
         })
     }
 
@@ -160,7 +160,7 @@ impl Bridge for Deserted {
         Ok(Channel {
             to_agent: Box::new(tokio::io::sink()),
             from_agent: Box::new(io::Cursor::new(words)),
-            farewell: Box::pin(async move { Farewell { code, ..Farewell::default() } }),
+            exit: Box::pin(async move { ChannelExit { code, ..ChannelExit::default() } }),
         })
     }
 

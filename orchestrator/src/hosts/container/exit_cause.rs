@@ -1,6 +1,6 @@
 //! Why a container is not what it should be: what the engine and the container's own words tell.
 
-use super::{engine::Engine, last_words::tell_tale};
+use super::{broker_log::tell_tale, engine::Engine};
 use crate::text::untrusted;
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum},
@@ -25,7 +25,7 @@ pub(super) async fn of(engine: &Engine, container: &str) -> Option<String> {
         _ if state.oom_killed == Some(true) => Some(out_of_memory(memory_limit(&found))),
         _ => {
             let code = state.exit_code.unwrap_or_default();
-            let words = last_words(engine, container).await;
+            let words = broker_log(engine, container).await;
             Some(format!("its container ended with exit code {code}{}", quoted(&words)))
         }
     }
@@ -67,7 +67,7 @@ fn out_of_memory(limit_bytes: Option<u64>) -> String {
 }
 
 /// What a container's log says about its end.
-async fn last_words(engine: &Engine, container: &str) -> String {
+async fn broker_log(engine: &Engine, container: &str) -> String {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(LAST_LINES).build();
     let mut pieces = std::pin::pin!(engine.api.logs(container, Some(options)));
     let mut log = Vec::new();

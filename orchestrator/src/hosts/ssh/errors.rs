@@ -33,10 +33,7 @@ pub(super) fn login_problem(host: &str, address: &str, error: &openssh::Error) -
     }
     if has("Connection refused") {
         let remedy = "start sshd on it, or set the right `port`";
-        return problem(
-            format!("nothing takes connections there: {}", last_line(&said)),
-            remedy.to_owned(),
-        );
+        return problem(format!("connection refused: {}", last_line(&said)), remedy.to_owned());
     }
     let far = ["timed out", "No route to host", "Network is unreachable", "timeout"];
     if far.iter().any(|text| has(text)) {
@@ -45,14 +42,17 @@ pub(super) fn login_problem(host: &str, address: &str, error: &openssh::Error) -
     }
     if has("Permission denied") || has("Too many authentication failures") {
         return problem(
-            format!("it lets nobody in by these keys: {}", last_line(&said)),
+            format!("authentication failed with these keys: {}", last_line(&said)),
             "set `user` and `identity`, or load the key into ssh-agent, and put its public half into ~/.ssh/authorized_keys there; passwords are never asked for".to_owned(),
         );
     }
     if has("Connection closed by") || has("Connection reset by") {
         let remedy =
             "look into the log of its sshd; too many logins at once are refused by MaxStartups";
-        return problem(format!("it hung up: {}", last_line(&said)), remedy.to_owned());
+        return problem(
+            format!("the remote host closed the connection: {}", last_line(&said)),
+            remedy.to_owned(),
+        );
     }
     if has("too long for Unix domain socket") {
         let remedy = "set TMPDIR to a folder with a shorter name: sockets to ssh lie below it";
@@ -108,11 +108,14 @@ mod tests {
             of("Could not resolve hostname load-1: Name or service not known").contains("name")
         );
         assert!(
-            of("connect to host 10.0.0.1 port 22: Connection refused").contains("nothing takes")
+            of("connect to host 10.0.0.1 port 22: Connection refused")
+                .contains("connection refused")
         );
         assert!(of("connect to host 10.0.0.1 port 22: Connection timed out").contains("reached"));
-        assert!(of("bench@10.0.0.1: Permission denied (publickey).").contains("lets nobody in"));
-        assert!(of("kex_exchange_identification: Connection closed by remote host\nConnection closed by 10.0.0.1 port 22").contains("hung up"));
+        assert!(
+            of("bench@10.0.0.1: Permission denied (publickey).").contains("authentication failed")
+        );
+        assert!(of("kex_exchange_identification: Connection closed by remote host\nConnection closed by 10.0.0.1 port 22").contains("closed the connection"));
         assert!(of("odd").contains("odd"));
     }
 }

@@ -1,4 +1,4 @@
-//! The belt: chunks of records on their way to the hands, and what is done with them on its way back.
+//! The queue: chunks of records on their way to the workers, and what is done with them on its way back.
 //!
 //! Chunks are numbered. They are taken in order, done in any, and handed back in order again.
 
@@ -13,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-/// Records in a chunk: enough that a hand is not woken for each of them, few enough that hands share
+/// Records in a chunk: enough that a worker is not woken for each of them, few enough that workers share
 /// what a poll brings.
 const CHUNK_RECORDS: usize = 64;
 
-/// Records on the belt below which partitions are resumed. They are paused above twice as many, so
-/// that memory is bounded whatever the hands do.
+/// Records in the queue below which partitions are resumed. They are paused above twice as many, so
+/// that memory is bounded whatever the workers do.
 const LOW_RECORDS: usize = 10_000;
 
 /// The same in bytes of keys and values.
@@ -36,7 +36,7 @@ pub(crate) struct Record {
     value: (usize, usize),
 }
 
-/// Records that one hand processes together.
+/// Records that one worker processes together.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(super) number: u64,
@@ -47,13 +47,13 @@ pub(crate) struct Chunk {
 /// What was done with a chunk: each record and what became of it.
 pub(crate) type Done = Vec<(Item, Outcome)>;
 
-/// The belt of one consumer.
+/// The queue of one consumer.
 #[derive(Debug, Default)]
-pub(crate) struct Belt {
+pub(crate) struct ChunkQueue {
     state: Mutex<State>,
-    /// Something was put on the belt, or it was closed.
+    /// Something was put into the queue, or it was closed.
     filled: Condvar,
-    /// Something was done, or a hand has gone home.
+    /// Something was done, or a worker has stopped.
     emptied: Condvar,
     paused: AtomicBool,
 }
@@ -62,13 +62,13 @@ pub(crate) struct Belt {
 struct State {
     next: u64,
     waiting: VecDeque<Chunk>,
-    /// Records and bytes that are waiting or in hand.
+    /// Records and bytes that are waiting or in progress.
     records: usize,
     bytes: usize,
     done: BTreeMap<u64, (Done, usize)>,
     next_done: u64,
     given_up: u64,
-    /// Records that were put on the belt and are neither counted by who collects nor given up.
+    /// Records that were put into the queue and are neither counted by who collects nor given up.
     open: usize,
     gone_home: usize,
 }
@@ -103,8 +103,8 @@ impl Chunk {
     }
 }
 
-impl Belt {
-    /// Puts a chunk on the belt.
+impl ChunkQueue {
+    /// Puts a chunk into the queue.
     pub(crate) fn put(&self, mut chunk: Chunk) {
         let mut state = self.lock();
         chunk.number = state.next;
@@ -174,19 +174,19 @@ impl Belt {
         self.lock().open -= records;
     }
 
-    /// Whether all that was put on the belt is processed and counted, or given up.
+    /// Whether all that was put into the queue is processed and counted, or given up.
     pub(crate) fn is_clear(&self) -> bool {
         self.lock().open == 0
     }
 
-    /// A hand takes nothing any more.
-    pub(super) fn go_home(&self) {
+    /// A worker takes nothing any more.
+    pub(super) fn worker_stopped(&self) {
         self.lock().gone_home += 1;
         self.emptied.notify_all();
     }
 
-    /// Waits until so many hands have gone home, at most this long.
-    pub(super) fn wait_for_hands(&self, count: usize, within: Duration) {
+    /// Waits until so many workers have stopped, at most this long.
+    pub(super) fn wait_for_workers(&self, count: usize, within: Duration) {
         let home = |state: &mut State| state.gone_home < count;
         drop(self.emptied.wait_timeout_while(self.lock(), within, home));
     }
@@ -208,7 +208,7 @@ impl Belt {
         self.paused.store(paused, Ordering::Release);
     }
 
-    /// Whether partitions should be paused. Once they are, it takes an emptier belt to end that.
+    /// Whether partitions should be paused. Once they are, it takes a shorter queue to end that.
     pub(crate) fn wants_pause(&self) -> bool {
         let times = if self.is_paused() { 1 } else { 2 };
         let state = self.lock();
@@ -233,61 +233,61 @@ mod tests {
         chunk
     }
 
-    fn finish(belt: &Belt, chunk: &Chunk) {
+    fn finish(chunk_queue: &ChunkQueue, chunk: &Chunk) {
         let done = chunk.records.iter().map(|r| (r.item, Outcome::default())).collect();
-        belt.give_back(chunk, done);
+        chunk_queue.give_back(chunk, done);
     }
 
     #[test]
     fn what_is_done_out_of_order_comes_back_in_order() {
-        let belt = Belt::default();
-        (0..3).for_each(|n| belt.put(chunk(0, n * 10..n * 10 + 2)));
-        let taken: Vec<_> = (0..3).map(|_| belt.take().unwrap()).collect();
+        let chunk_queue = ChunkQueue::default();
+        (0..3).for_each(|n| chunk_queue.put(chunk(0, n * 10..n * 10 + 2)));
+        let taken: Vec<_> = (0..3).map(|_| chunk_queue.take().unwrap()).collect();
         assert_eq!(
             (taken[1].key(&taken[1].records[0]), taken[1].value(&taken[1].records[1])),
             (&b"k"[..], &b"vv"[..])
         );
         let mut done = Vec::new();
-        finish(&belt, &taken[2]);
-        finish(&belt, &taken[1]);
-        belt.collect(&mut done);
+        finish(&chunk_queue, &taken[2]);
+        finish(&chunk_queue, &taken[1]);
+        chunk_queue.collect(&mut done);
         assert!(done.is_empty());
-        finish(&belt, &taken[0]);
-        belt.collect(&mut done);
+        finish(&chunk_queue, &taken[0]);
+        chunk_queue.collect(&mut done);
         let offsets: Vec<_> = done.iter().map(|(item, _)| item.offset).collect();
         assert_eq!(offsets, [0, 1, 10, 11, 20, 21]);
     }
 
     #[test]
     fn lost_partitions_are_given_up_and_counted() {
-        let belt = Belt::default();
-        belt.put(chunk(0, 0..5));
-        belt.put(chunk(1, 0..7));
-        belt.drop_partitions(&BTreeSet::from([(0, 1)]));
-        let taken: Vec<_> = (0..2).map(|_| belt.take().unwrap()).collect();
-        taken.iter().for_each(|chunk| finish(&belt, chunk));
+        let chunk_queue = ChunkQueue::default();
+        chunk_queue.put(chunk(0, 0..5));
+        chunk_queue.put(chunk(1, 0..7));
+        chunk_queue.drop_partitions(&BTreeSet::from([(0, 1)]));
+        let taken: Vec<_> = (0..2).map(|_| chunk_queue.take().unwrap()).collect();
+        taken.iter().for_each(|chunk| finish(&chunk_queue, chunk));
         let mut done = Vec::new();
-        assert_eq!(belt.collect(&mut done), 7);
+        assert_eq!(chunk_queue.collect(&mut done), 7);
         assert_eq!(done.len(), 5);
-        assert!(!belt.is_clear(), "what was collected is not counted yet");
-        belt.counted(done.len());
-        assert!(belt.is_clear());
+        assert!(!chunk_queue.is_clear(), "what was collected is not counted yet");
+        chunk_queue.counted(done.len());
+        assert!(chunk_queue.is_clear());
     }
 
     #[test]
     fn a_full_belt_pauses_until_it_is_half_empty() {
-        let belt = Belt::default();
+        let chunk_queue = ChunkQueue::default();
         let chunks = 2 * LOW_RECORDS / CHUNK_RECORDS + 1;
         for _ in 0..chunks {
-            belt.put(chunk(0, 0..i64::try_from(CHUNK_RECORDS).unwrap()));
+            chunk_queue.put(chunk(0, 0..i64::try_from(CHUNK_RECORDS).unwrap()));
         }
-        assert!(belt.wants_pause());
-        belt.set_paused(true);
-        finish(&belt, &belt.take().unwrap());
-        assert!(belt.wants_pause());
+        assert!(chunk_queue.wants_pause());
+        chunk_queue.set_paused(true);
+        finish(&chunk_queue, &chunk_queue.take().unwrap());
+        assert!(chunk_queue.wants_pause());
         for _ in 0..chunks / 2 + 1 {
-            finish(&belt, &belt.take().unwrap());
+            finish(&chunk_queue, &chunk_queue.take().unwrap());
         }
-        assert!(!belt.wants_pause());
+        assert!(!chunk_queue.wants_pause());
     }
 }

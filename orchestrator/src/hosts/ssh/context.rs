@@ -21,14 +21,14 @@ const PREFIX: &str = "mallard-ssh-";
 
 /// The folder goes when this is dropped. What a killed run has left is removed by the next one.
 #[derive(Debug)]
-pub struct Desk {
+pub struct SshContext {
     folder: TempDir,
     configuration: PathBuf,
     pub(super) logins: Semaphore,
     pub(super) copies: Semaphore,
 }
 
-impl Desk {
+impl SshContext {
     /// Makes the folder, readable for this user alone, with a configuration for ssh: what `users` says
     /// (by default the user's own), and by what a dead connection is noticed.
     ///

@@ -1,9 +1,9 @@
-//! A hand: the thread that decodes, validates, flattens and hands on.
+//! A worker: the thread that decodes, validates, flattens and passes on.
 
 use super::{
-    belt::{Belt, Chunk, Record},
+    chunk_queue::{Chunk, ChunkQueue, Record},
     files::Files,
-    outlet::{Letter, Outlet},
+    outlet::{DeadLetter, Outlet},
 };
 use crate::{
     engine::{Control, NEVER, PhaseFinder},
@@ -27,24 +27,24 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// A hand at a belt.
-pub(crate) struct Hand {
+/// A worker at a queue.
+pub(crate) struct Worker {
     pub(crate) spec: ProcessSpec,
     pub(crate) control: Arc<Control>,
-    pub(crate) belt: Arc<Belt>,
+    pub(crate) chunk_queue: Arc<ChunkQueue>,
     pub(crate) outlet: Arc<Outlet>,
-    /// What this hand's files begin with.
+    /// What this worker's files begin with.
     pub(crate) name: String,
     /// Payloads from memory, by index.
     pub(crate) pool: Arc<Vec<Vec<u8>>>,
     pub(crate) finder: PhaseFinder,
 }
 
-/// What a hand keeps from one payload to the next.
+/// What a worker keeps from one payload to the next.
 struct Tools {
     validator: Option<Validator>,
     files: Option<Files>,
-    /// The phase in which the payload in hand was due.
+    /// The phase in which the payload in progress was due.
     phase: usize,
 }
 
@@ -87,8 +87,8 @@ fn decoding(spec: &ProcessSpec) -> Decoding {
     }
 }
 
-impl Hand {
-    /// Works until the engine ends and the belt is empty.
+impl Worker {
+    /// Works until the engine ends and the queue is empty.
     pub(crate) fn run(mut self) {
         let pool = Arc::clone(&self.pool);
         let decoding = decoding(&self.spec);
@@ -105,7 +105,7 @@ impl Hand {
             phase: 0,
         };
         loop {
-            let Some(chunk) = self.belt.take() else {
+            let Some(chunk) = self.chunk_queue.take() else {
                 if self.control.has_ended() {
                     break;
                 }
@@ -129,12 +129,12 @@ impl Hand {
                 };
                 done.push((record.item, outcome));
             }
-            self.belt.give_back(&chunk, done);
+            self.chunk_queue.give_back(&chunk, done);
         }
         if let Some(files) = &mut tools.files {
             self.outlet.filed(files.write());
         }
-        self.belt.go_home();
+        self.chunk_queue.worker_stopped();
         self.control.park();
     }
 
@@ -163,8 +163,8 @@ impl Hand {
         let mut outcome = self.process(decoding, value, tools);
         if let Some(reason) = outcome.rejected {
             let (key, phase) = (chunk.key(record), tools.phase);
-            let letter = Letter { key, value, reason, phase, item: &record.item };
-            if self.outlet.bury(&letter, &self.control) {
+            let letter = DeadLetter { key, value, reason, phase, item: &record.item };
+            if self.outlet.send_to_dead_letter_queue(&letter, &self.control) {
                 outcome.payload_ns = nanoseconds(begin);
             }
         }
