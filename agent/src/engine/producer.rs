@@ -365,6 +365,10 @@ impl Sending<'_> {
     /// One step of closing: send what is due, end the transaction, wait for reports, give up. Says when
     /// the next step is.
     fn close(&mut self, closing: &mut Closing, now_us: u64, left_us: u64, wake_us: u64) -> u64 {
+        // Where logs end is read once all have settled: what were sent after that would be beyond it.
+        if left_us == 0 {
+            self.sender.give_up(now_us);
+        }
         match closing {
             Closing::No if !self.sender.is_done() && left_us > 0 => {
                 self.sender.end_transaction(now_us);

@@ -50,6 +50,8 @@ pub(crate) struct Sender<'s, O> {
     refusing_since_us: Option<u64>,
     last_reading_us: u64,
     refused: Vec<(usize, Code)>,
+    /// Nothing more is sent, whatever is due.
+    has_given_up: bool,
     /// Why the instance can do nothing more, until it is told.
     death: Option<String>,
     is_dead: bool,
@@ -86,6 +88,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             refusing_since_us: None,
             last_reading_us: 0,
             refused: Vec::new(),
+            has_given_up: false,
             death: None,
             is_dead: false,
         })
@@ -98,8 +101,27 @@ impl<'s, O: Outlet> Sender<'s, O> {
         while let Some(interval) = self.cutter.cut(now_us) {
             hand_over(self.close(interval));
         }
-        let wake = self.send(now_us);
+        let wake = if self.has_given_up { self.wind_up(now_us) } else { self.send(now_us) };
         wake.min(self.cutter.current().end_us)
+    }
+
+    /// Sends nothing more: what is still due is not sent. An open transaction comes to its end.
+    pub(crate) fn give_up(&mut self, now_us: u64) {
+        self.has_given_up = true;
+        self.end_transaction(now_us);
+    }
+
+    /// Has an open transaction end, and begins no other.
+    fn wind_up(&mut self, now_us: u64) -> u64 {
+        let Some(transactions) = &mut self.transactions else { return NEVER };
+        match transactions.turn(&mut self.outlet, now_us, false) {
+            Turn::Wait(until_us) => until_us,
+            Turn::Send(_) => NEVER,
+            dead @ Turn::Dead(_) => {
+                self.note_death(dead);
+                NEVER
+            }
+        }
     }
 
     /// Cuts the schedule at a moment. Never before what was already looked at: what was counted as due

@@ -342,6 +342,34 @@ fn few_transactions_have_the_share_of_aborts_that_was_asked_for() {
 }
 
 #[test]
+fn a_sender_that_has_given_up_sends_nothing_that_it_still_owes() {
+    let spec = spec(rate(1_000.0), 500_000);
+    let mut sender = sender(&spec, 100);
+    let mut parts = Vec::new();
+    settle(&mut sender, 600_000, &mut parts);
+    sender.give_up(600_000);
+    sender.outlet.room = usize::MAX;
+    settle(&mut sender, 700_000, &mut parts);
+    assert_eq!(sender.outlet.taken.len(), 100, "400 were due, and are not sent");
+    assert_eq!((parts[0].scheduled, parts[0].not_sent), (500, 400));
+}
+
+#[test]
+fn a_sender_that_has_given_up_ends_its_transaction_and_begins_no_other() {
+    let (spec, _) = transactional(Vec::new(), 0.0);
+    let mut sender = sender(&spec, 5);
+    settle(&mut sender, 90_000, &mut Vec::new());
+    sender.give_up(90_000);
+    sender.outlet.room = usize::MAX;
+    let mut parts = Vec::new();
+    for now_us in (91_000..=700_000).step_by(1_000) {
+        settle(&mut sender, now_us, &mut parts);
+    }
+    assert_eq!(sender.outlet.calls, ["begin", "commit"]);
+    assert_eq!((parts[0].transactions.committed, sender.outlet.taken.len()), (1, 5));
+}
+
+#[test]
 fn a_fenced_producer_ends_and_says_why() {
     let fatal = Err(TransactionError::Fatal("fenced".into()));
     let (spec, outcomes) = transactional(vec![fatal], 0.0);
