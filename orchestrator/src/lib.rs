@@ -18,6 +18,7 @@ pub mod preflight;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod sinks;
 pub mod terminal;
 pub mod text;
 pub mod verdict;

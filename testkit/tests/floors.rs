@@ -12,7 +12,7 @@ const CONTROLLER: [&[&str]; 13] = [
     &["config"],
     &["metrics", "archive"],
     &["expect", "report", "terminal"],
-    &["bounds"],
+    &["bounds", "sinks"],
     &["scenario"],
     &["plan"],
     &["measure", "hosts", "calibrate"],

@@ -34,14 +34,14 @@ pub(super) async fn make_ready(
                 outcome = &mut preparing => break outcome,
                 Some(event) = told.recv() => {
                     // An archive that cannot be written to is told by the first case.
-                    let _ = around.audience.tell(around.run, event);
+                    let _ = around.sinks.send(around.run, event);
                 }
                 Ok(()) = stops.changed() => break Ok(()),
             }
         }
     };
     while let Ok(event) = told.try_recv() {
-        let _ = around.audience.tell(around.run, event);
+        let _ = around.sinks.send(around.run, event);
     }
     let stopped = around.stops.borrow().times > 0;
     let problems = match outcome {
@@ -102,7 +102,7 @@ async fn look_at_hosts(
     let unheard: Vec<RunEvent> = problems.iter().cloned().map(RunEvent::from).collect();
     for event in unheard {
         // An archive that cannot be written to is told by the first case.
-        let _ = around.audience.tell(around.run, event);
+        let _ = around.sinks.send(around.run, event);
     }
     for found in findings {
         let event = match found.weight {
@@ -117,7 +117,7 @@ async fn look_at_hosts(
                 problem.into()
             }
         };
-        let _ = around.audience.tell(around.run, event);
+        let _ = around.sinks.send(around.run, event);
     }
     problems
 }

@@ -30,7 +30,8 @@ use crate::{
         driver::{Surroundings, resume_case, run_case},
         signals,
     },
-    terminal::{Audience, Style},
+    sinks::EventSinks,
+    terminal::Style,
     text::error_chain::{chain, error_text},
     verdict::{self, Judgement, across_cases::CaseOutcome},
 };
@@ -116,14 +117,14 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
     if let Err(cause) = folder.order(&order) {
         return Outcome::failed(exit_code::ERROR, error_text(&cause));
     }
-    let mut audience = Audience::new(style);
+    let mut sinks = EventSinks::new(style);
     let cases: Vec<String> = plan.cases.iter().map(|case| case.name.clone()).collect();
     let event = RunEvent::RunStarted {
         run_id: folder.id().to_owned(),
         cases,
         folder: folder.path().display().to_string(),
     };
-    let _ = audience.tell(&mut folder, event);
+    let _ = sinks.send(&mut folder, event);
     let programs = match Programs::find(&order.agents) {
         Ok(programs) => Arc::new(programs),
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
@@ -140,7 +141,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         agent_binary: programs.own(),
         hosts: &hosts,
         yard: Arc::clone(&yard),
-        audience: &mut audience,
+        sinks: &mut sinks,
         stops,
     };
     let ended = run_cases(plan, &order, begun_before, &mut around).await;
@@ -149,10 +150,10 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         return unfinished(folder.id(), cause);
     }
     if needs_engine {
-        clear(&yard, &mut folder, &mut audience).await;
+        clear(&yard, &mut folder, &mut sinks).await;
     }
     let mut result = ended.into_result(folder.id(), &name, &order);
-    close(&mut folder, &mut audience, &mut result, &order)
+    close(&mut folder, &mut sinks, &mut result, &order)
 }
 
 async fn run_cases(
@@ -220,7 +221,7 @@ async fn run_cases(
     ended.across = verdict::across_cases::judge(&plan.across, &outcomes);
     if !ended.across.is_empty() {
         let event = RunEvent::AcrossJudged { results: ended.across.clone() };
-        let _ = around.audience.tell(around.run, event);
+        let _ = around.sinks.send(around.run, event);
     }
     ended
 }
@@ -235,27 +236,27 @@ fn unfinished(run_id: &str, cause: &str) -> Outcome {
 }
 
 /// Removes what the run has in a container engine. The results are safe by now.
-async fn clear(yard: &Yard, folder: &mut RunFolder, audience: &mut Audience) {
+async fn clear(yard: &Yard, folder: &mut RunFolder, sinks: &mut EventSinks) {
     let left = timeout(CLEAR_WITHIN, yard.remove()).await.unwrap_or_else(|_| {
         let what = format!("containers of run {}", yard.run_id());
         vec![(what, "the engine did not remove them in time".to_owned())]
     });
     for (what, cause) in left {
-        let _ = audience.tell(folder, RunEvent::LeftBehind { what, cause });
+        let _ = sinks.send(folder, RunEvent::LeftBehind { what, cause });
     }
 }
 
 /// Writes the run's result and pages, and says where they are.
 fn close(
     folder: &mut RunFolder,
-    audience: &mut Audience,
+    sinks: &mut EventSinks,
     result: &mut RunResult,
     order: &Order,
 ) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
-    let told = audience.tell(folder, finished);
+    let told = sinks.send(folder, finished);
     let began = clock::monotonic_us();
     let pages = Templates::load(order.templates.as_deref())
         .and_then(|templates| report::write(folder.path(), &templates));

@@ -5,3 +5,4 @@ pub mod exit_code;
 pub mod kind;
 pub mod outage;
 pub mod result;
+pub mod sink;

@@ -22,7 +22,7 @@ use crate::{
     model::events::RunEvent,
     plan::{AgentIndex, AgentPlan, CasePlan},
     scenario::cluster::{HostPlan, KafkaPlan},
-    terminal::Audience,
+    sinks::EventSinks,
     text::figures::bytes_text,
     verdict::Judgement,
 };
@@ -54,8 +54,8 @@ pub struct Surroundings<'a> {
     pub hosts: &'a Hosts,
     /// What the run has in a container engine.
     pub yard: Arc<Yard>,
-    /// Whom events are told.
-    pub audience: &'a mut Audience,
+    /// Where events go.
+    pub sinks: &'a mut EventSinks,
     /// How often somebody asked for an end.
     pub stops: watch::Receiver<Stops>,
 }
@@ -376,7 +376,7 @@ impl Driver<'_, '_> {
         if let RunEvent::LoadStarted { .. } = event {
             self.folder.load_started(self.case.load_started());
         }
-        let told = self.around.audience.tell(self.around.run, event);
+        let told = self.around.sinks.send(self.around.run, event);
         self.noting(told);
     }
 

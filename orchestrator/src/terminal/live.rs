@@ -1,6 +1,6 @@
 //! A live view: what runs, how far it is, and the figures of the last interval.
 
-use super::{Narrator, plain::tell_outcome, words::Paint};
+use super::{plain::tell_outcome, view::View, words::Paint};
 use crate::{
     model::{events::RunEvent, result::SeriesRow},
     text::{figures, units},
@@ -47,7 +47,7 @@ impl Live {
         }
     }
 
-    fn show(&self, row: &SeriesRow) {
+    fn show_figures(&self, row: &SeriesRow) {
         self.bar.set_position(row.end_us / 1_000);
         self.bar.set_message(self.figures(row));
     }
@@ -108,8 +108,8 @@ impl Live {
     }
 }
 
-impl Narrator for Live {
-    fn tell(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
+impl View for Live {
+    fn show(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
         match event {
             RunEvent::RunStarted { cases, .. } => self.cases = cases.len(),
             RunEvent::CaseStarted { case, index, planned_us, phases } => {
@@ -123,7 +123,7 @@ impl Narrator for Live {
             RunEvent::AgentLost { .. } => self.lost += 1,
             RunEvent::Interval(row) => {
                 self.errors += row.failed;
-                self.show(row);
+                self.show_figures(row);
             }
             RunEvent::CaseFinished { .. } => self.bar.finish_and_clear(),
             _ => {}

@@ -1,18 +1,16 @@
-//! Whom events are told: the journal first, then the person at the terminal.
+//! What a person at the terminal sees of a run: a live view, or plain lines.
 
 mod live;
-mod narrator;
 mod plain;
+mod view;
 pub mod words;
 
-use crate::{
-    archive::{ArchiveError, RunFolder},
-    clock,
-    model::events::{RunEvent, TimedEvent},
+use crate::model::{
+    events::{RunEvent, TimedEvent},
+    sink::EventSink,
 };
-use std::io::{IsTerminal, Write};
-
-pub use narrator::Narrator;
+use std::io::IsTerminal;
+use view::View;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,44 +38,28 @@ impl Style {
     }
 }
 
-/// Shows nothing: for runs that are part of something else.
+/// Shows a run's events on this process's terminal.
 #[derive(Debug)]
-struct Nobody;
+pub struct TerminalSink(Box<dyn View>);
 
-impl Narrator for Nobody {
-    fn tell(&mut self, _: &RunEvent, _: &mut dyn Write) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// All who hear of a run.
-#[derive(Debug)]
-pub struct Audience {
-    narrator: Box<dyn Narrator>,
-}
-
-impl Audience {
-    /// People, in a style.
+impl TerminalSink {
+    /// A view in a style; `None` where nothing is to be shown.
     #[must_use]
-    pub fn new(style: Style) -> Self {
-        let narrator: Box<dyn Narrator> = match style {
+    pub fn new(style: Style) -> Option<Self> {
+        let view: Box<dyn View> = match style {
             Style::Live => Box::new(live::Live::new()),
             Style::Plain => Box::new(plain::Plain::new(false)),
             Style::Quiet => Box::new(plain::Plain::new(true)),
-            Style::Silent => Box::new(Nobody),
+            Style::Silent => return None,
         };
-        Self { narrator }
+        Some(Self(view))
     }
+}
 
-    /// Tells an event: into the journal, then to people.
-    ///
-    /// # Errors
-    /// If the journal cannot be written. A closed terminal is not an error: the run goes on.
-    pub fn tell(&mut self, run: &mut RunFolder, event: RunEvent) -> Result<(), ArchiveError> {
-        let timed = TimedEvent { at: clock::now_rfc3339(), event };
-        let journaled = run.event(&timed);
-        let _ = self.narrator.tell(&timed.event, &mut std::io::stdout().lock());
-        journaled
+impl EventSink for TerminalSink {
+    /// A closed terminal is not an error: the run goes on.
+    fn take(&mut self, event: &TimedEvent) {
+        let _ = self.0.show(&event.event, &mut std::io::stdout().lock());
     }
 }
 
@@ -94,7 +76,7 @@ impl Follower {
 
     /// Shows an event. A closed terminal is no error.
     pub fn tell(&mut self, event: &RunEvent) {
-        let _ = self.0.tell(event, &mut std::io::stdout().lock());
+        let _ = self.0.show(event, &mut std::io::stdout().lock());
     }
 }
 

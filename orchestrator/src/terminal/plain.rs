@@ -1,7 +1,7 @@
 //! Plain lines: steps, phases, a line of figures every few seconds, and the verdict.
 
 use super::{
-    Narrator,
+    view::View,
     words::{self, Paint},
 };
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// A narrator that says everything, or only how each case ended.
+    /// Says everything, or only how each case ended.
     #[must_use]
     pub(super) fn new(quiet: bool) -> Self {
         Self { quiet, paint: Paint::for_stdout(), next_figures_us: 0 }
@@ -45,8 +45,8 @@ impl Plain {
     }
 }
 
-impl Narrator for Plain {
-    fn tell(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
+impl View for Plain {
+    fn show(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
         if !self.quiet {
             self.tell_progress(event, out)?;
         }
