@@ -6,7 +6,12 @@
 use mallard::{
     archive::{IntervalReader, RunFolder},
     hosts::channel::event::Input,
-    run::{case::Case, checkpoint::Checkpoint, io::Effect, simulate::context},
+    run::{
+        case::Case,
+        checkpoint::Checkpoint,
+        io::Effect,
+        simulate::{at, context},
+    },
 };
 use mallard_agent::spool::{LIMITS, Spool};
 use mallard_fuzz::{
@@ -108,11 +113,11 @@ fn running_case(plan: &mallard::plan::CasePlan) -> Case {
         "agents": [null, null],
     }))
     .unwrap();
-    let mut case = Case::resume(plan.clone(), context(), 2_000_000, &checkpoint);
+    let mut case = Case::resume(plan.clone(), context(), at(2_000_000), &checkpoint);
     let _ = case.begin();
     for agent in 0..2 {
         let message = Box::new(seeds::hello(AgentState::Running));
-        let _ = case.handle(2_100_000, Input::Message { agent, message });
+        let _ = case.handle(at(2_100_000), Input::Message { agent, message });
     }
     case
 }
@@ -135,7 +140,7 @@ fn a_controller_bears_whatever_its_agents_may_come_to_say() {
     let tried = for_a_while(&inputs, |(runs, words): (bool, Vec<Said>)| {
         let mut case = running_case(&plan);
         if !runs {
-            case = Case::new(plan.clone(), context(), 0);
+            case = Case::new(plan.clone(), context(), at(0));
             let _ = case.begin();
         }
         let mut now_us = 2_200_000;
@@ -145,13 +150,14 @@ fn a_controller_bears_whatever_its_agents_may_come_to_say() {
             let body = damaged(of.get::<Vec<u8>>(&said[agent]), &edits);
             let Ok(message) = frame::decode::<FromAgent>(&body) else { continue };
             heard.set(heard.get() + 1);
-            let effects = case.handle(now_us, Input::Message { agent, message: Box::new(message) });
+            let effects =
+                case.handle(at(now_us), Input::Message { agent, message: Box::new(message) });
             judged += effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
         }
         // However it went, it comes to its end, and to one judgement.
         for _ in 0..400 {
             now_us += 1_000_000;
-            let effects = case.handle(now_us, Input::Tick);
+            let effects = case.handle(at(now_us), Input::Tick);
             judged += effects.iter().filter(|effect| matches!(effect, Effect::Judged(_))).count();
         }
         prop_assert!(case.is_done());

@@ -1,6 +1,7 @@
 //! Clocks of this machine: wall time for people, monotonic time for everything that is measured.
 
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// Now as RFC 3339 in UTC with microseconds.
 #[must_use]
@@ -46,14 +47,31 @@ pub fn rfc3339(at: Timestamp) -> String {
     format!("{at:.6}")
 }
 
-/// The wall time that lies so far ahead.
-#[must_use]
-pub fn wall_time_in(ahead: std::time::Duration) -> Timestamp {
-    Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+/// One moment by both clocks: what decides is handed it, and reads no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Microseconds on the monotonic clock by which deadlines are kept.
+    pub monotonic_us: u64,
+    /// Wall time, which is written down for people.
+    pub wall: Timestamp,
 }
 
-/// How long ago that was by the wall clock; zero if it lies ahead.
-#[must_use]
-pub fn since(then: Timestamp) -> std::time::Duration {
-    std::time::Duration::try_from(Timestamp::now().duration_since(then)).unwrap_or_default()
+impl Moment {
+    /// Now by the wall clock, and by a monotonic clock that shows so many microseconds.
+    #[must_use]
+    pub fn read(monotonic_us: u64) -> Self {
+        Self { monotonic_us, wall: Timestamp::now() }
+    }
+
+    /// The wall time that lies so far ahead.
+    #[must_use]
+    pub fn wall_in(self, ahead: Duration) -> Timestamp {
+        self.wall.checked_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How long ago that was by the wall clock; zero if it lies ahead.
+    #[must_use]
+    pub fn since(self, then: Timestamp) -> Duration {
+        Duration::try_from(self.wall.duration_since(then)).unwrap_or_default()
+    }
 }

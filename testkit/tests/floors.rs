@@ -1,4 +1,5 @@
-//! The floor plan: every import runs downwards, and no files import each other in a loop.
+//! The floor plan: every import runs downwards, no files import each other in a loop, and who decides reads
+//! no clock.
 //!
 //! `ARCHITECTURE.md` tells what each room is for. Whoever adds a room puts it on its floor here.
 
@@ -21,6 +22,39 @@ const CONTROLLER: [&[&str]; 13] = [
     &["run"],
     &["cli"],
     &["lib"],
+];
+
+/// Rooms that read no clock: what they have to know of time is handed to them.
+const WITHOUT_CLOCK: [&str; 14] = [
+    "text",
+    "model",
+    "config",
+    "metrics",
+    "expect",
+    "report",
+    "bounds",
+    "scenario",
+    "plan",
+    "measure",
+    "diagnosis",
+    "preflight",
+    "verdict",
+    "run",
+];
+
+/// What hands the time to a case, and so reads clocks.
+const HANDS_OUT_TIME: [&str; 2] = ["run/driver.rs", "run/wake.rs"];
+
+/// Parts of paths by which a clock is read.
+const CLOCKS: [&[&str]; 8] = [
+    &["Instant"],
+    &["SystemTime"],
+    &["Timestamp", "now"],
+    &["Zoned", "now"],
+    &["Moment", "read"],
+    &["clock", "now_rfc3339"],
+    &["clock", "monotonic_us"],
+    &["clock", "slept_us"],
 ];
 
 /// Crates, each with its `src`.
@@ -48,6 +82,39 @@ fn every_import_of_the_controller_runs_downwards() {
         .map(|import| format!("{} imports {} of {}", import.from, import.name, import.to))
         .collect();
     assert!(upwards.is_empty(), "imports that do not run downwards:\n{}", upwards.join("\n"));
+}
+
+fn clocks_read(sources: &Sources) -> Vec<(&str, String)> {
+    CLOCKS.iter().flat_map(|clock| sources.naming(clock)).collect()
+}
+
+#[test]
+fn who_decides_reads_no_clock() {
+    let sources = sources("orchestrator");
+    let all = clocks_read(&sources);
+    for file in HANDS_OUT_TIME {
+        assert!(all.iter().any(|(of, _)| *of == file), "{file} reads no clock any more");
+    }
+    let found: Vec<_> = all
+        .iter()
+        .filter(|(file, _)| !HANDS_OUT_TIME.contains(file))
+        .filter(|(file, _)| WITHOUT_CLOCK.contains(&file.split(['/', '.']).next().unwrap_or(file)))
+        .map(|(file, path)| format!("{file} reads a clock by {path}"))
+        .collect();
+    assert!(found.is_empty(), "time is to be handed in:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_clock_is_found_by_its_type_and_by_its_function_and_not_in_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    write("lib.rs", "mod a; mod b; mod c;");
+    write("a.rs", "use std::time::Instant as I; fn f() { I::now(); }");
+    write("b.rs", "fn f() { x.unwrap_or_else(jiff::Timestamp::now) }");
+    write("c.rs", "use jiff::Timestamp; #[cfg(test)] mod tests { use std::time::Instant; }");
+    let sources = Sources::read(folder.path());
+    let files: Vec<_> = clocks_read(&sources).into_iter().map(|(file, _)| file).collect();
+    assert_eq!(files, ["a.rs", "b.rs"]);
 }
 
 #[test]

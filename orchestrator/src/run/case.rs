@@ -1,7 +1,7 @@
 //! One case from its first agent to its last: a synchronous state machine.
 //!
-//! It is fed with [`Input`]s and the time, and gives back [`Effect`]s; it opens nothing and waits for
-//! nothing, so its tests have neither sockets nor sleeps.
+//! It is fed with [`Input`]s, each with its [`Moment`], and gives back [`Effect`]s; it opens nothing, waits for
+//! nothing and reads no clock, so its tests have neither sockets nor sleeps.
 //!
 //! Invariants:
 //! - [`Effect::Judged`] comes exactly once and before anything is torn down.
@@ -12,6 +12,7 @@
 use super::{clocks::Clocks, drain::DrainWatch, io::Effect};
 use crate::{
     calibrate::AgentLoad,
+    clock::{self, Moment},
     hosts::channel::event::Input,
     measure::Collector,
     model::{
@@ -156,6 +157,8 @@ pub struct Case {
     pub(super) stage: Stage,
     pub(super) deadline_us: u64,
     pub(super) now_us: u64,
+    /// Wall time now.
+    pub(super) wall: Timestamp,
     pub(super) agents: Vec<Agent>,
     pub(super) assignments: Vec<Assignment>,
     /// How each agent's clients connect.
@@ -212,9 +215,10 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case that is about to begin. `now_us` is this machine's monotonic clock.
+    /// A case that is about to begin.
     #[must_use]
-    pub fn new(plan: CasePlan, context: CaseContext, now_us: u64) -> Self {
+    pub fn new(plan: CasePlan, context: CaseContext, now: Moment) -> Self {
+        let Moment { monotonic_us: now_us, wall } = now;
         let agents = plan.agents.iter().map(|_| Agent::default()).collect();
         let (stage, within) = match plan.needs_engine() {
             true => (Stage::Raising, plan.deadlines.containers),
@@ -228,6 +232,7 @@ impl Case {
             stage,
             deadline_us,
             now_us,
+            wall,
             assignments: Vec::new(),
             connections: Vec::new(),
             raising: None,
@@ -256,7 +261,7 @@ impl Case {
             drained_at_us: None,
             archive_failed: false,
             is_unarchived: false,
-            started_at: crate::clock::now_rfc3339(),
+            started_at: clock::rfc3339(wall),
             load_started_at: None,
             observer: plan.observer(),
             trustee: None,
@@ -299,9 +304,9 @@ impl Case {
         self.effects.push(Effect::Connect);
     }
 
-    /// Takes in what happened at `now_us` on this machine's monotonic clock.
-    pub fn handle(&mut self, now_us: u64, input: Input) -> Vec<Effect> {
-        self.now_us = now_us;
+    /// Takes in what happened at a moment.
+    pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Effect> {
+        (self.now_us, self.wall) = (now.monotonic_us, now.wall);
         match input {
             Input::Message { agent, message } => self.on_message(agent, *message),
             Input::AgentGone { agent, cause } => self.on_gone(agent, cause),
@@ -355,7 +360,7 @@ impl Case {
     /// Wall time of 0 on the run's clock; now, if the load has not started.
     #[must_use]
     pub fn load_started(&self) -> Timestamp {
-        self.load_started_at.unwrap_or_else(Timestamp::now)
+        self.load_started_at.unwrap_or(self.wall)
     }
 
     fn on_raised(&mut self, connections: Vec<ClientProperties>) {
@@ -588,6 +593,11 @@ impl Case {
     /// How the clients of an agent connect.
     pub(super) fn connection(&self, agent: AgentIndex) -> ClientProperties {
         self.connections.get(agent).cloned().unwrap_or_default()
+    }
+
+    /// The moment that is being handled.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { monotonic_us: self.now_us, wall: self.wall }
     }
 
     /// Now on the run's clock: microseconds since the common start, if that is past.

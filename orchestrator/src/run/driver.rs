@@ -102,7 +102,7 @@ pub async fn run_case(
     let folder = around.run.reopen_case(&plan.name)?;
     folder.inputs(&plan.scenario_yaml, &plan.cluster_yaml)?;
     let wake = Wake::new();
-    let case = Case::new(plan.clone(), context.clone(), wake.now_us());
+    let case = Case::new(plan.clone(), context.clone(), wake.now());
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.keep_intervals(&vec![0; plan.agents.len()])?;
     driver.conclude(heard).await
@@ -122,7 +122,7 @@ pub async fn resume_case(
     let mut folder = around.run.reopen_case(&plan.name)?;
     folder.load_started(checkpoint.load_started_at);
     let wake = Wake::resume(checkpoint, &context);
-    let case = Case::resume(plan.clone(), context.clone(), wake.now_us(), checkpoint);
+    let case = Case::resume(plan.clone(), context.clone(), wake.now(), checkpoint);
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.has_checkpoint = true;
     let whole_bytes = driver.replay()?;
@@ -290,7 +290,7 @@ impl Driver<'_, '_> {
     }
 
     fn take_in(&mut self, input: Input) {
-        let effects = self.case.handle(self.wake.now_us(), input);
+        let effects = self.case.handle(self.wake.now(), input);
         self.perform(effects);
     }
 

@@ -238,7 +238,7 @@ impl Case {
         CaseFacts {
             run_id: self.context.run_id.clone(),
             started_at: self.started_at.clone(),
-            ended_at: crate::clock::now_rfc3339(),
+            ended_at: crate::clock::rfc3339(self.wall),
             load_started_at: self.load_started_at.map(crate::clock::rfc3339),
             drained_at_us: self.drained_at_us,
             interrupted_by: self

@@ -16,7 +16,8 @@ use super::{
     io::Effect,
 };
 use crate::{
-    clock, measure,
+    clock::Moment,
+    measure,
     model::result::Cut,
     plan::{
         AgentIndex, CasePlan,
@@ -69,7 +70,7 @@ impl Case {
     pub fn resume(
         mut plan: CasePlan,
         context: CaseContext,
-        now_us: u64,
+        now: Moment,
         checkpoint: &Checkpoint,
     ) -> Self {
         for (topic, partitions) in plan.topics.iter_mut().zip(&checkpoint.partitions) {
@@ -80,12 +81,12 @@ impl Case {
                 topic.config.push((CLEANUP_POLICY.to_owned(), "compact".to_owned()));
             }
         }
-        let start_clock_us = start_clock_us(checkpoint, &context, now_us);
+        let start_clock_us = start_clock_us(checkpoint, &context, now);
         let by_our_clock = checkpoint.boot_id == context.boot_id;
-        let mut case = Self::new(plan, context, now_us);
+        let mut case = Self::new(plan, context, now);
         // Containers run, or their agents are lost: none is started in the middle of a load.
         case.stage = Stage::Connecting;
-        case.deadline_us = now_us + micros(case.plan.deadlines.connect);
+        case.deadline_us = now.monotonic_us + micros(case.plan.deadlines.connect);
         case.connections = match &case.plan.kafka {
             KafkaPlan::External { connection } => vec![connection.clone(); case.plan.agents.len()],
             KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => {
@@ -200,10 +201,10 @@ fn known(host: Option<&HostFacts>) -> Agent {
 
 /// The common start on this machine's monotonic clock. On another boot, or another machine, wall time
 /// has to do: it decides when phases are announced and how long is waited, and no measurement.
-fn start_clock_us(checkpoint: &Checkpoint, context: &CaseContext, now_us: u64) -> u64 {
+fn start_clock_us(checkpoint: &Checkpoint, context: &CaseContext, now: Moment) -> u64 {
     if checkpoint.boot_id == context.boot_id {
         return checkpoint.start_clock_us;
     }
-    let ago = clock::since(checkpoint.load_started_at);
-    now_us.saturating_sub(micros(ago))
+    let ago = now.since(checkpoint.load_started_at);
+    now.monotonic_us.saturating_sub(micros(ago))
 }

@@ -272,7 +272,7 @@ impl Case {
         let lead =
             if self.living().into_iter().all(is_here) { START_LEAD_HERE } else { START_LEAD };
         self.start_clock_us = Some(self.now_us + micros(lead));
-        self.load_started_at = Some(crate::clock::wall_time_in(lead));
+        self.load_started_at = Some(self.moment().wall_in(lead));
         self.enter(Stage::Running, lead + self.plan.longest() + Duration::from_secs(60));
         // Before anybody is told: an agent that runs is never one that nobody knows of.
         self.effects.push(Effect::Checkpoint(Box::new(self.checkpoint())));

@@ -1,7 +1,9 @@
-//! What the controller of a made-up case knows. The case's plan and its agents' reports are made by
+//! What the controller of a made-up case knows, and its clock. The case's plan and its agents' reports are made by
 //! [`crate::measure::simulate`].
 
 use super::case::CaseContext;
+use crate::clock::Moment;
+use jiff::{SignedDuration, Timestamp};
 
 /// The first case of a run of this name, on a machine with a boot id that no other has.
 #[must_use]
@@ -14,4 +16,15 @@ pub fn context() -> CaseContext {
         boot_id: "this boot".into(),
         loads: Vec::new(),
     }
+}
+
+/// Wall time when the monotonic clock of a made-up machine shows 0: 2026-01-01T12:00:00Z.
+const BOOTED_S: i64 = 1_767_268_800;
+
+/// A moment on a machine whose wall clock and monotonic clock go alike.
+#[must_use]
+pub fn at(monotonic_us: u64) -> Moment {
+    let booted = Timestamp::from_second(BOOTED_S).unwrap_or_default();
+    let since = SignedDuration::from_micros(i64::try_from(monotonic_us).unwrap_or(i64::MAX));
+    Moment { monotonic_us, wall: booted.checked_add(since).unwrap_or(Timestamp::MAX) }
 }

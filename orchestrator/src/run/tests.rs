@@ -3,7 +3,7 @@
 use super::{
     case::{Case, micros},
     io::{Effect, Judged},
-    simulate::context,
+    simulate::{at, context},
 };
 use crate::{
     hosts::channel::event::Input,
@@ -55,7 +55,7 @@ impl World {
     fn new(change: impl FnOnce(&mut CasePlan)) -> Self {
         let mut plan = Shape::default().plan();
         change(&mut plan);
-        let case = Case::new(plan.clone(), context(), 0);
+        let case = Case::new(plan.clone(), context(), at(0));
         let cluster = Ok(ClusterFacts::default());
         let mut world = Self {
             case,
@@ -76,7 +76,7 @@ impl World {
     }
 
     fn feed(&mut self, input: Input) {
-        let effects = self.case.handle(self.now_us, input);
+        let effects = self.case.handle(at(self.now_us), input);
         self.take(effects);
     }
 
@@ -187,7 +187,7 @@ impl World {
         let kept: Vec<_> = kept.collect();
         self.now_us += after_us;
         let context = self.case.context.clone();
-        self.case = Case::resume(self.plan.clone(), context, self.now_us, &written.unwrap());
+        self.case = Case::resume(self.plan.clone(), context, at(self.now_us), &written.unwrap());
         for (agent, report) in kept {
             let _ = self.case.replay(agent, &report);
         }
@@ -263,6 +263,11 @@ impl World {
     fn reason_codes(&self) -> Vec<String> {
         self.judged().judgement.result.reasons.iter().map(|reason| reason.code.clone()).collect()
     }
+}
+
+/// A moment of the made-up machine, as it is written down.
+fn written(at_us: u64) -> String {
+    crate::clock::rfc3339(at(at_us).wall)
 }
 
 fn prompt(_record: u64, _due_us: u64) -> Fate {
@@ -437,7 +442,7 @@ fn what_a_lost_agent_had_to_send_is_written_down_told_and_told_again() {
     assert_eq!(orders(&world.seen), 2, "the first one may have been lost");
 
     let context = world.case.context.clone();
-    let mut next = Case::resume(world.plan.clone(), context, world.now_us, &checkpoint);
+    let mut next = Case::resume(world.plan.clone(), context, at(world.now_us), &checkpoint);
     let _ = next.begin();
     let _ = next.note_absence();
     assert!(next.is_gone(1) && !next.is_gone(0));
@@ -445,7 +450,7 @@ fn what_a_lost_agent_had_to_send_is_written_down_told_and_told_again() {
     let (protocol_version, build_id, host) = (1, String::new(), Box::new(host));
     let state = AgentState::Running;
     let message = Box::new(FromAgent::Hello { protocol_version, build_id, host, state });
-    let effects = next.handle(world.now_us, Input::Message { agent: 0, message });
+    let effects = next.handle(at(world.now_us), Input::Message { agent: 0, message });
     assert_eq!(orders(&effects), 1, "and so may an order of the controller that died");
 }
 

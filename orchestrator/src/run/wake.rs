@@ -1,4 +1,4 @@
-//! The time that a case is handed: `CLOCK_MONOTONIC`, and what that leaves out while this machine sleeps.
+//! The time that a case is handed: wall time, and `CLOCK_MONOTONIC`, and what that leaves out while this machine sleeps.
 //!
 //! Agents on other machines go on while a laptop is closed, so once the load runs that time counts. Agents of
 //! this machine sleep as well and share its clock: where there is one, nothing is added.
@@ -7,7 +7,7 @@ use super::{
     case::{CaseContext, micros},
     checkpoint::Checkpoint,
 };
-use crate::clock;
+use crate::clock::{self, Moment};
 
 /// A shorter sleep is none: the two clocks are not read at one moment.
 const SHORTEST_US: u64 = 1_000_000;
@@ -37,7 +37,7 @@ impl Wake {
         let shared = hosts.any(|host| host.boot_id == context.boot_id);
         let ahead_us = match checkpoint.slept_us {
             _ if checkpoint.boot_id != context.boot_id => {
-                micros(clock::since(checkpoint.load_started_at))
+                micros(Moment::read(0).since(checkpoint.load_started_at))
             }
             Some(then_us) if !shared => {
                 u64::try_from(signed(slept_us).saturating_sub(then_us)).unwrap_or(0)
@@ -48,8 +48,8 @@ impl Wake {
     }
 
     /// Now, as the case is told.
-    pub(super) fn now_us(&self) -> u64 {
-        clock::monotonic_us() + self.ahead_us
+    pub(super) fn now(&self) -> Moment {
+        Moment::read(clock::monotonic_us() + self.ahead_us)
     }
 
     /// How long this machine has slept since it was looked at last; `None` if it has not, or if that does not
@@ -117,7 +117,7 @@ mod tests {
         assert!((4_900_000..5_100_000).contains(&slept.ahead_us), "{slept:?}");
         assert_eq!(resumed("this boot", now_us + 5_000_000).ahead_us, 0);
         let booted = resumed("another one", now_us);
-        let since_us = micros(clock::since("2026-01-01T12:00:00Z".parse().unwrap()));
+        let since_us = micros(Moment::read(0).since("2026-01-01T12:00:00Z".parse().unwrap()));
         assert!(since_us - booted.ahead_us < 60_000_000, "{booted:?}");
     }
 

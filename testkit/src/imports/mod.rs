@@ -106,6 +106,19 @@ impl Sources {
         self.0.iter().flat_map(|(module, source)| self.imports_of(module, source)).collect()
     }
 
+    /// Files that name a path with these names in it, one after the other, in code or in a `use`; each with
+    /// the path.
+    #[must_use]
+    pub fn naming(&self, names: &[&str]) -> Vec<(&str, String)> {
+        let mut found = Vec::new();
+        for source in self.0.values() {
+            let paths = source.uses.iter().map(|used| &used.path).chain(&source.paths);
+            let named = paths.filter(|path| path.windows(names.len()).any(|part| part == names));
+            found.extend(named.map(|path| (source.file.as_str(), path.join("::"))));
+        }
+        found
+    }
+
     fn imports_of(&self, module: &Module, source: &Source) -> Vec<Import> {
         let is_facade = source.file.ends_with("mod.rs") || source.file.ends_with("lib.rs");
         let of_uses = source.uses.iter().filter(|used| !(is_facade && used.is_passed_on));

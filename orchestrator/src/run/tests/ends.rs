@@ -1,6 +1,7 @@
 //! What is lost, left and waited for where a process or an agent does not end as planned.
 
 use super::*;
+use crate::run::case::CaseContext;
 use mallard_protocol::workload::Membership;
 use std::time::Duration;
 
@@ -105,6 +106,39 @@ fn a_load_whose_archive_is_full_goes_on_to_its_end() {
     world.pass(30 * SECOND);
     assert!(world.case.is_done());
     assert_eq!(world.judged().judgement.result.verdict, Verdict::Error);
+}
+
+#[test]
+fn times_of_a_result_are_those_that_the_case_was_handed() {
+    let mut world = World::new(|_| {});
+    world.now_us = 3 * SECOND;
+    world.start();
+    let lead_us = 150_000;
+    world.run_until(u64::MAX, prompt);
+    while !world.is_judged() {
+        world.pass(SECOND);
+    }
+    let result = &world.judged().judgement.result;
+    assert_eq!(result.started_at, written(0));
+    assert_eq!(result.load_started_at, Some(written(3 * SECOND + lead_us)));
+    assert_eq!(result.ended_at, written(world.now_us));
+}
+
+#[test]
+fn on_another_boot_a_load_began_as_long_ago_as_wall_time_says() {
+    let mut world = World::new(|_| {});
+    world.start();
+    let started = world.seen.iter().find_map(|effect| match effect {
+        Effect::Checkpoint(checkpoint) => Some(checkpoint.clone()),
+        _ => None,
+    });
+    let context = CaseContext { boot_id: "another".into(), ..context() };
+    let mut next = Case::resume(world.plan.clone(), context, at(60 * SECOND), &started.unwrap());
+    let resumed = next.begin().into_iter().find_map(|effect| match effect {
+        Effect::Emit(RunEvent::CaseResumed { at_us, .. }) => Some(at_us),
+        _ => None,
+    });
+    assert_eq!(resumed, Some(60 * SECOND - 150_000));
 }
 
 /// What is asked to be deleted, with the time for it.
