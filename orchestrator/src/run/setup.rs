@@ -315,6 +315,8 @@ impl Case {
 
     pub(super) fn on_answered(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) {
         match (asked, answer) {
+            // An answer that comes when the end has begun is too late.
+            (Asked::Broker, Answer::Bootstrap(_)) if self.stage != Stage::StartingBroker => {}
             (Asked::Broker, Answer::Bootstrap(bootstrap)) => {
                 let connection = vec![("bootstrap.servers".to_owned(), bootstrap)];
                 self.reach(vec![connection; self.agents.len()]);

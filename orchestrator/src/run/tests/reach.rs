@@ -48,6 +48,31 @@ fn containers_that_take_too_long_are_named_with_the_last_step() {
 }
 
 #[test]
+fn an_embedded_broker_that_starts_when_the_end_has_begun_starts_nothing() {
+    let mut world =
+        World::new(|plan| plan.kafka = KafkaPlan::Embedded { brokers: 1, round_trip_ms: 0 });
+    world.keeps_log = vec![0, 1];
+    world.hello(0);
+    world.hello(1);
+    let request = world.seen.iter().find_map(|effect| match effect {
+        Effect::Send {
+            message: ToAgent::Ask { request, question: Question::StartBroker { .. } },
+            ..
+        } => Some(*request),
+        _ => None,
+    });
+    while !world.told(|m| matches!(m, ToAgent::SendLog { .. })) {
+        world.pass(SECOND);
+    }
+    let result = Ok(Answer::Bootstrap("127.0.0.1:9092".into()));
+    world.say(0, FromAgent::Answer { request: request.unwrap(), result });
+    let text = waited_for(&mut world);
+    assert!(text.contains("the embedded broker to start"), "{text}");
+    let describes = |q: &Question| matches!(q, Question::DescribeCluster { .. });
+    assert!(!world.told(|m| matches!(m, ToAgent::Ask { question, .. } if describes(question))));
+}
+
+#[test]
 fn agents_have_as_long_to_flush_and_close_as_the_cluster_file_says() {
     let minute = Duration::from_secs(60);
     let mut world = World::new(|plan| plan.deadlines.finish = minute);
