@@ -26,7 +26,7 @@ use crate::{
     plan::{CasePlan, Plan},
     report::{self, templates::Templates},
     run::{
-        case::CaseContext,
+        context::CaseContext,
         driver::{Surroundings, resume_case, run_case},
         signals,
     },

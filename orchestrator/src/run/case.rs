@@ -9,152 +9,36 @@
 //!   towards its end.
 //! - Once started, load is always stopped, and every agent is told to exit or killed.
 
-use super::{clocks::Clocks, drain::DrainWatch, io::Effect};
+use super::{
+    agent::Agent, clocks::Clocks, context::CaseContext, drain::DrainWatch, io::Effect,
+    questions::Asked, stage_id::StageId,
+};
 use crate::{
-    calibrate::AgentLoad,
-    clock::{self, Moment},
+    clock::{self, Moment, micros},
     hosts::channel::event::Input,
     measure::Collector,
     model::{
         events::RunEvent,
         result::{Cut, TimeSpent},
     },
-    plan::{AgentIndex, CasePlan, handover::Handover, workload::workload_of},
+    plan::{AgentIndex, CasePlan, handover::Handover},
     verdict::Trouble,
 };
 use jiff::Timestamp;
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
     interval::PartitionOffset,
-    message::{
-        AgentFailure, AgentState, Answer, ClusterFacts, FromAgent, HostFacts, LogBounds, Question,
-        ToAgent,
-    },
+    message::{ClusterFacts, LogBounds, Question, ToAgent},
     workload::{Assignment, ClientProperties},
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a case has to know beside its plan.
-#[derive(Clone, Debug)]
-pub struct CaseContext {
-    /// The run's id.
-    pub run_id: String,
-    /// The case's place among the run's cases, from 0.
-    pub index: usize,
-    /// Leave created topics and groups on the broker.
-    pub keep: bool,
-    /// An earlier controller began the run, and may have made topics before it died.
-    pub begun_before: bool,
-    /// Boot id of this machine: agents with the same one share its monotonic clock.
-    pub boot_id: String,
-    /// Loads of agents that were calibrated.
-    pub loads: Vec<AgentLoad>,
-}
-
-/// How far a case is. Stages follow each other in this order and are never gone back to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    /// Containers start.
-    Raising,
-    /// Agents start and say hello.
-    Connecting,
-    /// The embedded broker starts.
-    StartingBroker,
-    /// Every agent reaches the brokers.
-    Reaching,
-    /// Topics are created or looked at.
-    Topics,
-    /// Agents create their clients.
-    Preparing,
-    /// Consumers get their partitions.
-    Joining,
-    /// Leaders answer consumers' first fetches.
-    Fetching,
-    /// End offsets before the load are read.
-    StartOffsets,
-    /// The load runs, or is about to.
-    Running,
-    /// Producers are done; consumers catch up.
-    Draining,
-    /// Producers flush: the last records are acknowledged or fail.
-    Flushing,
-    /// It is read where logs start and end after the last acknowledgement.
-    EndOffsets,
-    /// Consumers read on, up to these ends.
-    ReadingOn,
-    /// It is read where logs start now: what lies before that was removed.
-    LastOffsets,
-    /// Agents close, and cut their last interval.
-    Finishing,
-    /// Logs come home.
-    Collecting,
-    /// Topics and groups are deleted.
-    Deleting,
-    /// Agents exit.
-    Exiting,
-    /// Nothing is left to do.
-    Done,
-}
-
-/// An agent as the case knows it.
-#[derive(Debug, Default)]
-pub(super) struct Agent {
-    pub(super) connected: bool,
-    pub(super) gone: Option<String>,
-    pub(super) heard_us: u64,
-    pub(super) host: Option<HostFacts>,
-    pub(super) prepared: bool,
-    pub(super) flushed: bool,
-    pub(super) finished: Option<u64>,
-    pub(super) log_done: bool,
-    pub(super) start_late_us: Option<u64>,
-    pub(super) lost_at_us: Option<u64>,
-    /// It was given up because no channel could be opened, and may be well.
-    pub(super) unreachable: bool,
-    pub(super) intervals: u64,
-    /// What became of the process that ran the load, where this one has taken its place: it only hands
-    /// in what that one left.
-    pub(super) heir_of: Option<String>,
-    /// What became of its process, where that has ended and another one is being started in its place.
-    pub(super) ended: Option<String>,
-    /// That it is lost was told already, although what it left is still being collected.
-    pub(super) loss_is_told: bool,
-    /// When it was lost, on this machine's monotonic clock.
-    pub(super) gone_us: Option<u64>,
-}
-
-impl Agent {
-    /// Whether this controller or an earlier one ever heard of it. That it never came to be has reasons of its own,
-    /// which are told.
-    pub(super) fn was_heard(&self) -> bool {
-        self.host.is_some() || self.heard_us > 0
-    }
-}
-
-/// What a question was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    Broker,
-    Cluster(AgentIndex),
-    CreateTopics,
-    DescribeTopics,
-    StartOffsets,
-    EndOffsets,
-    LastOffsets,
-    /// Topics.
-    Delete,
-    /// Consumer groups.
-    DeleteGroups,
-    /// An agent's clock.
-    Clock(AgentIndex),
-}
 
 /// A case that is being run.
 #[derive(Debug)]
 pub struct Case {
     pub(super) plan: CasePlan,
     pub(super) context: CaseContext,
-    pub(super) stage: Stage,
+    pub(super) stage: StageId,
     pub(super) deadline_us: u64,
     pub(super) now_us: u64,
     /// Wall time now.
@@ -221,8 +105,8 @@ impl Case {
         let Moment { monotonic_us: now_us, wall } = now;
         let agents = plan.agents.iter().map(|_| Agent::default()).collect();
         let (stage, within) = match plan.needs_engine() {
-            true => (Stage::Raising, plan.deadlines.containers),
-            false => (Stage::Connecting, plan.deadlines.connect),
+            true => (StageId::Raising, plan.deadlines.containers),
+            false => (StageId::Connecting, plan.deadlines.connect),
         };
         let deadline_us = now_us + micros(within);
         Self {
@@ -283,7 +167,7 @@ impl Case {
             phases,
         });
         match (self.stage, self.run_clock_us()) {
-            (Stage::Raising, _) => self.effects.push(Effect::Raise),
+            (StageId::Raising, _) => self.effects.push(Effect::Raise),
             (_, Some(at_us)) => {
                 self.emit(RunEvent::CaseResumed { case: self.plan.name.clone(), at_us });
                 self.connect();
@@ -333,6 +217,44 @@ impl Case {
         std::mem::take(&mut self.effects)
     }
 
+    /// Moves on as far as what has happened allows.
+    pub(super) fn advance(&mut self) {
+        loop {
+            let before = self.stage;
+            match self.stage {
+                StageId::Connecting => self.while_connecting(),
+                StageId::Reaching => self.while_reaching(),
+                StageId::Raising | StageId::StartingBroker | StageId::Topics => {}
+                StageId::Preparing => self.while_preparing(),
+                StageId::Joining => self.while_joining(),
+                StageId::Fetching => self.while_fetching(),
+                StageId::StartOffsets => self.while_reading_start_offsets(),
+                StageId::Running => self.while_running(),
+                StageId::Draining => self.while_draining(),
+                StageId::Flushing => self.while_flushing(),
+                StageId::EndOffsets => self.while_reading_end_offsets(),
+                StageId::ReadingOn => self.while_reading_on(),
+                StageId::LastOffsets => self.while_reading_last_offsets(),
+                StageId::Finishing => self.while_finishing(),
+                StageId::Collecting => self.while_collecting(),
+                StageId::Deleting => self.while_deleting(),
+                StageId::Exiting => self.while_exiting(),
+                StageId::Done => {}
+            }
+            if self.stage == before {
+                break;
+            }
+        }
+        if self.now_us >= self.deadline_us && self.stage < StageId::Running {
+            let trouble = Trouble::Deadline {
+                step: self.stage_name().to_owned(),
+                progress: format!("still waiting for {}", self.waiting_for()),
+                within_us: self.stage_limit_us(),
+            };
+            self.fail(trouble);
+        }
+    }
+
     /// Whether the load was started, by this controller or an earlier one.
     #[must_use]
     pub fn has_started(&self) -> bool {
@@ -348,13 +270,13 @@ impl Case {
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.stage == Stage::Done
+        self.stage == StageId::Done
     }
 
     /// Whether the load runs, or is about to.
     #[must_use]
     pub fn is_under_load(&self) -> bool {
-        self.stage == Stage::Running
+        self.stage == StageId::Running
     }
 
     /// Wall time of 0 on the run's clock; now, if the load has not started.
@@ -364,15 +286,15 @@ impl Case {
     }
 
     fn on_raised(&mut self, connections: Vec<ClientProperties>) {
-        if self.stage == Stage::Raising {
+        if self.stage == StageId::Raising {
             self.connections = connections;
-            self.enter(Stage::Connecting, self.plan.deadlines.connect);
+            self.enter(StageId::Connecting, self.plan.deadlines.connect);
             self.start_agents();
         }
     }
 
     fn on_not_raised(&mut self, problems: &[String]) {
-        if self.stage == Stage::Raising {
+        if self.stage == StageId::Raising {
             for text in problems {
                 self.troubles.push(Trouble::Harness { text: text.clone() });
             }
@@ -383,140 +305,11 @@ impl Case {
     /// Before the load, nothing works without it; in the load, a broker that is lost may be what is
     /// tested, and records tell what became of them.
     fn on_broker_ended(&mut self, broker: String, cause: String) {
-        if self.stage < Stage::Running {
+        if self.stage < StageId::Running {
             self.fail(Trouble::Harness { text: format!("{broker}: {cause}") });
-        } else if self.stage < Stage::Finishing {
+        } else if self.stage < StageId::Finishing {
             self.emit(RunEvent::Note { level: "warning".to_owned(), source: broker, text: cause });
         }
-    }
-
-    fn on_message(&mut self, agent: AgentIndex, message: FromAgent) {
-        self.agents[agent].heard_us = self.now_us;
-        match message {
-            FromAgent::Hello { host, state, .. } => self.on_hello(agent, *host, state),
-            FromAgent::Heartbeat => {}
-            FromAgent::Answer { request, result } => self.on_answer(agent, request, result),
-            FromAgent::Client { instance, properties } => self.on_client(instance, properties),
-            FromAgent::Prepared => self.agents[agent].prepared = true,
-            FromAgent::Assigned { instance, partitions } => {
-                self.assigned.insert(instance, partitions.into_iter().collect());
-            }
-            FromAgent::Reading { instance, partitions } => {
-                self.reading.insert(instance, partitions.into_iter().collect());
-            }
-            FromAgent::Started { late_by_us } => {
-                self.agents[agent].start_late_us = Some(late_by_us)
-            }
-            FromAgent::Interval(report) => self.on_interval(agent, *report),
-            FromAgent::Flushed => self.on_flushed(agent),
-            FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
-            FromAgent::Log { bytes, last } => {
-                self.agents[agent].log_done |= last;
-                self.effects.push(Effect::StoreLog { agent, bytes });
-            }
-            FromAgent::Note { level, instance, text } => self.on_note(agent, level, instance, text),
-            FromAgent::Failed(failure) => self.on_failed(agent, failure),
-        }
-    }
-
-    fn on_hello(&mut self, agent: AgentIndex, host: HostFacts, state: AgentState) {
-        let event = RunEvent::AgentConnected {
-            agent: self.plan.agents[agent].name.clone(),
-            host: host.hostname.clone(),
-            pid: host.pid,
-        };
-        let was_waited_for = self.start_clock_us.is_some() && self.stage > Stage::Connecting;
-        let known = &mut self.agents[agent];
-        let first = known.host.is_none();
-        // Not a word was heard of it since an earlier controller's end.
-        let is_back = was_waited_for && !known.connected && known.gone.is_none();
-        known.connected = true;
-        known.host = Some(host);
-        if first {
-            self.emit(event);
-        }
-        if is_back {
-            self.come_back(agent);
-            self.tell_of_channel(agent, true);
-        }
-        if self.start_clock_us.is_some() {
-            self.look_at_state(agent, state);
-        }
-    }
-
-    /// Instances of a workload differ in their names alone: what the first one tells is kept.
-    fn on_client(&mut self, instance: InstanceId, properties: ClientProperties) {
-        if let Some(name) = self.plan.instance_name(instance) {
-            let workload = workload_of(name).to_owned();
-            self.clients.entry(workload).or_insert_with(|| properties.into_iter().collect());
-        }
-    }
-
-    pub(super) fn on_channel(&mut self, agent: AgentIndex, up: bool) {
-        if up == self.agents[agent].connected || self.agents[agent].gone.is_some() {
-            return;
-        }
-        self.agents[agent].connected = up;
-        match up {
-            true => self.come_back(agent),
-            false => self.begin_cut(agent),
-        }
-        self.tell_of_channel(agent, up);
-    }
-
-    fn on_note(
-        &mut self,
-        agent: AgentIndex,
-        level: mallard_protocol::message::Level,
-        instance: Option<InstanceId>,
-        text: String,
-    ) {
-        use mallard_protocol::message::Level;
-        let level = match level {
-            // What clients say while they close, of commits that come too late for instance, is about
-            // nothing that was measured.
-            _ if self.stage >= Stage::Finishing => "info",
-            Level::Info => "info",
-            Level::Warning => "warning",
-            Level::Error => "error",
-        };
-        let named = instance.and_then(|instance| self.plan.instance_name(instance));
-        let source = named.unwrap_or(&self.plan.agents[agent].name).to_owned();
-        self.emit(RunEvent::Note { level: level.to_owned(), source, text });
-    }
-
-    fn on_failed(&mut self, agent: AgentIndex, failure: AgentFailure) {
-        let trouble = self.trouble_of(agent, failure);
-        self.fail(trouble);
-    }
-
-    fn on_answer(&mut self, agent: AgentIndex, request: u32, result: Result<Answer, AgentFailure>) {
-        self.questions.remove(&request);
-        let Some(asked) = self.asked.remove(&request) else { return };
-        match result {
-            Ok(Answer::Clock { received_us, sent_us }) => {
-                let read = (received_us, sent_us);
-                if let Some(clock) = self.clock_of(agent).filter(|_| asked == Asked::Clock(agent)) {
-                    self.clocks.answered(&clock, request, read, self.now_us);
-                }
-            }
-            Ok(answer) => self.on_answered(agent, asked, answer),
-            Err(failure) => self.on_refused(agent, asked, failure),
-        }
-    }
-
-    /// Asks an agent something.
-    pub(super) fn ask(&mut self, agent: AgentIndex, asked: Asked, question: Question) {
-        let request = self.next_request;
-        self.next_request += 1;
-        self.asked.insert(request, asked);
-        self.questions.insert(request, (agent, question.clone()));
-        self.send(agent, ToAgent::Ask { request, question });
-    }
-
-    /// Whether an answer is still waited for.
-    pub(super) fn is_asking(&self, what: impl Fn(Asked) -> bool) -> bool {
-        self.asked.values().any(|asked| what(*asked))
     }
 
     pub(super) fn send(&mut self, agent: AgentIndex, message: ToAgent) {
@@ -562,15 +355,15 @@ impl Case {
         let (entered_us, spent) = (self.entered_us, &mut self.spent);
         let us = self.now_us.saturating_sub(entered_us);
         match self.stage {
-            Stage::Running => {
+            StageId::Running => {
                 // The moment between telling agents the common start and that start is no load yet.
                 let lead = self.start_clock_us.map_or(0, |start| start.saturating_sub(entered_us));
                 spent.setup_us += lead.min(us);
                 spent.load_us += us - lead.min(us);
             }
-            stage if stage < Stage::Running => spent.setup_us += us,
-            Stage::Draining => spent.drain_us += us,
-            stage if stage <= Stage::Collecting => spent.results_us += us,
+            stage if stage < StageId::Running => spent.setup_us += us,
+            StageId::Draining => spent.drain_us += us,
+            stage if stage <= StageId::Collecting => spent.results_us += us,
             _ => spent.teardown_us += us,
         }
         self.entered_us = self.now_us;
@@ -583,7 +376,7 @@ impl Case {
     }
 
     /// Moves on to a stage that may take so long.
-    pub(super) fn enter(&mut self, stage: Stage, within: std::time::Duration) {
+    pub(super) fn enter(&mut self, stage: StageId, within: std::time::Duration) {
         debug_assert!(stage > self.stage, "a stage is never gone back to");
         self.book();
         self.stage = stage;
@@ -604,8 +397,4 @@ impl Case {
     pub(super) fn run_clock_us(&self) -> Option<u64> {
         self.start_clock_us.and_then(|start| self.now_us.checked_sub(start))
     }
-}
-
-pub(super) fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

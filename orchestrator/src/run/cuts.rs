@@ -5,11 +5,9 @@
 //! it measures, and comes back with it or is given up when its lease has ended: until then no end that comes
 //! by itself goes without it.
 
-use super::{
-    case::{Case, Stage, micros},
-    ending::LOG_LIMIT_BYTES,
-};
+use super::{case::Case, ending::LOG_LIMIT_BYTES, stage_id::StageId};
 use crate::{
+    clock::micros,
     model::{events::RunEvent, result::Cut},
     plan::AgentIndex,
 };
@@ -53,9 +51,9 @@ impl Case {
         self.agents[agent].heard_us = self.now_us;
         self.end_cut(agent);
         self.allow(match self.stage {
-            Stage::Draining => self.drain_limit().max(CATCHING_UP),
-            Stage::Flushing | Stage::Finishing => self.finish_limit(),
-            Stage::ReadingOn => self.plan.deadlines.finish.max(CATCHING_UP),
+            StageId::Draining => self.drain_limit().max(CATCHING_UP),
+            StageId::Flushing | StageId::Finishing => self.finish_limit(),
+            StageId::ReadingOn => self.plan.deadlines.finish.max(CATCHING_UP),
             _ => CATCHING_UP,
         });
         self.repeat_orders(agent);
@@ -76,7 +74,7 @@ impl Case {
     /// Lets an end that came by itself take so long from now on at least; in all no longer than a lease and what
     /// it may take after that, however often a channel breaks.
     fn allow(&mut self, within: Duration) {
-        let ends = (Stage::Draining..=Stage::Finishing).contains(&self.stage);
+        let ends = (StageId::Draining..=StageId::Finishing).contains(&self.stage);
         if ends && self.interrupted_by.is_none() {
             let longest = self.plan.lease + self.drain_limit().max(self.finish_limit());
             let latest_us = self.entered_us.saturating_add(micros(longest));
@@ -87,14 +85,14 @@ impl Case {
 
     /// Tells of a channel that broke or is back.
     pub(super) fn tell_of_channel(&mut self, agent: AgentIndex, up: bool) {
-        if self.stage < Stage::Exiting {
+        if self.stage < StageId::Exiting {
             self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
         }
     }
 
     /// Notes that an agent is on its own.
     pub(super) fn begin_cut(&mut self, agent: AgentIndex) {
-        let Some(from_us) = self.run_clock_us().filter(|_| self.stage < Stage::Collecting) else {
+        let Some(from_us) = self.run_clock_us().filter(|_| self.stage < StageId::Collecting) else {
             return;
         };
         let agent = Some(self.plan.agents[agent].name.clone());
@@ -133,18 +131,18 @@ impl Case {
             self.send(agent, ToAgent::StopLoad);
         }
         match self.stage {
-            Stage::Flushing => {
+            StageId::Flushing => {
                 let order = self.flush_order();
                 self.send(agent, order);
             }
-            Stage::Finishing => {
+            StageId::Finishing => {
                 let order = self.finish_order();
                 self.send(agent, order);
             }
-            Stage::Collecting if !self.agents[agent].log_done => {
+            StageId::Collecting if !self.agents[agent].log_done => {
                 self.send(agent, ToAgent::SendLog { limit_bytes: LOG_LIMIT_BYTES as u64 });
             }
-            Stage::Exiting => self.send(agent, ToAgent::Exit { keep_folder: false }),
+            StageId::Exiting => self.send(agent, ToAgent::Exit { keep_folder: false }),
             _ => {}
         }
     }

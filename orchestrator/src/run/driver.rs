@@ -1,8 +1,9 @@
 //! Does what a case wants done: talks to agents, writes the archive, tells the world.
 
 use super::{
-    case::{Case, CaseContext},
+    case::Case,
     checkpoint::Checkpoint,
+    context::CaseContext,
     ending::LOG_LIMIT_BYTES,
     io::{Effect, Judged},
     signals::Stops,

@@ -3,7 +3,7 @@
 //! Invariant: nobody is judged by such a time. Agents went on, and each is tried at least once before anything is
 //! said of it.
 
-use super::case::{Case, Stage};
+use super::{case::Case, stage_id::StageId};
 use crate::model::events::RunEvent;
 
 /// A time without this process that is told. The rest of it is no more than a busy machine.
@@ -31,7 +31,7 @@ impl Case {
     /// The same where only this process did not run: the lid was open, and it was stopped or starved.
     pub(super) fn on_held_up(&mut self, us: u64) {
         self.excuse(us);
-        if us >= TOLD_HELD_UP_US && (Stage::Running..Stage::Collecting).contains(&self.stage) {
+        if us >= TOLD_HELD_UP_US && (StageId::Running..StageId::Collecting).contains(&self.stage) {
             self.emit(RunEvent::Note {
                 level: "warning".to_owned(),
                 source: "this machine".to_owned(),

@@ -10,10 +10,7 @@
 //! an agent carries it out once; records that were due between the last report of the lost agent and the
 //! moment at which others take over are in nobody's accounts, and the verdict says how many these are.
 
-use super::{
-    case::{Case, Stage},
-    io::Effect,
-};
+use super::{case::Case, io::Effect, stage_id::StageId};
 use crate::{
     measure,
     model::events::RunEvent,
@@ -58,7 +55,7 @@ impl Case {
     /// Has the agents that are left send what a lost one had to send.
     pub(super) fn respread(&mut self, lost: AgentIndex, cause: &str) {
         let Some(lost_at_us) = self.run_clock_us() else { return };
-        let is_over = self.stage != Stage::Running || self.load_stopped_us.is_some();
+        let is_over = self.stage != StageId::Running || self.load_stopped_us.is_some();
         if self.plan.on_agent_loss != OnAgentLoss::Respread || is_over {
             return;
         }

@@ -10,13 +10,11 @@
 //! is lost afterwards: its load is over, and nothing of it is counted twice.
 
 use super::{
-    case::{Agent, Case, CaseContext, Stage, micros},
-    checkpoint::Checkpoint,
-    clocks::Clocks,
-    io::Effect,
+    agent::Agent, case::Case, checkpoint::Checkpoint, clocks::Clocks, context::CaseContext,
+    io::Effect, stage_id::StageId,
 };
 use crate::{
-    clock::Moment,
+    clock::{Moment, micros},
     measure,
     model::result::Cut,
     plan::{
@@ -85,7 +83,7 @@ impl Case {
         let by_our_clock = checkpoint.boot_id == context.boot_id;
         let mut case = Self::new(plan, context, now);
         // Containers run, or their agents are lost: none is started in the middle of a load.
-        case.stage = Stage::Connecting;
+        case.stage = StageId::Connecting;
         case.deadline_us = now.monotonic_us + micros(case.plan.deadlines.connect);
         case.connections = match &case.plan.kafka {
             KafkaPlan::External { connection } => vec![connection.clone(); case.plan.agents.len()],
@@ -157,7 +155,7 @@ impl Case {
         }
         let gone_by = Duration::from_micros(self.run_clock_us().unwrap_or(0));
         let rest = self.plan.longest().saturating_sub(gone_by);
-        self.enter(Stage::Running, rest + Duration::from_secs(60));
+        self.enter(StageId::Running, rest + Duration::from_secs(60));
         let absence = self.cuts.iter().rev().find(|cut| cut.agent.is_none());
         let from_us = absence.and_then(|cut| cut.until_us).unwrap_or(0);
         for agent in missing {

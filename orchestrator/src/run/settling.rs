@@ -3,8 +3,8 @@
 //!
 //! Invariant: offsets that a loss is told by are read after the last acknowledgement.
 
-use super::case::{Asked, Case, Stage, micros};
-use crate::{model::events::RunEvent, verdict::Trouble};
+use super::{case::Case, questions::Asked, stage_id::StageId};
+use crate::{clock::micros, model::events::RunEvent, verdict::Trouble};
 use mallard_protocol::message::{LogBounds, Question, ToAgent};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const STOPPED_READING: Duration = Duration::from_secs(10);
 
 impl Case {
     pub(super) fn flush_producers(&mut self) {
-        self.enter(Stage::Flushing, self.finish_limit());
+        self.enter(StageId::Flushing, self.finish_limit());
         let order = self.flush_order();
         self.send_all(&order);
     }
@@ -46,7 +46,7 @@ impl Case {
                 within_us: micros(self.plan.deadlines.finish),
             });
         }
-        self.ask_for_offsets(Stage::EndOffsets, Asked::EndOffsets);
+        self.ask_for_offsets(StageId::EndOffsets, Asked::EndOffsets);
     }
 
     /// Whether an agent has not said that its producers are flushed.
@@ -55,7 +55,7 @@ impl Case {
         !known.flushed && known.finished.is_none() && known.gone.is_none()
     }
 
-    fn ask_for_offsets(&mut self, stage: Stage, asked: Asked) {
+    fn ask_for_offsets(&mut self, stage: StageId, asked: Asked) {
         let Some(admin) = self.admin() else { return self.finish_agents() };
         self.enter(stage, self.plan.deadlines.topics);
         let (topics, within_ms) = (self.topic_ids(), micros(OFFSETS_WITHIN) / 1_000);
@@ -87,7 +87,7 @@ impl Case {
             Some(_) => self.plan.deadlines.finish.min(STOPPED_READING),
             None => self.plan.deadlines.finish,
         };
-        self.enter(Stage::ReadingOn, within);
+        self.enter(StageId::ReadingOn, within);
     }
 
     pub(super) fn while_reading_on(&mut self) {
@@ -95,7 +95,7 @@ impl Case {
         let within_us = self.now_us.saturating_sub(self.entered_us);
         let only_markers = within_us >= micros(MARKERS_WITHIN) && self.collector.missing() == 0;
         if unread.is_empty() || only_markers || self.have_all_finished() || self.is_late() {
-            self.ask_for_offsets(Stage::LastOffsets, Asked::LastOffsets);
+            self.ask_for_offsets(StageId::LastOffsets, Asked::LastOffsets);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the controller of a made-up case knows, and its clock. The case's plan and its agents' reports are made by
 //! [`crate::measure::simulate`].
 
-use super::case::CaseContext;
+use super::context::CaseContext;
 use crate::clock::Moment;
 use jiff::{SignedDuration, Timestamp};
 

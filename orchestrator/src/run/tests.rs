@@ -1,11 +1,12 @@
 //! The deciding core, driven by hand: no sockets, no sleeps, a clock that is set.
 
 use super::{
-    case::{Case, micros},
+    case::Case,
     io::{Effect, Judged},
     simulate::{at, context},
 };
 use crate::{
+    clock::micros,
     hosts::channel::event::Input,
     measure::{
         AgentIndex,

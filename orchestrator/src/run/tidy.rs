@@ -1,7 +1,8 @@
 //! What the run has made on the brokers is deleted: in the end, or by an agent that nobody came back to.
 
-use super::case::{Asked, Case, Stage, micros};
+use super::{case::Case, questions::Asked, stage_id::StageId};
 use crate::{
+    clock::micros,
     plan::{AgentIndex, workload::workload_of},
     scenario::cluster::KafkaPlan,
 };
@@ -61,7 +62,7 @@ impl Case {
         };
         let groups = self.created_groups();
         let longest = if groups.is_empty() { of_topics } else { of_topics.max(of_groups) };
-        self.enter(Stage::Deleting, longest + ANSWERING);
+        self.enter(StageId::Deleting, longest + ANSWERING);
         let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
         if !self.topics_made || self.context.keep || embedded {
             return;
@@ -133,7 +134,7 @@ impl Case {
         }
         let cause = "the broker did not do it in time; `mallard clean` does it later";
         self.on_left_behind(self.not_deleted(topics, groups, cause));
-        self.enter(Stage::Exiting, Duration::from_secs(3));
+        self.enter(StageId::Exiting, Duration::from_secs(3));
         self.send_all(&ToAgent::Exit { keep_folder: false });
     }
 

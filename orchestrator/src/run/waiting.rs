@@ -1,7 +1,8 @@
 //! What a case is about and what it waits for, in words: results name who was waited for.
 
-use super::case::{Asked, Case, Stage, micros};
+use super::{case::Case, questions::Asked, stage_id::StageId};
 use crate::{
+    clock::micros,
     plan::AgentIndex,
     scenario::cluster::{HostPlan, KafkaPlan},
 };
@@ -23,30 +24,30 @@ impl Case {
             format!("{}{tail}", few.collect::<Vec<_>>().join(", "))
         };
         match self.stage {
-            Stage::Raising => {
+            StageId::Raising => {
                 let step = self.raising.as_deref().unwrap_or("reaching the engine");
                 format!("the containers {} to start; the last step was: {step}", self.containers())
             }
-            Stage::Connecting => {
+            StageId::Connecting => {
                 format!("a hello from {}", agents(&|a| self.agents[a].host.is_none()))
             }
-            Stage::StartingBroker => {
+            StageId::StartingBroker => {
                 let asked = self.names_of(self.asked_agents(|asked| asked == Asked::Broker));
                 format!("the embedded broker to start in {asked}")
             }
-            Stage::Reaching => {
+            StageId::Reaching => {
                 let mut agents = self.asked_agents(|asked| matches!(asked, Asked::Cluster(_)));
                 agents.extend(self.ask_again_us.keys());
                 format!("the brokers to answer {}", self.names_of(agents))
             }
-            Stage::Topics => {
+            StageId::Topics => {
                 let asked = self.asked_agents(|asked| {
                     matches!(asked, Asked::CreateTopics | Asked::DescribeTopics)
                 });
                 format!("the topics to be ready, by the word of {}", self.names_of(asked))
             }
-            Stage::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
-            Stage::Joining | Stage::Fetching => match self.unassigned() {
+            StageId::Preparing => format!("clients of {}", agents(&|a| !self.agents[a].prepared)),
+            StageId::Joining | StageId::Fetching => match self.unassigned() {
                 missing if !missing.is_empty() => {
                     format!("an assignment of {}", partitions(missing))
                 }
@@ -55,11 +56,11 @@ impl Case {
                     _ => format!("the leader to answer a fetch of {}", partitions(self.unread())),
                 },
             },
-            Stage::StartOffsets | Stage::EndOffsets | Stage::LastOffsets => {
+            StageId::StartOffsets | StageId::EndOffsets | StageId::LastOffsets => {
                 self.offsets_and_clocks()
             }
-            Stage::Flushing => format!("{} to flush", agents(&|a| self.has_to_flush(a))),
-            Stage::Finishing => format!(
+            StageId::Flushing => format!("{} to flush", agents(&|a| self.has_to_flush(a))),
+            StageId::Finishing => format!(
                 "{} to flush and close",
                 agents(&|a| self.agents[a].finished.is_none() && self.agents[a].gone.is_none())
             ),
@@ -109,24 +110,24 @@ impl Case {
     /// The present stage, in words.
     pub(super) fn stage_name(&self) -> &'static str {
         match self.stage {
-            Stage::Raising => "starting containers",
-            Stage::Connecting => "starting agents",
-            Stage::StartingBroker => "starting the embedded broker",
-            Stage::Reaching => "reaching the brokers",
-            Stage::Topics => "setting up topics",
-            Stage::Preparing => "creating clients",
-            Stage::Joining => "waiting for consumers to be assigned",
-            Stage::Fetching => "waiting for consumers to read their partitions",
-            Stage::StartOffsets => "reading end offsets before the load",
-            Stage::Running => "the load",
-            Stage::Draining => "the drain",
-            Stage::Flushing => "flushing producers",
-            Stage::EndOffsets | Stage::LastOffsets => "reading offsets after the load",
-            Stage::ReadingOn => "reading on to the ends of the logs",
-            Stage::Finishing => "flushing and closing clients",
-            Stage::Collecting => "collecting logs",
-            Stage::Deleting => "deleting topics",
-            Stage::Exiting | Stage::Done => "ending agents",
+            StageId::Raising => "starting containers",
+            StageId::Connecting => "starting agents",
+            StageId::StartingBroker => "starting the embedded broker",
+            StageId::Reaching => "reaching the brokers",
+            StageId::Topics => "setting up topics",
+            StageId::Preparing => "creating clients",
+            StageId::Joining => "waiting for consumers to be assigned",
+            StageId::Fetching => "waiting for consumers to read their partitions",
+            StageId::StartOffsets => "reading end offsets before the load",
+            StageId::Running => "the load",
+            StageId::Draining => "the drain",
+            StageId::Flushing => "flushing producers",
+            StageId::EndOffsets | StageId::LastOffsets => "reading offsets after the load",
+            StageId::ReadingOn => "reading on to the ends of the logs",
+            StageId::Finishing => "flushing and closing clients",
+            StageId::Collecting => "collecting logs",
+            StageId::Deleting => "deleting topics",
+            StageId::Exiting | StageId::Done => "ending agents",
         }
     }
 
@@ -134,10 +135,10 @@ impl Case {
     pub(super) fn stage_limit_us(&self) -> u64 {
         let limits = self.plan.deadlines;
         micros(match self.stage {
-            Stage::Raising => limits.containers,
-            Stage::Connecting => limits.connect,
-            Stage::Reaching => self.reach_within(),
-            Stage::StartingBroker | Stage::Topics => limits.topics,
+            StageId::Raising => limits.containers,
+            StageId::Connecting => limits.connect,
+            StageId::Reaching => self.reach_within(),
+            StageId::StartingBroker | StageId::Topics => limits.topics,
             _ => limits.ready,
         })
     }

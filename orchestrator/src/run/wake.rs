@@ -3,11 +3,8 @@
 //! Agents on other machines go on while a laptop is closed, so once the load runs that time counts. Agents of
 //! this machine sleep as well and share its clock: where there is one, nothing is added.
 
-use super::{
-    case::{CaseContext, micros},
-    checkpoint::Checkpoint,
-};
-use crate::clock::{self, Moment};
+use super::{checkpoint::Checkpoint, context::CaseContext};
+use crate::clock::{self, Moment, micros};
 
 /// A shorter sleep is none: the two clocks are not read at one moment.
 const SHORTEST_US: u64 = 1_000_000;

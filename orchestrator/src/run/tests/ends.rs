@@ -1,7 +1,7 @@
 //! What is lost, left and waited for where a process or an agent does not end as planned.
 
 use super::*;
-use crate::run::case::CaseContext;
+use crate::run::context::CaseContext;
 use mallard_protocol::workload::Membership;
 use std::time::Duration;
 

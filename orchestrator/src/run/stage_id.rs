@@ -1,0 +1,46 @@
+//! The stages of a case, in their order.
+
+/// How far a case is. Stages follow each other in this order and are never gone back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StageId {
+    /// Containers start.
+    Raising,
+    /// Agents start and say hello.
+    Connecting,
+    /// The embedded broker starts.
+    StartingBroker,
+    /// Every agent reaches the brokers.
+    Reaching,
+    /// Topics are created or looked at.
+    Topics,
+    /// Agents create their clients.
+    Preparing,
+    /// Consumers get their partitions.
+    Joining,
+    /// Leaders answer consumers' first fetches.
+    Fetching,
+    /// End offsets before the load are read.
+    StartOffsets,
+    /// The load runs, or is about to.
+    Running,
+    /// Producers are done; consumers catch up.
+    Draining,
+    /// Producers flush: the last records are acknowledged or fail.
+    Flushing,
+    /// It is read where logs start and end after the last acknowledgement.
+    EndOffsets,
+    /// Consumers read on, up to these ends.
+    ReadingOn,
+    /// It is read where logs start now: what lies before that was removed.
+    LastOffsets,
+    /// Agents close, and cut their last interval.
+    Finishing,
+    /// Logs come home.
+    Collecting,
+    /// Topics and groups are deleted.
+    Deleting,
+    /// Agents exit.
+    Exiting,
+    /// Nothing is left to do.
+    Done,
+}
