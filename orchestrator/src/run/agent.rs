@@ -35,4 +35,14 @@ impl Agent {
     pub(super) fn was_heard(&self) -> bool {
         self.host.is_some() || self.heard_us > 0
     }
+
+    /// Whether it has not said that its producers are flushed, and may still.
+    pub(super) fn has_to_flush(&self) -> bool {
+        !self.flushed && self.finished.is_none() && self.gone.is_none()
+    }
+
+    /// Whether it has not said that its clients are closed, and may still.
+    pub(super) fn has_to_finish(&self) -> bool {
+        self.finished.is_none() && self.gone.is_none()
+    }
 }

@@ -1,10 +1,10 @@
 //! The clocks of a case's agents: when they are probed, and what of them is known.
 
-use super::{case::Case, questions::Asked, stage_id::StageId};
+use super::{shared::Shared, stage_id::StageId};
 use crate::plan::AgentIndex;
 use mallard_protocol::message::{Question, ToAgent};
 
-impl Case {
+impl Shared {
     /// The clock of an agent, where it is not this machine's.
     pub(super) fn clock_of(&self, agent: AgentIndex) -> Option<String> {
         let clock = &self.agents[agent].host.as_ref()?.boot_id;
@@ -19,15 +19,13 @@ impl Case {
 
     /// Asks for clocks that are due. Not once an end has begun: nothing is measured any more.
     pub(super) fn probe_clocks(&mut self) {
-        if self.stage >= StageId::Collecting {
+        if self.timing.stage >= StageId::Collecting {
             return;
         }
         for (clock, agent) in self.foreign_clocks() {
             if self.clocks.is_due(&clock, self.now_us) {
-                let request = self.next_request;
-                self.next_request += 1;
-                self.asked.insert(request, Asked::Clock(agent));
-                let in_load = self.start_clock_us.is_some();
+                let request = self.questions.probe(agent);
+                let in_load = self.load.start_clock_us.is_some();
                 self.clocks.asked(&clock, request, self.now_us, in_load);
                 self.send(agent, ToAgent::Ask { request, question: Question::Clock });
             }
@@ -36,7 +34,7 @@ impl Case {
 
     /// Tells an agent the common start.
     pub(super) fn send_start(&mut self, agent: AgentIndex) {
-        if let Some(start) = self.start_clock_us {
+        if let Some(start) = self.load.start_clock_us {
             self.send(agent, ToAgent::Start { at_clock_us: self.agent_clock(agent, start) });
         }
     }

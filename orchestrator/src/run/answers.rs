@@ -1,12 +1,12 @@
-//! Questions to agents, and what follows from the answers.
+//! Answers to questions, and what follows from them.
 
-use super::{case::Case, questions::Asked, stage_id::StageId};
+use super::{case::Case, questions::Asked, shared::Shared, stage_id::StageId};
 use crate::{
     model::events::RunEvent,
     plan::{AgentIndex, workload::CLEANUP_POLICY},
     verdict::Trouble,
 };
-use mallard_protocol::message::{AgentFailure, Answer, FailureKind, Question, ToAgent, TopicFacts};
+use mallard_protocol::message::{AgentFailure, Answer, FailureKind, TopicFacts};
 
 impl Case {
     pub(super) fn on_answer(
@@ -15,46 +15,45 @@ impl Case {
         request: u32,
         result: Result<Answer, AgentFailure>,
     ) {
-        self.questions.remove(&request);
-        let Some(asked) = self.asked.remove(&request) else { return };
+        let case = &mut self.shared;
+        let Some(asked) = case.questions.answered(request) else { return };
         match result {
             Ok(Answer::Clock { received_us, sent_us }) => {
                 let read = (received_us, sent_us);
-                if let Some(clock) = self.clock_of(agent).filter(|_| asked == Asked::Clock(agent)) {
-                    self.clocks.answered(&clock, request, read, self.now_us);
+                if let Some(clock) = case.clock_of(agent).filter(|_| asked == Asked::Clock(agent)) {
+                    case.clocks.answered(&clock, request, read, case.now_us);
                 }
             }
-            Ok(answer) => self.on_answered(agent, asked, answer),
-            Err(failure) => self.on_refused(agent, asked, failure),
+            Ok(answer) => match case.learn(agent, asked, answer) {
+                Ok(()) => {
+                    let next = self.stage.answered(&mut self.shared, asked);
+                    self.go_on(next);
+                }
+                Err(trouble) => self.fail(trouble),
+            },
+            Err(failure) => {
+                if let Err(trouble) = case.on_refused(agent, asked, failure) {
+                    self.fail(trouble);
+                }
+            }
         }
     }
+}
 
-    /// Asks an agent something.
-    pub(super) fn ask(&mut self, agent: AgentIndex, asked: Asked, question: Question) {
-        let request = self.next_request;
-        self.next_request += 1;
-        self.asked.insert(request, asked);
-        self.questions.insert(request, (agent, question.clone()));
-        self.send(agent, ToAgent::Ask { request, question });
-    }
-
-    /// Whether an answer is still waited for.
-    pub(super) fn is_asking(&self, what: impl Fn(Asked) -> bool) -> bool {
-        self.asked.values().any(|asked| what(*asked))
-    }
-
-    pub(super) fn on_answered(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) {
+impl Shared {
+    /// Takes an answer in. It is a trouble if it does not fit its question.
+    fn learn(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) -> Result<(), Trouble> {
         match (asked, answer) {
             // An answer that comes when the end has begun is too late.
-            (Asked::Broker, Answer::Bootstrap(_)) if self.stage != StageId::StartingBroker => {}
+            (Asked::Broker, Answer::Bootstrap(_))
+                if self.timing.stage != StageId::StartingBroker => {}
             (Asked::Broker, Answer::Bootstrap(bootstrap)) => {
                 let connection = vec![("bootstrap.servers".to_owned(), bootstrap)];
-                self.reach(vec![connection; self.agents.len()]);
+                self.connections = vec![connection; self.agents.len()];
             }
-            (Asked::Cluster(agent), Answer::Cluster(facts)) => self.on_cluster(agent, facts),
+            (Asked::Cluster(_), Answer::Cluster(facts)) => self.cluster = facts,
             (Asked::CreateTopics | Asked::DescribeTopics, Answer::Topics(facts)) => {
                 self.learn_topics(&facts);
-                self.after_topics();
             }
             (Asked::StartOffsets, Answer::EndOffsets(offsets)) => {
                 self.collector.start_offsets(&offsets);
@@ -63,38 +62,40 @@ impl Case {
             (Asked::EndOffsets | Asked::LastOffsets, Answer::Offsets(log)) => {
                 self.on_offsets(agent, log);
             }
-            (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => {
-                self.on_left_behind(left);
-            }
+            (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => self.tell_of_left(left),
             (asked, answer) => {
                 let text = format!("an agent answered {asked:?} with {answer:?}");
-                self.fail(Trouble::Harness { text });
+                return Err(Trouble::Harness { text });
             }
         }
+        Ok(())
     }
 
-    pub(super) fn on_refused(&mut self, agent: AgentIndex, asked: Asked, failure: AgentFailure) {
-        let name = self.plan.agents[agent].name.clone();
+    /// Takes in that an agent could not do what it was asked. It is a trouble if the case cannot do without.
+    fn on_refused(
+        &mut self,
+        agent: AgentIndex,
+        asked: Asked,
+        failure: AgentFailure,
+    ) -> Result<(), Trouble> {
         match asked {
-            Asked::Delete => self.on_left_behind(vec![("topics".into(), failure.text)]),
+            Asked::Delete => self.tell_of_left(vec![("topics".into(), failure.text)]),
             Asked::DeleteGroups => {
-                self.on_left_behind(vec![("consumer groups".into(), failure.text)]);
+                self.tell_of_left(vec![("consumer groups".into(), failure.text)]);
             }
             // Another probe follows.
             Asked::Clock(_) => {}
             // Without them no loss can be shown, and the verdict says so.
             Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets => {
-                self.emit(crate::model::events::RunEvent::Note {
+                self.emit(RunEvent::Note {
                     level: "warning".to_owned(),
-                    source: name,
+                    source: self.plan.agents[agent].name.clone(),
                     text: format!("offsets could not be read: {}", failure.text),
-                })
+                });
             }
-            _ => {
-                let trouble = self.trouble_of(agent, failure);
-                self.fail(trouble);
-            }
+            _ => return Err(self.trouble_of(agent, failure)),
         }
+        Ok(())
     }
 
     /// What an agent's failure means for the case.
@@ -125,20 +126,5 @@ impl Case {
             let compacts = policy.filter(|(_, value)| !is_set && value.contains("compact"));
             topic.config.extend(compacts.cloned());
         }
-    }
-
-    pub(super) fn on_left_behind(&mut self, left: Vec<(String, String)>) {
-        for (what, cause) in left {
-            self.emit(RunEvent::LeftBehind { what, cause });
-        }
-    }
-
-    /// An agent that is gone answers no more.
-    pub(super) fn forget_questions_of(&mut self, agent: usize) {
-        self.questions.retain(|_, (asked, _)| *asked != agent);
-        self.asked.retain(|_, asked| match asked {
-            Asked::Cluster(asked) | Asked::Clock(asked) => *asked != agent,
-            _ => true,
-        });
     }
 }

@@ -4,9 +4,9 @@ use super::{
     case::Case,
     checkpoint::Checkpoint,
     context::CaseContext,
-    ending::LOG_LIMIT_BYTES,
     io::{Effect, Judged},
     signals::Stops,
+    stages::collecting::LOG_LIMIT_BYTES,
     wake::Wake,
 };
 use crate::{
@@ -343,7 +343,7 @@ impl Driver<'_, '_> {
     /// Starts what runs in containers, and then watches the brokers among it.
     fn raise(&mut self) {
         let (yard, inputs) = (Arc::clone(&self.around.yard), self.inputs.clone());
-        let (plan, program) = (self.case.plan.clone(), self.around.agent_binary.to_owned());
+        let (plan, program) = (self.case.plan().clone(), self.around.agent_binary.to_owned());
         self.raising.spawn(async move {
             // Nobody listens once the case is done; then nothing is worth telling.
             let tell = |input| drop(inputs.send(input));
@@ -437,7 +437,7 @@ impl Driver<'_, '_> {
 
     /// Raw intervals beyond what the scenario keeps go. Nobody needs them to take the case over any more.
     fn limit_intervals(&mut self) {
-        let keep_bytes = self.case.plan.keep_intervals_bytes;
+        let keep_bytes = self.case.plan().keep_intervals_bytes;
         let (level, text) = match self.folder.limit_intervals(keep_bytes) {
             Ok(None) => return,
             Ok(Some(bytes)) => {
@@ -537,7 +537,7 @@ impl Driver<'_, '_> {
 
     /// Logs of brokers in containers, which go with the run.
     async fn keep_broker_logs(&mut self) {
-        let KafkaPlan::Containers(kafka) = self.case.plan.kafka.clone() else { return };
+        let KafkaPlan::Containers(kafka) = self.case.plan().kafka.clone() else { return };
         let logs = timeout(BURIAL, self.around.yard.broker_logs(&kafka)).await.unwrap_or_default();
         for (broker, log) in logs {
             let log = head_and_tail(&log, LOG_LIMIT_BYTES);

@@ -1,6 +1,6 @@
 //! What a verdict is told of a case beside what was measured.
 
-use super::case::Case;
+use super::shared::Shared;
 use crate::{
     config::emit::is_secret_key,
     plan::workload::workload_of,
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-impl Case {
+impl Shared {
     pub(super) fn facts(&self) -> CaseFacts {
         let agents = self.agents.iter().enumerate().map(|(at, agent)| AgentFacts {
             host: agent.host.clone(),
@@ -24,12 +24,9 @@ impl Case {
             run_id: self.context.run_id.clone(),
             started_at: self.started_at.clone(),
             ended_at: crate::clock::rfc3339(self.wall),
-            load_started_at: self.load_started_at.map(crate::clock::rfc3339),
-            drained_at_us: self.drained_at_us,
-            interrupted_by: self
-                .interrupted_by
-                .filter(|_| !self.ends_in_order())
-                .map(str::to_owned),
+            load_started_at: self.load.started_at.map(crate::clock::rfc3339),
+            drained_at_us: self.load.drained_at_us,
+            interrupted_by: self.stop.by.filter(|_| !self.ends_in_order()).map(str::to_owned),
             early_stop: self.early_stop(),
             troubles: self.troubles.clone(),
             cuts: self.cuts.clone(),
@@ -47,8 +44,8 @@ impl Case {
     /// How the load was ended in order before its planned end, if it was.
     fn early_stop(&self) -> Option<EarlyStop> {
         let planned_us = self.plan.timeline.load_end_us();
-        let by = self.interrupted_by.filter(|_| self.ends_in_order())?.to_owned();
-        let at_us = self.load_stopped_us.filter(|at_us| *at_us < planned_us)?;
+        let by = self.stop.by.filter(|_| self.ends_in_order())?.to_owned();
+        let at_us = self.load.stopped_us.filter(|at_us| *at_us < planned_us)?;
         Some(EarlyStop { by, at_us, planned_us })
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: nobody is judged by such a time. Agents went on, and each is tried at least once before anything is
 //! said of it.
 
-use super::{case::Case, stage_id::StageId};
+use super::{case::Case, shared::Shared, stage_id::StageId};
 use crate::model::events::RunEvent;
 
 /// A time without this process that is told. The rest of it is no more than a busy machine.
@@ -13,10 +13,12 @@ impl Case {
     /// Whether time in which this machine sleeps passes for the load: no agent sleeps along.
     #[must_use]
     pub fn goes_on_while_we_sleep(&self) -> bool {
-        let mut hosts = self.agents.iter().filter_map(|agent| agent.host.as_ref());
-        self.has_started() && hosts.all(|host| host.boot_id != self.context.boot_id)
+        let mut hosts = self.shared.agents.iter().filter_map(|agent| agent.host.as_ref());
+        self.has_started() && hosts.all(|host| host.boot_id != self.shared.context.boot_id)
     }
+}
 
+impl Shared {
     /// Nothing could be heard or done in that time: deadlines are about the rest.
     pub(super) fn on_slept(&mut self, us: u64) {
         self.excuse(us);
@@ -31,7 +33,9 @@ impl Case {
     /// The same where only this process did not run: the lid was open, and it was stopped or starved.
     pub(super) fn on_held_up(&mut self, us: u64) {
         self.excuse(us);
-        if us >= TOLD_HELD_UP_US && (StageId::Running..StageId::Collecting).contains(&self.stage) {
+        if us >= TOLD_HELD_UP_US
+            && (StageId::Running..StageId::Collecting).contains(&self.timing.stage)
+        {
             self.emit(RunEvent::Note {
                 level: "warning".to_owned(),
                 source: "this machine".to_owned(),
@@ -46,7 +50,7 @@ impl Case {
     /// Nobody is judged by time in which nothing could be heard: deadlines begin again where they were, and
     /// the silence of agents from now on, so that each is tried at least once.
     fn excuse(&mut self, us: u64) {
-        self.deadline_us = self.deadline_us.saturating_add(us);
+        self.timing.deadline_us = self.timing.deadline_us.saturating_add(us);
         for agent in self.living() {
             let known = &mut self.agents[agent];
             if known.was_heard() {

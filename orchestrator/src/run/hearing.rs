@@ -1,53 +1,75 @@
-//! What agents say of themselves, and channels of agents.
+//! What agents say.
 
-use super::{case::Case, io::Effect, stage_id::StageId};
+use super::{case::Case, io::Effect, shared::Shared, stage_id::StageId};
 use crate::{
     model::events::RunEvent,
     plan::{AgentIndex, workload::workload_of},
 };
 use mallard_protocol::{
     ids::InstanceId,
-    message::{AgentFailure, AgentState, FromAgent, HostFacts},
+    message::{AgentState, FromAgent, HostFacts},
     workload::ClientProperties,
 };
 
 impl Case {
     pub(super) fn on_message(&mut self, agent: AgentIndex, message: FromAgent) {
-        self.agents[agent].heard_us = self.now_us;
+        let case = &mut self.shared;
+        case.agents[agent].heard_us = case.now_us;
         match message {
             FromAgent::Hello { host, state, .. } => self.on_hello(agent, *host, state),
             FromAgent::Heartbeat => {}
             FromAgent::Answer { request, result } => self.on_answer(agent, request, result),
-            FromAgent::Client { instance, properties } => self.on_client(instance, properties),
-            FromAgent::Prepared => self.agents[agent].prepared = true,
+            FromAgent::Client { instance, properties } => case.on_client(instance, properties),
+            FromAgent::Prepared => case.agents[agent].prepared = true,
             FromAgent::Assigned { instance, partitions } => {
-                self.assigned.insert(instance, partitions.into_iter().collect());
+                if let Some(joined) = self.stage.joined() {
+                    joined.assign(instance, partitions);
+                }
             }
             FromAgent::Reading { instance, partitions } => {
-                self.reading.insert(instance, partitions.into_iter().collect());
+                if let Some(joined) = self.stage.joined() {
+                    joined.read(instance, partitions);
+                }
             }
             FromAgent::Started { late_by_us } => {
-                self.agents[agent].start_late_us = Some(late_by_us)
+                case.agents[agent].start_late_us = Some(late_by_us);
             }
             FromAgent::Interval(report) => self.on_interval(agent, *report),
-            FromAgent::Flushed => self.on_flushed(agent),
+            FromAgent::Flushed => case.agents[agent].flushed = true,
             FromAgent::Finished { client_queue } => self.on_finished(agent, client_queue),
             FromAgent::Log { bytes, last } => {
-                self.agents[agent].log_done |= last;
-                self.effects.push(Effect::StoreLog { agent, bytes });
+                case.agents[agent].log_done |= last;
+                case.effects.push(Effect::StoreLog { agent, bytes });
             }
-            FromAgent::Note { level, instance, text } => self.on_note(agent, level, instance, text),
-            FromAgent::Failed(failure) => self.on_failed(agent, failure),
+            FromAgent::Note { level, instance, text } => case.on_note(agent, level, instance, text),
+            FromAgent::Failed(failure) => {
+                let trouble = case.trouble_of(agent, failure);
+                self.fail(trouble);
+            }
         }
     }
 
     fn on_hello(&mut self, agent: AgentIndex, host: HostFacts, state: AgentState) {
+        if self.shared.greet(agent, host) {
+            self.come_back(agent);
+            self.shared.tell_of_channel(agent, true);
+        }
+        if self.shared.load.start_clock_us.is_some() {
+            self.shared.look_at_state(agent, state);
+        }
+    }
+}
+
+impl Shared {
+    /// Notes where an agent runs. Returns whether it is back that was waited for.
+    fn greet(&mut self, agent: AgentIndex, host: HostFacts) -> bool {
         let event = RunEvent::AgentConnected {
             agent: self.plan.agents[agent].name.clone(),
             host: host.hostname.clone(),
             pid: host.pid,
         };
-        let was_waited_for = self.start_clock_us.is_some() && self.stage > StageId::Connecting;
+        let was_waited_for =
+            self.load.start_clock_us.is_some() && self.timing.stage > StageId::Connecting;
         let known = &mut self.agents[agent];
         let first = known.host.is_none();
         // Not a word was heard of it since an earlier controller's end.
@@ -57,13 +79,7 @@ impl Case {
         if first {
             self.emit(event);
         }
-        if is_back {
-            self.come_back(agent);
-            self.tell_of_channel(agent, true);
-        }
-        if self.start_clock_us.is_some() {
-            self.look_at_state(agent, state);
-        }
+        is_back
     }
 
     /// Instances of a workload differ in their names alone: what the first one tells is kept.
@@ -72,18 +88,6 @@ impl Case {
             let workload = workload_of(name).to_owned();
             self.clients.entry(workload).or_insert_with(|| properties.into_iter().collect());
         }
-    }
-
-    pub(super) fn on_channel(&mut self, agent: AgentIndex, up: bool) {
-        if up == self.agents[agent].connected || self.agents[agent].gone.is_some() {
-            return;
-        }
-        self.agents[agent].connected = up;
-        match up {
-            true => self.come_back(agent),
-            false => self.begin_cut(agent),
-        }
-        self.tell_of_channel(agent, up);
     }
 
     fn on_note(
@@ -97,7 +101,7 @@ impl Case {
         let level = match level {
             // What clients say while they close, of commits that come too late for instance, is about
             // nothing that was measured.
-            _ if self.stage >= StageId::Finishing => "info",
+            _ if self.timing.stage >= StageId::Finishing => "info",
             Level::Info => "info",
             Level::Warning => "warning",
             Level::Error => "error",
@@ -105,10 +109,5 @@ impl Case {
         let named = instance.and_then(|instance| self.plan.instance_name(instance));
         let source = named.unwrap_or(&self.plan.agents[agent].name).to_owned();
         self.emit(RunEvent::Note { level: level.to_owned(), source, text });
-    }
-
-    fn on_failed(&mut self, agent: AgentIndex, failure: AgentFailure) {
-        let trouble = self.trouble_of(agent, failure);
-        self.fail(trouble);
     }
 }

@@ -1,6 +1,6 @@
 //! Agents' reports: audited, merged and kept, and only then let go of.
 
-use super::{case::Case, io::Effect};
+use super::{case::Case, io::Effect, shared::Shared};
 use crate::{
     measure::{self, MergedInterval},
     model::events::RunEvent,
@@ -14,21 +14,33 @@ use mallard_protocol::{
 impl Case {
     pub(super) fn on_interval(&mut self, agent: AgentIndex, report: IntervalReport) {
         let resume_at = report.sequence + 1;
-        if report.sequence >= self.collector.resume_at(measure::AgentIndex(agent)) {
+        if report.sequence >= self.resume_at(agent) {
             self.take_in(agent, &report);
-            self.catch_up(agent, &report);
-            self.tell_missing_groups(agent, &report);
-            self.effects.push(Effect::Keep { agent, report: Box::new(report) });
+            self.shared.catch_up(agent, &report);
+            self.shared.tell_missing_groups(agent, &report);
+            self.shared.effects.push(Effect::Keep { agent, report: Box::new(report) });
         }
-        self.send(agent, ToAgent::Collected { resume_at });
+        self.shared.send(agent, ToAgent::Collected { resume_at });
     }
 
-    /// Takes in a report that has not been seen before.
+    /// Takes in a report that has not been seen before. The case ends where it does not add up.
     pub(super) fn take_in(&mut self, agent: AgentIndex, report: &IntervalReport) {
+        if !self.shared.account_for(agent, report) {
+            self.give_up();
+        }
+    }
+}
+
+impl Shared {
+    /// Audits and merges a report. Returns whether it adds up.
+    fn account_for(&mut self, agent: AgentIndex, report: &IntervalReport) -> bool {
         self.agents[agent].intervals += 1;
         self.drain.interval(report);
         match self.collector.interval(measure::AgentIndex(agent), report) {
-            Ok(merged) => self.store(merged),
+            Ok(merged) => {
+                self.store(merged);
+                true
+            }
             Err(failure) => {
                 // The collector keeps the failure; the verdict names it.
                 self.emit(RunEvent::Note {
@@ -36,7 +48,7 @@ impl Case {
                     source: self.plan.agents[agent].name.clone(),
                     text: failure.to_string(),
                 });
-                self.give_up();
+                false
             }
         }
     }

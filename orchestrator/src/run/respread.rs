@@ -10,7 +10,7 @@
 //! an agent carries it out once; records that were due between the last report of the lost agent and the
 //! moment at which others take over are in nobody's accounts, and the verdict says how many these are.
 
-use super::{case::Case, io::Effect, stage_id::StageId};
+use super::{io::Effect, shared::Shared, stage_id::StageId};
 use crate::{
     measure,
     model::events::RunEvent,
@@ -51,11 +51,11 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-impl Case {
+impl Shared {
     /// Has the agents that are left send what a lost one had to send.
     pub(super) fn respread(&mut self, lost: AgentIndex, cause: &str) {
         let Some(lost_at_us) = self.run_clock_us() else { return };
-        let is_over = self.stage != StageId::Running || self.load_stopped_us.is_some();
+        let is_over = self.timing.stage != StageId::Running || self.load.stopped_us.is_some();
         if self.plan.on_agent_loss != OnAgentLoss::Respread || is_over {
             return;
         }

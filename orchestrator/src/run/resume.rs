@@ -11,7 +11,7 @@
 
 use super::{
     agent::Agent, case::Case, checkpoint::Checkpoint, clocks::Clocks, context::CaseContext,
-    io::Effect, stage_id::StageId,
+    io::Effect, phases::Phases, shared::Shared, stage_id::StageId, stages::agents::Reconnecting,
 };
 use crate::{
     clock::{Moment, micros},
@@ -27,7 +27,6 @@ use mallard_protocol::{
     interval::IntervalReport,
     message::{AgentState, HostFacts, ToAgent},
 };
-use std::time::Duration;
 
 /// How long after the common start an agent that has not heard of it is still told, in microseconds.
 /// Its records are late then, and counted so; later than this it counts as lost.
@@ -40,28 +39,6 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 const HANDING_IN_MS: u64 = 1_000;
 
 impl Case {
-    /// What is settled at the common start.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        let is_own = !matches!(self.plan.kafka, KafkaPlan::External { .. });
-        let bootstraps = self.connections.iter().flatten().filter(|(key, _)| key == BOOTSTRAP);
-        Checkpoint {
-            started_at: self.started_at.clone(),
-            load_started_at: self.load_started(),
-            start_clock_us: self.start_clock_us.unwrap_or(self.now_us),
-            // Whoever writes it down knows.
-            slept_us: None,
-            boot_id: self.context.boot_id.clone(),
-            own_brokers: bootstraps.filter(|_| is_own).map(|(_, value)| value.clone()).collect(),
-            cluster: self.cluster.clone(),
-            partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
-            compacted: self.plan.topics.iter().map(is_compacted).collect(),
-            start_offsets: self.start_offsets.clone(),
-            clocks: self.clocks.settled(),
-            agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
-            handovers: self.handovers.clone(),
-        }
-    }
-
     /// A case whose load an earlier controller started. [`Case::begin`] comes next, then the archived
     /// reports ([`Case::replay`]), then what agents say.
     #[must_use]
@@ -81,10 +58,9 @@ impl Case {
         }
         let start_clock_us = start_clock_us(checkpoint, &context, now);
         let by_our_clock = checkpoint.boot_id == context.boot_id;
-        let mut case = Self::new(plan, context, now);
         // Containers run, or their agents are lost: none is started in the middle of a load.
-        case.stage = StageId::Connecting;
-        case.deadline_us = now.monotonic_us + micros(case.plan.deadlines.connect);
+        let first = (StageId::Connecting, plan.deadlines.connect);
+        let mut case = Shared::new(plan, context, now, first);
         case.connections = match &case.plan.kafka {
             KafkaPlan::External { connection } => vec![connection.clone(); case.plan.agents.len()],
             KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => {
@@ -93,8 +69,8 @@ impl Case {
             }
         };
         case.started_at.clone_from(&checkpoint.started_at);
-        case.load_started_at = Some(checkpoint.load_started_at);
-        case.start_clock_us = Some(start_clock_us);
+        case.load.started_at = Some(checkpoint.load_started_at);
+        case.load.start_clock_us = Some(start_clock_us);
         case.cluster = checkpoint.cluster.clone();
         case.clocks = Clocks::resume(&checkpoint.clocks, by_our_clock);
         case.topics_made = true;
@@ -105,66 +81,67 @@ impl Case {
         case.handovers.clone_from(&checkpoint.handovers);
         case.assign();
         case.collector.start_offsets(&checkpoint.start_offsets);
-        let now_in = case.plan.timeline.phase_at(case.run_clock_us().unwrap_or(0));
-        case.phase = Some(now_in.index());
-        case
+        let phases = Phases::resume(&case, case.run_clock_us().unwrap_or(0));
+        Self { shared: case, stage: Box::new(Reconnecting { phases }) }
     }
 
     /// Notes the stretch in which nobody ran the case: from the last archived report on. Comes after
     /// [`Case::replay`].
     pub fn note_absence(&mut self) -> Vec<Effect> {
-        self.inherit_handovers();
-        let start_us = self.start_clock_us.unwrap_or(0);
+        let case = &mut self.shared;
+        case.inherit_handovers();
+        let start_us = case.load.start_clock_us.unwrap_or(0);
         let mut known_us = 0;
-        for agent in 0..self.agents.len() {
-            let told_us = self.collector.progress_us(measure::AgentIndex(agent));
+        for agent in 0..case.agents.len() {
+            let told_us = case.collector.progress_us(measure::AgentIndex(agent));
             // As far as anybody knows, its lease runs from then on.
-            self.agents[agent].heard_us = start_us + told_us;
+            case.agents[agent].heard_us = start_us + told_us;
             known_us = known_us.max(told_us);
         }
-        let until_us = self.run_clock_us().unwrap_or(known_us).max(known_us);
-        self.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
-        std::mem::take(&mut self.effects)
+        let until_us = case.run_clock_us().unwrap_or(known_us).max(known_us);
+        case.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
+        std::mem::take(&mut case.effects)
     }
 
     /// Whether an earlier controller has lost an agent for good: its load has moved to others.
     #[must_use]
     pub fn is_gone(&self, agent: AgentIndex) -> bool {
-        self.agents[agent].gone.is_some()
+        self.shared.agents[agent].gone.is_some()
     }
 
     /// Takes in a report that stands in the archive. Nobody is told of it again.
     pub fn replay(&mut self, agent: AgentIndex, report: &IntervalReport) -> Vec<Effect> {
         self.take_in(agent, report);
-        std::mem::take(&mut self.effects)
+        std::mem::take(&mut self.shared.effects)
     }
 
     /// Sequence of the first report that is needed from an agent.
     #[must_use]
     pub fn resume_at(&self, agent: AgentIndex) -> u64 {
-        self.collector.resume_at(measure::AgentIndex(agent))
+        self.shared.collector.resume_at(measure::AgentIndex(agent))
     }
+}
 
-    /// Waits for the agents of a load that runs. One that does not answer in time may be well: its lease
-    /// decides, as after any cut.
-    pub(super) fn while_reconnecting(&mut self) {
-        let mut missing = self.living();
-        missing.retain(|agent| !self.agents[*agent].connected);
-        if !missing.is_empty() && self.now_us < self.deadline_us {
-            return;
-        }
-        let gone_by = Duration::from_micros(self.run_clock_us().unwrap_or(0));
-        let rest = self.plan.longest().saturating_sub(gone_by);
-        self.enter(StageId::Running, rest + Duration::from_secs(60));
-        let absence = self.cuts.iter().rev().find(|cut| cut.agent.is_none());
-        let from_us = absence.and_then(|cut| cut.until_us).unwrap_or(0);
-        for agent in missing {
-            let name = self.plan.agents[agent].name.clone();
-            self.cuts.push(Cut { agent: Some(name), from_us, until_us: None });
-            self.tell_of_channel(agent, false);
-        }
-        if let Some(admin) = self.admin() {
-            self.entrust(admin);
+impl Shared {
+    /// What is settled at the common start.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let is_own = !matches!(self.plan.kafka, KafkaPlan::External { .. });
+        let bootstraps = self.connections.iter().flatten().filter(|(key, _)| key == BOOTSTRAP);
+        Checkpoint {
+            started_at: self.started_at.clone(),
+            load_started_at: self.load_started(),
+            start_clock_us: self.load.start_clock_us.unwrap_or(self.now_us),
+            // Whoever writes it down knows.
+            slept_us: None,
+            boot_id: self.context.boot_id.clone(),
+            own_brokers: bootstraps.filter(|_| is_own).map(|(_, value)| value.clone()).collect(),
+            cluster: self.cluster.clone(),
+            partitions: self.plan.topics.iter().map(|topic| topic.partitions).collect(),
+            compacted: self.plan.topics.iter().map(is_compacted).collect(),
+            start_offsets: self.start_offsets.clone(),
+            clocks: self.clocks.settled(),
+            agents: self.agents.iter().map(|agent| agent.host.clone()).collect(),
+            handovers: self.handovers.clone(),
         }
     }
 

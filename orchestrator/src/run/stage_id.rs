@@ -44,3 +44,29 @@ pub(super) enum StageId {
     /// Nothing is left to do.
     Done,
 }
+
+impl StageId {
+    /// The stage, in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Raising => "starting containers",
+            Self::Connecting => "starting agents",
+            Self::StartingBroker => "starting the embedded broker",
+            Self::Reaching => "reaching the brokers",
+            Self::Topics => "setting up topics",
+            Self::Preparing => "creating clients",
+            Self::Joining => "waiting for consumers to be assigned",
+            Self::Fetching => "waiting for consumers to read their partitions",
+            Self::StartOffsets => "reading end offsets before the load",
+            Self::Running => "the load",
+            Self::Draining => "the drain",
+            Self::Flushing => "flushing producers",
+            Self::EndOffsets | Self::LastOffsets => "reading offsets after the load",
+            Self::ReadingOn => "reading on to the ends of the logs",
+            Self::Finishing => "flushing and closing clients",
+            Self::Collecting => "collecting logs",
+            Self::Deleting => "deleting topics",
+            Self::Exiting | Self::Done => "ending agents",
+        }
+    }
+}

@@ -189,8 +189,7 @@ impl World {
         });
         let kept: Vec<_> = kept.collect();
         self.now_us += after_us;
-        let context = self.case.context.clone();
-        self.case = Case::resume(self.plan.clone(), context, at(self.now_us), &written.unwrap());
+        self.case = Case::resume(self.plan.clone(), context(), at(self.now_us), &written.unwrap());
         for (agent, report) in kept {
             let _ = self.case.replay(agent, &report);
         }
@@ -444,8 +443,7 @@ fn what_a_lost_agent_had_to_send_is_written_down_told_and_told_again() {
     world.feed(Input::Channel { agent: 0, up: true });
     assert_eq!(orders(&world.seen), 2, "the first one may have been lost");
 
-    let context = world.case.context.clone();
-    let mut next = Case::resume(world.plan.clone(), context, at(world.now_us), &checkpoint);
+    let mut next = Case::resume(world.plan.clone(), context(), at(world.now_us), &checkpoint);
     let _ = next.begin();
     let _ = next.note_absence();
     assert!(next.is_gone(1) && !next.is_gone(0));

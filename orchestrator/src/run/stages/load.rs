@@ -1,0 +1,67 @@
+//! The load runs, or is about to.
+
+use super::{draining::Draining, finishing::Finishing};
+use crate::{
+    clock::micros,
+    run::{
+        phases::Phases,
+        shared::Shared,
+        stage::{Next, Stage},
+        stage_id::StageId,
+    },
+    verdict::Trouble,
+};
+use mallard_protocol::message::ToAgent;
+use std::time::Duration;
+
+/// The load runs, or is about to.
+#[derive(Debug)]
+pub(super) struct Running {
+    phases: Phases,
+}
+
+impl Running {
+    /// `rest` is how long the load takes from now on, by plan.
+    pub(super) fn enter(case: &mut Shared, rest: Duration, phases: Phases) -> Next {
+        case.enter(StageId::Running, rest + Duration::from_secs(60));
+        Some(Box::new(Self { phases }))
+    }
+}
+
+impl Stage for Running {
+    fn advance(&mut self, case: &mut Shared) -> Next {
+        let at_us = case.run_clock_us()?;
+        self.phases.tell(case, at_us);
+        look_for_an_early_end(case);
+        if at_us < case.load_end_us() {
+            return None;
+        }
+        Draining::enter(case, std::mem::take(&mut self.phases))
+    }
+
+    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
+        Finishing::broken_off(case, within)
+    }
+
+    fn stop(&mut self, case: &mut Shared) -> Next {
+        case.send_all(&ToAgent::StopLoad);
+        let at_us = case.run_clock_us().unwrap_or(0);
+        case.load.stopped_us = Some(at_us);
+        case.collector.stop(at_us);
+        None
+    }
+}
+
+/// Agents end their load by themselves when nobody was there for as long as the lease.
+fn look_for_an_early_end(case: &mut Shared) {
+    if case.load.stopped_us.is_some() || case.living().is_empty() || !case.have_all_finished() {
+        return;
+    }
+    let until_us = case.told_us().min().unwrap_or(0);
+    case.load.stopped_us = Some(until_us);
+    let planned_us = case.plan.timeline.load_end_us();
+    if until_us < planned_us {
+        let lease_us = micros(case.plan.lease);
+        case.troubles.push(Trouble::Abandoned { until_us, planned_us, lease_us });
+    }
+}

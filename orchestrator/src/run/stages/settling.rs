@@ -1,0 +1,187 @@
+//! Between the drain and the end: producers flush, and only then is it read where logs end, since what is
+//! acknowledged while they flush is in the log as well. Consumers read on up to there.
+//!
+//! Invariant: offsets that a loss is told by are read after the last acknowledgement.
+
+use super::finishing::Finishing;
+use crate::{
+    clock::micros,
+    plan::AgentIndex,
+    run::{
+        agent::Agent,
+        questions::Asked,
+        shared::Shared,
+        stage::{self, CATCHING_UP, Next, Stage},
+        stage_id::StageId,
+    },
+};
+use mallard_protocol::message::{Question, ToAgent};
+use std::time::Duration;
+
+/// How long reading offsets may take before what is known has to do.
+const OFFSETS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long consumers that have received everything may take to step over the markers of transactions:
+/// positions are told once an interval.
+const MARKERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long reading on may still take when somebody asked to stop.
+const STOPPED_READING: Duration = Duration::from_secs(10);
+
+/// Producers flush: the last records are acknowledged or fail.
+#[derive(Debug)]
+pub(super) struct Flushing;
+
+impl Flushing {
+    pub(super) fn enter(case: &mut Shared) -> Next {
+        case.enter(StageId::Flushing, case.finish_limit());
+        case.send_all(&flush(case));
+        Some(Box::new(Self))
+    }
+}
+
+/// What agents are told when the drain is over.
+fn flush(case: &Shared) -> ToAgent {
+    ToAgent::Flush { within_ms: micros(case.plan.deadlines.finish) / 1_000 }
+}
+
+impl Stage for Flushing {
+    fn advance(&mut self, case: &mut Shared) -> Next {
+        let waiting = case.agents.iter().any(Agent::has_to_flush);
+        if waiting && !case.is_late() {
+            return None;
+        }
+        if waiting {
+            let trouble = stage::late(self, case, case.plan.deadlines.finish);
+            case.troubles.push(trouble);
+        }
+        EndOffsets::enter(case)
+    }
+
+    fn waiting_for(&self, case: &Shared) -> String {
+        format!("{} to flush", case.names_where(Agent::has_to_flush))
+    }
+
+    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
+        Finishing::broken_off(case, within)
+    }
+
+    fn time_to_catch_up(&self, case: &Shared) -> Duration {
+        case.finish_limit()
+    }
+
+    fn repeat(&self, case: &mut Shared, agent: AgentIndex) {
+        case.send(agent, flush(case));
+    }
+}
+
+/// Asks where logs start and end, in a stage of its own.
+fn ask_for_offsets(case: &mut Shared, stage: (StageId, Asked), next: impl Stage + 'static) -> Next {
+    let Some(admin) = case.admin() else { return Finishing::enter(case) };
+    let (stage, asked) = stage;
+    case.enter(stage, case.plan.deadlines.topics);
+    let (topics, within_ms) = (case.topic_ids(), micros(OFFSETS_WITHIN) / 1_000);
+    case.ask(admin, asked, Question::Offsets { topics, within_ms });
+    Some(Box::new(next))
+}
+
+/// It is read where logs start and end after the last acknowledgement.
+#[derive(Debug)]
+struct EndOffsets;
+
+impl EndOffsets {
+    fn enter(case: &mut Shared) -> Next {
+        ask_for_offsets(case, (StageId::EndOffsets, Asked::EndOffsets), Self)
+    }
+}
+
+impl Stage for EndOffsets {
+    fn advance(&mut self, case: &mut Shared) -> Next {
+        if case.is_asking(|asked| asked == Asked::EndOffsets) && !case.is_late() {
+            return None;
+        }
+        // Consumers that have read everything are not waited for, and nothing was removed before them
+        // since.
+        if case.collector.unread_before(&case.log.ends).is_empty() || case.have_all_finished() {
+            return Finishing::enter(case);
+        }
+        ReadingOn::enter(case)
+    }
+
+    fn waiting_for(&self, case: &Shared) -> String {
+        case.offsets_and_clocks()
+    }
+
+    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
+        Finishing::broken_off(case, within)
+    }
+}
+
+/// Consumers read on, up to these ends.
+#[derive(Debug)]
+struct ReadingOn;
+
+impl ReadingOn {
+    fn enter(case: &mut Shared) -> Next {
+        let within = match case.stop.by {
+            Some(_) => case.plan.deadlines.finish.min(STOPPED_READING),
+            None => case.plan.deadlines.finish,
+        };
+        case.enter(StageId::ReadingOn, within);
+        Some(Box::new(Self))
+    }
+}
+
+impl Stage for ReadingOn {
+    fn advance(&mut self, case: &mut Shared) -> Next {
+        let unread = case.collector.unread_before(&case.log.ends);
+        let within_us = case.now_us.saturating_sub(case.timing.entered_us);
+        let only_markers = within_us >= micros(MARKERS_WITHIN) && case.collector.missing() == 0;
+        if unread.is_empty() || only_markers || case.have_all_finished() || case.is_late() {
+            return LastOffsets::enter(case);
+        }
+        None
+    }
+
+    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
+        Finishing::broken_off(case, within)
+    }
+
+    /// Consumers read on for a moment only.
+    fn stop(&mut self, case: &mut Shared) -> Next {
+        let soon_us = case.now_us + micros(STOPPED_READING);
+        case.timing.deadline_us = case.timing.deadline_us.min(soon_us);
+        None
+    }
+
+    fn time_to_catch_up(&self, case: &Shared) -> Duration {
+        case.plan.deadlines.finish.max(CATCHING_UP)
+    }
+}
+
+/// It is read where logs start now: what lies before that was removed.
+#[derive(Debug)]
+struct LastOffsets;
+
+impl LastOffsets {
+    fn enter(case: &mut Shared) -> Next {
+        ask_for_offsets(case, (StageId::LastOffsets, Asked::LastOffsets), Self)
+    }
+}
+
+impl Stage for LastOffsets {
+    fn advance(&mut self, case: &mut Shared) -> Next {
+        if case.is_asking(|asked| asked == Asked::LastOffsets) && !case.is_late() {
+            return None;
+        }
+        Finishing::enter(case)
+    }
+
+    fn waiting_for(&self, case: &Shared) -> String {
+        case.offsets_and_clocks()
+    }
+
+    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
+        Finishing::broken_off(case, within)
+    }
+}
