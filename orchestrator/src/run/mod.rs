@@ -3,6 +3,7 @@
 //! [`case::Case`] decides; what it wants done is done here, by [`driver`], with links, files and the
 //! event stream around it.
 
+mod actions;
 mod agent;
 mod agent_clocks;
 mod answers;
@@ -22,7 +23,6 @@ pub mod io;
 mod joined;
 mod log_bounds;
 mod losing;
-mod phases;
 mod questions;
 pub mod respread;
 pub mod resume;

@@ -10,8 +10,9 @@
 //! is lost afterwards: its load is over, and nothing of it is counted twice.
 
 use super::{
-    agent::Agent, case::Case, checkpoint::Checkpoint, clocks::Clocks, context::CaseContext,
-    io::Effect, phases::Phases, shared::Shared, stage_id::StageId, stages::agents::Reconnecting,
+    actions::Actions, agent::Agent, case::Case, checkpoint::Checkpoint, clocks::Clocks,
+    context::CaseContext, io::Effect, shared::Shared, stage_id::StageId,
+    stages::agents::Reconnecting,
 };
 use crate::{
     clock::{Moment, micros},
@@ -81,8 +82,8 @@ impl Case {
         case.handovers.clone_from(&checkpoint.handovers);
         case.assign();
         case.collector.start_offsets(&checkpoint.start_offsets);
-        let phases = Phases::resume(&case, case.run_clock_us().unwrap_or(0));
-        Self { shared: case, stage: Box::new(Reconnecting { phases }) }
+        let actions = Actions::after(&case.plan, case.run_clock_us().unwrap_or(0));
+        Self { shared: case, stage: Box::new(Reconnecting { actions }) }
     }
 
     /// Notes the stretch in which nobody ran the case: from the last archived report on. Comes after

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::result::Cut,
     run::{
-        phases::Phases,
+        actions::Actions,
         shared::Shared,
         stage::{Next, Stage},
         stage_id::StageId,
@@ -65,8 +65,8 @@ impl Stage for Connecting {
 /// decides, as after any cut.
 #[derive(Debug)]
 pub(in crate::run) struct Reconnecting {
-    /// Phases that an earlier controller has announced.
-    pub(in crate::run) phases: Phases,
+    /// What an earlier controller has left to do.
+    pub(in crate::run) actions: Actions,
 }
 
 impl Stage for Reconnecting {
@@ -78,7 +78,7 @@ impl Stage for Reconnecting {
         }
         let gone_by = Duration::from_micros(case.run_clock_us().unwrap_or(0));
         let rest = case.plan.longest().saturating_sub(gone_by);
-        let next = Running::enter(case, rest, std::mem::take(&mut self.phases));
+        let next = Running::enter(case, rest, std::mem::take(&mut self.actions));
         let absence = case.cuts.iter().rev().find(|cut| cut.agent.is_none());
         let from_us = absence.and_then(|cut| cut.until_us).unwrap_or(0);
         for agent in missing {

@@ -4,7 +4,7 @@ use super::{finishing::Finishing, settling::Flushing};
 use crate::{
     clock::micros,
     run::{
-        phases::Phases,
+        actions::Actions,
         shared::Shared,
         stage::{CATCHING_UP, Next, Stage},
         stage_id::StageId,
@@ -18,25 +18,25 @@ const STOPPED_DRAIN: Duration = Duration::from_secs(10);
 /// Consumers catch up.
 #[derive(Debug)]
 pub(super) struct Draining {
-    phases: Phases,
+    actions: Actions,
 }
 
 impl Draining {
-    pub(super) fn enter(case: &mut Shared, phases: Phases) -> Next {
+    pub(super) fn enter(case: &mut Shared, actions: Actions) -> Next {
         // A load that is ended in order is judged, so what it sent has the time to arrive.
         let within = match case.load.stopped_us {
             Some(_) if !case.ends_in_order() => case.drain_limit().min(STOPPED_DRAIN),
             _ => case.drain_limit(),
         };
         case.enter(StageId::Draining, within);
-        Some(Box::new(Self { phases }))
+        Some(Box::new(Self { actions }))
     }
 }
 
 impl Stage for Draining {
     fn advance(&mut self, case: &mut Shared) -> Next {
         if let Some(at_us) = case.run_clock_us() {
-            self.phases.tell(case, at_us);
+            self.actions.carry_out(case, at_us);
         }
         let late = case.is_late();
         let over = all_told(case) && has_drained(case) && case.collector.came_through();

@@ -4,7 +4,7 @@ use super::{draining::Draining, finishing::Finishing};
 use crate::{
     clock::micros,
     run::{
-        phases::Phases,
+        actions::Actions,
         shared::Shared,
         stage::{Next, Stage},
         stage_id::StageId,
@@ -17,26 +17,26 @@ use std::time::Duration;
 /// The load runs, or is about to.
 #[derive(Debug)]
 pub(super) struct Running {
-    phases: Phases,
+    actions: Actions,
 }
 
 impl Running {
     /// `rest` is how long the load takes from now on, by plan.
-    pub(super) fn enter(case: &mut Shared, rest: Duration, phases: Phases) -> Next {
+    pub(super) fn enter(case: &mut Shared, rest: Duration, actions: Actions) -> Next {
         case.enter(StageId::Running, rest + Duration::from_secs(60));
-        Some(Box::new(Self { phases }))
+        Some(Box::new(Self { actions }))
     }
 }
 
 impl Stage for Running {
     fn advance(&mut self, case: &mut Shared) -> Next {
         let at_us = case.run_clock_us()?;
-        self.phases.tell(case, at_us);
+        self.actions.carry_out(case, at_us);
         look_for_an_early_end(case);
         if at_us < case.load_end_us() {
             return None;
         }
-        Draining::enter(case, std::mem::take(&mut self.phases))
+        Draining::enter(case, std::mem::take(&mut self.actions))
     }
 
     fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {

@@ -5,8 +5,8 @@ use crate::{
     clock::micros,
     plan::AgentIndex,
     run::{
+        actions::Actions,
         io::Effect,
-        phases::Phases,
         questions::Asked,
         shared::Shared,
         stage::{CLOSING, Next, Stage},
@@ -69,7 +69,8 @@ fn start_load(case: &mut Shared) -> Next {
     let lead = if case.living().into_iter().all(is_here) { START_LEAD_HERE } else { START_LEAD };
     case.load.start_clock_us = Some(case.now_us + micros(lead));
     case.load.started_at = Some(case.moment().wall_in(lead));
-    let next = Running::enter(case, lead + case.plan.longest(), Phases::default());
+    let actions = Actions::of(&case.plan);
+    let next = Running::enter(case, lead + case.plan.longest(), actions);
     // Before anybody is told: an agent that runs is never one that nobody knows of.
     case.effects.push(Effect::Checkpoint(Box::new(case.checkpoint())));
     for agent in case.living() {
