@@ -2,7 +2,7 @@
 //! comes from elsewhere (an agent's log, a client's error text) passes through here.
 
 use crate::model::{
-    events::{RunEvent, TimedEvent},
+    events::TimedEvent,
     result::{CaseResult, Diagnosis, Reason, RunResult},
 };
 
@@ -51,24 +51,9 @@ impl Redactor {
     }
 
     /// An event whose free text holds no secrets.
-    pub(super) fn event(&self, event: &TimedEvent) -> TimedEvent {
-        let mut event = event.clone();
-        if self.secrets.is_empty() {
-            return event;
-        }
-        match &mut event.event {
-            RunEvent::Step { text, .. } | RunEvent::Note { text, .. } => self.redact(text),
-            RunEvent::AgentLost { cause, .. }
-            | RunEvent::LeftBehind { cause, .. }
-            | RunEvent::HostProblem { cause, .. } => {
-                self.redact(cause);
-            }
-            RunEvent::CaseFinished { sentence, reasons, diagnoses, .. } => {
-                self.redact(sentence);
-                self.reasons(reasons);
-                self.diagnoses(diagnoses);
-            }
-            _ => {}
+    pub(super) fn event(&self, mut event: TimedEvent) -> TimedEvent {
+        if !self.secrets.is_empty() {
+            event.event.free_texts().into_iter().for_each(|text| self.redact(text));
         }
         event
     }
@@ -125,6 +110,7 @@ impl Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::events::RunEvent;
 
     #[test]
     fn secrets_are_masked_wherever_text_is_free() {
@@ -133,5 +119,28 @@ mod tests {
         assert_eq!(redactor.text("login hunter2-long, hunter2, ab"), "login ***, ***, ab");
         assert_eq!(redactor.bytes(b"\xff hunter2"), "\u{fffd} ***".as_bytes());
         assert_eq!(redactor.bytes(b"\xff plain"), b"\xff plain");
+    }
+
+    #[test]
+    fn an_event_has_no_secret_in_any_text_that_quotes_somebody() {
+        let mut redactor = Redactor::default();
+        redactor.add(&["hunter2".into()]);
+        let quote = || "login with hunter2".to_owned();
+        let events = [
+            RunEvent::HostProblem {
+                host: "a".into(),
+                phase: "connect".into(),
+                cause: quote(),
+                remedy: quote(),
+            },
+            RunEvent::BrokerUnreachable { broker: 1, cause: quote(), at_us: 0 },
+            RunEvent::LeftBehind { what: quote(), cause: quote() },
+            RunEvent::Step { case: "a".into(), text: quote() },
+        ];
+        for event in events {
+            let timed = TimedEvent { at: "2026-01-01T12:00:00Z".into(), event };
+            let text = serde_json::to_string(&redactor.event(timed)).unwrap();
+            assert!(!text.contains("hunter2") && text.contains("login with ***"), "{text}");
+        }
     }
 }

@@ -96,6 +96,12 @@ impl RunFolder {
         self.redactor.add(secrets);
     }
 
+    /// An event as it may be shown and sent: without these values.
+    #[must_use]
+    pub fn masked(&self, event: TimedEvent) -> TimedEvent {
+        self.redactor.event(event)
+    }
+
     /// Opens the folder of a case.
     ///
     /// # Errors
@@ -142,7 +148,7 @@ impl RunFolder {
     ///
     /// When it cannot be written.
     pub fn event(&mut self, event: &TimedEvent) -> Result<(), ArchiveError> {
-        let mut line = serde_json::to_vec(&self.redactor.event(event))
+        let mut line = serde_json::to_vec(&self.redactor.event(event.clone()))
             .map_err(|error| ArchiveError::encode(self.events.path(), error))?;
         line.push(b'\n');
         self.events.append(&line)

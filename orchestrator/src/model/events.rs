@@ -207,3 +207,40 @@ pub enum RunEvent {
         report: String,
     },
 }
+
+impl RunEvent {
+    /// Texts that quote people, programs or hosts, and may hold a secret. Every event says here what it has, so
+    /// that a new one cannot be forgotten.
+    pub fn free_texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Step { text, .. } | Self::Note { text, .. } => vec![text],
+            Self::AgentLost { cause, .. } | Self::BrokerUnreachable { cause, .. } => vec![cause],
+            Self::HostProblem { cause, remedy, .. } => vec![cause, remedy],
+            Self::LeftBehind { what, cause } => vec![what, cause],
+            Self::CaseFinished { sentence, reasons, expectations, diagnoses, .. } => {
+                let reasons = reasons.iter_mut().flat_map(|of| [&mut of.text, &mut of.remedy]);
+                let judged =
+                    expectations.iter_mut().flat_map(|of| [&mut of.text, &mut of.sentence]);
+                let diagnoses = diagnoses.iter_mut().flat_map(|of| [&mut of.text, &mut of.remedy]);
+                [sentence].into_iter().chain(reasons).chain(judged).chain(diagnoses).collect()
+            }
+            Self::AcrossJudged { results } => {
+                results.iter_mut().flat_map(|of| [&mut of.text, &mut of.sentence]).collect()
+            }
+            Self::RunStarted { .. }
+            | Self::HostReady { .. }
+            | Self::CaseStarted { .. }
+            | Self::CaseResumed { .. }
+            | Self::AgentConnected { .. }
+            | Self::AgentChannel { .. }
+            | Self::BrokerBack { .. }
+            | Self::LeaderMoved { .. }
+            | Self::UnderReplicated { .. }
+            | Self::LoadStarted { .. }
+            | Self::PhaseStarted { .. }
+            | Self::Interval(_)
+            | Self::StopRequested { .. }
+            | Self::RunFinished { .. } => Vec::new(),
+        }
+    }
+}

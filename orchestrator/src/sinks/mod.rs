@@ -27,12 +27,12 @@ impl EventSinks {
         Self([terminal].into_iter().flatten().collect())
     }
 
-    /// Sends an event: to the journal, then to every sink.
+    /// Sends an event: to the journal, then to every sink. None of them sees a secret.
     ///
     /// # Errors
     /// If the journal cannot be written.
     pub fn send(&mut self, run: &mut RunFolder, event: RunEvent) -> Result<(), ArchiveError> {
-        let timed = TimedEvent { at: clock::now_rfc3339(), event };
+        let timed = run.masked(TimedEvent { at: clock::now_rfc3339(), event });
         let journaled = run.event(&timed);
         for sink in &mut self.0 {
             sink.take(&timed);
@@ -92,6 +92,18 @@ mod tests {
             let lengths: Vec<_> = heard.iter().map(|(_, length)| *length).collect();
             assert_eq!(lengths, [first_line as u64, text.len() as u64]);
         }
+    }
+
+    #[test]
+    fn no_sink_hears_a_secret() {
+        let results = tempfile::tempdir().unwrap();
+        let mut run = RunFolder::create(results.path(), "sinks", Some("sinks")).unwrap();
+        run.hide(&["hunter2".into()]);
+        let heard = Heard::default();
+        let journal = run.path().join("events.jsonl");
+        let mut sinks = EventSinks(vec![boxed(Notes { journal, heard: heard.clone() })]);
+        sinks.send(&mut run, note("login with hunter2")).unwrap();
+        assert_eq!(heard.borrow()[0].0.event, note("login with ***"));
     }
 
     #[test]
