@@ -44,7 +44,7 @@ impl Case {
             FromAgent::Note { level, instance, text } => case.on_note(agent, level, instance, text),
             FromAgent::Failed(failure) => {
                 let trouble = case.trouble_of(agent, failure);
-                self.fail(trouble);
+                self.wind_up(trouble);
             }
         }
     }

@@ -16,6 +16,13 @@ impl Shared {
         let known = std::mem::take(&mut self.log);
         self.log = later(known, read);
     }
+
+    /// What a loss may be told by. An end that was read while producers still flushed proves nothing: what was
+    /// acknowledged after that lies beyond it.
+    pub(super) fn final_log(&self) -> LogBounds {
+        let ends = if self.log_is_final { self.log.ends.clone() } else { Vec::new() };
+        LogBounds { ends, ..self.log.clone() }
+    }
 }
 
 /// Bounds that were read earlier, with what is known later: of ends the lower, of starts the later.

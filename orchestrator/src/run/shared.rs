@@ -90,6 +90,10 @@ pub(super) struct Shared {
     pub(super) start_offsets: Vec<PartitionOffset>,
     /// Where logs start and end after the last acknowledgement.
     pub(super) log: LogBounds,
+    /// Whether every producer had flushed when these were asked for.
+    pub(super) log_is_final: bool,
+    /// A client of an agent can do nothing more.
+    pub(super) has_failed: bool,
     pub(super) collector: Collector,
     pub(super) drain: DrainWatch,
     pub(super) load: LoadTimes,
@@ -134,6 +138,8 @@ impl Shared {
             topics_made: false,
             start_offsets: Vec::new(),
             log: LogBounds::default(),
+            log_is_final: false,
+            has_failed: false,
             collector: Collector::new(&plan),
             drain: DrainWatch::default(),
             load: LoadTimes::default(),

@@ -39,6 +39,13 @@ pub(super) trait Stage: std::fmt::Debug {
         None
     }
 
+    /// A client of an agent can do nothing more, so the case cannot go on. What came before that is measured to the
+    /// end all the same: what was acknowledged and is gone is said beside why the case failed.
+    fn wind_up(&mut self, case: &mut Shared) -> Next {
+        let within = case.plan.deadlines.finish;
+        self.break_off(case, within)
+    }
+
     /// Somebody wants an end of a load that has begun: everything follows in order, but sooner.
     fn stop(&mut self, _case: &mut Shared) -> Next {
         None

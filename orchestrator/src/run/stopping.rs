@@ -17,6 +17,14 @@ impl Case {
         self.give_up();
     }
 
+    /// A client can do nothing more: says why, and ends what goes on in order.
+    pub(super) fn wind_up(&mut self, trouble: Trouble) {
+        self.shared.troubles.push(trouble);
+        self.shared.has_failed = true;
+        let next = self.stage.wind_up(&mut self.shared);
+        self.go_on(next);
+    }
+
     /// Ends the load or the preparations at once.
     pub(super) fn give_up(&mut self) {
         let within = self.shared.plan.deadlines.finish;

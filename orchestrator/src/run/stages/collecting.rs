@@ -75,7 +75,7 @@ fn judge(case: &mut Shared) {
     let merged = case.collector.flush();
     case.store(merged);
     let collector = std::mem::replace(&mut case.collector, Collector::new(&case.plan));
-    let measured = collector.conclude(&case.log);
+    let measured = collector.conclude(&case.final_log());
     let totals = Totals::of(&measured.whole);
     let judgement = verdict::judge(&case.plan, measured, &case.facts());
     case.effects.push(Effect::Judged(Box::new(Judged { judgement, totals })));

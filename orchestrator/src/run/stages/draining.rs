@@ -52,6 +52,11 @@ impl Stage for Draining {
         Finishing::broken_off(case, within)
     }
 
+    fn wind_up(&mut self, case: &mut Shared) -> Next {
+        case.stop_load();
+        Flushing::enter(case)
+    }
+
     fn stop(&mut self, case: &mut Shared) -> Next {
         let soon_us = case.now_us + micros(STOPPED_DRAIN);
         case.timing.deadline_us = case.timing.deadline_us.min(soon_us);

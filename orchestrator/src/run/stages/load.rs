@@ -1,6 +1,6 @@
 //! The load runs, or is about to.
 
-use super::{draining::Draining, finishing::Finishing};
+use super::{draining::Draining, finishing::Finishing, settling::Flushing};
 use crate::{
     clock::micros,
     run::{
@@ -41,6 +41,11 @@ impl Stage for Running {
 
     fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
         Finishing::broken_off(case, within)
+    }
+
+    fn wind_up(&mut self, case: &mut Shared) -> Next {
+        case.stop_load();
+        Flushing::enter(case)
     }
 
     fn stop(&mut self, case: &mut Shared) -> Next {

@@ -19,7 +19,7 @@ use mallard_protocol::message::{Question, ToAgent};
 use std::time::Duration;
 
 /// How long reading offsets may take before what is known has to do.
-const OFFSETS_WITHIN: Duration = Duration::from_secs(5);
+const OFFSETS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long consumers that have received everything may take to step over the markers of transactions:
 /// positions are told once an interval.
@@ -66,6 +66,11 @@ impl Stage for Flushing {
         Finishing::broken_off(case, within)
     }
 
+    /// It is on its way to the end.
+    fn wind_up(&mut self, _case: &mut Shared) -> Next {
+        None
+    }
+
     fn time_to_catch_up(&self, case: &Shared) -> Duration {
         case.finish_limit()
     }
@@ -80,6 +85,7 @@ fn ask_for_offsets(case: &mut Shared, stage: (StageId, Asked), next: impl Stage 
     let Some(admin) = case.admin() else { return Finishing::enter(case) };
     let (stage, asked) = stage;
     case.enter(stage, case.plan.deadlines.topics);
+    case.log_is_final = !case.agents.iter().any(Agent::has_to_flush);
     let (topics, within_ms) = (case.topic_ids(), micros(OFFSETS_WITHIN) / 1_000);
     case.ask(admin, asked, Question::Offsets { topics, within_ms });
     Some(Box::new(next))
@@ -101,8 +107,9 @@ impl Stage for EndOffsets {
             return None;
         }
         // Consumers that have read everything are not waited for, and nothing was removed before them
-        // since.
-        if case.collector.unread_before(&case.log.ends).is_empty() || case.have_all_finished() {
+        // since. Nor are those of a case that has failed.
+        let all_read = case.collector.unread_before(&case.log.ends).is_empty();
+        if all_read || case.has_failed || case.have_all_finished() {
             return Finishing::enter(case);
         }
         ReadingOn::enter(case)
@@ -114,6 +121,11 @@ impl Stage for EndOffsets {
 
     fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
         Finishing::broken_off(case, within)
+    }
+
+    /// It is on its way to the end.
+    fn wind_up(&mut self, _case: &mut Shared) -> Next {
+        None
     }
 }
 
@@ -145,6 +157,11 @@ impl Stage for ReadingOn {
 
     fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
         Finishing::broken_off(case, within)
+    }
+
+    /// It is on its way to the end.
+    fn wind_up(&mut self, _case: &mut Shared) -> Next {
+        None
     }
 
     /// Consumers read on for a moment only.
@@ -183,5 +200,10 @@ impl Stage for LastOffsets {
 
     fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
         Finishing::broken_off(case, within)
+    }
+
+    /// It is on its way to the end.
+    fn wind_up(&mut self, _case: &mut Shared) -> Next {
+        None
     }
 }

@@ -46,6 +46,37 @@ fn offsets_are_read_when_every_producer_has_flushed() {
 }
 
 #[test]
+fn a_client_that_can_do_nothing_more_ends_the_load_and_offsets_are_read_all_the_same() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.run_until(2 * SECOND, prompt);
+    let text = "the log has forgotten its sequence numbers".to_owned();
+    world.say(1, FromAgent::Failed(AgentFailure { kind: FailureKind::Other, text }));
+    world.run_until(u64::MAX, prompt);
+    world.pass(20 * SECOND);
+    assert!(world.case.is_done());
+    let stopped = told_at(&world, |m| matches!(m, ToAgent::StopLoad));
+    let flushed = told_at(&world, |m| matches!(m, ToAgent::Flush { .. }));
+    assert!(stopped < flushed && flushed < told_at(&world, asks_for_offsets));
+    assert_eq!(times_asked(&world), 1, "what is unread then is not waited for");
+}
+
+#[test]
+fn ends_that_were_read_while_a_producer_still_flushed_prove_no_loss() {
+    let mut world = World::new(|_| {});
+    let partitions = world.plan.topics[0].partitions;
+    // Nothing of what was acknowledged lies below these.
+    world.log = LogBounds { ends: ends(0, partitions), ..LogBounds::default() };
+    world.start();
+    world.flushes_late.push(1);
+    world.run_until(u64::MAX, prompt);
+    world.pass(120 * SECOND);
+    assert!(world.case.is_done() && world.told(asks_for_offsets));
+    let codes = world.reason_codes();
+    assert!(!codes.iter().any(|code| code == "records_lost"), "{codes:?}");
+}
+
+#[test]
 fn consumers_read_on_up_to_the_ends_for_as_long_as_finishing_may_take() {
     let mut world = World::new(|_| {});
     let partitions = world.plan.topics[0].partitions;
