@@ -6,8 +6,12 @@ use mallard::{
     config::{parameters::set_value, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},
     scenario,
-    scenario::{LoadedScenario, cluster},
+    scenario::{
+        LoadedScenario,
+        cluster::{self, KafkaPlan},
+    },
 };
+use mallard_protocol::{private_file, workload::TOKEN_COMMAND};
 use proptest::prelude::*;
 use std::{fs, path::Path, process::Command, time::Instant};
 
@@ -157,6 +161,29 @@ fn secrets_stay_out_of_archive_names_and_messages() {
     let producer = case.agents.iter().flat_map(|agent| &agent.producers).next().unwrap();
     assert_eq!(producer.headers, [("auth".to_owned(), "Basic secret-of-TOKEN".to_owned())]);
     assert!(producer.client.contains(&("sasl.password".to_owned(), "secret-of-PW".to_owned())));
+}
+
+#[test]
+fn files_that_a_cluster_file_names_go_along_from_its_folder_and_are_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n";
+    fs::create_dir_all(folder.path().join("lab/certs")).unwrap();
+    fs::write(folder.path().join("lab/certs/ca.pem"), pem).unwrap();
+    let file = folder.path().join("lab/c.yaml");
+    let text = "kafka:\n  bootstrap: \"b:1\"\n  client: {security.protocol: SASL_SSL, sasl.mechanism: OAUTHBEARER, \
+        ssl.ca.location: certs/ca.pem}\n  token: {command: [signer, --region, x]}\nhosts: [local: {}]\n";
+    fs::write(&file, text).unwrap();
+    let cluster = scenario::cluster_file(&file, &nothing).unwrap();
+    let KafkaPlan::External { connection } = &cluster.kafka else { panic!("it is there") };
+    let value = |key: &str| {
+        connection.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str()).unwrap()
+    };
+    let carried = value("ssl.ca.location");
+    assert_eq!(private_file::decode(carried), Some(("certs/ca.pem", pem.as_bytes().to_vec())));
+    assert!(cluster.secrets.iter().any(|secret| secret == carried));
+    assert!(cluster.yaml.contains("ssl.ca.location: certs/ca.pem"), "{}", cluster.yaml);
+    assert_eq!(value(TOKEN_COMMAND), r#"["signer","--region","x"]"#);
+    assert!(cluster.yaml.contains("- --region") || cluster.yaml.contains("- \"--region\""));
 }
 
 #[test]

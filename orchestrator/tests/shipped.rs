@@ -291,7 +291,7 @@ fn completed(block: &str) -> String {
 fn every_example_in_the_documents_is_sound() {
     let environment = |name: &str| Some(format!("value-of-{name}"));
     let mut blocks = 0;
-    for name in ["scenario.md", "cluster.md"] {
+    for name in ["scenario.md", "cluster.md", "security.md"] {
         let text = fs::read_to_string(root().join("docs").join(name)).unwrap();
         for (line, block) in yaml_blocks(&text) {
             blocks += 1;
@@ -299,7 +299,9 @@ fn every_example_in_the_documents_is_sound() {
             let is_cluster =
                 block.lines().any(|l| l.starts_with("kafka:") || l.starts_with("hosts:"));
             if is_cluster {
-                let source = Source::new(&at, &*block);
+                // Certificates are looked for beside examples of mistakes.
+                let file = root().join("orchestrator/tests/mistakes").join(&at.replace('/', "-"));
+                let source = Source::new(file, &*block);
                 scenario::cluster::from_source(&source, &environment)
                     .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
                 assert_eq!(
@@ -335,7 +337,7 @@ fn the_documents_name_every_key() {
     // Containers have a page of their own.
     let documents: [(_, &[&str]); 2] = [
         (SchemaOf::Scenario, &["scenario.md"]),
-        (SchemaOf::Cluster, &["cluster.md", "containers.md"]),
+        (SchemaOf::Cluster, &["cluster.md", "containers.md", "security.md"]),
     ];
     for (of, names) in documents {
         let read = |name: &&str| fs::read_to_string(root().join("docs").join(name)).unwrap();

@@ -35,7 +35,13 @@ pub fn check_properties(
     }
     let together = completed(kind, all().cloned().collect());
     contradiction(kind, &together).map_err(|error| {
-        let named = |(key, _): &&(String, String)| error.reason.contains(&format!("`{key}`"));
+        // `acks` in back quotes, ssl.certificate.location without any.
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "._".contains(c);
+        let words = error.reason.split(|c| !is_part(c));
+        let dotted: Vec<&str> = words.filter(|word| word.contains('.')).collect();
+        let named = |(key, _): &&(String, String)| {
+            error.reason.contains(&format!("`{key}`")) || dotted.contains(&key.as_str())
+        };
         let key = client.iter().find(named).or_else(|| connection.iter().find(named));
         let secrets = all().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_str());
         vec![(key.map_or_else(String::new, |(key, _)| key.clone()), redact(&error.reason, secrets))]
@@ -222,6 +228,21 @@ mod tests {
         let refused = check_properties(&connection, Kind::Producer, &client).unwrap_err();
         let keys: Vec<_> = refused.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["sasl.pasword", "acks"]);
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_told_at_its_property_and_by_its_name() {
+        let broken = b"-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n";
+        let content = private_file::encode("certs/client.pem", broken);
+        let connection = properties(&[
+            ("bootstrap.servers", "localhost:1"),
+            ("security.protocol", "SSL"),
+            ("ssl.certificate.location", &content),
+        ]);
+        let refused = check_properties(&connection, Kind::Producer, &Vec::new()).unwrap_err();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].0, "ssl.certificate.location", "{refused:?}");
+        assert!(!refused[0].1.contains("mallard-file"), "{refused:?}");
     }
 
     #[test]

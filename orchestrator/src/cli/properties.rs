@@ -3,7 +3,11 @@
 use crate::{
     config::Diagnostic,
     hosts::deploy::ask::{Limits, ask},
-    plan::Plan,
+    plan::{
+        Plan,
+        clients::{cluster_property_mistakes, cluster_property_request},
+    },
+    scenario::cluster::Cluster,
 };
 use std::{io, path::Path, process::Command, time::Duration};
 
@@ -17,9 +21,23 @@ const LIMITS: Limits = Limits { within: Duration::from_secs(60), stdout_bytes: 1
 ///
 /// When the program cannot be asked, or gives no sensible answer.
 pub fn refused_properties(plan: &Plan, agent: &Path) -> io::Result<Vec<Diagnostic>> {
-    let request = plan.property_request()?;
+    let report = asked(agent, &plan.property_request()?)?;
+    plan.property_mistakes(&report).map_err(io::Error::from)
+}
+
+/// The same of a cluster file by itself.
+///
+/// # Errors
+///
+/// As [`refused_properties`].
+pub fn refused_by_cluster(cluster: &Cluster, agent: &Path) -> io::Result<Vec<Diagnostic>> {
+    let report = asked(agent, &cluster_property_request(cluster)?)?;
+    cluster_property_mistakes(cluster, &report).map_err(io::Error::from)
+}
+
+fn asked(agent: &Path, request: &str) -> io::Result<String> {
     let mut command = Command::new(agent);
     let report = ask(command.arg("properties"), request.as_bytes(), LIMITS)
         .map_err(|cause| io::Error::other(format!("`mallard-agent properties`: {cause}")))?;
-    plan.property_mistakes(&String::from_utf8_lossy(&report)).map_err(io::Error::from)
+    Ok(String::from_utf8_lossy(&report).into_owned())
 }

@@ -1,6 +1,11 @@
 //! `mallard validate`: every mistake of scenario, cluster and bounds files; nothing is touched.
 
-use super::{Outcome, args::ValidateArgs, files, properties::refused_properties};
+use super::{
+    Outcome,
+    args::ValidateArgs,
+    files,
+    properties::{refused_by_cluster, refused_properties},
+};
 use crate::{
     bounds::{self, Outside},
     config::{Diagnostic, process_environment, render::render, source::Source, tidy, yaml},
@@ -16,7 +21,10 @@ use crate::{
         scenario_files,
     },
 };
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Stands for a run's id; as long as one with a short name.
 const NO_RUN: &str = "00000000-000000-validate-0000";
@@ -28,6 +36,8 @@ pub struct Validated {
     pub diagnostics: Vec<Diagnostic>,
     /// The plan, if nothing prevents one and there is a scenario.
     pub plan: Option<Plan>,
+    /// The sound cluster files.
+    pub clusters: Vec<Cluster>,
     /// A line for each file that is right.
     pub sound: Vec<String>,
 }
@@ -45,10 +55,18 @@ pub fn validate(args: &ValidateArgs) -> Outcome {
 /// Has the agent's program check client properties. Without one beside this program that is left out,
 /// and said; with `--agent` it is a mistake.
 fn check_properties(validated: &mut Validated, asked_for: Option<&Path>) -> String {
-    let Some(plan) = &validated.plan else { return String::new() };
+    let (plan, clusters) = (&validated.plan, &validated.clusters);
+    if plan.is_none() && clusters.is_empty() {
+        return String::new();
+    }
+    let told = |cause: io::Error| crate::text::error_chain::chain(&cause);
     let refused = match agent_binary::find(asked_for) {
-        Ok(agent) => refused_properties(plan, &agent)
-            .map_err(|cause| crate::text::error_chain::chain(&cause)),
+        Ok(agent) => {
+            let by_plan = plan.iter().map(|plan| refused_properties(plan, &agent));
+            let by_clusters = clusters.iter().map(|cluster| refused_by_cluster(cluster, &agent));
+            let all: io::Result<Vec<_>> = by_plan.chain(by_clusters).collect();
+            all.map(|all| all.concat()).map_err(told)
+        }
         Err(cause) => Err(crate::text::error_chain::chain(&cause)),
     };
     match refused {
@@ -110,6 +128,7 @@ pub fn check_with(args: &ValidateArgs) -> Validated {
     }
     let clusters = args.cluster.iter().chain(&cluster_paths);
     let clusters: Vec<_> = clusters.filter_map(|path| check_cluster(path, &mut found)).collect();
+    found.clusters.clone_from(&clusters);
     if !scenarios.is_empty() {
         let options = PlanOptions {
             set: settings,

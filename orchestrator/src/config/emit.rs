@@ -34,9 +34,11 @@ pub fn one_line(node: &Node) -> String {
 /// Whether a property's value must never be shown, whatever its source.
 #[must_use]
 pub fn is_secret_key(key: &str) -> bool {
-    ["password", "secret", "jaas", "key.pem", "oauthbearer.config", "token"]
-        .iter()
-        .any(|part| key.contains(part))
+    // Where tokens come from is no secret, and whoever cannot reach it must know where.
+    !key.ends_with("token.endpoint.url")
+        && ["password", "secret", "jaas", "key.pem", "oauthbearer.config", "token"]
+            .iter()
+            .any(|part| key.contains(part))
 }
 
 fn block(out: &mut String, node: &Node, indent: usize, secret: bool) {

@@ -5,8 +5,8 @@
 
 use super::{CasePlan, Plan};
 use crate::{
-    config::{Diagnostic, Severity, tidy},
-    scenario::cluster::KafkaPlan,
+    config::{Diagnostic, Severity, source::Place, tidy},
+    scenario::cluster::{Cluster, KafkaPlan},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -36,6 +36,59 @@ struct Refusal {
     reason: String,
 }
 
+/// The properties of a connection, where the cluster file says them.
+fn connection_of(kafka: &KafkaPlan) -> &[(String, String)] {
+    match kafka {
+        KafkaPlan::External { connection } => connection,
+        KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
+    }
+}
+
+/// What the agent's binary is asked about a cluster file by itself, in JSON: a client of each kind without
+/// properties of its own.
+///
+/// # Errors
+///
+/// Never in practice: all of it is text.
+pub fn cluster_property_request(cluster: &Cluster) -> serde_json::Result<String> {
+    let client = |kind| Client { kind, name: kind.to_owned(), properties: &[] };
+    let clients = ["producer", "consumer"].map(client).into();
+    serde_json::to_string(&Request { connection: connection_of(&cluster.kafka), clients })
+}
+
+/// What it answered, as diagnostics.
+///
+/// # Errors
+///
+/// When the answer is not a report.
+pub fn cluster_property_mistakes(
+    cluster: &Cluster,
+    report: &str,
+) -> serde_json::Result<Vec<Diagnostic>> {
+    let report: Report = serde_json::from_str(report)?;
+    let whole = cluster.source.whole();
+    let places = &cluster.connection_places;
+    let mistake = |refusal: &Refusal| {
+        let at = places.iter().find(|(key, _)| *key == refusal.key).map_or(&whole, |(_, at)| at);
+        refusal.told(at)
+    };
+    let mut diagnostics: Vec<_> = report.refused.iter().map(mistake).collect();
+    tidy(&mut diagnostics);
+    Ok(diagnostics)
+}
+
+impl Refusal {
+    fn told(&self, at: &Place) -> Diagnostic {
+        let reason = self.reason.trim_end_matches('.');
+        let message = match self.key.as_str() {
+            "" => format!("librdkafka refuses these client properties together: {reason}"),
+            key => format!("librdkafka refuses `{key}`: {reason}"),
+        };
+        let help = "properties are spelt as in librdkafka's CONFIGURATION.md".to_owned();
+        at.diagnostic(Severity::Error, message, Some(help))
+    }
+}
+
 impl Plan {
     /// What the agent's binary is asked, in JSON.
     ///
@@ -43,10 +96,7 @@ impl Plan {
     ///
     /// Never in practice: all of it is text.
     pub fn property_request(&self) -> serde_json::Result<String> {
-        let connection = self.cases.first().map_or(&[][..], |case| match &case.kafka {
-            KafkaPlan::External { connection } => connection,
-            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
-        });
+        let connection = self.cases.first().map_or(&[][..], |case| connection_of(&case.kafka));
         let mut clients: Vec<Client<'_>> = Vec::new();
         let mut asked = HashSet::new();
         for (index, case) in self.cases.iter().enumerate() {
@@ -82,12 +132,6 @@ impl Plan {
         let own = client.places.iter().find(|(key, _)| *key == refusal.key);
         let shared = || case.connection_places.iter().find(|(key, _)| *key == refusal.key);
         let at = own.or_else(shared).map_or(&client.at, |(_, at)| at);
-        let message = format!(
-            "librdkafka refuses `{}`: {}",
-            refusal.key,
-            refusal.reason.trim_end_matches('.')
-        );
-        let help = "properties are spelt as in librdkafka's CONFIGURATION.md".to_owned();
-        Some(at.diagnostic(Severity::Error, message, Some(help)))
+        Some(refusal.told(at))
     }
 }

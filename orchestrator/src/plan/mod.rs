@@ -8,7 +8,7 @@ mod archive_size;
 pub(crate) mod assignor;
 mod build;
 mod case;
-mod clients;
+pub mod clients;
 mod consumers;
 pub mod handover;
 mod model;

@@ -7,6 +7,7 @@ use crate::{
     scenario::cluster::KafkaPlan,
     verdict::{AgentFacts, CaseFacts, EarlyStop},
 };
+use mallard_protocol::private_file;
 use std::collections::BTreeMap;
 
 impl Shared {
@@ -78,7 +79,7 @@ impl Shared {
             let all = connection.iter().chain(client);
             let shown = all.map(|(key, value)| {
                 let hidden = is_secret_key(key);
-                (key.clone(), if hidden { "***".to_owned() } else { value.clone() })
+                (key.clone(), if hidden { "***" } else { private_file::shown(value) }.to_owned())
             });
             (workload_of(name).to_owned(), shown.collect())
         });

@@ -8,6 +8,7 @@ pub mod file_kind;
 pub mod files;
 mod health;
 mod java;
+mod login;
 pub(crate) mod matrix;
 mod observe;
 pub mod payload;

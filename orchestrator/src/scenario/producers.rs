@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::{
     shape::{
-        Fields, Located, Property, Shape, either, integer, list, list_of_some, number, properties,
+        Fields, Located, Property, Shape, either, integer, list, list_of_some, number,
         quantity::{share, some_time},
         record, scalar,
         units::{Wrong, duration},
@@ -199,7 +199,7 @@ pub(super) fn instances(fields: &mut Fields<'_>) -> Option<Located<Instances>> {
 pub(super) fn client(fields: &mut Fields<'_>) -> Option<Vec<Property>> {
     fields.explain_unknown(super::clients::as_key);
     let doc = "Client properties, as librdkafka spells them.";
-    fields.default("client", doc, properties("client properties"), json!({}), Vec::new())
+    fields.default("client", doc, super::login::client_properties(), json!({}), Vec::new())
 }
 
 /// `on`, of producers and consumers alike.

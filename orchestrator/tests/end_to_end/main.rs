@@ -14,6 +14,7 @@ mod hostile;
 mod intervals;
 mod kafka;
 mod left_behind;
+mod logins;
 mod loss;
 mod outages;
 mod pipeline;

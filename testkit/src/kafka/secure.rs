@@ -219,6 +219,9 @@ fn settings(folder: &Path, ports: &[u16], controller_port: u16) -> Vec<(String, 
     let bearer = format!("{module}.oauthbearer.OAuthBearerLoginModule required");
     for name in ["unsecured", "oidc"] {
         set(&format!("listener.name.{name}.sasl.enabled.mechanisms"), "OAUTHBEARER");
+        // The broker hangs up on whoever has not logged in again when the token of the last login expires.
+        let again = format!("listener.name.{name}.oauthbearer.connections.max.reauth.ms");
+        set(&again, "3600000");
     }
     let unsecured = format!("{bearer} unsecuredLoginStringClaim_sub=\"{ADMIN}\";");
     set("listener.name.unsecured.oauthbearer.sasl.jaas.config", &unsecured);

@@ -6,7 +6,10 @@ mod model;
 mod ranges;
 mod ssh;
 
-use super::file_kind::{FileKind, kind_of};
+use super::{
+    file_kind::{FileKind, kind_of},
+    login,
+};
 use crate::{
     bounds::{Written, choose},
     config::{
@@ -16,7 +19,6 @@ use crate::{
         regular,
         shape::{
             Fields, Located, Property, Reader, Shape, either, integer, list, list_of_some, name,
-            properties,
             quantity::{duration, some_time},
             record, tagged, text, words,
         },
@@ -24,6 +26,7 @@ use crate::{
         tidy, yaml,
     },
 };
+use mallard_protocol::{private_file, workload::TOKEN_COMMAND};
 use model::{AGENT_LIMIT, BROKER_LIMIT, Kafka};
 use serde_json::json;
 use std::{
@@ -64,6 +67,9 @@ pub fn from_source(
     let mut raw = shape().read(&root, &mut reader);
     if let Some(raw) = &mut raw {
         refuse_far_embedded(raw, &mut reader);
+        if let Kafka::External { client, token, .. } = &raw.kafka {
+            login::check(client, token.as_ref(), &mut reader);
+        }
         refuse_twins(&raw.hosts, &mut reader);
         raw.resolve_paths(source.path.parent().unwrap_or(Path::new("")));
     }
@@ -73,11 +79,12 @@ pub fn from_source(
         return Err(reader.diagnostics);
     };
     let mut connection_places = Vec::new();
-    if let Kafka::External { client, bootstrap } = &raw.kafka {
+    if let Kafka::External { client, bootstrap, token } = &raw.kafka {
         secrets.extend(secret_values(client));
         connection_places =
             client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect();
         connection_places.push(("bootstrap.servers".to_owned(), bootstrap.at.clone()));
+        connection_places.extend(token.iter().map(|it| (TOKEN_COMMAND.to_owned(), it.at.clone())));
     }
     let ssh_files = raw.ssh_files();
     Ok(Cluster {
@@ -146,9 +153,12 @@ fn is_of_mallard(name: &str) -> bool {
     name == "local" || ["local", "container"].into_iter().filter_map(numbered).any(is_number)
 }
 
-/// Values of properties that must never be written anywhere.
+/// Values of properties that must never be written anywhere, files that came with them included.
 pub fn secret_values(properties: &[Property]) -> impl Iterator<Item = String> {
-    let secret = |property: &&Property| is_secret_key(&property.key.value);
+    let secret = |property: &&Property| {
+        let value = property.value.value.as_str();
+        is_secret_key(&property.key.value) || private_file::shown(value) != value
+    };
     properties
         .iter()
         .filter(secret)
@@ -306,12 +316,13 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
     let doc = "Brokers to begin with: `host:port`, more of them separated by commas.";
     let bootstrap = fields.required("bootstrap", doc, text().located());
     let doc = "Properties of every client, as librdkafka spells them: security, timeouts.";
-    let client =
-        fields.default("client", doc, properties("client properties"), json!({}), Vec::new());
+    let client = fields.default("client", doc, login::client_properties(), json!({}), Vec::new());
+    let doc = "Where OAUTHBEARER tokens come from, if not by properties of `client`.";
+    let token = fields.optional("token", doc, login::token());
     for key in ["embedded", "container", "deploy"] {
         fields.elsewhere(key);
     }
-    let (bootstrap, client) = (bootstrap?, client?);
+    let (bootstrap, client, token) = (bootstrap?, client?, token?);
     let sound = |address: &str| {
         let address = address.trim();
         let address = address.rsplit_once("://").map_or(address, |(_, rest)| rest);
@@ -328,7 +339,7 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
             fields.error(&property.key.at, message, help);
         }
     }
-    Some(Kafka::External { bootstrap, client })
+    Some(Kafka::External { bootstrap, client, token })
 }
 
 /// An entry of `hosts`, which may stand for several hosts.

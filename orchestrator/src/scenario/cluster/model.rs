@@ -7,9 +7,13 @@ use crate::{
         shape::{Located, Property},
         source::{Place, Source},
     },
-    scenario::cluster::kinds::{Deadlines, HostPlan, KafkaContainers, KafkaPlan},
+    scenario::{
+        cluster::kinds::{Deadlines, HostPlan, KafkaContainers, KafkaPlan},
+        login::TokenCommand,
+    },
 };
-use mallard_protocol::workload::ClientProperties;
+use mallard_protocol::workload::{ClientProperties, TOKEN_COMMAND};
+use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Most agents on one host, and brokers in one agent.
@@ -63,7 +67,7 @@ pub struct Host {
 #[derive(Clone)]
 pub(super) enum Kafka {
     Embedded { brokers: u16, round_trip_ms: u32 },
-    External { bootstrap: Located<String>, client: Vec<Property> },
+    External { bootstrap: Located<String>, client: Vec<Property>, token: Option<TokenCommand> },
     Containers(KafkaContainers),
 }
 
@@ -74,10 +78,13 @@ impl Kafka {
                 KafkaPlan::Embedded { brokers, round_trip_ms }
             }
             Self::Containers(containers) => KafkaPlan::Containers(containers),
-            Self::External { bootstrap, client } => {
+            Self::External { bootstrap, client, token } => {
                 let mut connection: ClientProperties =
                     vec![("bootstrap.servers".to_owned(), bootstrap.value)];
                 connection.extend(client.into_iter().map(|p| (p.key.value, p.value.value)));
+                connection.extend(
+                    token.map(|it| (TOKEN_COMMAND.to_owned(), json!(it.words).to_string())),
+                );
                 KafkaPlan::External { connection }
             }
         }
