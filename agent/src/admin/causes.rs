@@ -27,7 +27,7 @@ const KNOWN: [(&str, &str); 12] = [
     ),
     (
         "alert bad certificate",
-        "the broker does not take this client's certificate: ask whom it trusts",
+        "the broker wants a client certificate that it trusts: name one by `ssl.certificate.location` and `ssl.key.location`",
     ),
     (
         "alert unknown ca",

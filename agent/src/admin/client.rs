@@ -9,7 +9,7 @@ use super::{
 use crate::{
     admin::quiet::Quiet,
     librdkafka::LoggedIn,
-    login::{Login, Refusal},
+    login::{self, Login, Refusal},
 };
 use mallard_protocol::{
     message::{AgentFailure, FailureKind},
@@ -140,9 +140,19 @@ impl Admin {
             // What is wrong with a password or a certificate stays wrong; one broker of several may
             // still be starting, so others are given a moment.
             if deadline.is_over() || causes::of(&heard).is_some() {
+                heard.extend(self.certificate_fault(&heard));
                 return Err(self.failure_by(doing, &error, deadline, &without_summaries(heard)));
             }
         }
+    }
+
+    /// What is wrong with a broker's certificate, where one could not be verified.
+    fn certificate_fault(&self, heard: &[String]) -> Option<String> {
+        let reason = heard.iter().find(|reason| reason.contains("certificate verify failed"))?;
+        let (_, rest) = reason.split_once("ssl://")?;
+        let (address, _) = rest.split_once('/')?;
+        let fault = login::certificate_fault(&self.connection, address)?;
+        Some(format!("the certificate of {address} is not taken: {fault}"))
     }
 
     /// Asks a partition's leader for its offsets and throws them away: it is the time that counts.

@@ -58,6 +58,12 @@ impl Alike {
         self.report.code.is_ok()
     }
 
+    /// Which right is missing, if that is why they were refused, and what to do about it.
+    pub(crate) fn missing_right(&self) -> Option<String> {
+        let code = self.report.code;
+        code.missing_right().map(|remedy| format!("{}; {remedy}", code.describe()))
+    }
+
     /// How many they are.
     pub(crate) fn records(&self) -> u64 {
         self.records

@@ -381,6 +381,7 @@ impl Intake {
         }
         let mut membership = lock(&self.membership);
         membership.error(code);
+        membership.fail_without_right(code);
         let incident = Incident { code, fatal: false, text: record.describe() };
         membership.notes.tell(&incident);
     }

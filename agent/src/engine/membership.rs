@@ -107,7 +107,7 @@ impl Membership {
 
     /// What a user may not do at the start, it may not do later: waiting would only end in a deadline that says
     /// less. Under load, a right may have been taken away for a while.
-    fn fail_without_right(&mut self, code: Code) {
+    pub(crate) fn fail_without_right(&mut self, code: Code) {
         if let Some(remedy) = code.missing_right()
             && self.control.now_us().is_none()
         {

@@ -465,8 +465,12 @@ impl Delivering {
             let deliveries = &mut self.deliveries;
             deliveries.count_batch(reports);
             let mut acked = 0;
+            let mut denied = None;
             let mut record = |alike: Alike| {
                 acked += if alike.is_acked() { alike.records() } else { 0 };
+                if denied.is_none() {
+                    denied = alike.missing_right();
+                }
                 deliveries.record(alike, now_us);
             };
             let mut alike: Option<Alike> = None;
@@ -481,8 +485,12 @@ impl Delivering {
             if let Some(last) = alike {
                 record(last);
             }
-            self.flow.acked.fetch_add(acked, Ordering::AcqRel);
+            let before = self.flow.acked.fetch_add(acked, Ordering::AcqRel);
             self.flow.reported.fetch_add(reports, Ordering::AcqRel);
+            // Who was never allowed to will not be; a right that was there may come back.
+            if let Some(why) = denied.filter(|_| before + acked == 0) {
+                self.notes.fail(&why);
+            }
         } else if let Some(statistics) = event.statistics().and_then(stats::parse) {
             self.deliveries.keep_statistics(statistics);
         } else if let Some(incident) = event.incident() {

@@ -90,9 +90,11 @@ impl Client {
     pub(crate) fn fatal_error(&self) -> Option<String> {
         let mut reason = [0; super::config::REASON_BYTES];
         // SAFETY: the handle is valid, and the buffer's true size is given.
-        let code =
-            unsafe { rd::rd_kafka_fatal_error(self.as_ptr(), reason.as_mut_ptr(), reason.len()) };
-        (!Code(code).is_ok()).then(|| text(reason.as_ptr()))
+        let code = Code(unsafe {
+            rd::rd_kafka_fatal_error(self.as_ptr(), reason.as_mut_ptr(), reason.len())
+        });
+        let remedy = code.missing_right().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        (!code.is_ok()).then(|| text(reason.as_ptr()) + &remedy)
     }
 
     /// Waits until all records have their reports, at most this long.

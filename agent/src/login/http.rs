@@ -98,6 +98,19 @@ impl<'a> Url<'a> {
     }
 }
 
+/// What is wrong with the certificate of whoever listens at `host:port`, in OpenSSL's words.
+pub(super) fn certificate_fault(
+    address: &str,
+    authority: Option<&[u8]>,
+    within: Duration,
+) -> Option<String> {
+    let url = format!("https://{address}");
+    let why = connect(&Url::of(&url).ok()?, authority, Instant::now() + within).err()?;
+    // `certificate verify failed:../ssl/statem/statem_clnt.c:1890: (certificate has expired)`
+    let (_, fault) = why.strip_suffix(')')?.rsplit_once('(')?;
+    why.contains("certificate verify failed").then(|| fault.to_owned())
+}
+
 /// Whether this is an address that can be asked.
 pub(super) fn is_address(url: &str) -> Result<(), String> {
     Url::of(url).map(|_| ())

@@ -24,8 +24,9 @@ pub(crate) use files::PrivateFile;
 pub(crate) use keeper::{Keeper, Registration, Taker};
 pub(crate) use token::Token;
 
+use mallard_protocol::private_file;
 use source::Source;
-use std::sync::Arc;
+use std::{fs, sync::Arc, time::Duration};
 
 /// What a client needs to log in.
 pub(crate) struct Login {
@@ -77,11 +78,29 @@ pub(crate) fn understands(key: &str) -> Result<bool, Refusal> {
     source::understands(key)
 }
 
+/// How long a broker may take to show its certificate.
+const CERTIFICATE_WITHIN: Duration = Duration::from_secs(3);
+
+/// What is wrong with a broker's certificate. librdkafka says only that it could not be verified, so it is looked at once
+/// more, on a connection of its own.
+pub(crate) fn certificate_fault(connection: &[(String, String)], address: &str) -> Option<String> {
+    let get = |wanted: &str| {
+        let found = connection.iter().rev().find(|(key, _)| key == wanted);
+        found.map(|(_, value)| value.as_str())
+    };
+    let authority = match (get("ssl.ca.pem"), get("ssl.ca.location")) {
+        (Some(pem), _) => Some(pem.as_bytes().to_vec()),
+        (None, Some(file)) => {
+            private_file::decode(file).map(|(_, pem)| pem).or_else(|| fs::read(file).ok())
+        }
+        (None, None) => None,
+    };
+    http::certificate_fault(address, authority.as_deref(), CERTIFICATE_WITHIN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mallard_protocol::private_file;
-    use std::fs;
 
     fn properties(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
