@@ -300,7 +300,7 @@ fn every_example_in_the_documents_is_sound() {
                 block.lines().any(|l| l.starts_with("kafka:") || l.starts_with("hosts:"));
             if is_cluster {
                 // Certificates are looked for beside examples of mistakes.
-                let file = root().join("orchestrator/tests/mistakes").join(&at.replace('/', "-"));
+                let file = root().join("orchestrator/tests/mistakes").join(at.replace('/', "-"));
                 let source = Source::new(file, &*block);
                 scenario::cluster::from_source(&source, &environment)
                     .unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));

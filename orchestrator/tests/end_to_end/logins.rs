@@ -140,7 +140,6 @@ fn assert_loads(broker: &SecureBroker, login: &Login, rate: u64, seconds: u64) -
     let sandbox = sandbox(broker, login, &scenario, "");
     let outcome = sandbox.mallard([&RUN[..], &["--keep"]].concat());
     let run = sandbox.latest_run();
-    println!("{}: exit {:?} after {:?}", login.name, outcome.code(), outcome.took);
     run.assert_went_well(&outcome);
     let result = run.only_result();
     assert_accounts_add_up(&result);
@@ -292,7 +291,6 @@ fn complaint(broker: &SecureBroker, bad: &Bad, scenario: &str) -> Option<String>
     let name = bad.login.name;
     let sandbox = sandbox(broker, &bad.login, scenario, "deadlines: {connect: 15s, topics: 15s}");
     let outcome = sandbox.mallard(RUN);
-    println!("{name}: exit {:?} after {:?}\n{}", outcome.code(), outcome.took, outcome.stdout);
     assert_no_secrets(broker, &sandbox, &outcome);
     let run = sandbox.latest_run().json("run.json");
     let cases = sandbox.latest_run().cases();
