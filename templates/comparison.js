@@ -43,7 +43,7 @@
       const name = of.name.replaceAll("_", " ");
       new Curves(host, { title: `Percentiles of ${name}`, note: "all runs of a side together; each further nine has the same room", height: 230, curves: of.curves, styles: SIDES });
       if (of.nines.length > 1) {
-        const note = of.low.length ? "new over base, by quantile; the band holds it in 95 of 100 drawings" : "new over base, by quantile; too short a run for a band";
+        const note = of.low.length ? "new over base, by quantile; the band holds it in 95 of 100 drawings" : "new over base, by quantile; no band, since a run does not know its own noise";
         new Shift(host, { title: `Change of ${name}`, note, height: 170, unit: "ratio", of });
       }
     }

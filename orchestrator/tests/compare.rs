@@ -230,6 +230,18 @@ fn a_single_lost_record_is_worse() {
 }
 
 #[test]
+fn a_metric_that_was_to_decide_and_is_not_there_is_named_and_unclear() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = several(folder.path(), "base", 1..4, QUICK);
+    let new = several(folder.path(), "new", 11..14, QUICK);
+    let metrics = vec!["produce.response.p50".to_owned(), "consume.queue.max".to_owned()];
+    let of = compared(&base, &new, &Asked { metrics, ..asked() });
+    assert_eq!((of.word, of.exit_code()), (Word::Unclear, 4));
+    assert!(of.sentence.contains("same: produce.response.p50"), "{}", of.sentence);
+    assert!(of.sentence.contains("not on both sides: consume.queue.max"), "{}", of.sentence);
+}
+
+#[test]
 fn what_differs_is_told_first_and_what_was_varied_on_purpose_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let base = [run(folder.path(), "one", 1, QUICK)];

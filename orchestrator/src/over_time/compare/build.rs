@@ -20,7 +20,7 @@ use crate::{
     report::column::Column,
     text::format::percent,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs of a side that are drawn over time.
 const DRAWN: usize = 6;
@@ -141,6 +141,7 @@ fn case(
         distributions: distributions(base, with, &mut dice),
         partitions: partitions::changes(base, with),
         timelines: timelines.collect(),
+        missing: gates.iter().filter(|gate| !has(gate)).cloned().collect(),
         case: name,
         figures,
     }
@@ -204,8 +205,15 @@ fn sentence(cases: &[CaseComparison], tolerance: f64) -> String {
         .into_iter()
         .filter_map(said)
         .collect();
+    let missing: BTreeSet<&str> =
+        cases.iter().flat_map(|case| case.missing.iter().map(String::as_str)).collect();
+    let missing: Vec<&str> = missing.into_iter().collect();
+    let missing = match missing.is_empty() {
+        true => String::new(),
+        false => format!("; not on both sides: {}", missing.join(", ")),
+    };
     if parts.is_empty() {
-        return "no figure that decides is on both sides".to_owned();
+        return format!("no figure that decides is on both sides{missing}");
     }
-    format!("{}; tolerance {}", parts.join("; "), percent(tolerance))
+    format!("{}{missing}; tolerance {}", parts.join("; "), percent(tolerance))
 }

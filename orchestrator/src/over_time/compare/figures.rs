@@ -168,7 +168,9 @@ fn says(judged: &Judged, runs: usize, too_short: bool) -> String {
         Basis::History => spread.map(|spread| format!("earlier {spread}")).unwrap_or_default(),
         Basis::WithinRuns => "within these runs only".to_owned(),
         Basis::Exact => "counted".to_owned(),
-        Basis::Nothing if too_short => "the run is too short to know its own noise".to_owned(),
+        Basis::Nothing if too_short => {
+            "fewer than ten independent stretches, so a run does not know its noise".to_owned()
+        }
         Basis::Nothing if runs < judge::ENOUGH_RUNS => "too few runs to know the noise".to_owned(),
         Basis::Nothing => String::new(),
     };

@@ -100,6 +100,8 @@ pub struct CaseComparison {
     pub differences: Vec<Difference>,
     /// What determined figures and is not known on a side.
     pub unknown: Vec<String>,
+    /// Metrics that were to decide and are not on both sides.
+    pub missing: Vec<String>,
     /// Figures; those that gate come first.
     pub figures: Vec<Figure>,
     /// Latencies, as wholes.

@@ -122,7 +122,7 @@ fn figures(case: &CaseComparison) -> String {
         let word = if figure.gates { word.to_owned() } else { format!("({word})") };
         aside |= !figure.gates;
         table.row([
-            &format!("  {}", figure.metric),
+            &format!("  {}", untrusted::line(&figure.metric)),
             &value(figure.base),
             &value(figure.with),
             &changed(figure),
