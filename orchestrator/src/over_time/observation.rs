@@ -21,7 +21,7 @@ use crate::{
     report::rollup::{Level, Roller, step_for},
 };
 use mallard_protocol::histogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most stretches that a run is cut into for its own noise; longer runs have longer stretches.
 const STRETCHES: usize = 240;
@@ -279,14 +279,13 @@ fn rates(case: &CaseArchive, phases: &[PhaseResult]) -> BTreeMap<&'static str, V
 fn cpu(case: &CaseArchive, level: &Level) -> Vec<Option<f64>> {
     let step_ms = level.step.max(1);
     let mut sums: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
-    let mut agents: Vec<&str> = case.resources.iter().map(|row| row.agent.as_str()).collect();
-    agents.sort_unstable();
-    agents.dedup();
-    for row in &case.resources {
+    let mut agents: BTreeSet<String> = BTreeSet::new();
+    case.each_resource(|row| {
         let length_us = row.end_us.saturating_sub(row.start_us);
         let sum = sums.entry((row.start_us + ROUNDING_US) / 1000 / step_ms).or_default();
         *sum = (sum.0 + row.cpu_cores * length_us as f64, sum.1 + length_us);
-    }
+        agents.insert(row.agent);
+    });
     let of = |from: &Option<f64>| {
         let at = (*from)?.max(0.0) as u64 / step_ms;
         let (cores, time_us) = sums.get(&at)?;

@@ -44,7 +44,7 @@ fn side(
     let mut runs = Vec::new();
     for folder in folders {
         // One at a time: what is compared of a run is far less than the run.
-        let archive = RunArchive::read(folder)?;
+        let archive = RunArchive::read_without_tables(folder)?;
         let result = archive.result.as_ref();
         let started_at = result.map(|result| result.started_at.clone()).unwrap_or_default();
         let mut cases = Vec::new();
