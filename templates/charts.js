@@ -753,5 +753,5 @@ const Charts = (() => {
     return svg;
   }
 
-  return { TimeView, Lines, Heat, Grid, Curves, DASHES, clock, el, grouped, html, quantity, rowAt, spark };
+  return { TimeView, Panel, Lines, Heat, Grid, Curves, DASHES, clock, el, grouped, html, px, quantity, rowAt, spark };
 })();

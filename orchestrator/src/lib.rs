@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod measure;
 pub mod metrics;
 pub mod model;
+pub mod over_time;
 pub mod plan;
 pub mod preflight;
 pub mod report;

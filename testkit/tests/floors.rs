@@ -13,7 +13,7 @@ const CONTROLLER: [&[&str]; 13] = [
     &["config"],
     &["metrics", "archive"],
     &["expect", "report", "terminal"],
-    &["bounds", "sinks"],
+    &["bounds", "sinks", "over_time"],
     &["scenario"],
     &["plan"],
     &["measure", "hosts", "calibrate"],

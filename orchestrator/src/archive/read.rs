@@ -146,6 +146,23 @@ impl RunArchive {
     ///
     /// When it is no run's folder or cannot be listed.
     pub fn read(path: &Path) -> Result<Self, ArchiveError> {
+        Self::read_cases(path, CaseArchive::read)
+    }
+
+    /// Reads a run's folder without the tables that grow with agents and partitions: of a case `result.json`,
+    /// `series.csv` and both YAML files.
+    ///
+    /// # Errors
+    ///
+    /// When it is no run's folder or cannot be listed.
+    pub fn read_without_tables(path: &Path) -> Result<Self, ArchiveError> {
+        Self::read_cases(path, CaseArchive::read_without_tables)
+    }
+
+    fn read_cases(
+        path: &Path,
+        read: fn(&Path, String) -> CaseArchive,
+    ) -> Result<Self, ArchiveError> {
         let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !is_run(path) {
             let why = format!("{} holds no run: no run.json, no events.jsonl", path.display());
@@ -163,7 +180,7 @@ impl RunArchive {
         let events = events(&path.join("events.jsonl"), &mut gaps);
         let mut cases = Vec::new();
         for name in case_names(path, result.as_ref(), &events)? {
-            cases.push(CaseArchive::read(&path.join("cases").join(&name), name));
+            cases.push(read(&path.join("cases").join(&name), name));
         }
         let is_running = is_running(path);
         Ok(Self { path: path.to_owned(), id, result, is_running, events, cases, gaps })
@@ -182,6 +199,21 @@ pub fn case_folders(run: &Path) -> Result<Vec<(String, PathBuf)>, ArchiveError> 
 
 impl CaseArchive {
     fn read(path: &Path, name: String) -> Self {
+        let mut case = Self::read_without_tables(path, name);
+        if !path.is_dir() {
+            return case;
+        }
+        let gaps = &mut case.gaps;
+        case.resources = table(&path.join("resources.csv"), gaps);
+        case.errors = table(&path.join("errors.csv"), gaps);
+        case.lag = table(&path.join("lag.csv"), gaps);
+        if case.result.is_some() {
+            case.partition_series = table(&path.join("partition_series.csv"), gaps);
+        }
+        case
+    }
+
+    fn read_without_tables(path: &Path, name: String) -> Self {
         let mut case = Self { path: path.to_owned(), name, ..Self::default() };
         if !path.is_dir() {
             case.gaps.push("the case's folder is missing: the case did not start".into());
@@ -190,15 +222,16 @@ impl CaseArchive {
         let gaps = &mut case.gaps;
         case.result = json(&path.join("result.json"), gaps);
         case.series = table(&path.join("series.csv"), gaps);
-        case.resources = table(&path.join("resources.csv"), gaps);
-        case.errors = table(&path.join("errors.csv"), gaps);
-        case.lag = table(&path.join("lag.csv"), gaps);
-        if case.result.is_some() {
-            case.partition_series = table(&path.join("partition_series.csv"), gaps);
-        }
         case.scenario_yaml = text(&path.join("scenario.yaml"), gaps);
         case.cluster_yaml = text(&path.join("cluster.yaml"), gaps);
         case
+    }
+
+    /// Reads `resources.csv`, row by row, up to the first that is damaged; nothing if it is missing.
+    pub fn each_resource(&self, mut each: impl FnMut(ResourceRow)) {
+        if let Ok(mut rows) = csv::Reader::from_path(self.path.join("resources.csv")) {
+            rows.deserialize().map_while(Result::ok).for_each(&mut each);
+        }
     }
 
     /// Reads `latency.hlog`, line by line; a text if it is missing or ends in damage.

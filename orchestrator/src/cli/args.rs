@@ -36,6 +36,7 @@ Examples:
   mallard generate health --payloads 10000 --out data.ndjson
   mallard check lab.yaml                                    whether the hosts are fit for a run
   mallard report latest                                     the pages again, from the archive
+  mallard compare main --with latest                        is it worse than the baseline?
 
 Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
 the infrastructure broke, 4 the measurement cannot be trusted, 130 interrupted.";
@@ -91,6 +92,10 @@ pub enum Command {
     Generate(super::args::GenerateArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
+    /// Hold runs against others: what differs, and what got worse by more than chance
+    Compare(CompareArgs),
+    /// Give runs a name to compare with
+    Baseline(BaselineArgs),
     /// Print what agents reported, interval by interval, before anything was merged
     Intervals(IntervalsArgs),
     /// Print the JSON Schema of a kind of file, for editors
@@ -294,6 +299,115 @@ pub struct ReportArgs {
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+}
+
+/// `mallard compare`.
+///
+/// Says first what differs between the two sides: plan, Kafka, hosts, tools, placement. Then, for every figure,
+/// the change with its interval and one of four words:
+///
+///   worse    more than the tolerance worse, with a chance of 1 % of being wrong
+///   better   more than the tolerance better, likewise
+///   same     shown to be equal within the tolerance
+///   unclear  it cannot be told; how many repeats would tell is said
+///
+/// Three runs a side are the least that know their own spread: `mallard run S --repeat 3`, whose repetitions count as
+/// runs. One run a side is held against what eight or more earlier runs of the same fingerprint spread, else it is
+/// `unclear`. Percentiles of several runs come from their merged histograms.
+///
+/// `comparison.json` and `comparison.html`, one page that needs no network, are written into the newest run's folder.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct CompareArgs {
+    /// What is held against: runs by id, folder or `latest`, or baselines
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<String>,
+    /// What is held against it: runs or baselines
+    #[arg(long, value_name = "NEW", required = true, num_args = 1..)]
+    pub with: Vec<String>,
+    /// Within which share figures count as the same; at least 0.2 %, what the histograms resolve
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = tolerance)]
+    pub tolerance: f64,
+    /// Decide by this metric instead of the five headline ones; may be repeated
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub metrics: Vec<String>,
+    /// What was varied on purpose, by its place: plan.client.linger.ms, kafka.version, hosts; may be repeated
+    #[arg(long, value_name = "PLACE")]
+    pub across: Vec<String>,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Where comparison.json and comparison.html go [default: the newest run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print comparison.json instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Templates to use instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  mallard compare main --with latest
+  mallard compare 20260301-140300-steady-3fa9 --with 20260302-140300-steady-77ab --tolerance 10%
+  mallard compare main --with latest --metric produce.response.p99 --metric records.lost
+  mallard compare before-1 before-2 before-3 --with after-1 after-2 after-3 --across kafka.version
+
+Exit codes: 0 nothing that decides got worse, 1 something did, 2 wrong usage, 4 it is unclear or nothing could be
+compared.";
+
+/// A share as it is written: `5%`, `0.05`.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let share = crate::text::units::parse(text, "ratio").ok().filter(|of| (0.0..=1.0).contains(of));
+    share.ok_or_else(|| "expected a share from 0 to 100 %, as 5% or 0.05".to_owned())
+}
+
+/// `mallard baseline`.
+#[derive(Debug, Args)]
+pub struct BaselineArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: BaselineAction,
+}
+
+/// What to do with baselines.
+#[derive(Debug, Subcommand)]
+pub enum BaselineAction {
+    /// Give runs a name, or give the name to other runs
+    #[command(
+        after_help = "Examples:\n  mallard baseline set main latest\n  mallard baseline set kafka-4.1 run-1 run-2 run-3 --remark 'before the upgrade'"
+    )]
+    Set {
+        /// The baseline's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Runs by id, folder or `latest`
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<String>,
+        /// What is to be remembered of it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        remark: String,
+        /// The archive
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+    /// List baselines with their runs
+    List {
+        /// The archive
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+    /// Take a baseline's name away; its runs stay
+    Remove {
+        /// The baseline's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The archive
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
 }
 
 /// `mallard calibrate`.

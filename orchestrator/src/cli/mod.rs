@@ -1,9 +1,11 @@
 //! The command line: arguments in, exit code out.
 
 pub mod args;
+mod baseline;
 mod calibrate;
 mod check;
 mod clean;
+mod compare;
 mod detach;
 pub mod files;
 pub mod generate;
@@ -73,6 +75,8 @@ fn dispatch(cli: Cli) -> Outcome {
             Outcome::ok(if args.json { crate::metrics::json() } else { crate::metrics::table() })
         }
         Command::Report(args) => report::report(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Baseline(args) => baseline::baseline(&args),
         Command::Clean(args) => clean::clean(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Intervals(args) => intervals::intervals(&args),

@@ -23,6 +23,7 @@ use crate::{
             AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict,
         },
     },
+    over_time::fingerprint,
     plan::{CasePlan, Plan},
     report::{self, templates::Templates},
     run::{
@@ -153,6 +154,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         clear(&yard, &mut folder, &mut sinks).await;
     }
     let mut result = ended.into_result(folder.id(), &name, &order);
+    fingerprint::add(folder.path(), &mut result);
     close(&mut folder, &mut sinks, &mut result, &order)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
 
-use crate::model::outage::Outage;
+use crate::model::{fingerprint::Fingerprint, outage::Outage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -578,6 +578,9 @@ pub struct CaseSummary {
     pub duration_us: u64,
     /// A few metrics for tables and trends.
     pub headline: BTreeMap<String, MetricValue>,
+    /// What determined its figures; not there in archives of Mallard 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A row of `series.csv`: one interval, merged over all agents.

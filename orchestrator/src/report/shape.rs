@@ -50,11 +50,20 @@ pub fn curves(totals: &[Histogram; 4]) -> Vec<Curve> {
 }
 
 fn curve(name: &'static str, histogram: &Histogram) -> Curve {
-    let count = histogram.count();
-    let (mut nines, mut us) = (Vec::new(), Vec::new());
-    let mut buckets = histogram.buckets();
-    let (mut seen, mut value) = (0, 0);
     let max = histogram.max().unwrap_or(0);
+    let cells = histogram.buckets().map(|(_, highest, n)| (highest.min(max), n));
+    curve_of(name, histogram.count(), cells)
+}
+
+/// The curve of so many records in cells of value and count, values ascending.
+#[must_use]
+pub fn curve_of(
+    name: &'static str,
+    count: u64,
+    mut cells: impl Iterator<Item = (u64, u64)>,
+) -> Curve {
+    let (mut nines, mut us) = (Vec::new(), Vec::new());
+    let (mut seen, mut value) = (0, 0);
     for step in 0_u32.. {
         let rest = 0.5_f64.powf(f64::from(step) / f64::from(POINTS_A_HALVING));
         // The last point is the maximum: beyond it a quantile is a fraction of one record.
@@ -63,10 +72,10 @@ fn curve(name: &'static str, histogram: &Histogram) -> Curve {
         }
         let rank = ((1.0 - rest) * figure(count)).ceil().max(1.0);
         while figure(seen) < rank
-            && let Some((_, highest, n)) = buckets.next()
+            && let Some((highest, n)) = cells.next()
         {
             seen += n;
-            value = highest.min(max);
+            value = highest;
         }
         nines.push(Some(-rest.log10() + 0.0));
         us.push(Some(figure(value)));

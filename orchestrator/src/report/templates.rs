@@ -8,11 +8,13 @@ use serde::Serialize;
 use std::{fs, path::Path};
 
 /// Every template and asset, with the text that is inside the program.
-const EMBEDDED: [(&str, &str); 9] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("report.html", include_str!("../../../templates/report.html")),
     ("case.html", include_str!("../../../templates/case.html")),
     ("ran.html", include_str!("../../../templates/ran.html")),
     ("index.html", include_str!("../../../templates/index.html")),
+    ("comparison.html", include_str!("../../../templates/comparison.html")),
+    ("comparison.js", include_str!("../../../templates/comparison.js")),
     ("page.css", include_str!("../../../templates/page.css")),
     ("charts.js", include_str!("../../../templates/charts.js")),
     ("report.js", include_str!("../../../templates/report.js")),

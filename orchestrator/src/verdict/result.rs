@@ -122,6 +122,7 @@ pub fn summary_of(result: &CaseResult, sentence: &str, duration_us: u64) -> Case
         sentence: sentence.to_owned(),
         duration_us,
         headline: headline.collect(),
+        fingerprint: None,
     }
 }
 

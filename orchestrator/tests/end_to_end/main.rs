@@ -4,6 +4,7 @@
 mod calibrate;
 mod clean;
 mod clocks;
+mod compare;
 mod cuts;
 mod embedded;
 mod faults;

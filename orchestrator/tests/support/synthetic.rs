@@ -570,6 +570,7 @@ pub fn summary(result: &CaseResult, sentence: &str, duration_us: u64) -> CaseSum
         sentence: sentence.into(),
         duration_us,
         headline: headline.collect(),
+        fingerprint: None,
     }
 }
 
