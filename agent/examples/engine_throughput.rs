@@ -1,4 +1,4 @@
-//! How fast the load engine is and what it costs, alone: without orchestrator, socket or report.
+//! How fast the load engine is and what it costs, alone: without controller, socket or report.
 //!
 //! ```text
 //! cargo run --release -p mallard-agent --example engine_throughput -- \

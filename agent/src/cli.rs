@@ -129,7 +129,7 @@ struct Connect {
     /// Private folder of the agent: socket, log and spool
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Start an agent if none runs: end it after this many seconds without an orchestrator
+    /// Start an agent if none runs: end it after this many seconds without a controller
     #[arg(long = "lease", value_name = "SECONDS", requires_all = ["name", "run"],
         value_parser = clap::value_parser!(u64).range(1..=daemon::LONGEST_LEASE_S))]
     lease_s: Option<u64>,

@@ -4,7 +4,7 @@
 //! - [`cli`]: subcommands and exit codes.
 //! - [`connect`]: carries the conversation from a login's stdin and stdout to the agent's socket.
 //! - [`daemon`]: the agent proper: conversation, lease, life cycle.
-//! - [`spool`]: intervals on disk, until the orchestrator has them.
+//! - [`spool`]: intervals on disk, until the controller has them.
 //! - [`engine`]: producers and consumers.
 //! - [`admin`], [`broker`]: what is asked of Kafka beside load, and the embedded broker.
 //! - [`host`]: what the machine is and what is used of it.

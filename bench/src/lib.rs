@@ -1,7 +1,7 @@
 //! The bench: Mallard and its peers, one after the other, on the same broker, in several rounds.
 //!
-//! Whatever is compared is an [`experiment`](experiments): a set of contestants that each give one
-//! [`Sample`](sample::Sample) a round. Contestants take turns within a round, in an order that moves on
+//! Whatever is compared is an experiment: a set of contestants that each give one
+//! sample a round. Contestants take turns within a round, in an order that moves on
 //! by one from round to round, so that a machine that grows slower or faster does not favour one of
 //! them. Ratios are made within a round, and only then is the median taken.
 //!

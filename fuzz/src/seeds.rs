@@ -89,7 +89,11 @@ pub fn to_agent(case: &CasePlan) -> Vec<ToAgent> {
             order: 1,
             shares: vec![(InstanceId(0), Share { stride: 6, offset: 5, from_us: 3_000_000 })],
         },
-        ToAgent::TidyUp { connection: connection(), topics: names.clone(), groups: names },
+        ToAgent::CleanUpAfterLease {
+            connection: connection(),
+            topics: names.clone(),
+            groups: names,
+        },
         ToAgent::StopLoad,
         ToAgent::Collected { resume_at: 9 },
         ToAgent::Flush { within_ms },

@@ -5,7 +5,7 @@
 //! acknowledged during the hold is counted in a slice of the warm-up. Rates use the first, accounts and
 //! latencies the second, so a warm-up never leaks into a result and a backlog never flatters a rate.
 //!
-//! Invariants, checked by the orchestrator for every instance and interval (all figures cumulative):
+//! Invariants, checked by the controller for every instance and interval (all figures cumulative):
 //! `scheduled = sent + not_sent`, `sent = acked + failed + outstanding`, the sum of all slices equals
 //! the totals, and sequences have no holes.
 

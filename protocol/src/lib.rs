@@ -37,7 +37,7 @@ pub mod template;
 pub mod texts;
 pub mod workload;
 
-/// Version of the message set. Raised whenever an old agent could misunderstand a new orchestrator.
+/// Version of the message set. Raised whenever an old agent could misunderstand a new controller.
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// Identity of this build: the package version and a fingerprint of the protocol's own sources. Two

@@ -1,6 +1,6 @@
 //! The messages, named by direction.
 //!
-//! A conversation: the agent speaks first ([`FromAgent::Hello`]), the orchestrator answers
+//! A conversation: the agent speaks first ([`FromAgent::Hello`]), the controller answers
 //! ([`ToAgent::Hello`]) with the first interval that it still needs, and a mismatch of builds ends it
 //! there. Questions carry a request number and are answered by [`FromAgent::Answer`] with the same
 //! number, in any order. A case then goes `Prepare`, `Prepared`, `Assigned`…, `Reading`…, `Start`,
@@ -14,17 +14,17 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What the orchestrator says. `Hello` stays the first variant, and its first two fields stay: other
+/// What the controller says. `Hello` stays the first variant, and its first two fields stay: other
 /// builds read them ([`crate::frame::hello_head`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToAgent {
     /// Opens or opens again the conversation.
     Hello {
-        /// [`crate::PROTOCOL_VERSION`] of the orchestrator.
+        /// [`crate::PROTOCOL_VERSION`] of the controller.
         protocol_version: u32,
-        /// [`crate::BUILD_ID`] of the orchestrator.
+        /// [`crate::BUILD_ID`] of the controller.
         build_id: String,
-        /// Sequence of the first interval that the orchestrator does not have yet; earlier ones may be
+        /// Sequence of the first interval that the controller does not have yet; earlier ones may be
         /// dropped from the spool, this one and later ones are sent (again).
         resume_at: u64,
     },
@@ -61,7 +61,7 @@ pub enum ToAgent {
         shares: Vec<(InstanceId, Share)>,
     },
     /// Tells what the run has made on the brokers: if the lease ends this agent, it deletes that.
-    TidyUp {
+    CleanUpAfterLease {
         /// Connection properties.
         connection: ClientProperties,
         /// Topics, by name on the broker.
@@ -71,7 +71,7 @@ pub enum ToAgent {
     },
     /// Ends the schedule now: nothing more is due. Records that are out are still waited for.
     StopLoad,
-    /// Intervals before this one are safe with the orchestrator.
+    /// Intervals before this one are safe with the controller.
     Collected {
         /// Sequence of the first interval still needed.
         resume_at: u64,
@@ -99,7 +99,7 @@ pub enum ToAgent {
     },
 }
 
-/// What the orchestrator asks. Only agents talk to Kafka, so this is also how topics are managed.
+/// What the controller asks. Only agents talk to Kafka, so this is also how topics are managed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Question {
     /// Starts the embedded broker (librdkafka's mock cluster). Answered by `Bootstrap`.
@@ -321,7 +321,7 @@ pub struct AgentFailure {
     pub text: String,
 }
 
-/// Kinds of failures that the orchestrator tells apart.
+/// Kinds of failures that the controller tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
     /// No broker answered.

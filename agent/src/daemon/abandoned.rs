@@ -1,6 +1,6 @@
 //! What a run has made on the brokers goes, also when nobody came back to delete it.
 //!
-//! The orchestrator tells one agent of a run what that is. When the lease has ended that agent, and every
+//! The controller tells one agent of a run what that is. When the lease has ended that agent, and every
 //! other one has had the time to end as well, it deletes it, unless somebody has taken the run over. What
 //! was measured stays in the agents' folders, and can be collected as before.
 

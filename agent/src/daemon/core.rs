@@ -1,7 +1,7 @@
 //! The agent's core: one thread that takes in everything that happens, in turn, and never waits for
 //! anything else.
 //!
-//! Invariants: one orchestrator at most is in charge, the one that greeted last; while nobody is, the
+//! Invariants: one controller at most is in charge, the one that greeted last; while nobody is, the
 //! lease runs; once the end has begun, nothing but the end happens, within [`ENDING`].
 
 use super::{
@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Most connections that have not greeted yet.
 const MOST_STRANGERS: usize = 8;
 
-/// Most notes that wait for an orchestrator. Later ones are more telling: the oldest go.
+/// Most notes that wait for a controller. Later ones are more telling: the oldest go.
 const MOST_NOTES: usize = 256;
 
 /// How long flushing may take when the lease, or a signal, ends the agent.
@@ -45,7 +45,7 @@ const FLUSHING: Duration = Duration::from_secs(10);
 /// How long the end may take in all until the process is gone, whatever hangs.
 const ENDING: Duration = Duration::from_secs(20);
 
-/// How long an orchestrator that is there at the end has to take the last messages.
+/// How long a controller that is there at the end has to take the last messages.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How an agent ends.
@@ -256,7 +256,7 @@ impl Core {
                 // Without an engine there is nothing to observe, and the life cycle says so elsewhere.
                 let _ = self.engine.send(Command::Observe(topics, groups));
             }
-            ToAgent::TidyUp { connection, topics, groups } => {
+            ToAgent::CleanUpAfterLease { connection, topics, groups } => {
                 self.made = Some(Made { connection, topics, groups });
             }
             order => self.carry_out(order),
@@ -354,7 +354,7 @@ impl Core {
         });
         if resume_at > end {
             logfile::warn(format!(
-                "the orchestrator has intervals before {resume_at}, and there are {end}: nothing is dropped"
+                "the controller has intervals before {resume_at}, and there are {end}: nothing is dropped"
             ));
         }
     }

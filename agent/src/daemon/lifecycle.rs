@@ -1,5 +1,5 @@
 //! The life of a case as the conversation sees it: what an order leads to, and what is said again to
-//! an orchestrator that comes (back).
+//! a controller that comes (back).
 //!
 //! Pure: no threads, no files, no clock. Invariants: an order that was carried out already is answered
 //! again and not carried out again, because its answer may have been lost with its channel; replaying
@@ -150,7 +150,7 @@ impl Lifecycle {
         }
     }
 
-    /// Takes in what the engine says, and returns whether it is news for the orchestrator.
+    /// Takes in what the engine says, and returns whether it is news for the controller.
     pub(super) fn hear(&mut self, message: &FromAgent) -> bool {
         match message {
             FromAgent::Client { instance, properties } => {
@@ -180,7 +180,7 @@ impl Lifecycle {
         *self = Self { failed: Some(failure.clone()), ..Self::default() };
     }
 
-    /// All that still holds, for an orchestrator that comes (back). `Finished` comes last.
+    /// All that still holds, for a controller that comes (back). `Finished` comes last.
     pub(super) fn replay(&self) -> Vec<FromAgent> {
         let clients = self.clients.iter().map(|(instance, properties)| FromAgent::Client {
             instance: *instance,

@@ -1,8 +1,8 @@
-//! What waits to be sent to one orchestrator.
+//! What waits to be sent to one controller.
 //!
 //! Invariants: nobody who puts something in ever waits; intervals are not in here, but are taken from
 //! the spool when the channel is free; messages go before intervals, but for those that come after an
-//! interval by their meaning (`Finished`); an orchestrator that does not read fills its outbox and is
+//! interval by their meaning (`Finished`); a controller that does not read fills its outbox and is
 //! given up, because all that matters is said again to one that comes back.
 
 use super::shared::Shared;
@@ -52,7 +52,7 @@ pub(super) enum Next {
 struct Inner {
     items: VecDeque<Item>,
     bytes: usize,
-    /// The next interval to send, once the orchestrator has said where to resume.
+    /// The next interval to send, once the controller has said where to resume.
     cursor: Option<u64>,
     /// Whether the writer is writing what it took last.
     in_flight: bool,
@@ -109,7 +109,7 @@ impl Outbox {
         self.inner().closing = true;
     }
 
-    /// Whether the orchestrator has left too much unread.
+    /// Whether the controller has left too much unread.
     pub(super) fn has_overflowed(&self) -> bool {
         self.inner().overflowed
     }

@@ -157,14 +157,14 @@ impl Reader {
     }
 }
 
-/// Reads the orchestrator's greeting. An error is a text for the other side.
+/// Reads the controller's greeting. An error is a text for the other side.
 fn check_hello(body: &[u8]) -> Result<u64, String> {
     let Some((version, build)) = frame::hello_head(body) else {
         return Err("understand the first message: it is not a Hello".into());
     };
     if (version, build.as_str()) != (PROTOCOL_VERSION, BUILD_ID) {
         return Err(format!(
-            "speak with this orchestrator: it is build {build} (protocol {version}), this agent is \
+            "speak with this controller: it is build {build} (protocol {version}), this agent is \
              build {BUILD_ID} (protocol {PROTOCOL_VERSION}); use mallard and mallard-agent of one build"
         ));
     }

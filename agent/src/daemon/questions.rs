@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// Most questions that are being answered at the same time. An orchestrator asks one or two.
+/// Most questions that are being answered at the same time. A controller asks one or two.
 const MOST_QUESTIONS: usize = 16;
 
 /// Bytes of a log in one message.

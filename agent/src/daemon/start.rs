@@ -15,7 +15,7 @@ pub const LONGEST_LEASE_S: u64 = 31_536_000;
 /// Whose agent it is and how long it waits.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
-    /// End the agent after this many seconds without an orchestrator
+    /// End the agent after this many seconds without a controller
     #[arg(long = "lease", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=LONGEST_LEASE_S))]
     pub lease_s: u64,
     /// Name of the agent in reports

@@ -17,7 +17,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Different things that are remembered at most; beyond that, nothing is said about new ones.
 const REMEMBERED: usize = 64;
 
-/// Tells the orchestrator what one instance's client says.
+/// Tells the controller what one instance's client says.
 pub(crate) struct Notes {
     sink: Sender<FromAgent>,
     instance: InstanceId,

@@ -1,4 +1,4 @@
-//! Intervals on disk, from when they are measured until the orchestrator has them.
+//! Intervals on disk, from when they are measured until the controller has them.
 //!
 //! Invariants: entries come back in the order of their sequences, each whole or not at all; what was
 //! appended is there after the process died, however it died (the kernel has it; a power cut may take
@@ -30,7 +30,7 @@ pub struct Limits {
 }
 
 /// The limits of an agent. 256 MiB are more than an hour of an agent with 1,000 busy partitions and
-/// many days of one with six; an orchestrator that collects needs a few files.
+/// many days of one with six; a controller that collects needs a few files.
 pub const LIMITS: Limits = Limits {
     disk_bytes: 256 * 1024 * 1024,
     segment_bytes: 8 * 1024 * 1024,

@@ -154,7 +154,7 @@ impl Talk {
         write(&self.stdin, bytes);
     }
 
-    /// Sends heartbeats from now on, as an orchestrator does.
+    /// Sends heartbeats from now on, as a controller does.
     pub(crate) fn keep_alive(&self) {
         let stdin = Arc::downgrade(&self.stdin);
         let heartbeat = frame::encode(&ToAgent::Heartbeat).unwrap();

@@ -14,7 +14,7 @@ use crate::{
     calibrate::{self},
     clean::{local, runs::Runs},
     clock,
-    hosts::{Hosts, container::Yard, deploy::Programs},
+    hosts::{Hosts, container::RunContainers, deploy::Programs},
     model::{
         events::RunEvent,
         exit_code,
@@ -134,14 +134,14 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         Ok(hosts) => hosts,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let yard = Arc::new(Yard::new(folder.id()));
+    let run_containers = Arc::new(RunContainers::new(folder.id()));
     let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
     let name = plan.name.clone();
     let mut around = Surroundings {
         run: &mut folder,
         agent_binary: programs.own(),
         hosts: &hosts,
-        yard: Arc::clone(&yard),
+        run_containers: Arc::clone(&run_containers),
         sinks: &mut sinks,
         stops,
     };
@@ -151,7 +151,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         return unfinished(folder.id(), cause);
     }
     if needs_engine {
-        clear(&yard, &mut folder, &mut sinks).await;
+        clear(&run_containers, &mut folder, &mut sinks).await;
     }
     let mut result = ended.into_result(folder.id(), &name, &order);
     fingerprint::add(folder.path(), &mut result);
@@ -238,9 +238,9 @@ fn unfinished(run_id: &str, cause: &str) -> Outcome {
 }
 
 /// Removes what the run has in a container engine. The results are safe by now.
-async fn clear(yard: &Yard, folder: &mut RunFolder, sinks: &mut EventSinks) {
-    let left = timeout(CLEAR_WITHIN, yard.remove()).await.unwrap_or_else(|_| {
-        let what = format!("containers of run {}", yard.run_id());
+async fn clear(run_containers: &RunContainers, folder: &mut RunFolder, sinks: &mut EventSinks) {
+    let left = timeout(CLEAR_WITHIN, run_containers.remove()).await.unwrap_or_else(|_| {
+        let what = format!("containers of run {}", run_containers.run_id());
         vec![(what, "the engine did not remove them in time".to_owned())]
     });
     for (what, cause) in left {

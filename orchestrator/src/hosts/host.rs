@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 /// Where one agent of one case sits on its host.
 #[derive(Clone, Debug)]
-pub struct Seat {
+pub struct AgentLocation {
     /// The run.
     pub run_id: String,
     /// The case's place among the run's cases, from 0.
@@ -18,7 +18,7 @@ pub struct Seat {
     pub lease: Duration,
 }
 
-impl Seat {
+impl AgentLocation {
     /// The agent's folder, below a host's folder of runs.
     #[must_use]
     pub fn folder(&self) -> String {
@@ -54,7 +54,7 @@ pub trait Host: Send + Sync + 'static {
     async fn sweep(&self, run_id: &str) -> Result<(), Problem>;
 
     /// The way to an agent on it.
-    fn bridge(&self, seat: Seat) -> Arc<dyn Bridge>;
+    fn bridge(&self, location: AgentLocation) -> Arc<dyn Bridge>;
 
     /// Lets go of it. Agents that live on are not harmed.
     async fn close(&self);

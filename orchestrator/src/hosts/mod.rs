@@ -2,7 +2,7 @@
 //!
 //! A [`Host`] is a place for agents; one kind of host is one implementation. What it gives a case is a
 //! [`Bridge`] for each of its agents, by which that one agent is started, spoken with, ended by force and
-//! buried. A kind that needs nothing to be ready, as this machine, says so by doing nothing.
+//! cleaned up. A kind that needs nothing to be ready, as this machine, says so by doing nothing.
 
 pub mod channel;
 pub mod container;
@@ -30,7 +30,7 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use host::{Host, Ready, Seat};
+pub use host::{AgentLocation, Host, Ready};
 
 pub use local::runs_folder;
 pub use problem::{Phase, Problem};
@@ -74,7 +74,7 @@ impl Hosts {
                 continue;
             }
             let host: Arc<dyn Host> = match plan {
-                // Made anew for each case, by the engine: see `link::container::Yard`.
+                // Made anew for each case, by the engine: see `container::RunContainers`.
                 HostPlan::Container(_) => continue,
                 HostPlan::Local => Arc::new(local::ThisMachine::new(programs.own().to_owned())),
                 HostPlan::Ssh(plan) => {
@@ -188,12 +188,12 @@ impl Hosts {
     pub fn bridge(
         &self,
         agent: &AgentPlan,
-        seat: Seat,
+        location: AgentLocation,
         deadlines: Deadlines,
     ) -> Option<Arc<dyn Bridge>> {
         let host = self.hosts.get(&agent.host_name)?;
         let readiness = self.ready.get(&agent.host_name)?;
-        let way = host.bridge(seat);
+        let way = host.bridge(location);
         let (host, readiness) = (Arc::clone(host), Arc::clone(readiness));
         Some(Arc::new(OnceReady { way, host, readiness, deadlines }))
     }

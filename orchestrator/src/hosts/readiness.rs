@@ -79,15 +79,15 @@ impl Bridge for OnceReady {
         self.way.kill(pid).await
     }
 
-    async fn bury(&self, keep: bool) -> Remains {
-        self.way.bury(keep).await
+    async fn clean_up(&self, keep: bool) -> Remains {
+        self.way.clean_up(keep).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hosts::{Phase, Seat};
+    use crate::hosts::{AgentLocation, Phase};
     use mallard_protocol::preflight::Facts;
     use std::{
         sync::atomic::{AtomicU32, Ordering},
@@ -122,7 +122,7 @@ mod tests {
             Err(unreachable())
         }
 
-        fn bridge(&self, _: Seat) -> Arc<dyn Bridge> {
+        fn bridge(&self, _: AgentLocation) -> Arc<dyn Bridge> {
             panic!("nobody is on this host")
         }
 

@@ -40,7 +40,7 @@ impl Handover {
 
     /// Names of the agents that took something over.
     #[must_use]
-    pub fn heirs(&self, plan: &CasePlan) -> Vec<String> {
+    pub fn successors(&self, plan: &CasePlan) -> Vec<String> {
         let has_some = |agent: &&AgentPlan| {
             let mut own = agent.producers.iter();
             own.any(|spec| self.taken.iter().any(|(id, _)| *id == spec.instance))
@@ -50,7 +50,7 @@ impl Handover {
 
     /// Producers of which nobody was left to take anything over, by their names in the scenario.
     #[must_use]
-    pub fn without_heirs(&self, plan: &CasePlan) -> Vec<String> {
+    pub fn without_successors(&self, plan: &CasePlan) -> Vec<String> {
         let names = |of: &[(InstanceId, Share)]| -> std::collections::BTreeSet<String> {
             let specs = of.iter().filter_map(|(id, _)| producer(plan, *id));
             specs.map(|spec| workload_of(&spec.name).to_owned()).collect()

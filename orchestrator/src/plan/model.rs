@@ -82,7 +82,7 @@ pub struct CasePlan {
     pub on_agent_loss: OnAgentLoss,
     /// How long each step may take.
     pub deadlines: Deadlines,
-    /// How long agents go on without an orchestrator.
+    /// How long agents go on without a controller.
     pub lease: Duration,
     /// Up to how many bytes raw intervals are kept once the case is judged.
     pub keep_intervals_bytes: u64,

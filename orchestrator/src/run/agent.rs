@@ -20,7 +20,7 @@ pub(super) struct Agent {
     pub(super) intervals: u64,
     /// What became of the process that ran the load, where this one has taken its place: it only hands
     /// in what that one left.
-    pub(super) heir_of: Option<String>,
+    pub(super) successor_of: Option<String>,
     /// What became of its process, where that has ended and another one is being started in its place.
     pub(super) ended: Option<String>,
     /// That it is lost was told already, although what it left is still being collected.

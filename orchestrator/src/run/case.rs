@@ -18,7 +18,7 @@ use super::{
     shared::Shared,
     stage::{self, Stage},
     stage_id::StageId,
-    stages::{agents::Connecting, containers::Raising},
+    stages::{agents::Connecting, containers::StartingContainers},
 };
 use crate::{
     clock::{Moment, micros},
@@ -42,7 +42,10 @@ impl Case {
     #[must_use]
     pub fn new(plan: CasePlan, context: CaseContext, now: Moment) -> Self {
         let (first, stage): (_, Box<dyn Stage>) = if plan.needs_engine() {
-            ((StageId::Raising, plan.deadlines.containers), Box::new(Raising::default()))
+            (
+                (StageId::StartingContainers, plan.deadlines.containers),
+                Box::new(StartingContainers::default()),
+            )
         } else {
             ((StageId::Connecting, plan.deadlines.connect), Box::new(Connecting))
         };
@@ -60,7 +63,7 @@ impl Case {
             phases,
         });
         match (case.timing.stage, case.run_clock_us()) {
-            (StageId::Raising, _) => case.effects.push(Effect::Raise),
+            (StageId::StartingContainers, _) => case.effects.push(Effect::StartContainers),
             (_, Some(at_us)) => {
                 case.emit(RunEvent::CaseResumed { case: case.plan.name.clone(), at_us });
                 case.connect();
@@ -90,11 +93,11 @@ impl Case {
                 self.stage.on_step(&text);
                 self.shared.step(text);
             }
-            Input::Raised { connections } => {
+            Input::ContainersStarted { connections } => {
                 let next = self.stage.on_containers(&mut self.shared, Ok(connections));
                 self.go_on(next);
             }
-            Input::NotRaised { problems } => {
+            Input::ContainersFailed { problems } => {
                 let next = self.stage.on_containers(&mut self.shared, Err(problems));
                 self.go_on(next);
             }

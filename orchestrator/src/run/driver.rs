@@ -15,9 +15,9 @@ use crate::{
         head_and_tail,
     },
     hosts::{
-        Hosts, Seat,
+        AgentLocation, Hosts,
         channel::{Bridge, Link, Remains, event::Input},
-        container::{ContainerAgent, Yard},
+        container::{ContainerAgent, RunContainers},
     },
     measure::MergedInterval,
     model::events::RunEvent,
@@ -42,7 +42,7 @@ const TICK: Duration = Duration::from_millis(20);
 const TICK_UNDER_LOAD: Duration = Duration::from_millis(100);
 
 /// How long a host may take to end an agent by force, or to give what a dead one left.
-const BURIAL: Duration = Duration::from_secs(10);
+const CLEANING_UP: Duration = Duration::from_secs(10);
 
 /// What every case of a run shares.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub struct Surroundings<'a> {
     /// The hosts, ready for agents.
     pub hosts: &'a Hosts,
     /// What the run has in a container engine.
-    pub yard: Arc<Yard>,
+    pub run_containers: Arc<RunContainers>,
     /// Where events go.
     pub sinks: &'a mut EventSinks,
     /// How often somebody asked for an end.
@@ -202,7 +202,7 @@ impl<'a, 'b> Driver<'a, 'b> {
         let begun = self.case.begin();
         self.perform(begun);
         self.until_done(&mut heard).await;
-        self.bury().await;
+        self.clean_up().await;
         let keeps = self.agents_keep();
         let Driver { judgement, folder, case, broken, .. } = self;
         if let Some(cause) = broken.filter(|_| keeps) {
@@ -224,7 +224,7 @@ fn bridges(
     around: &Surroundings<'_>,
 ) -> Vec<Arc<dyn Bridge>> {
     let bridge = |agent: &AgentPlan| -> Option<Arc<dyn Bridge>> {
-        let seat = Seat {
+        let location = AgentLocation {
             run_id: context.run_id.clone(),
             case: context.index,
             agent: agent.name.clone(),
@@ -232,13 +232,15 @@ fn bridges(
         };
         match agent.host {
             HostPlan::Container(_) => Some(Arc::new(ContainerAgent {
-                yard: Arc::clone(&around.yard),
+                run_containers: Arc::clone(&around.run_containers),
                 host: agent.host_name.clone(),
                 name: agent.name.clone(),
                 folder: format!("{}-{}", context.index, agent.name),
                 lease: plan.lease,
             })),
-            HostPlan::Local | HostPlan::Ssh(_) => around.hosts.bridge(agent, seat, plan.deadlines),
+            HostPlan::Local | HostPlan::Ssh(_) => {
+                around.hosts.bridge(agent, location, plan.deadlines)
+            }
         }
     };
     plan.agents.iter().filter_map(bridge).collect()
@@ -298,7 +300,7 @@ impl Driver<'_, '_> {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Raise => self.raise(),
+                Effect::StartContainers => self.start_containers(),
                 Effect::Connect => self.connect(),
                 Effect::Send { agent, message } => self.send(agent, message),
                 Effect::Emit(event) => self.emit(event),
@@ -341,21 +343,22 @@ impl Driver<'_, '_> {
     }
 
     /// Starts what runs in containers, and then watches the brokers among it.
-    fn raise(&mut self) {
-        let (yard, inputs) = (Arc::clone(&self.around.yard), self.inputs.clone());
+    fn start_containers(&mut self) {
+        let (run_containers, inputs) =
+            (Arc::clone(&self.around.run_containers), self.inputs.clone());
         let (plan, program) = (self.case.plan().clone(), self.around.agent_binary.to_owned());
         self.raising.spawn(async move {
             // Nobody listens once the case is done; then nothing is worth telling.
             let tell = |input| drop(inputs.send(input));
-            match yard.raise(&plan, &program, |text| tell(Input::Step(text))).await {
-                Ok(connections) => tell(Input::Raised { connections }),
+            match run_containers.start(&plan, &program, |text| tell(Input::Step(text))).await {
+                Ok(connections) => tell(Input::ContainersStarted { connections }),
                 Err(problems) => {
                     let problems = problems.iter().map(ToString::to_string).collect();
-                    return tell(Input::NotRaised { problems });
+                    return tell(Input::ContainersFailed { problems });
                 }
             }
             if let KafkaPlan::Containers(kafka) = &plan.kafka {
-                let end = yard.broker_ends(kafka).await;
+                let end = run_containers.broker_ends(kafka).await;
                 tell(Input::BrokerEnded { broker: end.broker, cause: end.cause });
             }
         });
@@ -458,7 +461,7 @@ impl Driver<'_, '_> {
     fn kill(&mut self, agent: AgentIndex, pid: u32) {
         let bridge = Arc::clone(&self.bridges[agent]);
         self.kills.spawn(async move {
-            let killed = timeout(BURIAL, bridge.kill(pid)).await;
+            let killed = timeout(CLEANING_UP, bridge.kill(pid)).await;
             (agent, pid, killed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
         });
     }
@@ -479,7 +482,7 @@ impl Driver<'_, '_> {
     }
 
     /// Removes what agents left on their hosts, all at once. A dead agent's log is kept.
-    async fn bury(&mut self) {
+    async fn clean_up(&mut self) {
         self.links.clear();
         self.raising.shutdown().await;
         self.keep_broker_logs().await;
@@ -488,14 +491,15 @@ impl Driver<'_, '_> {
                 self.tell_of_kill(killed);
             }
         }
-        let mut burials = JoinSet::new();
+        let mut cleanups = JoinSet::new();
         for (agent, bridge) in self.bridges.iter().enumerate() {
             let bridge = Arc::clone(bridge);
             let keep = self.agents_keep();
-            burials.spawn(async move { (agent, timeout(BURIAL, bridge.bury(keep)).await) });
+            cleanups
+                .spawn(async move { (agent, timeout(CLEANING_UP, bridge.clean_up(keep)).await) });
         }
-        while let Some(buried) = burials.join_next().await {
-            if let Ok((agent, Ok(remains))) = buried
+        while let Some(cleaned) = cleanups.join_next().await {
+            if let Ok((agent, Ok(remains))) = cleaned
                 && !self.agents_keep()
             {
                 self.take_remains(agent, remains);
@@ -538,7 +542,9 @@ impl Driver<'_, '_> {
     /// Logs of brokers in containers, which go with the run.
     async fn keep_broker_logs(&mut self) {
         let KafkaPlan::Containers(kafka) = self.case.plan().kafka.clone() else { return };
-        let logs = timeout(BURIAL, self.around.yard.broker_logs(&kafka)).await.unwrap_or_default();
+        let logs = timeout(CLEANING_UP, self.around.run_containers.broker_logs(&kafka))
+            .await
+            .unwrap_or_default();
         for (broker, log) in logs {
             let log = head_and_tail(&log, LOG_LIMIT_BYTES);
             let stored = self.folder.broker_log(&broker, &log);

@@ -11,7 +11,7 @@ use mallard_protocol::{histogram::Histogram, interval::IntervalReport, message::
 #[derive(Debug)]
 pub enum Effect {
     /// Start what runs in containers.
-    Raise,
+    StartContainers,
     /// Start the agents and the conversations with them.
     Connect,
     /// Say something to an agent.

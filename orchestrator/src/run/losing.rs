@@ -63,7 +63,7 @@ impl Case {
 
     /// An agent has flushed and closed its clients, and handed in its last interval.
     pub(super) fn on_finished(&mut self, agent: AgentIndex, client_queue: u64) {
-        if let Some(why) = self.shared.agents[agent].heir_of.clone() {
+        if let Some(why) = self.shared.agents[agent].successor_of.clone() {
             return self.on_gone(agent, why);
         }
         self.shared.agents[agent].finished = Some(client_queue);
@@ -98,7 +98,7 @@ impl Shared {
         known.gone = Some(cause.clone());
         known.gone_us = Some(self.now_us);
         known.lost_at_us = at_us;
-        if known.heir_of.is_some() {
+        if known.successor_of.is_some() {
             // It has handed in everything, and hears so before it hears this. Its log is collected in the end.
             self.send(agent, ToAgent::Exit { keep_folder: true });
         } else {

@@ -28,19 +28,19 @@ const LEAD_US: u64 = 500_000;
 /// ten seconds, and only from then on does it count its lease; until that is over, it sends.
 const LEAD_UNREACHABLE_US: u64 = 12_000_000;
 
-/// Deals shares out to so many heirs: each heir gets as much as every other one, in as few parts as
+/// Deals shares out to so many successors: each successor gets as much as every other one, in as few parts as
 /// possible. Shares of one length go together, because their parts are equal.
-fn deal(shares: &[Share], heirs: u64, from_us: u64) -> Vec<(u64, Share)> {
+fn deal(shares: &[Share], successors: u64, from_us: u64) -> Vec<(u64, Share)> {
     let mut by_length: BTreeMap<u64, Vec<Share>> = BTreeMap::new();
     for share in shares {
         by_length.entry(share.stride).or_default().push(*share);
     }
     let mut dealt = Vec::new();
     let mut next = 0;
-    for alike in by_length.values().filter(|_| heirs > 0) {
-        let parts = heirs / greatest_common_divisor(alike.len() as u64, heirs);
+    for alike in by_length.values().filter(|_| successors > 0) {
+        let parts = successors / greatest_common_divisor(alike.len() as u64, successors);
         for (share, part) in alike.iter().flat_map(|share| (0..parts).map(move |p| (share, p))) {
-            dealt.extend(share.part(part, parts, from_us).map(|part| (next % heirs, part)));
+            dealt.extend(share.part(part, parts, from_us).map(|part| (next % successors, part)));
             next += 1;
         }
     }
@@ -66,7 +66,7 @@ impl Shared {
         if given.is_empty() || from_us >= self.plan.timeline.load_end_us() {
             return;
         }
-        let taken = self.heirs_of(&given, from_us);
+        let taken = self.successors_of(&given, from_us);
         let cause = cause.to_owned();
         let handover = Handover { lost, cause, lost_at_us, from_us, given, taken };
         self.tell_of(&handover);
@@ -91,7 +91,11 @@ impl Shared {
     }
 
     /// Who takes over what, of the producers whose instances lose these shares.
-    fn heirs_of(&self, given: &[(InstanceId, Share)], from_us: u64) -> Vec<(InstanceId, Share)> {
+    fn successors_of(
+        &self,
+        given: &[(InstanceId, Share)],
+        from_us: u64,
+    ) -> Vec<(InstanceId, Share)> {
         let mut by_workload: BTreeMap<&str, Vec<Share>> = BTreeMap::new();
         for (instance, share) in given {
             if let Some(name) = self.plan.instance_name(*instance) {
@@ -100,10 +104,11 @@ impl Shared {
         }
         let mut taken = Vec::new();
         for (workload, shares) in by_workload {
-            let heirs = self.instances_left(workload);
-            for (heir, share) in deal(&shares, heirs.len() as u64, from_us) {
-                let heir = usize::try_from(heir).ok().and_then(|heir| heirs.get(heir));
-                taken.extend(heir.map(|heir| (*heir, share)));
+            let successors = self.instances_left(workload);
+            for (successor, share) in deal(&shares, successors.len() as u64, from_us) {
+                let successor =
+                    usize::try_from(successor).ok().and_then(|successor| successors.get(successor));
+                taken.extend(successor.map(|successor| (*successor, share)));
             }
         }
         taken
@@ -120,11 +125,13 @@ impl Shared {
     fn tell_of(&mut self, handover: &Handover) {
         let seconds = handover.from_us / INTERVAL_US;
         let name = &self.plan.agents[handover.lost].name;
-        let text = match handover.heirs(&self.plan).as_slice() {
+        let text = match handover.successors(&self.plan).as_slice() {
             [] => format!("nobody is left who could send what {name} had to send"),
-            heirs => {
-                let heirs = heirs.join(", ");
-                format!("from {seconds} s of the load on, {heirs} send what {name} had to send")
+            successors => {
+                let successors = successors.join(", ");
+                format!(
+                    "from {seconds} s of the load on, {successors} send what {name} had to send"
+                )
             }
         };
         let level = "warning".to_owned();
@@ -174,16 +181,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_heir_gets_as_much_as_every_other_one(lost in 1_u32..30, heirs in 1_u64..30) {
+        fn every_successor_gets_as_much_as_every_other_one(lost in 1_u32..30, successors in 1_u64..30) {
             let shares: Vec<_> = (0..lost).map(|offset| Share::of_instance(lost, offset)).collect();
-            let dealt = deal(&shares, heirs, 7);
+            let dealt = deal(&shares, successors, 7);
             let longest = dealt.iter().map(|(_, share)| share.stride).max().unwrap_or(1);
-            let of = |heir: u64| -> u64 {
-                let mine = dealt.iter().filter(|(to, _)| *to == heir);
+            let of = |successor: u64| -> u64 {
+                let mine = dealt.iter().filter(|(to, _)| *to == successor);
                 mine.map(|(_, share)| longest / share.stride).sum()
             };
-            for heir in 0..heirs {
-                prop_assert_eq!(of(heir), of(0));
+            for successor in 0..successors {
+                prop_assert_eq!(of(successor), of(0));
             }
             prop_assert!(dealt.iter().all(|(_, share)| share.from_us == 7));
         }

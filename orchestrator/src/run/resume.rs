@@ -166,7 +166,7 @@ impl Shared {
     /// Has a process hand in what it has, and then counts it as lost.
     fn inherit(&mut self, agent: AgentIndex, why: &str) {
         let known = &mut self.agents[agent];
-        known.heir_of = Some(known.ended.clone().unwrap_or_else(|| why.to_owned()));
+        known.successor_of = Some(known.ended.clone().unwrap_or_else(|| why.to_owned()));
         self.send(agent, ToAgent::Finish { within_ms: HANDING_IN_MS });
     }
 }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StageId {
     /// Containers start.
-    Raising,
+    StartingContainers,
     /// Agents start and say hello.
     Connecting,
     /// The embedded broker starts.
@@ -49,7 +49,7 @@ impl StageId {
     /// The stage, in words.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::Raising => "starting containers",
+            Self::StartingContainers => "starting containers",
             Self::Connecting => "starting agents",
             Self::StartingBroker => "starting the embedded broker",
             Self::Reaching => "reaching the brokers",

@@ -582,11 +582,11 @@ fn in_containers(plan: &mut CasePlan) {
 fn agents_start_when_containers_run_and_the_load_when_every_broker_is_there() {
     let mut world = World::new(in_containers);
     let connects = |effect: &Effect| matches!(effect, Effect::Connect);
-    assert!(world.place(|effect| matches!(effect, Effect::Raise)).is_some());
+    assert!(world.place(|effect| matches!(effect, Effect::StartContainers)).is_some());
     assert!(world.place(connects).is_none());
     let bootstrap = |at: &str| vec![("bootstrap.servers".to_owned(), at.to_owned())];
     let connections = vec![bootstrap("broker-1:9092"), bootstrap("127.0.0.1:20001")];
-    world.feed(Input::Raised { connections: connections.clone() });
+    world.feed(Input::ContainersStarted { connections: connections.clone() });
     assert!(world.place(connects).is_some());
     world.cluster =
         Ok(ClusterFacts { brokers: vec![(1, "broker-1:9092".into())], ..Default::default() });
@@ -613,7 +613,7 @@ fn containers_that_do_not_start_end_the_case_with_every_problem() {
         vec!["container-1: no C library".to_owned(), "container-2: no network".to_owned()];
     // Agents that never came to be are not missed, however long this machine runs.
     world.now_us = 3_600 * SECOND;
-    world.feed(Input::NotRaised { problems });
+    world.feed(Input::ContainersFailed { problems });
     assert!(world.case.is_done(), "there is nobody to wait for");
     assert!(!world.reason_codes().contains(&"agent_lost".to_owned()));
     let text = format!("{:?}", world.judged().judgement.result.reasons);
@@ -624,7 +624,7 @@ fn containers_that_do_not_start_end_the_case_with_every_problem() {
 #[test]
 fn a_broker_that_ends_before_the_load_ends_the_case() {
     let mut world = World::new(in_containers);
-    world.feed(Input::Raised { connections: Vec::new() });
+    world.feed(Input::ContainersStarted { connections: Vec::new() });
     world.hello(0);
     let (broker, cause) = ("broker-2".to_owned(), "exit code 1".to_owned());
     world.feed(Input::BrokerEnded { broker, cause });

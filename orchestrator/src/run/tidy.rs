@@ -17,7 +17,7 @@ impl Shared {
         }
         self.trustee = Some(agent);
         let (connection, groups) = (self.connection(agent), self.created_groups());
-        self.send(agent, ToAgent::TidyUp { connection, topics, groups });
+        self.send(agent, ToAgent::CleanUpAfterLease { connection, topics, groups });
     }
 
     /// Another agent is told, if the one that was is lost.

@@ -40,17 +40,17 @@ pub(super) fn troubles(case: &Case) -> Vec<Doubt> {
 
 /// What became of a lost agent's share of the load.
 pub(super) fn share_moved(case: &Case, handover: &Handover) -> String {
-    let (from, heirs) = (us(handover.from_us), handover.heirs(case.plan).join(", "));
+    let (from, successors) = (us(handover.from_us), handover.successors(case.plan).join(", "));
     let reported_us = case.measured.agents.get(handover.lost).map_or(0, |agent| agent.progress_us);
     let records = handover.records_between(case.plan, reported_us);
-    let without = handover.without_heirs(case.plan).join(", ");
+    let without = handover.without_successors(case.plan).join(", ");
     let nobodys = match without.as_str() {
         "" => String::new(),
         _ => format!("no instance was left to send its part of {without}; "),
     };
-    let moved = match heirs.as_str() {
+    let moved = match successors.as_str() {
         "" => String::new(),
-        _ => format!("from {from} on, {heirs} sent its records; "),
+        _ => format!("from {from} on, {successors} sent its records; "),
     };
     let (records, reported) = (count(records), us(reported_us));
     format!(

@@ -29,7 +29,7 @@ pub trait Bridge: Send + Sync + 'static {
 
     /// Takes the end of an agent's log, and removes its folder, unless that is to be kept or intervals are in
     /// it that were not collected.
-    async fn bury(&self, keep: bool) -> Remains;
+    async fn clean_up(&self, keep: bool) -> Remains;
 }
 
 /// What an agent that has ended left on its host.

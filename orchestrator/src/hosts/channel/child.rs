@@ -24,7 +24,7 @@ pub(crate) fn channel(command: &mut Command) -> io::Result<Channel> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Ctrl-C on the terminal is for the orchestrator, which ends its agents in order.
+        // Ctrl-C on the terminal is for the controller, which ends its agents in order.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;

@@ -60,12 +60,12 @@ pub enum Input {
     /// A step of raising containers began.
     Step(String),
     /// What runs in containers runs, and agents can be reached.
-    Raised {
+    ContainersStarted {
         /// How the clients of each agent connect with a Kafka in containers; none where it is elsewhere.
         connections: Vec<ClientProperties>,
     },
     /// What is to run in containers does not.
-    NotRaised {
+    ContainersFailed {
         /// Each container with what is wrong and what to do.
         problems: Vec<String>,
     },

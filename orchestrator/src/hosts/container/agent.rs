@@ -1,6 +1,6 @@
 //! The way to an agent in a container.
 
-use super::{Yard, engine, exec, exit_cause, hosts};
+use super::{RunContainers, engine, exec, exit_cause, hosts};
 use crate::hosts::channel::{Bridge, Channel, ChannelExit, EXIT_NO_AGENT, Remains};
 use std::{io, io::Read, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct ContainerAgent {
     /// What the run has in the engine.
-    pub yard: Arc<Yard>,
+    pub run_containers: Arc<RunContainers>,
     /// The host's name: `container-1`.
     pub host: String,
     /// Its name.
@@ -28,7 +28,7 @@ impl ContainerAgent {
     }
 
     fn container(&self) -> String {
-        self.yard.container(&self.host)
+        self.run_containers.container(&self.host)
     }
 
     /// A channel that tells nothing but that the agent is gone.
@@ -46,12 +46,14 @@ impl ContainerAgent {
 #[async_trait::async_trait]
 impl Bridge for ContainerAgent {
     async fn open(&self, start: bool) -> Result<Channel, String> {
-        let engine = self.yard.engine().await.map_err(|problem| problem.to_string())?.clone();
+        let engine =
+            self.run_containers.engine().await.map_err(|problem| problem.to_string())?.clone();
         let mut command: Vec<String> =
             [hosts::AGENT, "connect", "--dir", &self.path()].map(str::to_owned).into();
         if start {
             let lease = self.lease.as_secs().to_string();
-            let names = ["--name", &self.name, "--run", self.yard.run_id(), "--lease", &lease];
+            let names =
+                ["--name", &self.name, "--run", self.run_containers.run_id(), "--lease", &lease];
             command.extend(names.map(str::to_owned));
         }
         let container = self.container();
@@ -85,7 +87,7 @@ impl Bridge for ContainerAgent {
 
     async fn kill(&self, _pid: u32) -> io::Result<()> {
         // The process id is that of the container's own namespace; the folder names the agent.
-        let engine = self.yard.engine().await.map_err(io::Error::other)?;
+        let engine = self.run_containers.engine().await.map_err(io::Error::other)?;
         let command = [hosts::AGENT, "kill", "--dir", &self.path()].map(str::to_owned).into();
         match exec::run(engine, &self.container(), command).await {
             Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
@@ -96,7 +98,7 @@ impl Bridge for ContainerAgent {
         }
     }
 
-    async fn bury(&self, _keep: bool) -> Remains {
+    async fn clean_up(&self, _keep: bool) -> Remains {
         // The folder goes with its container, which serves the run's other cases first.
         Remains { log: self.log().await, kept: None }
     }
@@ -104,7 +106,7 @@ impl Bridge for ContainerAgent {
 
 impl ContainerAgent {
     async fn log(&self) -> Option<Vec<u8>> {
-        let engine = self.yard.engine().await.ok()?;
+        let engine = self.run_containers.engine().await.ok()?;
         let path = format!("{}/agent.log", self.path());
         let archive = hosts::download(engine, &self.container(), &path).await?;
         let mut archive = tar::Archive::new(archive.as_slice());

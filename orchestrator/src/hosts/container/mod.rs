@@ -1,6 +1,6 @@
 //! Agents and Kafka in containers of an engine: Docker's, or one that speaks its language, as Podman's.
 //!
-//! A [`Yard`] is all that a run has in an engine. Everything in it carries the run's id and its owner as
+//! A [`RunContainers`] is all that a run has in an engine. Everything in it carries the run's id and its owner as
 //! labels, so that whatever a run leaves behind can be found and told from what is in use; see
 //! [`leftovers`](leftovers::find). A [`ContainerAgent`] is the way to an agent in one of its containers:
 //! the channel is a command in the container with stdin and stdout attached, so that no port is opened
@@ -16,9 +16,9 @@ mod image;
 mod kafka;
 mod labels;
 pub mod leftovers;
-mod yard;
+mod run_containers;
 
 pub use agent::ContainerAgent;
 pub use engine::{Engine, Problem};
 pub use image::look as look_at_image;
-pub use yard::{BrokerEnd, Yard};
+pub use run_containers::{BrokerEnd, RunContainers};

@@ -43,7 +43,7 @@ impl Bridge for LocalAgent {
         kill(pid, &self.run_id)
     }
 
-    async fn bury(&self, keep: bool) -> Remains {
+    async fn clean_up(&self, keep: bool) -> Remains {
         let log = fs::read(self.folder.join("agent.log")).ok();
         if spool_bytes(&self.folder) > 0 {
             return Remains { log, kept: Some(self.folder.display().to_string()) };

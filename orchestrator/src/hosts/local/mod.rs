@@ -2,7 +2,7 @@
 
 mod agent;
 
-use super::{Host, Phase, Problem, Ready, Seat, channel::Bridge};
+use super::{AgentLocation, Host, Phase, Problem, Ready, channel::Bridge};
 use crate::{scenario::cluster::Deadlines, text::untrusted};
 use agent::LocalAgent;
 use mallard_protocol::preflight::Facts;
@@ -67,13 +67,13 @@ impl Host for ThisMachine {
         }
     }
 
-    fn bridge(&self, seat: Seat) -> Arc<dyn Bridge> {
+    fn bridge(&self, location: AgentLocation) -> Arc<dyn Bridge> {
         Arc::new(LocalAgent {
             binary: self.program.clone(),
-            folder: runs_folder().join(seat.folder()),
-            name: seat.agent,
-            run_id: seat.run_id,
-            lease: seat.lease,
+            folder: runs_folder().join(location.folder()),
+            name: location.agent,
+            run_id: location.run_id,
+            lease: location.lease,
         })
     }
 

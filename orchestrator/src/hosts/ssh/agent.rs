@@ -3,7 +3,7 @@
 use super::{Place, session::Sessions};
 use crate::{
     hosts::{
-        Seat,
+        AgentLocation,
         channel::{Bridge, Channel, ChannelExit, Remains},
     },
     text::untrusted,
@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::{io::AsyncReadExt, time::timeout};
 
-/// How long opening a channel, killing and burying may take each: less than a reconnection waits.
+/// How long opening a channel, killing and cleaning up may take each: less than a reconnection waits.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// How much of what an agent wrote at the end is kept.
@@ -54,7 +54,7 @@ pub(super) struct SshAgent {
     pub(super) place: Arc<OnceLock<Place>>,
     /// The number of the connection that carries its channel.
     pub(super) connection: usize,
-    pub(super) seat: Seat,
+    pub(super) location: AgentLocation,
 }
 
 impl SshAgent {
@@ -63,7 +63,7 @@ impl SshAgent {
     }
 
     fn folder(&self, place: &Place) -> String {
-        format!("{}/runs/{}", place.cache, self.seat.folder())
+        format!("{}/runs/{}", place.cache, self.location.folder())
     }
 }
 
@@ -73,11 +73,11 @@ impl Bridge for SshAgent {
         let place = self.place()?;
         let session = self.sessions.get(self.connection, WITHIN).await;
         let session = session.map_err(|problem| problem.to_string())?;
-        let (folder, lease) = (self.folder(place), self.seat.lease.as_secs().to_string());
+        let (folder, lease) = (self.folder(place), self.location.lease.as_secs().to_string());
         let mut command = session.arc_command(place.program.as_str());
         command.args(["connect", "--dir", &folder]);
         if start {
-            let Seat { agent, run_id, .. } = &self.seat;
+            let AgentLocation { agent, run_id, .. } = &self.location;
             command.args(["--name", agent, "--run", run_id, "--lease", &lease]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -103,7 +103,7 @@ impl Bridge for SshAgent {
 
     async fn kill(&self, pid: u32) -> io::Result<()> {
         let pid = pid.to_string();
-        let said = self.sessions.run(KILL, &[&pid, &self.seat.run_id], None, WITHIN).await;
+        let said = self.sessions.run(KILL, &[&pid, &self.location.run_id], None, WITHIN).await;
         let said = said.map_err(io::Error::other)?;
         if said.code == Some(0) {
             return Ok(());
@@ -111,7 +111,7 @@ impl Bridge for SshAgent {
         Err(io::Error::other(said.stderr.trim().to_owned()))
     }
 
-    async fn bury(&self, keep: bool) -> Remains {
+    async fn clean_up(&self, keep: bool) -> Remains {
         let Ok(place) = self.place() else { return Remains::default() };
         let (folder, keep) = (self.folder(place), if keep { "keep" } else { "" });
         match self.sessions.run(BURY, &[&folder, keep], None, WITHIN).await {

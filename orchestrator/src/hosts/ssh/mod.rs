@@ -12,7 +12,7 @@ mod session;
 use super::channel::Bridge;
 use crate::{
     hosts::{
-        Host, Phase, Problem, Ready, Seat,
+        AgentLocation, Host, Phase, Problem, Ready,
         deploy::{self, Probe, Programs},
     },
     scenario::cluster::{Deadlines, SshPlan},
@@ -193,14 +193,14 @@ impl Host for SshHost {
         }
     }
 
-    fn bridge(&self, seat: Seat) -> Arc<dyn Bridge> {
-        let connection = self.number_of(&seat.agent) / session::CHANNELS;
+    fn bridge(&self, location: AgentLocation) -> Arc<dyn Bridge> {
+        let connection = self.number_of(&location.agent) / session::CHANNELS;
         Arc::new(agent::SshAgent {
             host: self.name.clone(),
             sessions: Arc::clone(&self.sessions),
             place: Arc::clone(&self.place),
             connection,
-            seat,
+            location,
         })
     }
 

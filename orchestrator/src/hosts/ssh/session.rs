@@ -34,7 +34,7 @@ const IDLE_S: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
 pub(super) const CHANNELS: usize = 4;
 
 /// Scripts at once, all of them over the first connection: what [`CHANNELS`] leave of its ten channels. More of
-/// them, as when all agents of a host are killed or buried, wait for their turn.
+/// them, as when all agents of a host are killed or cleaned up, wait for their turn.
 const SCRIPTS: usize = 2;
 
 /// What is given to a script's stdin at a time.

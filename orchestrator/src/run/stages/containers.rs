@@ -14,12 +14,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// Containers start.
 #[derive(Debug, Default)]
-pub(in crate::run) struct Raising {
+pub(in crate::run) struct StartingContainers {
     /// The last step on the way.
     last_step: Option<String>,
 }
 
-impl Stage for Raising {
+impl Stage for StartingContainers {
     fn advance(&mut self, _: &mut Shared) -> Next {
         None
     }

@@ -225,7 +225,7 @@ fn cluster(fields: &mut Fields<'_>) -> Option<Raw> {
     let ssh_config = fields.optional("ssh_config", doc, text().located());
     let lease = fields.optional(
         "lease",
-        "How long agents go on without an orchestrator: 30s where all hosts are local, else 10m.",
+        "How long agents go on without a controller: 30s where all hosts are local, else 10m.",
         some_time(),
     );
     let doc = "How long each step of a case may take.";

@@ -30,7 +30,7 @@ pub struct Cluster {
     pub kafka: KafkaPlan,
     /// The hosts, in the order of the file.
     pub hosts: Vec<Host>,
-    /// How long agents go on without an orchestrator.
+    /// How long agents go on without a controller.
     pub lease: Duration,
     /// How long each step may take.
     pub deadlines: Deadlines,

@@ -57,7 +57,7 @@ impl Bridge for Host {
         Ok(())
     }
 
-    async fn bury(&self, _keep: bool) -> Remains {
+    async fn clean_up(&self, _keep: bool) -> Remains {
         Remains::default()
     }
 }
@@ -172,7 +172,7 @@ impl Bridge for Deserted {
         panic!("nobody is there to be killed")
     }
 
-    async fn bury(&self, _keep: bool) -> Remains {
+    async fn clean_up(&self, _keep: bool) -> Remains {
         Remains::default()
     }
 }

@@ -29,7 +29,7 @@ const REMOVE_ROUNDS: usize = 3;
 
 /// What a run has in an engine.
 #[derive(Debug)]
-pub struct Yard {
+pub struct RunContainers {
     run_id: String,
     engine: OnceCell<Engine>,
     kafka: Mutex<Option<Addresses>>,
@@ -44,7 +44,7 @@ pub struct BrokerEnd {
     pub cause: String,
 }
 
-impl Yard {
+impl RunContainers {
     /// One of a run, with nothing in it; no engine is looked for before something needs one.
     #[must_use]
     pub fn new(run_id: &str) -> Self {
@@ -79,7 +79,7 @@ impl Yard {
     ///
     /// # Errors
     /// Everything that went wrong, one problem for each container at most.
-    pub async fn raise(
+    pub async fn start(
         &self,
         plan: &CasePlan,
         program: &Path,
