@@ -1,7 +1,7 @@
 //! What dead runs leave is found and removed; what living ones have stays.
 
 use crate::{
-    resume::wait_for_intervals,
+    cli::resume::wait_for_intervals,
     world::{PATIENCE, RUN, sandbox, steady},
 };
 use std::{fs, path::PathBuf};

@@ -1,4 +1,4 @@
-//! A broker dies and comes back: the result says so by itself, and holds against what the test did.
+//! A broker dies, and comes back: the result says so by itself, and holds against what the test did.
 
 use crate::world::{
     PATIENCE, RUN, assert_accounts_add_up, cluster_file, count, metric, sandbox, steady,
@@ -135,4 +135,37 @@ fn seconds(us: &Value) -> f64 {
 #[track_caller]
 fn within(value: f64, low: f64, high: f64) {
     assert!((low..=high).contains(&value), "{value:.2} is not from {low:.2} to {high:.2}");
+}
+
+#[test]
+fn no_broker_exits_3_within_15_s_and_names_host_broker_and_reason() {
+    let cluster = "kafka: {bootstrap: \"127.0.0.1:1\"}\nhosts: [{local: {agents: 2}}]\n";
+    let sandbox = sandbox(&steady("100/s", "2s", ""), cluster);
+    let outcome = sandbox.mallard(RUN);
+    outcome.assert_code(3);
+    assert!(outcome.took < Duration::from_secs(15), "{:?}", outcome.took);
+    for word in ["local: inspect: it does not reach 127.0.0.1:1", "refused"] {
+        assert!(outcome.stdout.contains(word), "{word} is not in: {}", outcome.stdout);
+    }
+    sandbox.latest_run().wait_for_no_orphans(PATIENCE);
+}
+
+#[test]
+fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
+    testkit::require!(kafka);
+    let kafka = KafkaCluster::start(3);
+    let scenario = steady("500/s", "10s", "expect: [records.lost == 0]")
+        .replace("replication: 1", "replication: 3");
+    let sandbox = sandbox(&scenario, &cluster_file(&kafka, 2, ""));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    thread::sleep(Duration::from_secs(3));
+    kafka.kill_broker(2);
+    let outcome = running.wait(PATIENCE);
+    assert!(outcome.code().is_some(), "it ends by itself");
+    let result = sandbox.latest_run().only_result();
+    assert_accounts_add_up(&result);
+    assert_eq!(count(&result, "accounts/scheduled"), 5_000, "the schedule went on");
+    let max = crate::world::metric(&result, "produce.response.max");
+    assert!(max > 100_000.0, "a leader died, and nothing took longer than {max} µs");
 }

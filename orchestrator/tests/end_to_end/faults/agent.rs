@@ -1,50 +1,17 @@
-//! What goes wrong in real life, done on purpose; then the archive is read.
+//! Agents are killed, stopped and lost; others go on, take over, or the case ends.
 
-use crate::resume::wait_for_intervals;
-use crate::world::{
-    PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady,
+use crate::{
+    cli::resume::wait_for_intervals,
+    world::{PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady},
 };
 use std::time::{Duration, Instant};
 use testkit::{
-    kafka::{self, KafkaCluster},
-    mallard::{Run, Sandbox},
-    process::{self, Finished, Running, Signal},
+    kafka,
+    mallard::Run,
+    process::{self, Finished, Signal},
 };
 
 const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
-
-#[test]
-fn no_broker_exits_3_within_15_s_and_names_host_broker_and_reason() {
-    let cluster = "kafka: {bootstrap: \"127.0.0.1:1\"}\nhosts: [{local: {agents: 2}}]\n";
-    let sandbox = sandbox(&steady("100/s", "2s", ""), cluster);
-    let outcome = sandbox.mallard(RUN);
-    outcome.assert_code(3);
-    assert!(outcome.took < Duration::from_secs(15), "{:?}", outcome.took);
-    for word in ["local: inspect: it does not reach 127.0.0.1:1", "refused"] {
-        assert!(outcome.stdout.contains(word), "{word} is not in: {}", outcome.stdout);
-    }
-    sandbox.latest_run().wait_for_no_orphans(PATIENCE);
-}
-
-#[test]
-fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
-    testkit::require!(kafka);
-    let kafka = KafkaCluster::start(3);
-    let scenario = steady("500/s", "10s", "expect: [records.lost == 0]")
-        .replace("replication: 1", "replication: 3");
-    let sandbox = sandbox(&scenario, &cluster_file(&kafka, 2, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(3));
-    kafka.kill_broker(2);
-    let outcome = running.wait(PATIENCE);
-    assert!(outcome.code().is_some(), "it ends by itself");
-    let result = sandbox.latest_run().only_result();
-    assert_accounts_add_up(&result);
-    assert_eq!(count(&result, "accounts/scheduled"), 5_000, "the schedule went on");
-    let max = crate::world::metric(&result, "produce.response.max");
-    assert!(max > 100_000.0, "a leader died, and nothing took longer than {max} µs");
-}
 
 #[test]
 fn a_killed_agent_is_noticed_within_5_s_and_everything_until_then_is_kept() {
@@ -216,80 +183,6 @@ fn a_controller_that_takes_over_knows_whose_load_has_moved_and_moves_it_once() {
 fn instances_of(agent: &serde_json::Value, workload: &str) -> u64 {
     let names = agent["instances"].as_array().expect("instances").iter();
     names.filter(|name| name.as_str().is_some_and(|name| name.starts_with(workload))).count() as u64
-}
-
-#[test]
-fn ctrl_c_stops_the_load_writes_the_report_and_exits_130() {
-    testkit::require!(kafka);
-    let kafka = kafka::shared(3);
-    let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
-    let run = interrupted(&sandbox, 1);
-    let result = run.only_result();
-    assert_accounts_add_up(&result);
-    assert_eq!(result["verdict"], "interrupted");
-    assert!(run.path("report.html").is_file());
-    assert!(!kafka.list_topics().iter().any(|topic| topic.contains(&run.id())));
-    run.wait_for_no_orphans(PATIENCE);
-}
-
-#[test]
-fn ctrl_c_twice_kills_the_agents_and_still_leaves_neither_process_nor_topic() {
-    testkit::require!(kafka);
-    let kafka = kafka::shared(3);
-    let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
-    let run = interrupted(&sandbox, 2);
-    assert!(run.path("report.html").is_file());
-    // Whoever ends a run by force does not wait long for a broker that is slow to delete, but is told.
-    let journal = run.text("events.jsonl");
-    let is_told = |line: &str| line.contains("\"left_behind\"") && line.contains("topic ");
-    let is_left = kafka.list_topics().iter().any(|topic| topic.contains(&run.id()));
-    assert!(!is_left || journal.lines().any(is_told), "{journal}");
-    run.wait_for_no_orphans(PATIENCE);
-}
-
-fn interrupted(sandbox: &Sandbox, times: u32) -> Run {
-    let mut running: Running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(2));
-    for _ in 0..times {
-        running.signal(Signal::INT);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    running.wait(PATIENCE).assert_code(130);
-    sandbox.latest_run()
-}
-
-#[test]
-fn without_the_orchestrator_agents_end_by_their_lease_and_leave_only_their_spool() {
-    let sandbox = sandbox(&steady("200/s", "60s", ""), EMBEDDED);
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(2));
-    running.signal(Signal::KILL);
-    assert_eq!(running.wait(PATIENCE).code(), None);
-    let run = sandbox.latest_run();
-    run.wait_for_no_orphans(Duration::from_secs(30));
-    let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
-    assert!(left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");
-    assert!(!left.iter().any(|file| file.ends_with("control.sock")), "{left:?}");
-}
-
-#[test]
-fn a_full_disk_is_said_and_leaves_no_half_files() {
-    testkit::require!(mounting);
-    let sandbox = sandbox(&steady("200/s", "12s", ""), EMBEDDED);
-    let results = sandbox.path("small");
-    std::fs::create_dir(&results).expect("a folder");
-    let mut mount = std::process::Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=96k,mode=700", "none"]).arg(&results);
-    process::run(&mut mount, PATIENCE).assert_code(0);
-    let outcome = sandbox.mallard([&RUN[..], &["--results", "small"]].concat());
-    let said = format!("{}{}", outcome.stdout, outcome.stderr);
-    let half: Vec<_> = sandbox.files_below(&results);
-    let _ = process::run(std::process::Command::new("umount").arg(&results), PATIENCE);
-    assert_eq!(outcome.code(), Some(3), "{said}");
-    assert!(said.contains("no space left"), "{said}");
-    assert!(!half.iter().any(|file| file.extension().is_some_and(|e| e == "part")), "{half:?}");
 }
 
 /// The process of an agent, by its name on its own command line.

@@ -1,7 +1,7 @@
 //! However a run ends, nothing of it stays on the brokers.
 
 use crate::{
-    resume::assert_nothing_is_lost,
+    cli::resume::assert_nothing_is_lost,
     world::{PATIENCE, RUN, cluster_file, sandbox, steady},
 };
 use std::{

@@ -1,7 +1,7 @@
 //! Channels are cut while the load runs; then the archive is read.
 
 use crate::{
-    resume::{assert_nothing_is_lost, wait_for_intervals},
+    cli::resume::{assert_nothing_is_lost, wait_for_intervals},
     world::{PATIENCE, RUN, codes, sandbox, steady},
 };
 use testkit::{

@@ -1,7 +1,7 @@
 //! Agents whose monotonic clocks are not the controller's: each in a time namespace of its own, hours apart.
 
 use crate::{
-    resume::assert_nothing_is_lost,
+    cli::resume::assert_nothing_is_lost,
     world::{PATIENCE, RUN, metric, sandbox, steady},
 };
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,7 @@
 //! A controller that was stopped, or could not write: nothing that was measured is lost.
 
 use crate::{
-    resume::assert_nothing_is_lost,
+    cli::resume::assert_nothing_is_lost,
     world::{PATIENCE, RUN, codes, sandbox, steady},
 };
 use std::{
@@ -126,4 +126,19 @@ fn what_a_full_disk_kept_out_of_the_archive_is_archived_when_there_is_room() {
     run.assert_no_hole();
     run.wait_for_no_orphans(PATIENCE);
     assert_eq!(kept(&folder), 0, "everything is archived now");
+}
+
+#[test]
+fn without_a_controller_agents_end_by_their_lease_and_leave_only_their_spool() {
+    let sandbox = sandbox(&steady("200/s", "60s", ""), &embedded("3s"));
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    thread::sleep(Duration::from_secs(2));
+    running.signal(Signal::KILL);
+    assert_eq!(running.wait(PATIENCE).code(), None);
+    let run = sandbox.latest_run();
+    run.wait_for_no_orphans(Duration::from_secs(30));
+    let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
+    assert!(left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");
+    assert!(!left.iter().any(|file| file.ends_with("control.sock")), "{left:?}");
 }

@@ -1,0 +1,8 @@
+//! What `mallard` is asked to do beside running a load: each verb, and how a run is ended by hand.
+
+mod calibrate;
+mod clean;
+mod compare;
+mod interrupt;
+pub(crate) mod resume;
+mod stop;

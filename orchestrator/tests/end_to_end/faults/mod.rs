@@ -1,0 +1,9 @@
+//! What goes wrong in real life, done on purpose: by what it happens to.
+
+mod agent;
+mod broker;
+mod channel;
+mod clock;
+mod controller;
+mod disk;
+mod left_behind;
