@@ -23,7 +23,7 @@ fn with_length(out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     out[at] = (out.len() - at - 1) as u8;
 }
 
-/// The values that [`write`] has put at the beginning of some bytes; empty ones where it has not.
+/// The values that [`write()`] has put at the beginning of some bytes; empty ones where it has not.
 #[must_use]
 pub fn read(mut bytes: &[u8]) -> [&[u8]; NAMES.len()] {
     NAMES.map(|_| {

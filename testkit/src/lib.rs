@@ -12,7 +12,7 @@
 //! * **Nothing waits for ever**: every wait has a deadline, and running into it says what was
 //!   waited for and shows what the other side had said until then.
 //!
-//! A test that needs a part says so in its first line, `testkit::require!(kafka)`; see [`require`].
+//! A test that needs a part says so in its first line, `testkit::require!(kafka)`; see [`require!`].
 
 mod base64;
 pub mod browser;

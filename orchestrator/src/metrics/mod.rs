@@ -1,6 +1,6 @@
 //! The registry of metrics: every name that an expectation may use, with unit, meaning and formula.
 //!
-//! Invariant: a metric is a pure function of a [`Tally`], so the same name means the same over the
+//! Invariant: a metric is a pure function of a tally, so the same name means the same over the
 //! whole run, over a window and over one producer.
 
 mod agent;

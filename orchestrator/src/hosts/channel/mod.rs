@@ -2,7 +2,7 @@
 //!
 //! A [`Link`] keeps the conversation with one agent going: it opens a channel over the agent's
 //! [`Bridge`], says hello, asks for the intervals it has not seen, beats its heart, and when the channel
-//! dies it opens another one. What it hears becomes [`Input`]s of the case.
+//! dies it opens another one. What it hears becomes `Input`s of the case.
 
 mod bridge;
 mod child;

@@ -58,7 +58,7 @@ pub struct Limits {
 /// Where Kafka is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KafkaPlan {
-    /// librdkafka's mock cluster inside the agent that [`AgentPlan::carries_broker`].
+    /// librdkafka's mock cluster inside the agent that `AgentPlan::carries_broker`.
     Embedded {
         /// Number of brokers.
         brokers: u16,
