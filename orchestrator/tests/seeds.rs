@@ -230,7 +230,7 @@ fn the_row_about_partitions_names_a_command_that_warns() {
     };
     let warnings = planned(&args, &|_| None).unwrap().warnings;
     assert!(
-        warnings.iter().any(|warning| warning.message.ends_with("1 partitions")),
+        warnings.iter().any(|warning| warning.message.ends_with(" 1 partition")),
         "{warnings:?}"
     );
 }

@@ -42,10 +42,12 @@ fn a_killed_broker_is_an_outage_with_its_times_causes_and_counts() {
         |outage: &&Value| outage["brokers"].as_array().is_some_and(|of| !of.is_empty());
     let outages: Vec<_> = outages.iter().filter(of_brokers).collect();
     let [outage] = outages.as_slice() else { panic!("{outages:#?}") };
-    let [broker] = outage["brokers"].as_array().expect("brokers").as_slice() else {
-        panic!("{outage:#}")
-    };
-    assert_eq!((&broker["broker"], &broker["cause"]), (&2.into(), &"connection refused".into()));
+    let brokers = outage["brokers"].as_array().expect("brokers").iter();
+    let (gone, others): (Vec<_>, Vec<_>) = brokers.partition(|broker| broker["broker"] == VICTIM);
+    let [broker] = gone.as_slice() else { panic!("{outage:#}") };
+    assert_eq!(broker["cause"], "connection refused");
+    // On two cores those that elect leaders may not answer for a moment; nobody refuses a connection.
+    assert!(others.iter().all(|other| other["cause"] == "no answer"), "{outage:#}");
     // Samples are a second apart; what the test calls the start is when it read so.
     let (gone_s, back_s) = (seconds(&broker["from_us"]), seconds(&broker["to_us"]));
     within(gone_s, killed_s - 1.0, killed_s + 2.5);

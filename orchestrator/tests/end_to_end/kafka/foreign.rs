@@ -104,7 +104,9 @@ fn a_rebalance_of_a_foreign_group_is_counted() {
          observe: {groups: [growing]}\n";
     let sandbox = sandbox(scenario, &cluster_file(kafka, 1, ""));
     let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load", PATIENCE);
+    // The group is seen with its one member first: that is asked once a second.
+    running.wait_for_output("load starts", PATIENCE);
+    std::thread::sleep(Duration::from_secs(3));
     let second = console_consumer(kafka, "shared-out", "growing");
     let _ = running.wait(PATIENCE + Duration::from_secs(30));
     let result = sandbox.latest_run().only_result();

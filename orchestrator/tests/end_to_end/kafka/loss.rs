@@ -341,32 +341,42 @@ fn wait_for_sole_leader(kafka: &KafkaCluster, leader: usize) {
     }
 }
 
+/// A run during which the leader of every topic goes with what it alone acknowledged, and the follower, which
+/// missed that, leads. The brokers are whole again afterwards.
+fn truncated(kafka: &KafkaCluster, row: &Row) -> (Value, Finished) {
+    create_with_replicas_on_two(kafka);
+    let (sandbox, running) = row.start(kafka);
+    std::thread::sleep(Duration::from_secs(2));
+    kafka.kill_broker(2);
+    wait_for_sole_leader(kafka, 1);
+    std::thread::sleep(Duration::from_secs(2));
+    kafka.kill_broker(1);
+    kafka.restart_broker(2);
+    wait_for_sole_leader(kafka, 2);
+    let outcome = running.wait(LONG);
+    kafka.restart_broker(1);
+    (sandbox.latest_run().only_result(), outcome)
+}
+
+fn delete_topics(kafka: &KafkaCluster) {
+    for (way, ..) in WAYS {
+        kafka.delete_topic(way);
+    }
+}
+
 #[test]
 fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of() {
     testkit::require!(kafka);
     let kafka = cluster();
-    create_with_replicas_on_two(&kafka);
     let row = Row {
-        // Idempotent producers, and so those with transactions, refuse to go on where the log has forgotten
-        // their last sequence numbers.
         ways: &WAYS[..3],
         load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
         topic: "existing: true, partitions: 1",
+        // An idempotent one refuses to go on: see the next test.
         producer: "payload: {size: 200B}, client: {enable.idempotence: \"false\"}",
         consumer: "",
     };
-    let (sandbox, running) = row.start(&kafka);
-    std::thread::sleep(Duration::from_secs(2));
-    // The follower misses what the leader acknowledges alone; then the leader goes, and the follower leads.
-    kafka.kill_broker(2);
-    wait_for_sole_leader(&kafka, 1);
-    std::thread::sleep(Duration::from_secs(2));
-    kafka.kill_broker(1);
-    kafka.restart_broker(2);
-    wait_for_sole_leader(&kafka, 2);
-    let outcome = running.wait(LONG);
-    kafka.restart_broker(1);
-    let result = sandbox.latest_run().only_result();
+    let (result, outcome) = truncated(&kafka, &row);
     let cells = cells(&kafka, &row, &result, str::to_owned);
     assert_accounts_add_up(&result);
     for cell in &cells {
@@ -380,9 +390,30 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     assert!(codes(&result).contains(&"expectation_failed"), "{}", outcome.stdout);
     // Brokers that start again may saturate the host, which makes the run invalid on top of it.
     assert!(matches!(outcome.code(), Some(1 | 4)), "{}", outcome.stdout);
-    for (way, ..) in WAYS {
-        kafka.delete_topic(way);
-    }
+    delete_topics(&kafka);
+}
+
+#[test]
+fn what_is_lost_is_said_beside_an_idempotent_client_that_cannot_go_on_after_it() {
+    testkit::require!(kafka);
+    let kafka = cluster();
+    let row = Row {
+        ways: &WAYS[..2],
+        load: "[{hold: {rate: 200/s, for: 60s}}, {drain: {within: 40s}}]",
+        topic: "existing: true, partitions: 1",
+        producer: "payload: {size: 200B}",
+        consumer: "",
+    };
+    let (result, outcome) = truncated(&kafka, &row);
+    outcome.assert_code(3);
+    assert!(outcome.stdout.contains("sequence"), "the client's own words: {}", outcome.stdout);
+    let lost: i64 = cells(&kafka, &row, &result, str::to_owned)
+        .iter()
+        .map(|cell| (cell.fate("acked") - (cell.end - cell.number("/start_offset"))).max(0))
+        .sum();
+    assert!(lost > 0, "{}", outcome.stdout);
+    assert!(metric(&result, "records.lost") >= lost as f64, "{lost}: {}", outcome.stdout);
+    delete_topics(&kafka);
 }
 
 #[test]
