@@ -21,6 +21,9 @@ pub(crate) fn steady(rate: &str, hold: &str, more: &str) -> String {
     )
 }
 
+/// A cluster file with an embedded broker, and agents that end soon when nobody asks for them.
+pub(crate) const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
+
 /// A cluster file for a real cluster, with agents of this machine.
 pub(crate) fn cluster_file(kafka: &KafkaCluster, agents: u32, more: &str) -> String {
     let bootstrap = kafka.bootstrap();

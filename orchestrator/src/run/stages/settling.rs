@@ -55,7 +55,7 @@ impl Stage for Flushing {
             let trouble = stage::late(self, case, case.plan.deadlines.finish);
             case.troubles.push(trouble);
         }
-        EndOffsets::enter(case)
+        Offsets::enter(case, StageId::EndOffsets, Asked::EndOffsets)
     }
 
     fn waiting_for(&self, case: &Shared) -> String {
@@ -80,39 +80,36 @@ impl Stage for Flushing {
     }
 }
 
-/// Asks where logs start and end, in a stage of its own.
-fn ask_for_offsets(case: &mut Shared, stage: (StageId, Asked), next: impl Stage + 'static) -> Next {
-    let Some(admin) = case.admin() else { return Finishing::enter(case) };
-    let (stage, asked) = stage;
-    case.enter(stage, case.plan.deadlines.topics);
-    case.log_is_final = !case.agents.iter().any(Agent::has_to_flush);
-    let (topics, within_ms) = (case.topic_ids(), micros(OFFSETS_WITHIN) / 1_000);
-    case.ask(admin, asked, Question::Offsets { topics, within_ms });
-    Some(Box::new(next))
+/// It is read where logs start and end: at first after the last acknowledgement, and once more when consumers have
+/// read on, since what lies before the start by then was removed.
+#[derive(Debug)]
+struct Offsets {
+    asked: Asked,
 }
 
-/// It is read where logs start and end after the last acknowledgement.
-#[derive(Debug)]
-struct EndOffsets;
-
-impl EndOffsets {
-    fn enter(case: &mut Shared) -> Next {
-        ask_for_offsets(case, (StageId::EndOffsets, Asked::EndOffsets), Self)
+impl Offsets {
+    fn enter(case: &mut Shared, stage: StageId, asked: Asked) -> Next {
+        let Some(admin) = case.admin() else { return Finishing::enter(case) };
+        case.enter(stage, case.plan.deadlines.topics);
+        case.log_is_final = !case.agents.iter().any(Agent::has_to_flush);
+        let (topics, within_ms) = (case.topic_ids(), micros(OFFSETS_WITHIN) / 1_000);
+        case.ask(admin, asked, Question::Offsets { topics, within_ms });
+        Some(Box::new(Self { asked }))
     }
 }
 
-impl Stage for EndOffsets {
+impl Stage for Offsets {
     fn advance(&mut self, case: &mut Shared) -> Next {
-        if case.is_asking(|asked| asked == Asked::EndOffsets) && !case.is_late() {
+        if case.is_asking(|asked| asked == self.asked) && !case.is_late() {
             return None;
         }
         // Consumers that have read everything are not waited for, and nothing was removed before them
         // since. Nor are those of a case that has failed.
-        let all_read = case.collector.unread_before(&case.log.ends).is_empty();
-        if all_read || case.has_failed || case.have_all_finished() {
-            return Finishing::enter(case);
-        }
-        ReadingOn::enter(case)
+        let reads_on = self.asked == Asked::EndOffsets
+            && !case.has_failed
+            && !case.have_all_finished()
+            && !case.collector.unread_before(&case.log.ends).is_empty();
+        if reads_on { ReadingOn::enter(case) } else { Finishing::enter(case) }
     }
 
     fn waiting_for(&self, case: &Shared) -> String {
@@ -150,7 +147,7 @@ impl Stage for ReadingOn {
         let within_us = case.now_us.saturating_sub(case.timing.entered_us);
         let only_markers = within_us >= micros(MARKERS_WITHIN) && case.collector.missing() == 0;
         if unread.is_empty() || only_markers || case.have_all_finished() || case.is_late() {
-            return LastOffsets::enter(case);
+            return Offsets::enter(case, StageId::LastOffsets, Asked::LastOffsets);
         }
         None
     }
@@ -173,37 +170,5 @@ impl Stage for ReadingOn {
 
     fn time_to_catch_up(&self, case: &Shared) -> Duration {
         case.plan.deadlines.finish.max(CATCHING_UP)
-    }
-}
-
-/// It is read where logs start now: what lies before that was removed.
-#[derive(Debug)]
-struct LastOffsets;
-
-impl LastOffsets {
-    fn enter(case: &mut Shared) -> Next {
-        ask_for_offsets(case, (StageId::LastOffsets, Asked::LastOffsets), Self)
-    }
-}
-
-impl Stage for LastOffsets {
-    fn advance(&mut self, case: &mut Shared) -> Next {
-        if case.is_asking(|asked| asked == Asked::LastOffsets) && !case.is_late() {
-            return None;
-        }
-        Finishing::enter(case)
-    }
-
-    fn waiting_for(&self, case: &Shared) -> String {
-        case.offsets_and_clocks()
-    }
-
-    fn break_off(&mut self, case: &mut Shared, within: Duration) -> Next {
-        Finishing::broken_off(case, within)
-    }
-
-    /// It is on its way to the end.
-    fn wind_up(&mut self, _case: &mut Shared) -> Next {
-        None
     }
 }

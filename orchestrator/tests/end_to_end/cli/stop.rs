@@ -1,14 +1,14 @@
 //! Ending a run early: in order, with a verdict on what was measured, or broken off.
 
-use crate::world::{PATIENCE, RUN, assert_accounts_add_up, count, metric, sandbox, steady};
+use crate::world::{
+    EMBEDDED, PATIENCE, RUN, assert_accounts_add_up, count, metric, sandbox, steady,
+};
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{
     mallard::Sandbox,
     process::{Running, Signal},
 };
-
-const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
 
 /// A soak that no test waits for; its windows are short enough to be complete by the time of the stop.
 fn soak(more: &str) -> Sandbox {

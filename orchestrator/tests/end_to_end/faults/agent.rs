@@ -2,7 +2,10 @@
 
 use crate::{
     cli::resume::wait_for_intervals,
-    world::{PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady},
+    world::{
+        EMBEDDED, PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox,
+        steady,
+    },
 };
 use std::time::{Duration, Instant};
 use testkit::{
@@ -10,8 +13,6 @@ use testkit::{
     mallard::Run,
     process::{self, Finished, Signal},
 };
-
-const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
 
 #[test]
 fn a_killed_agent_is_noticed_within_5_s_and_everything_until_then_is_kept() {

@@ -1,9 +1,7 @@
 //! The disk of the archive is full.
 
-use crate::world::{PATIENCE, RUN, sandbox, steady};
+use crate::world::{EMBEDDED, PATIENCE, RUN, sandbox, steady};
 use testkit::process;
-
-const EMBEDDED: &str = "kafka: embedded\nhosts: [{local: {agents: 2}}]\nlease: 3s\n";
 
 #[test]
 fn a_full_disk_is_said_and_leaves_no_half_files() {

@@ -53,6 +53,15 @@ struct Row {
     consumer: &'static str,
 }
 
+/// What the loss of one broker does no harm to.
+const REPLICATED: Row = Row {
+    ways: &WAYS,
+    load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
+    topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
+    producer: "payload: {size: 200B}, client: {acks: all}",
+    consumer: "",
+};
+
 impl Row {
     fn sandbox(&self, kafka: &KafkaCluster) -> Sandbox {
         let mut text = format!("name: fate\nload: {}\ntopics:\n", self.load);
@@ -253,14 +262,7 @@ fn what_is_acknowledged_in_the_flush_after_the_drain_is_read_and_not_lost() {
 fn a_broker_that_is_stopped_and_goes_on_loses_nothing() {
     testkit::require!(kafka);
     let kafka = cluster();
-    let row = Row {
-        ways: &WAYS,
-        load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
-        topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
-        producer: "payload: {size: 200B}, client: {acks: all}",
-        consumer: "",
-    };
-    let (sandbox, running) = row.start(&kafka);
+    let (sandbox, running) = REPLICATED.start(&kafka);
     std::thread::sleep(Duration::from_secs(3));
     kafka.stop_broker(2);
     std::thread::sleep(Duration::from_secs(5));
@@ -268,7 +270,7 @@ fn a_broker_that_is_stopped_and_goes_on_loses_nothing() {
     let outcome = running.wait(LONG);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &REPLICATED, &result, created(&kafka, &run));
     assert_all_was_read(&result, &cells, &outcome);
 }
 
@@ -276,21 +278,14 @@ fn a_broker_that_is_stopped_and_goes_on_loses_nothing() {
 fn a_broker_that_is_killed_loses_nothing_of_what_three_replicas_hold() {
     testkit::require!(kafka);
     let kafka = cluster();
-    let row = Row {
-        ways: &WAYS,
-        load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
-        topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
-        producer: "payload: {size: 200B}, client: {acks: all}",
-        consumer: "",
-    };
-    let (sandbox, running) = row.start(&kafka);
+    let (sandbox, running) = REPLICATED.start(&kafka);
     std::thread::sleep(Duration::from_secs(3));
     kafka.kill_broker(2);
     let outcome = running.wait(LONG);
     kafka.restart_broker(2);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &row, &result, created(&kafka, &run));
+    let cells = cells(&kafka, &REPLICATED, &result, created(&kafka, &run));
     assert_all_was_read(&result, &cells, &outcome);
 }
 
