@@ -6,10 +6,7 @@ use mallard::{
     config::{parameters::set_value, render::render, source::Source, yaml},
     plan::{PlanOptions, plan},
     scenario,
-    scenario::{
-        LoadedScenario,
-        cluster::{self, KafkaPlan},
-    },
+    scenario::{LoadedScenario, cluster},
 };
 use mallard_protocol::{private_file, workload::TOKEN_COMMAND};
 use proptest::prelude::*;
@@ -174,7 +171,7 @@ fn files_that_a_cluster_file_names_go_along_from_its_folder_and_are_secret() {
         ssl.ca.location: certs/ca.pem}\n  token: {command: [signer, --region, x]}\nhosts: [local: {}]\n";
     fs::write(&file, text).unwrap();
     let cluster = scenario::cluster_file(&file, &nothing).unwrap();
-    let KafkaPlan::External { connection } = &cluster.kafka else { panic!("it is there") };
+    let connection = cluster.kafka.connection().unwrap();
     let value = |key: &str| {
         connection.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str()).unwrap()
     };

@@ -81,14 +81,14 @@ pub fn plan(
         for host in &mut one.hosts {
             host.agents = 1;
         }
-        let measures = Measure::ALL.into_iter().filter(|measure| {
-            measure.is_alone() || !matches!(cluster.kafka, KafkaPlan::Embedded { .. })
-        });
+        let measures = Measure::ALL
+            .into_iter()
+            .filter(|measure| measure.is_alone() || !cluster.kafka.is_embedded());
         let mut key = None;
         for measure in measures {
             let mut suited = one.clone();
             if measure.is_alone() {
-                suited.kafka = KafkaPlan::Embedded { brokers: 1, round_trip_ms: 0 };
+                suited.kafka = KafkaPlan::embedded(1, 0);
             }
             let mut case = plan_one(measure, &suited, run_id, seconds)?;
             let named = case.agents.first().map(host_key).unwrap_or_default();

@@ -85,11 +85,7 @@ async fn ask(cluster: &Cluster, programs: &Arc<Programs>) -> io::Result<Answers>
 
 /// What hosts are asked: all there is to know of them, and whether they reach the brokers.
 pub(super) fn question(kafka: &KafkaPlan, deadlines: &Deadlines) -> Question {
-    let connection = match kafka {
-        KafkaPlan::External { connection } => connection.clone(),
-        // It comes to be with a run.
-        KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => Vec::new(),
-    };
+    let connection = kafka.client_properties().to_vec();
     let within_ms = u64::try_from(deadlines.topics.as_millis()).unwrap_or(u64::MAX);
     Question { connection, within_ms }
 }
@@ -122,7 +118,7 @@ struct Image {
 /// Looks at the images of a cluster file; `None` if it needs no engine.
 async fn look_at_engine(cluster: &Cluster, programs: &Programs) -> Option<Vec<Image>> {
     let mut images: BTreeMap<&str, bool> = BTreeMap::new();
-    if let KafkaPlan::Containers(kafka) = &cluster.kafka {
+    if let Some(kafka) = cluster.kafka.containers() {
         images.insert(&kafka.image, false);
     }
     for host in &cluster.hosts {

@@ -14,7 +14,7 @@ use crate::{
         deploy::Programs,
     },
     model::exit_code,
-    scenario::cluster::{Cluster, HostPlan, KafkaPlan},
+    scenario::cluster::{Cluster, HostPlan},
     text::{error_chain::error_text, untrusted},
 };
 use mallard_protocol::workload::ClientProperties;
@@ -133,7 +133,7 @@ impl Cleaning<'_> {
     /// The engine, if one is there or has to be.
     async fn engine(&self) -> Option<Result<Engine, container::Problem>> {
         let contained = |kind: &HostPlan| matches!(kind, HostPlan::Container(_));
-        let is_needed = matches!(self.cluster.kafka, KafkaPlan::Containers(_))
+        let is_needed = self.cluster.kafka.containers().is_some()
             || self.cluster.hosts.iter().any(|host| contained(&host.kind));
         match Engine::connect().await {
             Err(_) if !is_needed => None,
@@ -169,11 +169,8 @@ impl Cleaning<'_> {
     }
 
     fn brokers(&self) -> Option<Brokers<'_>> {
-        let connection: &ClientProperties = match &self.cluster.kafka {
-            KafkaPlan::External { connection } => connection,
-            // They go with their run.
-            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => return None,
-        };
+        // Others go with their run.
+        let connection: &ClientProperties = self.cluster.kafka.connection()?;
         Some(Brokers {
             agent: self.programs.own(),
             connection,

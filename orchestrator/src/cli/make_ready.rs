@@ -13,7 +13,7 @@ use crate::{
         capacity::{self, Demand},
     },
     run::driver::Surroundings,
-    scenario::cluster::{HostPlan, KafkaPlan},
+    scenario::cluster::HostPlan,
 };
 use mallard_protocol::preflight::Facts;
 use std::{fs, iter, path::Path, pin::pin};
@@ -127,11 +127,7 @@ fn most<'a>(cases: impl Iterator<Item = &'a CasePlan>, host: &str, facts: &Facts
     let demand = |case: &CasePlan| {
         let on_host = case.agents.iter().filter(|agent| agent.host_name == host);
         let clients = on_host.map(|agent| (agent.producers.len() + agent.consumers.len()) as u64);
-        let brokers = match &case.kafka {
-            KafkaPlan::Embedded { brokers, .. } => u64::from(*brokers),
-            KafkaPlan::Containers(kafka) => u64::from(kafka.brokers),
-            KafkaPlan::External { .. } => facts.brokers.len() as u64,
-        };
+        let brokers = case.kafka.brokers().map_or(facts.brokers.len() as u64, u64::from);
         Demand { clients: clients.collect(), brokers: brokers.max(1) }
     };
     let all = |demand: &Demand| demand.clients.iter().sum::<u64>();

@@ -14,7 +14,7 @@ use crate::{
     plan::{Plan, PlanOptions, plan},
     scenario::{
         LoadedScenario,
-        cluster::{Cluster, KafkaPlan},
+        cluster::Cluster,
         cluster_file,
         file_kind::{FileKind, kind_of},
         files::{DEFAULT_CLUSTER, fitting_cluster},
@@ -191,7 +191,7 @@ fn cluster_here(found: &mut Validated) -> Option<Cluster> {
     }
     let cluster = cluster_file(path, &process_environment);
     let cluster = cluster.map_err(|mistakes| found.diagnostics.extend(mistakes)).ok()?;
-    (!matches!(cluster.kafka, KafkaPlan::Embedded { .. })).then_some(cluster)
+    (!cluster.kafka.is_embedded()).then_some(cluster)
 }
 
 /// Plans scenarios with a cluster, or with one that has whatever they ask for.

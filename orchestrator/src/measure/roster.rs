@@ -7,7 +7,6 @@ use crate::{
         CasePlan,
         workload::{is_compacted, reads_committed, workload_of},
     },
-    scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     ids::{InstanceId, PhaseId, TopicId},
@@ -136,10 +135,7 @@ impl Roster {
             timeline: plan.timeline.clone(),
             measured: Spans::measured(&plan.timeline),
         };
-        let connection: &[_] = match &plan.kafka {
-            KafkaPlan::External { connection } => connection,
-            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
-        };
+        let connection = plan.kafka.client_properties();
         for (index, agent) in plan.agents.iter().enumerate() {
             for spec in &agent.producers {
                 let producer = roster.producer_of(spec);

@@ -82,7 +82,7 @@ impl Shape {
                 existing: false,
             }],
             timeline,
-            kafka: KafkaPlan::External { connection: Vec::new() },
+            kafka: KafkaPlan::external(Vec::new()),
             agents: (0..self.agents).map(|at| self.agent(at, &schedule)).collect(),
             observed_groups: Vec::new(),
             expectations: Vec::new(),

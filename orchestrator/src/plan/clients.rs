@@ -6,7 +6,7 @@
 use super::{CasePlan, Plan};
 use crate::{
     config::{Diagnostic, Severity, source::Place, tidy},
-    scenario::cluster::{Cluster, KafkaPlan},
+    scenario::cluster::Cluster,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -36,14 +36,6 @@ struct Refusal {
     reason: String,
 }
 
-/// The properties of a connection, where the cluster file says them.
-fn connection_of(kafka: &KafkaPlan) -> &[(String, String)] {
-    match kafka {
-        KafkaPlan::External { connection } => connection,
-        KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
-    }
-}
-
 /// What the agent's binary is asked about a cluster file by itself, in JSON: a client of each kind without
 /// properties of its own.
 ///
@@ -53,7 +45,7 @@ fn connection_of(kafka: &KafkaPlan) -> &[(String, String)] {
 pub fn cluster_property_request(cluster: &Cluster) -> serde_json::Result<String> {
     let client = |kind| Client { kind, name: kind.to_owned(), properties: &[] };
     let clients = ["producer", "consumer"].map(client).into();
-    serde_json::to_string(&Request { connection: connection_of(&cluster.kafka), clients })
+    serde_json::to_string(&Request { connection: cluster.kafka.client_properties(), clients })
 }
 
 /// What it answered, as diagnostics.
@@ -96,7 +88,7 @@ impl Plan {
     ///
     /// Never in practice: all of it is text.
     pub fn property_request(&self) -> serde_json::Result<String> {
-        let connection = self.cases.first().map_or(&[][..], |case| connection_of(&case.kafka));
+        let connection = self.cases.first().map_or(&[][..], |case| case.kafka.client_properties());
         let mut clients: Vec<Client<'_>> = Vec::new();
         let mut asked = HashSet::new();
         for (index, case) in self.cases.iter().enumerate() {

@@ -4,7 +4,6 @@ use super::{assignor::Assignor, case::Building};
 use crate::{
     config::shape::Located,
     scenario::{
-        cluster::KafkaPlan,
         consumers::{Assign, Consumer},
         process::{Process, Rows},
         producers::Instances,
@@ -193,10 +192,7 @@ impl Building<'_> {
         let known = topics.iter().map(|topic| self.scenario.topics[topic.index()].1.partitions);
         let counts = known.map(|count| usize::try_from(count?).ok());
         let Some(partitions) = counts.collect::<Option<Vec<usize>>>() else { return };
-        let connection = match &self.cluster.kafka {
-            KafkaPlan::External { connection } => connection.as_slice(),
-            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => &[],
-        };
+        let connection = self.cluster.kafka.client_properties();
         let property = |key: &str| {
             let mut given = connection.iter().chain(client);
             given.rfind(|(known, _)| known == key).map(|(_, value)| value.as_str())

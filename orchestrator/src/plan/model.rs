@@ -136,7 +136,7 @@ impl CasePlan {
     #[must_use]
     pub fn needs_engine(&self) -> bool {
         let contained = |agent: &AgentPlan| matches!(agent.host, HostPlan::Container(_));
-        matches!(self.kafka, KafkaPlan::Containers(_)) || self.agents.iter().any(contained)
+        self.kafka.containers().is_some() || self.agents.iter().any(contained)
     }
 
     /// Index of the agent that reads end offsets: the broker's, else the first.

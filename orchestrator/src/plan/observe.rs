@@ -1,7 +1,6 @@
 //! Consumer groups that are not the case's own.
 
 use super::case::Building;
-use crate::scenario::cluster::KafkaPlan;
 
 /// Most groups that a case observes: they are looked at within an interval, one after the other.
 const GROUPS_LIMIT: usize = 16;
@@ -12,7 +11,7 @@ impl Building<'_> {
         let scenario = self.scenario;
         let groups = &scenario.observe.groups;
         let Some(first) = groups.first() else { return };
-        if let KafkaPlan::Embedded { .. } = self.cluster.kafka {
+        if self.cluster.kafka.is_embedded() {
             let help = "name a real cluster with `--cluster FILE`; the embedded broker lives inside an \
                         agent of this run, so nobody else can read from it";
             self.reader.error(&first.at, "the embedded broker has no groups to observe", help);

@@ -6,7 +6,7 @@
 use super::AgentPlan;
 use crate::{
     config::shape::{Located, Reader},
-    scenario::cluster::{Cluster, HostPlan, KafkaPlan},
+    scenario::cluster::{Cluster, HostPlan},
     text::nearest::{listed, suggest},
 };
 use mallard_protocol::workload::{ConsumerSpec, ProducerSpec};
@@ -36,7 +36,7 @@ impl Placement {
                 }
             };
             for number in 1..=host.agents {
-                let embedded = matches!(cluster.kafka, KafkaPlan::Embedded { .. });
+                let embedded = cluster.kafka.is_embedded();
                 let name = match host.kind {
                     HostPlan::Local => format!("local-{}", agents.len() + 1),
                     _ if host.agents == 1 => host_name.clone(),

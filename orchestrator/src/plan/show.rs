@@ -4,7 +4,7 @@ use super::{
     AgentPlan, CasePlan, Plan, archive_size::archive_bytes, producers::instance_total, sizes,
 };
 use crate::{
-    scenario::cluster::{HostPlan, KafkaContainers, KafkaPlan},
+    scenario::cluster::HostPlan,
     text::{
         figures::{bytes_text, humanly},
         table::Table,
@@ -389,20 +389,7 @@ fn topics(case: &CasePlan) -> String {
 
 fn sums(case: &CasePlan) -> String {
     let totals = totals(case);
-    let kafka = match &case.kafka {
-        KafkaPlan::Embedded { brokers: 1, .. } => "embedded, 1 broker".to_owned(),
-        KafkaPlan::Embedded { brokers, .. } => format!("embedded, {brokers} brokers"),
-        KafkaPlan::Containers(KafkaContainers { image, brokers, .. }) => {
-            let count =
-                if *brokers == 1 { "a container" } else { &format!("{brokers} containers") };
-            format!("{count} of {image}")
-        }
-        KafkaPlan::External { connection } => connection
-            .iter()
-            .find(|(key, _)| key == "bootstrap.servers")
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default(),
-    };
+    let kafka = case.kafka.describe();
     let load = Duration::from_micros(case.timeline.load_end_us());
     let measured = Duration::from_micros(case.timeline.measured_us());
     let mut table = Table::new(&["", ""]);

@@ -3,7 +3,7 @@
 use super::case::Building;
 use crate::{
     config::shape::Located,
-    scenario::{TOPIC_NAME_LIMIT, Topic, cluster::KafkaPlan},
+    scenario::{TOPIC_NAME_LIMIT, Topic},
     text::nearest::suggest,
 };
 use mallard_protocol::{ids::TopicId, workload::TopicSpec};
@@ -58,12 +58,10 @@ impl Building<'_> {
             let message = format!("nobody produces to or consumes from the topic `{}`", name.value);
             self.reader.warn(&name.at, message, "remove it, or name it in a producer or consumer");
         }
-        let (brokers, what) = match &self.cluster.kafka {
-            KafkaPlan::Embedded { brokers, .. } => (*brokers, "embedded"),
-            KafkaPlan::Containers(kafka) => (kafka.brokers, "container"),
-            KafkaPlan::External { .. } => return,
-        };
-        let embedded = what == "embedded";
+        let kafka = &self.cluster.kafka;
+        let Some(brokers) = kafka.brokers() else { return };
+        let embedded = kafka.is_embedded();
+        let what = if embedded { "embedded" } else { "container" };
         if topic.existing {
             let help = "it begins empty with every case; remove `existing`, or take a real cluster with `--cluster`";
             let help = if embedded { help } else { "it begins empty; remove `existing`" };

@@ -1,7 +1,7 @@
 //! What every agent is to do, settled once the partitions of existing topics are known.
 
 use super::shared::Shared;
-use crate::{measure::Collector, scenario::cluster::KafkaPlan};
+use crate::measure::Collector;
 use mallard_protocol::workload::Assignment;
 
 impl Shared {
@@ -11,7 +11,7 @@ impl Shared {
             mallard_protocol::stamp::run_fingerprint(&self.context.run_id, &self.plan.name);
         for agent in 0..self.agents.len() {
             let mut assignment = self.plan.assignment(agent, fingerprint, self.connection(agent));
-            if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
+            if self.plan.kafka.is_embedded() {
                 suit_embedded_broker(&mut assignment);
             }
             self.drain.watch(&assignment);

@@ -22,7 +22,7 @@ use crate::{
     measure::MergedInterval,
     model::events::RunEvent,
     plan::{AgentIndex, AgentPlan, CasePlan},
-    scenario::cluster::{HostPlan, KafkaPlan},
+    scenario::cluster::HostPlan,
     sinks::EventSinks,
     text::figures::bytes_text,
     verdict::Judgement,
@@ -357,7 +357,7 @@ impl Driver<'_, '_> {
                     return tell(Input::ContainersFailed { problems });
                 }
             }
-            if let KafkaPlan::Containers(kafka) = &plan.kafka {
+            if let Some(kafka) = plan.kafka.containers() {
                 let end = run_containers.broker_ends(kafka).await;
                 tell(Input::BrokerEnded { broker: end.broker, cause: end.cause });
             }
@@ -541,7 +541,7 @@ impl Driver<'_, '_> {
 
     /// Logs of brokers in containers, which go with the run.
     async fn keep_broker_logs(&mut self) {
-        let KafkaPlan::Containers(kafka) = self.case.plan().kafka.clone() else { return };
+        let Some(kafka) = self.case.plan().kafka.containers().cloned() else { return };
         let logs = timeout(CLEANING_UP, self.around.run_containers.broker_logs(&kafka))
             .await
             .unwrap_or_default();

@@ -4,7 +4,6 @@ use super::shared::Shared;
 use crate::{
     config::emit::is_secret_key,
     plan::workload::workload_of,
-    scenario::cluster::KafkaPlan,
     verdict::{AgentFacts, CaseFacts, EarlyStop},
 };
 use mallard_protocol::private_file;
@@ -60,7 +59,7 @@ impl Shared {
         if let Some(librdkafka) = librdkafka {
             versions.insert("librdkafka".to_owned(), librdkafka.clone());
         }
-        if matches!(self.plan.kafka, KafkaPlan::Embedded { .. }) {
+        if self.plan.kafka.is_embedded() {
             versions.insert("kafka".to_owned(), "embedded (librdkafka's mock cluster)".to_owned());
         }
         versions

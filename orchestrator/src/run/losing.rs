@@ -2,12 +2,8 @@
 
 use super::{case::Case, shared::Shared, stage_id::StageId};
 use crate::{
-    clock::micros,
-    measure,
-    model::events::RunEvent,
-    plan::AgentIndex,
-    scenario::cluster::{KafkaPlan, OnAgentLoss},
-    verdict::Trouble,
+    clock::micros, measure, model::events::RunEvent, plan::AgentIndex,
+    scenario::cluster::OnAgentLoss, verdict::Trouble,
 };
 use mallard_protocol::message::ToAgent;
 
@@ -153,7 +149,7 @@ impl Shared {
 
     /// Why the case cannot go on when this agent is lost; `None` if it can.
     fn cannot_do_without(&self, agent: AgentIndex) -> Option<&'static str> {
-        let embedded = matches!(self.plan.kafka, KafkaPlan::Embedded { .. });
+        let embedded = self.plan.kafka.is_embedded();
         if self.plan.on_agent_loss == OnAgentLoss::Abort {
             Some("the scenario says `on_agent_loss: abort`")
         } else if embedded && self.plan.agents[agent].carries_broker {

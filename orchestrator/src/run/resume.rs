@@ -22,7 +22,6 @@ use crate::{
         AgentIndex, CasePlan,
         workload::{CLEANUP_POLICY, is_compacted},
     },
-    scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     interval::IntervalReport,
@@ -62,9 +61,9 @@ impl Case {
         // Containers run, or their agents are lost: none is started in the middle of a load.
         let first = (StageId::Connecting, plan.deadlines.connect);
         let mut case = Shared::new(plan, context, now, first);
-        case.connections = match &case.plan.kafka {
-            KafkaPlan::External { connection } => vec![connection.clone(); case.plan.agents.len()],
-            KafkaPlan::Embedded { .. } | KafkaPlan::Containers(_) => {
+        case.connections = match case.plan.kafka.connection() {
+            Some(connection) => vec![connection.clone(); case.plan.agents.len()],
+            None => {
                 let brokers = checkpoint.own_brokers.iter();
                 brokers.map(|brokers| vec![(BOOTSTRAP.to_owned(), brokers.clone())]).collect()
             }
@@ -126,7 +125,7 @@ impl Case {
 impl Shared {
     /// What is settled at the common start.
     pub(super) fn checkpoint(&self) -> Checkpoint {
-        let is_own = !matches!(self.plan.kafka, KafkaPlan::External { .. });
+        let is_own = self.plan.kafka.is_of_run();
         let bootstraps = self.connections.iter().flatten().filter(|(key, _)| key == BOOTSTRAP);
         Checkpoint {
             started_at: self.started_at.clone(),

@@ -568,7 +568,7 @@ fn phases_are_announced_once_and_in_order() {
 }
 
 fn in_containers(plan: &mut CasePlan) {
-    plan.kafka = KafkaPlan::Containers(KafkaContainers {
+    plan.kafka = KafkaPlan::in_containers(KafkaContainers {
         image: "apache/kafka:4.1.1".into(),
         brokers: 3,
         config: Vec::new(),

@@ -2,7 +2,7 @@
 //! the run over.
 
 use super::shared::Shared;
-use crate::{plan::AgentIndex, scenario::cluster::KafkaPlan};
+use crate::plan::AgentIndex;
 use mallard_protocol::{message::ToAgent, workload::Membership};
 use std::collections::BTreeSet;
 
@@ -10,9 +10,8 @@ impl Shared {
     /// Tells an agent what to delete if this controller dies and nobody takes the run over. Brokers of the
     /// run's own go as they are.
     pub(super) fn entrust(&mut self, agent: AgentIndex) {
-        let is_external = matches!(self.plan.kafka, KafkaPlan::External { .. });
         let topics = self.created_topics();
-        if !is_external || self.context.keep || topics.is_empty() {
+        if self.plan.kafka.is_of_run() || self.context.keep || topics.is_empty() {
             return;
         }
         self.trustee = Some(agent);

@@ -10,7 +10,6 @@ use crate::{
     metrics::{resources::ResourceTally, tally::Due},
     model::result::Verdict,
     plan::CasePlan,
-    scenario::cluster::KafkaPlan,
     text::units::{count, human},
 };
 use mallard_protocol::LATE_AFTER_US;
@@ -444,7 +443,7 @@ fn circumstances(case: &Case) -> Vec<Doubt> {
         let text = format!("agents started {} apart", us(last - first));
         doubts.push(Doubt::warning(Kind::StartedApart, text));
     }
-    if matches!(case.plan.kafka, KafkaPlan::Embedded { .. }) {
+    if case.plan.kafka.is_embedded() {
         let text = "the embedded broker was measured, not Kafka";
         doubts.push(Doubt::warning(Kind::EmbeddedBroker, text));
     }

@@ -542,7 +542,7 @@ fn what_only_needs_saying_is_a_warning() {
     insta::assert_snapshot!(warned(&offset, Kind::OffsetsDisagree));
 
     let mut embedded = Trial::new(&[], well);
-    embedded.spoil_plan = |plan| plan.kafka = KafkaPlan::Embedded { brokers: 1, round_trip_ms: 0 };
+    embedded.spoil_plan = |plan| plan.kafka = KafkaPlan::embedded(1, 0);
     warned(&embedded, Kind::EmbeddedBroker);
 }
 

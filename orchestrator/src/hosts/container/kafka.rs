@@ -49,11 +49,6 @@ impl Addresses {
     }
 }
 
-/// The name of a broker on the run's network; they are numbered from 1.
-pub(super) fn role(id: u16) -> String {
-    format!("broker-{id}")
-}
-
 /// Makes and starts all nodes. That they are ready, the agents find out.
 ///
 /// # Errors
@@ -67,8 +62,10 @@ pub(super) async fn start(
 ) -> Result<Addresses, Problem> {
     let mut addresses = Addresses::default();
     for id in 1..=plan.brokers {
-        let port = start_node(engine, plan, run_id, network, id, &container(&role(id))).await?;
-        addresses.inside.push(format!("{}:{INSIDE_PORT}", role(id)));
+        let port =
+            start_node(engine, plan, run_id, network, id, &container(&KafkaContainers::name(id)))
+                .await?;
+        addresses.inside.push(format!("{}:{INSIDE_PORT}", KafkaContainers::name(id)));
         addresses.outside.push(format!("{}:{port}", advertised(engine, plan)));
     }
     Ok(addresses)
@@ -83,7 +80,7 @@ async fn start_node(
     id: u16,
     container: &str,
 ) -> Result<u16, Problem> {
-    let what = format!("{} ({})", role(id), plan.image);
+    let what = format!("{} ({})", KafkaContainers::name(id), plan.image);
     let mut tries = PORT_TRIES;
     loop {
         let port = some_port();
@@ -122,7 +119,7 @@ fn node(
     id: u16,
     port: u16,
 ) -> ContainerCreateBody {
-    let name = role(id);
+    let name = KafkaContainers::name(id);
     let advertised = advertised(engine, plan);
     // A broker without passwords is shown to nobody who need not see it.
     let host_ip = (advertised == LOOPBACK).then(|| LOOPBACK.to_owned());
@@ -153,8 +150,9 @@ fn node(
 /// The settings of a node. What the cluster file says wins, but for who and where a node is, which it
 /// may not say.
 fn settings(plan: &KafkaContainers, id: u16, outside: &str) -> BTreeMap<String, String> {
-    let voters: Vec<String> =
-        (1..=plan.brokers).map(|id| format!("{id}@{}:{CONTROLLER_PORT}", role(id))).collect();
+    let voters: Vec<String> = (1..=plan.brokers)
+        .map(|id| format!("{id}@{}:{CONTROLLER_PORT}", KafkaContainers::name(id)))
+        .collect();
     // Kafka's own defaults for internal topics want three brokers.
     let replicas = plan.brokers.min(3).to_string();
     let in_sync = plan.brokers.min(2).to_string();
@@ -178,7 +176,7 @@ fn settings(plan: &KafkaContainers, id: u16, outside: &str) -> BTreeMap<String, 
         ),
         (
             "advertised.listeners",
-            format!("INSIDE://{}:{INSIDE_PORT},OUTSIDE://{outside}", role(id)),
+            format!("INSIDE://{}:{INSIDE_PORT},OUTSIDE://{outside}", KafkaContainers::name(id)),
         ),
         (
             "listener.security.protocol.map",

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     plan::{AgentPlan, CasePlan},
-    scenario::cluster::{ContainerPlan, HostPlan, KafkaContainers, KafkaPlan},
+    scenario::cluster::{ContainerPlan, HostPlan, KafkaContainers},
 };
 use bollard::{models::NetworkCreateRequest, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
@@ -94,10 +94,7 @@ impl RunContainers {
         if needs_network(plan, &hosts) {
             self.make_network(engine).await.map_err(|problem| vec![problem])?;
         }
-        let brokers = match &plan.kafka {
-            KafkaPlan::Containers(kafka) => Some(kafka),
-            _ => None,
-        };
+        let brokers = plan.kafka.containers();
         // The brokers first: they take longest, and start while the agents do.
         let addresses = match brokers {
             Some(kafka) => Some(
@@ -128,7 +125,7 @@ impl RunContainers {
     ) -> Result<(), Vec<Problem>> {
         let mut images: Vec<(&str, bool)> =
             hosts.values().map(|host| (host.image.as_str(), true)).collect();
-        if let KafkaPlan::Containers(kafka) = &plan.kafka {
+        if let Some(kafka) = plan.kafka.containers() {
             images.push((&kafka.image, false));
         }
         images.sort_unstable();
@@ -242,8 +239,7 @@ impl RunContainers {
     }
 
     fn brokers(&self, plan: &KafkaContainers) -> Vec<(String, String)> {
-        let roles = (1..=plan.brokers).map(kafka::role);
-        roles.map(|role| (role.clone(), self.container(&role))).collect()
+        plan.names().map(|role| (role.clone(), self.container(&role))).collect()
     }
 
     /// Removes everything of this run, and returns what could not be removed, with the cause.
@@ -275,8 +271,7 @@ fn container_hosts(plan: &CasePlan) -> BTreeMap<&str, &ContainerPlan> {
 }
 
 fn needs_network(plan: &CasePlan, hosts: &BTreeMap<&str, &ContainerPlan>) -> bool {
-    let kafka = matches!(plan.kafka, KafkaPlan::Containers(_));
-    kafka || hosts.values().any(|host| host.network.is_none())
+    plan.kafka.containers().is_some() || hosts.values().any(|host| host.network.is_none())
 }
 
 fn containers(count: usize) -> String {

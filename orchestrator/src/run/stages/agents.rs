@@ -14,7 +14,6 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
-    scenario::cluster::KafkaPlan,
 };
 use std::time::Duration;
 
@@ -36,16 +35,14 @@ impl Stage for Connecting {
             return None;
         }
         let admin = case.admin()?;
-        match case.plan.kafka.clone() {
-            KafkaPlan::Embedded { brokers, round_trip_ms } => {
-                StartingBroker::enter(case, admin, brokers, round_trip_ms)
-            }
-            KafkaPlan::External { connection } => {
-                case.connections = vec![connection; case.agents.len()];
-                Reaching::enter(case)
-            }
-            KafkaPlan::Containers(_) => Reaching::enter(case),
+        if let Some(embedded) = case.plan.kafka.as_embedded() {
+            return StartingBroker::enter(case, admin, embedded);
         }
+        // Of what runs in containers, whoever started them has said it.
+        if let Some(connection) = case.plan.kafka.connection() {
+            case.connections = vec![connection.clone(); case.agents.len()];
+        }
+        Reaching::enter(case)
     }
 
     fn waiting_for(&self, case: &Shared) -> String {

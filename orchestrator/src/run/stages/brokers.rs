@@ -10,7 +10,7 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
-    scenario::cluster::KafkaPlan,
+    scenario::cluster::kafka::EmbeddedKafka,
 };
 use mallard_protocol::message::Question;
 use std::{collections::BTreeMap, time::Duration};
@@ -26,8 +26,7 @@ impl StartingBroker {
     pub(super) fn enter(
         case: &mut Shared,
         admin: AgentIndex,
-        brokers: u16,
-        round_trip_ms: u32,
+        EmbeddedKafka { brokers, round_trip_ms }: EmbeddedKafka,
     ) -> Next {
         case.enter(StageId::StartingBroker, case.plan.deadlines.topics);
         case.step("starting the embedded broker".to_owned());
@@ -108,7 +107,7 @@ impl Stage for Reaching {
     /// A cluster in containers is complete when all of its brokers are there; until then it is looked at again.
     fn answered(&mut self, case: &mut Shared, asked: Asked) -> Next {
         if let Asked::Cluster(agent) = asked
-            && let KafkaPlan::Containers(kafka) = &case.plan.kafka
+            && let Some(kafka) = case.plan.kafka.containers()
             && case.cluster.brokers.len() < usize::from(kafka.brokers)
         {
             self.again_us.insert(agent, case.now_us + micros(LOOK_AGAIN));
@@ -119,10 +118,8 @@ impl Stage for Reaching {
 
 /// Brokers in containers are still starting.
 fn within(case: &Shared) -> Duration {
-    match case.plan.kafka {
-        KafkaPlan::Containers(_) => case.plan.deadlines.containers,
-        _ => case.plan.deadlines.topics,
-    }
+    let deadlines = &case.plan.deadlines;
+    if case.plan.kafka.containers().is_some() { deadlines.containers } else { deadlines.topics }
 }
 
 fn ask_for_brokers(case: &mut Shared, agent: AgentIndex) {

@@ -6,7 +6,7 @@ use crate::{
         shared::Shared,
         stage::{Next, Stage},
     },
-    scenario::cluster::{HostPlan, KafkaPlan},
+    scenario::cluster::HostPlan,
     verdict::Trouble,
 };
 use mallard_protocol::workload::ClientProperties;
@@ -64,8 +64,8 @@ fn containers(case: &Shared) -> String {
     let agents = case.plan.agents.iter();
     let hosts = agents.filter(|agent| matches!(agent.host, HostPlan::Container(_)));
     let mut names: BTreeSet<String> = hosts.map(|agent| agent.host_name.clone()).collect();
-    if let KafkaPlan::Containers(kafka) = &case.plan.kafka {
-        names.extend((1..=kafka.brokers).map(|broker| format!("broker-{broker}")));
+    if let Some(kafka) = case.plan.kafka.containers() {
+        names.extend(kafka.names());
     }
     names.into_iter().collect::<Vec<_>>().join(", ")
 }

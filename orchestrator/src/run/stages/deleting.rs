@@ -10,7 +10,6 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
-    scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::{
     message::Question,
@@ -51,7 +50,7 @@ impl Deleting {
         let groups = case.created_groups();
         let longest = if groups.is_empty() { of_topics } else { of_topics.max(of_groups) };
         case.enter(StageId::Deleting, longest + ANSWERING);
-        let embedded = matches!(case.plan.kafka, KafkaPlan::Embedded { .. });
+        let embedded = case.plan.kafka.is_embedded();
         if case.topics_made && !case.context.keep && !embedded {
             let dead = dead.filter(|_| of_groups > teardown);
             delete(case, groups, (of_topics, of_groups), dead);

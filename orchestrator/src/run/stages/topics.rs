@@ -9,7 +9,6 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
-    scenario::cluster::KafkaPlan,
 };
 use mallard_protocol::message::Question;
 use std::time::Duration;
@@ -25,7 +24,7 @@ impl Topics {
         let within_ms = micros(case.plan.deadlines.topics) / 1_000;
         let (existing, created): (Vec<_>, Vec<_>) =
             case.plan.topics.iter().cloned().partition(|topic| topic.existing);
-        let embedded = matches!(case.plan.kafka, KafkaPlan::Embedded { .. });
+        let embedded = case.plan.kafka.is_embedded();
         if !created.is_empty() && !embedded {
             let names: Vec<_> = created.iter().map(|topic| topic.alias.as_str()).collect();
             case.step(format!("creating topic{} {}", plural(names.len()), names.join(", ")));

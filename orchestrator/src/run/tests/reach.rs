@@ -49,8 +49,7 @@ fn containers_that_take_too_long_are_named_with_the_last_step() {
 
 #[test]
 fn an_embedded_broker_that_starts_when_the_end_has_begun_starts_nothing() {
-    let mut world =
-        World::new(|plan| plan.kafka = KafkaPlan::Embedded { brokers: 1, round_trip_ms: 0 });
+    let mut world = World::new(|plan| plan.kafka = KafkaPlan::embedded(1, 0));
     world.keeps_log = vec![0, 1];
     world.hello(0);
     world.hello(1);

@@ -1,6 +1,5 @@
-//! Kinds of host and of Kafka, as a cluster file describes them, and what it says of a run.
+//! Kinds of host, as a cluster file describes them, and what it says of a run.
 
-use mallard_protocol::workload::ClientProperties;
 use std::{path::PathBuf, time::Duration};
 
 /// A host.
@@ -53,43 +52,6 @@ pub struct Limits {
     pub nano_cpus: Option<u64>,
     /// Memory in bytes.
     pub memory_bytes: Option<u64>,
-}
-
-/// Where Kafka is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KafkaPlan {
-    /// librdkafka's mock cluster inside the agent that `AgentPlan::carries_broker`.
-    Embedded {
-        /// Number of brokers.
-        brokers: u16,
-        /// Round-trip time added by every broker, in milliseconds.
-        round_trip_ms: u32,
-    },
-    /// A cluster that is there.
-    External {
-        /// Properties that every client gets first, `bootstrap.servers` among them.
-        connection: ClientProperties,
-    },
-    /// A cluster that is started in containers for this run. How clients connect is known when it
-    /// runs, and differs inside and outside the engine.
-    Containers(KafkaContainers),
-}
-
-/// A cluster of Kafka in containers: nodes that are brokers and controllers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KafkaContainers {
-    /// The image, set up as Apache's own is.
-    pub image: String,
-    /// Number of brokers.
-    pub brokers: u16,
-    /// Settings of every broker, as `server.properties` spells them.
-    pub config: Vec<(String, String)>,
-    /// Where hosts outside the engine reach it, if that is said.
-    pub advertise: Option<String>,
-    /// What each broker may use.
-    pub limits: Limits,
-    /// Variables for the environment.
-    pub env: Vec<(String, String)>,
 }
 
 /// How long each step of a case may take.

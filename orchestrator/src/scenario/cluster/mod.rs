@@ -1,6 +1,7 @@
 //! Cluster files: where Kafka is, and where agents may run.
 
 mod containers;
+pub mod kafka;
 pub mod kinds;
 mod model;
 mod ranges;
@@ -36,9 +37,8 @@ use std::{
     time::Duration,
 };
 
-pub use kinds::{
-    ContainerPlan, Deadlines, HostPlan, KafkaContainers, KafkaPlan, Limits, OnAgentLoss, SshPlan,
-};
+pub use kafka::{KafkaContainers, KafkaPlan};
+pub use kinds::{ContainerPlan, Deadlines, HostPlan, Limits, OnAgentLoss, SshPlan};
 pub use model::{Cluster, Host};
 
 /// How long agents go on alone: where all of them are on this machine, and elsewhere.

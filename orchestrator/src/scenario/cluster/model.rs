@@ -8,7 +8,10 @@ use crate::{
         source::{Place, Source},
     },
     scenario::{
-        cluster::kinds::{Deadlines, HostPlan, KafkaContainers, KafkaPlan},
+        cluster::{
+            kafka::{KafkaContainers, KafkaPlan},
+            kinds::{Deadlines, HostPlan},
+        },
         login::TokenCommand,
     },
 };
@@ -75,9 +78,9 @@ impl Kafka {
     pub(super) fn plan(self) -> KafkaPlan {
         match self {
             Self::Embedded { brokers, round_trip_ms } => {
-                KafkaPlan::Embedded { brokers, round_trip_ms }
+                KafkaPlan::embedded(brokers, round_trip_ms)
             }
-            Self::Containers(containers) => KafkaPlan::Containers(containers),
+            Self::Containers(containers) => KafkaPlan::in_containers(containers),
             Self::External { bootstrap, client, token } => {
                 let mut connection: ClientProperties =
                     vec![("bootstrap.servers".to_owned(), bootstrap.value)];
@@ -85,7 +88,7 @@ impl Kafka {
                 connection.extend(
                     token.map(|it| (TOKEN_COMMAND.to_owned(), json!(it.words).to_string())),
                 );
-                KafkaPlan::External { connection }
+                KafkaPlan::external(connection)
             }
         }
     }
