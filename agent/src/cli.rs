@@ -101,6 +101,19 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         runs: PathBuf,
     },
+    /// Break one broker of this host for a time, and hold the undo, for `faults` of a scenario
+    ///
+    /// Reads an order on stdin, one line of JSON: {"id": "f1", "act": "pause" or {"kill": {"signal":
+    /// "kill"}}, "victim": {"process": {"pid_file": "/run/kafka.pid", "start": ["/opt/kafka/start"]}} or
+    /// {"container": {"engine": "unix:///var/run/docker.sock", "name": "broker-1"}}, "address":
+    /// "localhost:9092" or null, "tls": false, "for_ms": 30000, "undo_ms": 15000, "lease_ms": 30000}, and
+    /// writes reports as lines of JSON to stdout. The line `end` ends the fault before its time; once stdin
+    /// is closed it ends after `lease_ms` at the latest. A twin undoes it if this process is killed.
+    #[command(
+        after_help = "Example: undo what guards have left that were killed with their twins\n  \
+                      mallard-agent guard --sweep"
+    )]
+    Guard(Guard),
     /// Print build id, protocol version, and librdkafka's version and features
     Version,
 }
@@ -122,6 +135,22 @@ struct Kill {
     /// Private folder of the agent: socket, log and spool
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Guard {
+    /// Undo what was left on this host by guards that were killed with their twins, and report it
+    #[arg(long)]
+    sweep: bool,
+    /// Only the fault of this id
+    #[arg(long, requires = "sweep")]
+    id: Option<String>,
+    /// The folder with notes on faults, instead of /run/mallard/faults or the user's own
+    #[arg(long, value_name = "DIR", hide = true)]
+    dir: Option<PathBuf>,
+    /// Be the twin of the guard that wrote this note.
+    #[arg(long, hide = true, value_name = "FILE")]
+    twin: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +187,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Task::Properties => check_properties(),
         Task::Brokers => ask_brokers(),
         Task::Host { runs } => tell_host(&runs),
+        Task::Guard(guard) => stand_guard(&guard),
         Task::Version => version(),
     };
     result.unwrap_or_else(|failure| complain(&failure)).into()
@@ -196,6 +226,23 @@ fn hold() -> anyhow::Result<u8> {
     sys::leave_children_to_the_kernel();
     termination.wait();
     Ok(exit_code::OK)
+}
+
+fn stand_guard(arguments: &Guard) -> anyhow::Result<u8> {
+    if let Some(note) = &arguments.twin {
+        mallard_guard::be_twin(note).with_context(|| format!("watch {}", note.display()))?;
+        return Ok(exit_code::OK);
+    }
+    let folder = match &arguments.dir {
+        Some(folder) => folder.clone(),
+        None => mallard_guard::folder().context("make the folder for notes on faults")?,
+    };
+    let went_well = if arguments.sweep {
+        mallard_guard::sweep(&folder, arguments.id.as_deref()).context("undo what was left")?
+    } else {
+        mallard_guard::run(&folder).context("carry out an order")?
+    };
+    Ok(if went_well { exit_code::OK } else { exit_code::FAILURE })
 }
 
 fn converse(arguments: &Connect) -> anyhow::Result<u8> {

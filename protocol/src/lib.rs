@@ -5,6 +5,7 @@
 //! - [`clients`]: client properties that Mallard sets where nobody else does.
 //! - [`workload`]: what an instance is told to do.
 //! - [`cluster`]: brokers, leaders and replicas at a moment.
+//! - [`fault`]: what a guard is ordered to break, and what it reports.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
 //! - [`pipeline`]: decoding, validating and flattening, as a workload and as a measurement.
@@ -20,6 +21,7 @@
 
 pub mod clients;
 pub mod cluster;
+pub mod fault;
 pub mod field;
 pub mod frame;
 pub mod health;

@@ -58,8 +58,8 @@ const CLOCKS: [&[&str]; 8] = [
 ];
 
 /// Crates, each with its `src`.
-const CRATES: [&str; 7] =
-    ["protocol", "health", "agent", "orchestrator", "testkit", "bench", "fuzz"];
+const CRATES: [&str; 8] =
+    ["protocol", "health", "guard", "agent", "orchestrator", "testkit", "bench", "fuzz"];
 
 fn sources(of: &str) -> Sources {
     Sources::read(&paths::workspace().join(of).join("src"))

@@ -1,0 +1,61 @@
+//! A broker that a fault is done to: the same acts, whatever it runs in.
+
+use mallard_protocol::fault::KillSignal;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// The very process or container that a fault is done to, and no other of its name or number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Identity {
+    /// A process.
+    Process {
+        /// Its id.
+        pid: i32,
+        /// When it started, in clock ticks since the host did.
+        start_ticks: u64,
+    },
+    /// A container, between two starts.
+    Container {
+        /// Its id.
+        id: String,
+        /// When it was started, as the engine says it.
+        started_at: String,
+    },
+}
+
+/// A broker as it runs, or does not.
+pub(crate) trait Broker {
+    /// Which it is.
+    fn identity(&self) -> Identity;
+
+    /// What it is, in words: `process 4711 (java)`.
+    fn describe(&self) -> String;
+
+    /// Whether the very one that was found still runs, standing still or not.
+    fn lives(&self) -> io::Result<bool>;
+
+    /// Sends it a signal.
+    fn kill(&self, signal: KillSignal) -> io::Result<()>;
+
+    /// Has it stand still.
+    fn pause(&self) -> io::Result<()>;
+
+    /// Whether all of it stands still.
+    fn is_paused(&self) -> io::Result<bool>;
+
+    /// CPU time that it has used, in microseconds; `None` where that is not known.
+    fn cpu_us(&self) -> io::Result<Option<u64>>;
+
+    /// Has it go on. One that does, or is gone, is left alone.
+    fn go_on(&self) -> io::Result<()>;
+
+    /// Starts it again. Only for one that does not live.
+    fn start(&mut self) -> io::Result<()>;
+
+    /// Whether one runs in its place, itself or one that was started since.
+    fn runs(&mut self) -> io::Result<bool>;
+
+    /// Whether it is known how it is started.
+    fn can_start(&self) -> bool;
+}

@@ -1,0 +1,28 @@
+//! Breaks one broker of this host for a time, proves that it did, and holds the undo.
+//!
+//! [`run`] is a guard: a process for each fault, reached like an agent, which needs nobody to undo what it did. It
+//! notes what it found and how that is undone (`journal`), starts a twin that watches it (`twin`), and only then
+//! does anything. The end of the fault is an absolute time of this host's clock; whoever speaks with the guard may
+//! end it earlier, never later. [`sweep`] undoes what guards and twins that died together have left.
+//!
+//! Invariants:
+//! - nothing is done before its undo is held by two processes;
+//! - undoing is idempotent, compares before it restores, and touches the very process or container that the fault
+//!   was done to, never another of its name or number;
+//! - what is reported as done or undone was seen to be.
+
+mod broker;
+mod container;
+mod engine;
+mod find;
+mod guard;
+mod journal;
+mod probe;
+mod process;
+mod sys;
+mod twin;
+mod undo;
+
+pub use guard::run;
+pub use journal::folder;
+pub use twin::{be as be_twin, sweep};

@@ -1,0 +1,143 @@
+//! Undoing, and the proofs that something was done and undone.
+
+use crate::{
+    broker::Broker,
+    journal::{Note, now_us},
+    probe::{self, Seen},
+};
+use mallard_protocol::fault::{Act, GuardReport, Order, UNDO_PATIENCE, by_hand};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
+
+/// Between two looks at whether something has come about.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// For how long CPU time is watched.
+const CPU_WATCHED: Duration = Duration::from_millis(150);
+
+/// CPU time that passes while a process stands still, by the grain of the clock, in microseconds.
+const STILL_US: u64 = 1_000;
+
+/// Looks whether a fault has its effect: the proof, or else what is seen instead.
+pub(crate) fn effect(order: &Order, broker: &dyn Broker) -> io::Result<Result<String, String>> {
+    match order.act {
+        Act::Kill { .. } => of_kill(order, broker),
+        Act::Pause => of_pause(order, broker),
+    }
+}
+
+fn of_kill(order: &Order, broker: &dyn Broker) -> io::Result<Result<String, String>> {
+    if broker.lives()? {
+        return Ok(Err(format!("{} still runs", broker.describe())));
+    }
+    Ok(match seen(order) {
+        None | Some((_, Seen::Unknown)) => Ok(format!("{} has ended", broker.describe())),
+        Some((address, seen @ (Seen::Refused | Seen::Closed))) => {
+            Ok(format!("{} has ended, and {address} {}", broker.describe(), seen.words()))
+        }
+        Some((address, seen)) => Err(format!(
+            "{} has ended, and {address} {} all the same",
+            broker.describe(),
+            seen.words()
+        )),
+    })
+}
+
+fn of_pause(order: &Order, broker: &dyn Broker) -> io::Result<Result<String, String>> {
+    if !broker.is_paused()? {
+        return Ok(Err(format!("{} does not stand still", broker.describe())));
+    }
+    let before = broker.cpu_us()?;
+    thread::sleep(CPU_WATCHED);
+    let used = before.zip(broker.cpu_us()?).map(|(before, after)| after.saturating_sub(before));
+    if let Some(used @ STILL_US..) = used {
+        return Ok(Err(format!("{} still uses CPU: {used} us", broker.describe())));
+    }
+    let still = match used {
+        Some(_) => "stands still and uses no CPU",
+        None => "stands still",
+    };
+    Ok(match seen(order) {
+        None | Some((_, Seen::Unknown)) => Ok(format!("{} {still}", broker.describe())),
+        Some((address, seen @ Seen::Silence)) => {
+            Ok(format!("{} {still}, and {address} {}", broker.describe(), seen.words()))
+        }
+        Some((address, seen)) => Err(format!(
+            "{} {still}, and {address} {} all the same",
+            broker.describe(),
+            seen.words()
+        )),
+    })
+}
+
+fn seen(order: &Order) -> Option<(&str, Seen)> {
+    let address = order.address.as_deref()?;
+    Some((address, probe::look(address)))
+}
+
+/// Undoes a fault, however far it has come, and waits until that is seen: the last report on it.
+pub(crate) fn undo(note: &Note, broker: &mut dyn Broker, by: &str) -> GuardReport {
+    match try_to_undo(note, broker) {
+        Ok((proof, revived)) => {
+            GuardReport::Undone { clock_us: now_us(), proof, by: by.to_owned(), revived }
+        }
+        Err(cause) => GuardReport::NotUndone {
+            cause,
+            by_hand: by_hand(note.order.act, &note.order.victim, &note.found),
+        },
+    }
+}
+
+fn try_to_undo(note: &Note, broker: &mut dyn Broker) -> Result<(String, bool), String> {
+    let order = &note.order;
+    let within = Duration::from_millis(order.undo_ms.saturating_mul(UNDO_PATIENCE));
+    let began = Instant::now();
+    let mut revived = false;
+    loop {
+        // Again and again: an engine may be busy, a process may come to an end only now.
+        let now = restore(order, broker, &mut revived).and_then(|()| is_back(order, broker));
+        let cause = match now {
+            Ok(Ok(proof)) => return Ok((proof, revived)),
+            Ok(Err(seen)) => seen,
+            Err(error) => error.to_string(),
+        };
+        if began.elapsed() >= within {
+            return Err(cause);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Restores what is not as it was, and nothing else.
+fn restore(order: &Order, broker: &mut dyn Broker, revived: &mut bool) -> io::Result<()> {
+    if matches!(order.act, Act::Pause) {
+        broker.go_on()?;
+    }
+    if broker.lives()? || broker.runs().unwrap_or(false) {
+        return Ok(());
+    }
+    if !broker.can_start() {
+        let text =
+            format!("{} has ended, and it is not known how it is started", broker.describe());
+        return Err(io::Error::other(text));
+    }
+    *revived |= matches!(order.act, Act::Pause);
+    broker.start()
+}
+
+/// Whether the victim is as it was: the proof, or what is seen instead.
+fn is_back(order: &Order, broker: &mut dyn Broker) -> io::Result<Result<String, String>> {
+    if !broker.runs()? {
+        return Ok(Err("it does not run".to_owned()));
+    }
+    if broker.lives()? && broker.is_paused()? {
+        return Ok(Err(format!("{} stands still", broker.describe())));
+    }
+    Ok(match seen(order) {
+        None | Some((_, Seen::Unknown)) => Ok("it runs".to_owned()),
+        Some((address, seen)) if seen.is_up(order.tls) => Ok(format!("{address} {}", seen.words())),
+        Some((address, seen)) => Err(format!("it runs, and {address} {}", seen.words())),
+    })
+}
