@@ -10,6 +10,7 @@ pub mod config;
 pub mod diagnosis;
 pub mod expect;
 pub mod hosts;
+pub mod http;
 pub mod measure;
 pub mod metrics;
 pub mod model;

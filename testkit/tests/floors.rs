@@ -9,7 +9,7 @@ use testkit::{imports, imports::Sources, paths};
 
 /// Rooms of the controller from the ground up. Rooms of one floor know nothing of each other.
 const CONTROLLER: [&[&str]; 13] = [
-    &["text", "model", "clock"],
+    &["text", "model", "clock", "http"],
     &["config"],
     &["metrics", "archive"],
     &["expect", "report", "terminal"],
