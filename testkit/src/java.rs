@@ -158,6 +158,89 @@ pub fn read_hlog(log: &Path) -> Vec<HlogInterval> {
     printed.stdout.lines().map(parse).collect()
 }
 
+/// A point of what is pushed by OpenTelemetry's protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpPoint {
+    /// The metric; `resource` for what the points are of.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// `gauge`, or how a sum or histogram goes on from one request to the next.
+    pub kind: String,
+    /// `name=value`, joined by commas, sorted.
+    pub labels: String,
+    /// The value; of a histogram the count.
+    pub value: f64,
+    /// Since when, in nanoseconds since 1970.
+    pub start_ns: u64,
+    /// As of when.
+    pub end_ns: u64,
+    /// The upper bound of the bucket with a histogram's 99th percentile, in seconds.
+    pub p99_s: Option<f64>,
+}
+
+impl OtlpPoint {
+    /// Whether each request says everything since the start.
+    #[must_use]
+    pub fn is_cumulative(&self) -> bool {
+        self.kind == "AGGREGATION_TEMPORALITY_CUMULATIVE"
+    }
+}
+
+/// Reads the body of a request by OpenTelemetry's protocol with the classes that are generated from its definition.
+///
+/// # Panics
+///
+/// When they refuse it, or know a field of it not.
+#[track_caller]
+#[must_use]
+pub fn read_otlp(body: &[u8]) -> Vec<OtlpPoint> {
+    let file = tempfile::NamedTempFile::new();
+    let file = file.unwrap_or_else(|error| panic!("failed to make a file: {error}"));
+    fs::write(file.path(), body).unwrap_or_else(|error| panic!("failed to write: {error}"));
+    let source = include_str!("../java/ReadOtlp.java");
+    let printed = run_source("ReadOtlp.java", source, &[file.path()]);
+    let parse = |line: &str| {
+        parse_point(line).unwrap_or_else(|| panic!("ReadOtlp printed {line:?}\n{printed}"))
+    };
+    printed.stdout.lines().map(parse).collect()
+}
+
+fn parse_point(line: &str) -> Option<OtlpPoint> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    if let ["resource", labels] = fields.as_slice() {
+        return Some(OtlpPoint {
+            name: "resource".to_owned(),
+            unit: String::new(),
+            kind: String::new(),
+            labels: (*labels).to_owned(),
+            value: 0.0,
+            start_ns: 0,
+            end_ns: 0,
+            p99_s: None,
+        });
+    }
+    let [name, unit, kind, labels, value, start, end, more @ ..] = fields.as_slice() else {
+        return None;
+    };
+    let p99_s = match more {
+        [] => None,
+        // What the buckets hold is what the point counts.
+        [counted, .., p99] if counted == value => Some(p99.parse().ok()?),
+        _ => return None,
+    };
+    Some(OtlpPoint {
+        name: (*name).to_owned(),
+        unit: (*unit).to_owned(),
+        kind: (*kind).to_owned(),
+        labels: (*labels).to_owned(),
+        value: value.parse().ok()?,
+        start_ns: start.parse().ok()?,
+        end_ns: end.parse().ok()?,
+        p99_s,
+    })
+}
+
 /// Validates a JUnit report against the schema that this crate holds of the format; see
 /// `java/junit.xsd` for its sources.
 ///

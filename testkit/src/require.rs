@@ -111,6 +111,15 @@ pub fn go() -> Part {
     programs(&["go"], "a Go toolchain (1.26 or newer)")
 }
 
+/// Prometheus, which scrapes what runs give out.
+///
+/// # Errors
+///
+/// When it is not installed.
+pub fn prometheus() -> Part {
+    programs(&["prometheus"], "prometheus")
+}
+
 /// valgrind, which watches how memory is used.
 ///
 /// # Errors

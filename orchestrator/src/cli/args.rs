@@ -1,11 +1,16 @@
 //! The arguments, with the help that teaches them.
 
-use crate::{config::shape::units, hosts::deploy::AgentOption};
+use crate::{config::shape::units, hosts::deploy::AgentOption, http::Target, sinks::Exports};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use mallard_health::{Defect, InvalidShares};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Load and soak testing of Kafka that can be trusted.
 ///
@@ -167,6 +172,41 @@ pub struct RunArgs {
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+    /// Who follows the run from outside.
+    #[command(flatten)]
+    pub export: ExportArgs,
+}
+
+/// Who follows a run from outside while it goes on.
+#[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Live export")]
+pub struct ExportArgs {
+    /// Give Prometheus the figures of the run at http://ADDRESS/metrics; a port alone is one of 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics: Option<SocketAddr>,
+    /// With --metrics: when the run is over, stay until the figures were fetched once more, for so long at most
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub linger: Duration,
+    /// Push the figures of the run to a collector by OTLP over HTTP, every second: http://127.0.0.1:4318
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Target>,
+}
+
+impl ExportArgs {
+    pub(super) fn exports(&self) -> Exports {
+        Exports { metrics: self.metrics, linger: self.linger, otlp: self.otlp.clone() }
+    }
+}
+
+/// Where to listen: `9464`, `127.0.0.1:9464`, `[::1]:9464`.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.strip_prefix("localhost:").unwrap_or(text).parse().ok();
+    let address = alone.map(|port: u16| (Ipv4Addr::LOCALHOST, port).into());
+    address.or_else(|| text.parse().ok()).ok_or_else(|| {
+        "expected an address with a port, such as 127.0.0.1:9464 or [::1]:9464, or a port of this machine's \
+         loopback: 9464"
+            .to_owned()
+    })
 }
 
 /// `mallard resume`.

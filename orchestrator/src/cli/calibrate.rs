@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    args::{CalibrateArgs, PlanArgs, RunArgs},
+    args::{CalibrateArgs, ExportArgs, PlanArgs, RunArgs},
     files,
     order::Order,
     run,
@@ -12,6 +12,7 @@ use crate::{
     calibrate::{self, Calibration, Figures, Measure, Store, StoreError},
     hosts::deploy::Programs,
     model::exit_code,
+    sinks::EventSinks,
     terminal::Style,
     text::error_chain::error_text,
 };
@@ -48,6 +49,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
         detached: false,
         agent: args.agent.clone(),
         templates: None,
+        export: ExportArgs::default(),
     };
     let programs = match Programs::find(&args.agent) {
         Ok(programs) => programs,
@@ -58,7 +60,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let folder = RunFolder::create(&results.folder, &plan.name, Some(&run_id));
-    let ran = run::begin(folder, plan, order, Style::Silent);
+    let ran = run::begin(folder, plan, order, EventSinks::to_terminal(Style::Silent));
     if !archive::read::is_run(&results.folder.join(&run_id)) {
         return ran;
     }

@@ -7,6 +7,7 @@ use crate::{
     model::result::SCHEMA_VERSION,
     plan::Plan,
     scenario::cluster::HostPlan,
+    sinks::Exports,
 };
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub(super) struct Order {
     pub(super) agents: Vec<AgentOption>,
     /// Templates to use instead of those built in.
     pub(super) templates: Option<PathBuf>,
+    /// Who follows the run from outside.
+    #[serde(default)]
+    pub(super) exports: Exports,
     /// What the plan came to: see [`fingerprint`].
     pub(super) fingerprint: String,
     /// The command line.
@@ -62,6 +66,7 @@ impl Order {
             ssh_hosts: ssh_hosts(plan),
             agents: programs.options()?,
             templates: args.templates.clone(),
+            exports: args.export.exports(),
             fingerprint: fingerprint(plan),
             command_line: std::env::args().collect(),
         })

@@ -11,8 +11,9 @@ use crate::{
     archive::{ArchiveError, RunFolder, read},
     model::exit_code,
     plan::Plan,
+    sinks::EventSinks,
     terminal::Style,
-    text::error_chain::error_text,
+    text::error_chain::{chain, error_text},
 };
 use mallard_protocol::BUILD_ID;
 use std::path::{Path, PathBuf};
@@ -58,9 +59,21 @@ pub(super) fn resume(args: &ResumeArgs) -> Outcome {
         }
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    match replan(folder.id(), &order) {
-        Ok(plan) => begin(Ok(folder), plan, order, Style::choose(args.quiet)),
-        Err(outcome) => outcome,
+    let plan = match replan(folder.id(), &order) {
+        Ok(plan) => plan,
+        Err(outcome) => return outcome,
+    };
+    let style = Style::choose(args.quiet);
+    match EventSinks::new(style, &order.exports) {
+        Ok(sinks) => begin(Ok(folder), plan, order, sinks),
+        // Agents wait for somebody to collect what they measure: that comes first.
+        Err(cause) => {
+            let warning =
+                format!("warning: nobody follows the run from outside: {}\n", chain(&cause));
+            let mut outcome = begin(Ok(folder), plan, order, EventSinks::to_terminal(style));
+            outcome.stderr.insert_str(0, &warning);
+            outcome
+        }
     }
 }
 

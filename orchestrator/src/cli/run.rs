@@ -29,15 +29,19 @@ use crate::{
     run::{
         context::CaseContext,
         driver::{Surroundings, resume_case, run_case},
-        signals,
+        signals::{self, Stops},
     },
-    sinks::EventSinks,
+    sinks::{EventSinks, Exports},
     terminal::Style,
     text::error_chain::{chain, error_text},
     verdict::{self, Judgement, across_cases::CaseOutcome},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::watch, time::timeout};
 
 /// How long the removal of a run's containers may take. A dozen takes two seconds.
 const CLEAR_WITHIN: Duration = Duration::from_secs(60);
@@ -75,8 +79,12 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let warnings = warnings + &warning_of_leftovers(&args.results);
+    let sinks = match EventSinks::new(Style::choose(args.quiet), &order.exports) {
+        Ok(sinks) => sinks,
+        Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
+    };
     let folder = RunFolder::create(&args.results, &plan.name, Some(&run_id));
-    let mut outcome = begin(folder, plan, order, Style::choose(args.quiet));
+    let mut outcome = begin(folder, plan, order, sinks);
     outcome.stderr.insert_str(0, &warnings);
     outcome
 }
@@ -98,17 +106,22 @@ pub(super) fn begin(
     folder: Result<RunFolder, archive::ArchiveError>,
     plan: Plan,
     order: Order,
-    style: Style,
+    sinks: EventSinks,
 ) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match (folder, runtime) {
-        (Ok(folder), Ok(runtime)) => runtime.block_on(run_plan(folder, plan, order, style)),
+        (Ok(folder), Ok(runtime)) => runtime.block_on(run_plan(folder, plan, order, sinks)),
         (Err(cause), _) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
         (_, Err(cause)) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
     }
 }
 
-async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style) -> Outcome {
+async fn run_plan(
+    mut folder: RunFolder,
+    plan: Plan,
+    order: Order,
+    mut sinks: EventSinks,
+) -> Outcome {
     let stops = match signals::listen() {
         Ok(stops) => stops,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
@@ -118,7 +131,6 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
     if let Err(cause) = folder.order(&order) {
         return Outcome::failed(exit_code::ERROR, error_text(&cause));
     }
-    let mut sinks = EventSinks::new(style);
     let cases: Vec<String> = plan.cases.iter().map(|case| case.name.clone()).collect();
     let event = RunEvent::RunStarted {
         run_id: folder.id().to_owned(),
@@ -143,7 +155,7 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
         hosts: &hosts,
         run_containers: Arc::clone(&run_containers),
         sinks: &mut sinks,
-        stops,
+        stops: stops.clone(),
     };
     let ended = run_cases(plan, &order, begun_before, &mut around).await;
     hosts.close().await;
@@ -155,7 +167,30 @@ async fn run_plan(mut folder: RunFolder, plan: Plan, order: Order, style: Style)
     }
     let mut result = ended.into_result(folder.id(), &name, &order);
     fingerprint::add(folder.path(), &mut result);
-    close(&mut folder, &mut sinks, &mut result, &order)
+    let outcome = close(&mut folder, &mut sinks, &mut result, &order);
+    hand_over(outcome, &mut sinks, stops, &order.exports).await
+}
+
+/// Lets whoever follows the run have its last figures, unless somebody asks for an end of that as well.
+async fn hand_over(
+    mut outcome: Outcome,
+    sinks: &mut EventSinks,
+    mut stops: watch::Receiver<Stops>,
+    exports: &Exports,
+) -> Outcome {
+    if let Some(text) = exports.stays() {
+        // The verdict stands there already: whoever waits is to know for what. It is no part of the output.
+        let _ = writeln!(io::stderr(), "{text}; Ctrl-C ends that");
+    }
+    stops.mark_unchanged();
+    let troubles = tokio::select! {
+        troubles = sinks.end() => troubles,
+        _ = stops.changed() => Vec::new(),
+    };
+    for trouble in troubles {
+        outcome.stderr.push_str(&format!("warning: {trouble}\n"));
+    }
+    outcome
 }
 
 async fn run_cases(

@@ -7,15 +7,17 @@ use super::{
     summary::{Received, Sent},
 };
 use crate::{
-    metrics::tally::{Tally, add_codes},
+    metrics::tally::{Arrived, Due, Tally, add_codes},
     model::{
         events::RunEvent,
+        figures::{ConsumedFigures, ProducedFigures},
         result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
     },
 };
 use mallard_protocol::{
     cluster::ClusterSample,
     histogram::Histogram,
+    ids::TopicId,
     interval::{GroupSample, IntervalReport, PartitionOffset, Resources},
 };
 use std::collections::BTreeMap;
@@ -40,6 +42,10 @@ pub struct MergedInterval {
     pub errors: Vec<ErrorRow>,
     /// Rows of `lag.csv`, one a consumer and one a group that is observed.
     pub lag: Vec<LagRow>,
+    /// By producer.
+    pub produced: Vec<ProducedFigures>,
+    /// By consumer and topic.
+    pub consumed: Vec<ConsumedFigures>,
     /// What became of brokers, leaders and replicas at its end.
     pub events: Vec<RunEvent>,
 }
@@ -55,7 +61,12 @@ pub(super) struct Cell {
     pub(super) end_us: u64,
     /// By agent: whether its report is in.
     told: Vec<bool>,
+    /// Without what was due and what arrived.
     tally: Tally,
+    /// By producer.
+    due: BTreeMap<usize, Due>,
+    /// By reader and topic.
+    arrived: BTreeMap<(usize, TopicId), Arrived>,
     resources: Vec<ResourceRow>,
     produce_errors: BTreeMap<String, u64>,
     not_sent: u64,
@@ -82,6 +93,8 @@ impl Cell {
             end_us: start_us,
             told: vec![false; agents],
             tally: Tally::default(),
+            due: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             resources: Vec::new(),
             produce_errors: BTreeMap::new(),
             not_sent: 0,
@@ -111,19 +124,21 @@ impl Cell {
         self.resources.push(resource_row(report, name, &report.resources));
     }
 
-    pub(super) fn add_sent(&mut self, sent: &Sent) {
+    pub(super) fn add_sent(&mut self, producer: usize, sent: &Sent) {
         self.tally.sending.absorb(&sent.sending);
         self.flows.retried += sent.client.retries;
         for (_, due) in &sent.dues {
-            self.tally.due.absorb(due);
+            self.due.entry(producer).or_default().absorb(due);
             let failed = due.failed_by_code.iter().map(|(code, n)| (code, *n));
             add_codes(&mut self.produce_errors, failed);
         }
     }
 
-    pub(super) fn add_received(&mut self, received: &Received) {
+    pub(super) fn add_received(&mut self, reader: usize, received: &Received) {
         self.tally.receiving.absorb(&received.receiving);
-        received.arrived.iter().for_each(|(_, _, part)| self.tally.arrived.absorb(part));
+        for (topic, _, part) in &received.arrived {
+            self.arrived.entry((reader, *topic)).or_default().absorb(part);
+        }
     }
 
     /// What a reader's instances had received and not processed, of all readers without one; `None`
@@ -135,12 +150,14 @@ impl Cell {
 
     /// Turns the cell into rows. `lag` is by reader: sum and largest.
     pub(super) fn merge(
-        self,
+        mut self,
         roster: &Roster,
         lag: &[Option<(u64, u64)>],
         groups: &[GroupInterval],
     ) -> MergedInterval {
         let (start_us, end_us) = (self.start_us, self.end_us);
+        self.due.values().for_each(|due| self.tally.due.absorb(due));
+        self.arrived.values().for_each(|arrived| self.tally.arrived.absorb(arrived));
         let error = |side: &str, (code, count): (&String, &u64)| {
             let (side, code) = (side.to_owned(), code.clone());
             ErrorRow { start_us, end_us, side, code, count: *count }
@@ -159,9 +176,13 @@ impl Cell {
         });
         let lag_rows = lag_rows.chain(group_rows).collect();
         let row = self.row(roster, lag.iter().flatten().map(|(sum, _)| *sum).reduce(|a, b| a + b));
+        let produced = std::mem::take(&mut self.due).into_iter();
+        let consumed = std::mem::take(&mut self.arrived).into_iter();
         let Tally { due, arrived, .. } = self.tally;
         MergedInterval {
             row,
+            produced: produced.map(|(producer, due)| produced_by(producer, due, roster)).collect(),
+            consumed: consumed.map(|(of, arrived)| consumed_by(of, arrived, roster)).collect(),
             service: due.service,
             response: due.response,
             slip: due.slip,
@@ -216,6 +237,56 @@ impl Cell {
             rebalances: receiving.rebalances,
         }
     }
+}
+
+/// An interval in which nothing has happened: it names producers, consumers and topics.
+pub(super) fn nothing_yet(roster: &Roster) -> MergedInterval {
+    let produced = (0..roster.producers.len()).map(|at| produced_by(at, Due::default(), roster));
+    let read = roster.readers.iter().enumerate().flat_map(|(reader, of)| {
+        let topics = (0..).map(TopicId).take(roster.topics.len());
+        let reads = |topic: &TopicId| roster.partitions(*topic).any(|slot| of.reads[slot]);
+        topics.filter(reads).map(move |topic| (reader, topic))
+    });
+    let consumed = read.map(|of| consumed_by(of, Arrived::default(), roster));
+    MergedInterval {
+        produced: produced.collect(),
+        consumed: consumed.collect(),
+        ..MergedInterval::default()
+    }
+}
+
+fn produced_by(producer: usize, due: Due, roster: &Roster) -> ProducedFigures {
+    let producer = &roster.producers[producer];
+    ProducedFigures {
+        producer: producer.name.clone(),
+        topic: topic_name(producer.topic, roster),
+        scheduled: due.scheduled,
+        sent: due.sent,
+        acked: due.acked,
+        acked_bytes: due.acked_bytes,
+        failed: due.failed,
+        service: due.service,
+        response: due.response,
+        slip: due.slip,
+    }
+}
+
+fn consumed_by(
+    (reader, topic): (usize, TopicId),
+    arrived: Arrived,
+    roster: &Roster,
+) -> ConsumedFigures {
+    ConsumedFigures {
+        consumer: roster.readers[reader].name(),
+        topic: topic_name(topic, roster),
+        received: arrived.received,
+        received_bytes: arrived.received_bytes,
+        end_to_end: arrived.end_to_end,
+    }
+}
+
+fn topic_name(topic: TopicId, roster: &Roster) -> String {
+    roster.topics.get(topic.index()).map_or_else(String::new, |topic| topic.alias.clone())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares need no more than 53 bits")]

@@ -8,7 +8,7 @@
 
 use super::{
     audit::{self, AuditFailure, Ledger},
-    cell::{Cell, MergedInterval},
+    cell::{self, Cell, MergedInterval},
     lag::LagTable,
     observed::{GroupInterval, GroupTable, add_groups},
     outages::{OutageTable, flows},
@@ -161,6 +161,12 @@ impl Collector {
     #[must_use]
     pub fn progress_us(&self, agent: AgentIndex) -> u64 {
         self.agents[agent.0].progress_us
+    }
+
+    /// An interval in which nothing has happened: it names producers, consumers and topics.
+    #[must_use]
+    pub fn nothing_yet(&self) -> MergedInterval {
+        cell::nothing_yet(&self.roster)
     }
 
     /// Intervals that wait for an agent.
@@ -396,8 +402,9 @@ impl Collector {
                 }
             }
         }
+        let Role::Producer { producer } = sent.origin.role else { return };
         if let Some(cell) = self.cell_mut(start_us) {
-            cell.add_sent(&sent);
+            cell.add_sent(producer, &sent);
             cell.flows.add(&flows);
         }
     }
@@ -440,7 +447,7 @@ impl Collector {
             .filter_map(|p| Some((reader, self.roster.slot(p.topic, p.partition)?, p.offset)))
             .collect();
         if let Some(cell) = self.cell_mut(start_us) {
-            cell.add_received(&received);
+            cell.add_received(reader, &received);
             cell.positions.extend(positions);
             cell.queues.push((reader, interval.totals.in_work));
         } else {

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     clock::{Moment, micros},
     hosts::channel::event::Input,
+    measure::MergedInterval,
     model::{events::RunEvent, result::TimeSpent},
     plan::{AgentIndex, CasePlan},
     verdict::Trouble,
@@ -141,6 +142,12 @@ impl Case {
     #[must_use]
     pub fn plan(&self) -> &CasePlan {
         &self.shared.plan
+    }
+
+    /// An interval in which nothing has happened: it names producers, consumers and topics.
+    #[must_use]
+    pub fn nothing_yet(&self) -> MergedInterval {
+        self.shared.collector.nothing_yet()
     }
 
     /// Whether the load was started, by this controller or an earlier one.

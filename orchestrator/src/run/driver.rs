@@ -20,7 +20,7 @@ use crate::{
         container::{ContainerAgent, RunContainers},
     },
     measure::MergedInterval,
-    model::events::RunEvent,
+    model::{events::RunEvent, figures::IntervalFigures},
     plan::{AgentIndex, AgentPlan, CasePlan},
     scenario::cluster::HostPlan,
     sinks::EventSinks,
@@ -380,8 +380,25 @@ impl Driver<'_, '_> {
         if let RunEvent::LoadStarted { .. } = event {
             self.folder.load_started(self.case.load_started());
         }
+        let begins = matches!(event, RunEvent::CaseStarted { .. });
         let told = self.around.sinks.send(self.around.run, event);
         self.noting(told);
+        if begins {
+            self.tell_figures(&self.case.nothing_yet());
+        }
+    }
+
+    /// Tells sinks the figures of an interval.
+    fn tell_figures(&mut self, interval: &MergedInterval) {
+        self.around.sinks.figures(IntervalFigures {
+            case: &self.case.plan().name,
+            row: &interval.row,
+            produced: &interval.produced,
+            consumed: &interval.consumed,
+            errors: &interval.errors,
+            lag: &interval.lag,
+            resources: &interval.resources,
+        });
     }
 
     fn store_interval(&mut self, interval: &MergedInterval) {
@@ -394,6 +411,7 @@ impl Driver<'_, '_> {
         };
         let stored = self.folder.append_interval(row, resources, errors, lag, latencies);
         self.noting(stored);
+        self.tell_figures(interval);
     }
 
     fn store_log(&mut self, agent: AgentIndex, bytes: &[u8]) {

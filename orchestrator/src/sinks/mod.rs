@@ -5,26 +5,92 @@
 //! Invariant: the journal has an event before any sink hears of it, and it alone can fail the run. What a
 //! journal that cannot be written misses is still told.
 
+mod board;
+mod distribution;
+mod family;
+mod otlp;
+mod prometheus;
+mod protobuf;
+
 use crate::{
     archive::{ArchiveError, RunFolder},
     clock,
+    http::Target,
     model::{
         events::{RunEvent, TimedEvent},
+        figures::IntervalFigures,
         sink::EventSink,
     },
     terminal::{Style, TerminalSink},
+    text::figures::humanly,
 };
+use otlp::OtlpPush;
+use prometheus::MetricsEndpoint;
+use serde::{Deserialize, Serialize};
+use std::{io, net::SocketAddr, time::Duration};
+
+/// Who outside of this machine's terminal follows a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Exports {
+    /// Where Prometheus may fetch figures.
+    pub metrics: Option<SocketAddr>,
+    /// For how long it may do so after the end.
+    pub linger: Duration,
+    /// Where figures are pushed to.
+    pub otlp: Option<Target>,
+}
+
+impl Exports {
+    /// What whoever waits for the end of the program is to know.
+    #[must_use]
+    pub fn stays(&self) -> Option<String> {
+        let at = self.metrics.filter(|_| !self.linger.is_zero())?;
+        let most = humanly(self.linger);
+        Some(format!(
+            "figures stay at http://{at}/metrics until they are fetched once more, for {most} at most"
+        ))
+    }
+}
+
+/// Why figures of a run cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The address cannot be listened on.
+    #[error("give out metrics at {0}")]
+    Metrics(SocketAddr, #[source] io::Error),
+    /// Nothing can be pushed.
+    #[error("push to {0}")]
+    Otlp(Target, #[source] io::Error),
+}
 
 /// All sinks of a run.
 #[derive(Debug)]
 pub struct EventSinks(Vec<Box<dyn EventSink>>);
 
 impl EventSinks {
-    /// The sinks of a run that is shown in a style.
+    /// The sinks of a run that is shown in a style, and exported.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be exported.
+    pub fn new(style: Style, exports: &Exports) -> Result<Self, ExportError> {
+        let Exports { metrics, linger, otlp } = exports;
+        let metrics = metrics.map(|at| {
+            MetricsEndpoint::open(at, *linger).map_err(|cause| ExportError::Metrics(at, cause))
+        });
+        let otlp = otlp
+            .clone()
+            .map(|to| OtlpPush::open(to.clone()).map_err(|cause| ExportError::Otlp(to, cause)));
+        let mut sinks = Self::to_terminal(style);
+        sinks.0.extend(metrics.transpose()?.map(boxed));
+        sinks.0.extend(otlp.transpose()?.map(boxed));
+        Ok(sinks)
+    }
+
+    /// The sinks of a run that nobody follows but whoever sits at the terminal.
     #[must_use]
-    pub fn new(style: Style) -> Self {
-        let terminal = TerminalSink::new(style).map(boxed);
-        Self([terminal].into_iter().flatten().collect())
+    pub fn to_terminal(style: Style) -> Self {
+        Self(TerminalSink::new(style).map(boxed).into_iter().collect())
     }
 
     /// Sends an event: to the journal, then to every sink. None of them sees a secret.
@@ -37,7 +103,28 @@ impl EventSinks {
         for sink in &mut self.0 {
             sink.take(&timed);
         }
+        for text in self.troubles() {
+            let (level, source) = ("warning".to_owned(), "export".to_owned());
+            self.send(run, RunEvent::Note { level, source, text })?;
+        }
         journaled
+    }
+
+    /// Tells every sink the figures of an interval.
+    pub fn figures(&mut self, interval: IntervalFigures<'_>) {
+        self.0.iter_mut().for_each(|sink| sink.figures(interval));
+    }
+
+    /// Waits for sinks that have something to hand over yet, each within its own bound. Gives back their troubles.
+    pub async fn end(&mut self) -> Vec<String> {
+        for sink in &mut self.0 {
+            sink.end().await;
+        }
+        self.troubles()
+    }
+
+    fn troubles(&mut self) -> Vec<String> {
+        self.0.iter_mut().flat_map(|sink| sink.troubles()).collect()
     }
 }
 
@@ -108,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_silent_run_has_the_journal_alone() {
-        assert!(EventSinks::new(Style::Silent).0.is_empty());
-        assert_eq!(EventSinks::new(Style::Quiet).0.len(), 1);
+        assert!(EventSinks::to_terminal(Style::Silent).0.is_empty());
+        assert_eq!(EventSinks::to_terminal(Style::Quiet).0.len(), 1);
     }
 }

@@ -3,6 +3,7 @@
 mod calibrate;
 mod clean;
 mod compare;
+mod export;
 mod interrupt;
 pub(crate) mod resume;
 mod stop;
