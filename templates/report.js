@@ -142,6 +142,8 @@
     root.dataset.drawn = "yes";
     const data = JSON.parse(root.querySelector("[data-role=data]").textContent);
     const view = new TimeView(data.end);
+    // For whoever adds rows to a run that goes on.
+    [root.data, root.view] = [data, view];
     const time = root.querySelector("[data-role=time-charts]");
     if (time && data.levels.length && data.levels[0].from.length) {
       for (const draw of [throughput, latency, errors, lag, backlog, resources]) draw(time, view, data);

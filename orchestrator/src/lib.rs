@@ -20,6 +20,7 @@ pub mod preflight;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod serve;
 pub mod sinks;
 pub mod terminal;
 pub mod text;

@@ -14,7 +14,7 @@ const CONTROLLER: [&[&str]; 13] = [
     &["metrics", "archive"],
     &["expect", "report", "terminal"],
     &["bounds", "sinks", "over_time"],
-    &["scenario"],
+    &["scenario", "serve"],
     &["plan"],
     &["measure", "hosts", "calibrate"],
     &["diagnosis", "clean", "preflight"],

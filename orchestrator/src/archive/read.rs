@@ -251,6 +251,22 @@ pub fn read_summary(path: &Path) -> Option<RunResult> {
     json(&path.join("run.json"), &mut Vec::new())
 }
 
+/// The start as RFC 3339, empty if there is none, and the name in a run's id, `20260102-030405-name-1a2b`. An id that was
+/// chosen is its own name.
+#[must_use]
+pub fn parts_of_id(id: &str) -> (String, String) {
+    let digits = |range: std::ops::Range<usize>| {
+        id.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let parts = [0..4, 4..6, 6..8, 9..11, 11..13, 13..15].map(digits);
+    let [Some(y), Some(mo), Some(d), Some(h), Some(m), Some(s)] = parts else {
+        return (String::new(), id.to_owned());
+    };
+    let name = id.get(16..).and_then(|rest| rest.rsplit_once('-'));
+    let name = name.map_or(id, |(name, _)| name).to_owned();
+    (format!("{y}-{mo}-{d}T{h}:{m}:{s}Z"), name)
+}
+
 /// Cases in the order of `run.json`, else of the journal; what else lies under `cases/` comes after.
 fn case_names(
     path: &Path,

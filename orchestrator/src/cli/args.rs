@@ -97,6 +97,8 @@ pub enum Command {
     Generate(super::args::GenerateArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
+    /// Show the archive in a browser: runs by search, one that goes on live, two compared
+    Serve(ServeArgs),
     /// Hold runs against others: what differs, and what got worse by more than chance
     Compare(CompareArgs),
     /// Give runs a name to compare with
@@ -336,6 +338,28 @@ pub struct ReportArgs {
     /// The archive
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
+    /// Templates to use instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+/// `mallard serve`.
+///
+/// Lists every run of an archive, with search and filters; shows one that goes on live, with the charts of its report; holds two
+/// ticked runs against each other; gives out the files. It reads the archive and changes nothing, so it may be ended and
+/// started again at any time. It listens on the loopback; on any other address a token is required, which is printed at
+/// the start, or taken from MALLARD_SERVE_TOKEN, never from the command line.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mallard serve\n  mallard serve /mnt/soaks --listen 9000\n  MALLARD_SERVE_TOKEN=$(cat token) mallard serve --listen 10.0.0.5:8080"
+)]
+pub struct ServeArgs {
+    /// The archive
+    #[arg(value_name = "RESULTS", default_value = "results")]
+    pub results: PathBuf,
+    /// Where to listen; a port alone is one of 127.0.0.1, and 0 is any
+    #[arg(long, value_name = "ADDRESS", default_value = "8080", value_parser = listen_address)]
+    pub listen: SocketAddr,
     /// Templates to use instead of those built in
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,

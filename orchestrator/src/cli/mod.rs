@@ -22,6 +22,7 @@ mod resume;
 mod run;
 mod run_id;
 pub mod schema;
+mod serve;
 mod status;
 mod stop;
 pub mod validate;
@@ -75,6 +76,7 @@ fn dispatch(cli: Cli) -> Outcome {
             Outcome::ok(if args.json { crate::metrics::json() } else { crate::metrics::table() })
         }
         Command::Report(args) => report::report(&args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Baseline(args) => baseline::baseline(&args),
         Command::Clean(args) => clean::clean(&args),

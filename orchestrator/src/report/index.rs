@@ -94,7 +94,7 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
     let verdict = result.as_ref().map(|r| r.verdict);
     let (started_at, duration) = match &result {
         Some(result) => (result.started_at.clone(), lasted(result)),
-        None => (time_in(&id), String::new()),
+        None => (read::parts_of_id(&id).0, String::new()),
     };
     let sentence = result.as_ref().map_or_else(
         || match is_running {
@@ -108,7 +108,9 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
     );
     let view = RunView {
         has_page: path.join("report.html").is_file(),
-        name: result.as_ref().map_or_else(|| name_in(&id), |result| result.name.clone()),
+        name: result
+            .as_ref()
+            .map_or_else(|| read::parts_of_id(&id).1, |result| result.name.clone()),
         word: words::state(verdict, is_running),
         sign: words::sign(verdict),
         sentence,
@@ -121,29 +123,7 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
 }
 
 fn lasted(result: &RunResult) -> String {
-    super::html::between(&result.started_at, &result.ended_at)
-        .map(format::duration)
-        .unwrap_or_default()
-}
-
-/// The start in a run's id, `20260102-030405-…`, as RFC 3339; empty if it has none.
-fn time_in(id: &str) -> String {
-    let digits = |range: std::ops::Range<usize>| {
-        id.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let parts = [0..4, 4..6, 6..8, 9..11, 11..13, 13..15].map(digits);
-    match parts {
-        [Some(y), Some(mo), Some(d), Some(h), Some(m), Some(s)] => {
-            format!("{y}-{mo}-{d}T{h}:{m}:{s}Z")
-        }
-        _ => String::new(),
-    }
-}
-
-/// The name in a run's id; the id itself if it was chosen.
-fn name_in(id: &str) -> String {
-    let made = id.get(16..).filter(|_| !time_in(id).is_empty());
-    made.and_then(|rest| rest.rsplit_once('-')).map_or(id, |(name, _)| name).to_owned()
+    format::between(&result.started_at, &result.ended_at).map(format::duration).unwrap_or_default()
 }
 
 /// Trends of every scenario that ran more than once. `runs` come newest first.

@@ -34,7 +34,7 @@ pub use format::{Budget, Format, ReportError};
 /// When the folder holds no run, or a report cannot be written.
 pub fn write(run: &Path, templates: &Templates) -> Result<PathBuf, ReportError> {
     let archive = RunArchive::read(run)?;
-    let formats: [&dyn Format; 2] = [&html::Html { templates }, &junit::Junit];
+    let formats: [&dyn Format; 2] = [&html::Html { templates, live: None }, &junit::Junit];
     for format in formats {
         archive::write_whole(&run.join(format.file()), &format.render(&archive)?)?;
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::{fs, path::Path};
 
 /// Every template and asset, with the text that is inside the program.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 16] = [
     ("report.html", include_str!("../../../templates/report.html")),
     ("case.html", include_str!("../../../templates/case.html")),
     ("ran.html", include_str!("../../../templates/ran.html")),
@@ -20,6 +20,11 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("report.js", include_str!("../../../templates/report.js")),
     ("tables.js", include_str!("../../../templates/tables.js")),
     ("index.js", include_str!("../../../templates/index.js")),
+    ("live.html", include_str!("../../../templates/live.html")),
+    ("live.js", include_str!("../../../templates/live.js")),
+    ("serve.html", include_str!("../../../templates/serve.html")),
+    ("serve_files.html", include_str!("../../../templates/serve_files.html")),
+    ("serve_login.html", include_str!("../../../templates/serve_login.html")),
 ];
 
 /// Templates, ready to render.
@@ -101,10 +106,26 @@ fn add_filters(environment: &mut Environment<'static>) {
     environment.add_filter("count", |value: Option<u64>| {
         value.map_or_else(|| "–".to_owned(), format::count)
     });
+    environment.add_filter("urlencode", encoded);
     environment.add_filter("clock", format::clock);
     environment.add_filter("duration", format::duration);
     environment.add_filter("percent", format::percent);
     environment.add_filter("date", format::date);
+}
+
+/// Percent encoding for a path: all but letters, digits, slashes and what never means anything.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub fn clock(us: u64) -> String {
     if tenth > 0 { format!("{head}.{tenth}") } else { head }
 }
 
+/// Microseconds between two RFC 3339 times.
+#[must_use]
+pub fn between(start: &str, end: &str) -> Option<u64> {
+    let (start, end): (jiff::Timestamp, jiff::Timestamp) = (start.parse().ok()?, end.parse().ok()?);
+    u64::try_from(end.duration_since(start).as_micros()).ok()
+}
+
 /// A duration in words that fit a sentence: `24 h`, `1 h 5 min`, `20 s`, `1.5 s`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a duration below an hour")]

@@ -100,6 +100,18 @@ impl Page {
             .canonicalize()
             .unwrap_or_else(|error| panic!("no page {}: {error}", file.display()));
         let url = format!("file://{}", file.display()).replace('%', "%25").replace(' ', "%20");
+        Self::visit(&url, view)
+    }
+
+    /// Opens an address in a new browser and waits until it has loaded and has been drawn.
+    ///
+    /// # Panics
+    ///
+    /// When there is no browser.
+    #[track_caller]
+    #[must_use]
+    pub fn visit(url: &str, view: View) -> Self {
+        let url = url.to_owned();
         let browser =
             program().unwrap_or_else(|| panic!("no browser: the test lacks its testkit::require!"));
         let mut page = Self { pipe: Pipe::start(&browser), url, scripts: view.scripts };
@@ -243,6 +255,22 @@ impl Page {
             json!(selector)
         ));
         (place[0].as_f64().unwrap_or_default(), place[1].as_f64().unwrap_or_default())
+    }
+
+    /// Presses a key that has a name (`Tab`, `Enter`, ` `), or writes a letter, where the focus is.
+    pub fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            " " => (32, " "),
+            letter => (0, letter),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "text": if kind == "keyDown" { text } else { "" },
+                "windowsVirtualKeyCode": code });
+            self.pipe.call("Input.dispatchKeyEvent", event);
+        }
+        self.settle();
     }
 
     /// Writes what the window shows to a PNG file.

@@ -132,6 +132,13 @@ pub(super) fn view<'a>(
     })
 }
 
+impl CaseView<'_> {
+    /// Says nothing of files that are not there.
+    pub(super) fn forget_gaps(&mut self) {
+        self.gaps.clear();
+    }
+}
+
 /// The case's sentence, without the verdict's word, which stands before it.
 fn sentence(run: &RunArchive, case: &CaseArchive, summary: Option<&CaseSummary>) -> String {
     let verdict = case.result.as_ref().map(|result| result.verdict);

@@ -17,6 +17,7 @@ use super::{Format, ReportError, templates::Templates, words};
 use crate::{
     archive::read::RunArchive,
     model::result::{Reason, Verdict},
+    text::format,
 };
 use case::CaseView;
 use serde::Serialize;
@@ -28,6 +29,8 @@ use std::collections::BTreeMap;
 pub struct Html<'a> {
     /// Templates to render with.
     pub templates: &'a Templates,
+    /// For a page that follows the run: bytes of the journal that it knows already.
+    pub live: Option<u64>,
 }
 
 /// What the template of the page gets.
@@ -47,6 +50,7 @@ struct Page<'a> {
     tally: String,
     sets: Vec<SetView>,
     cases: Vec<CaseView<'a>>,
+    live: Option<u64>,
 }
 
 impl Format for Html<'_> {
@@ -59,6 +63,10 @@ impl Format for Html<'_> {
         for (at, case) in run.cases.iter().enumerate() {
             cases.push(case::view(run, at, case)?);
         }
+        if self.live.is_some() {
+            // What is not there yet is not missing.
+            cases.iter_mut().for_each(CaseView::forget_gaps);
+        }
         open_what_matters(&mut cases);
         let result = run.result.as_ref();
         let versions = result.iter().flat_map(|r| &r.versions);
@@ -69,14 +77,15 @@ impl Format for Html<'_> {
             sign: words::sign(result.map(|r| r.verdict)),
             sentence: sentence(run),
             started_at: result.map(|r| r.started_at.as_str()),
-            duration_us: result.and_then(|r| between(&r.started_at, &r.ended_at)),
+            duration_us: result.and_then(|r| format::between(&r.started_at, &r.ended_at)),
             command_line: command_line(result.map_or(&[], |r| &r.command_line)),
             reasons: result.map_or(&[], |r| &r.reasons),
-            gaps: &run.gaps,
+            gaps: if self.live.is_some() { &[] } else { &run.gaps },
             versions: versions.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
             tally: tally(run),
             sets: set::views(run),
             cases,
+            live: self.live,
         };
         self.templates.render("report.html", &page)
     }
@@ -123,12 +132,6 @@ fn tally(run: &RunArchive) -> String {
     } else {
         format!("{all} {noun}: {}", counts.join(", "))
     }
-}
-
-/// Microseconds between two RFC 3339 times.
-pub(super) fn between(start: &str, end: &str) -> Option<u64> {
-    let (start, end): (jiff::Timestamp, jiff::Timestamp) = (start.parse().ok()?, end.parse().ok()?);
-    u64::try_from(end.duration_since(start).as_micros()).ok()
 }
 
 /// The command line as a shell would take it.

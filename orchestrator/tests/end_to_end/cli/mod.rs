@@ -6,4 +6,5 @@ mod compare;
 mod export;
 mod interrupt;
 pub(crate) mod resume;
+mod serve;
 mod stop;
