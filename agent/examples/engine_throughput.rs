@@ -13,6 +13,7 @@
 use anyhow::{Context, Result, bail};
 use mallard_agent::engine::{self, Hooks, monotonic_us};
 use mallard_protocol::{
+    counters::Counter,
     histogram::Histogram,
     ids::{InstanceId, TopicId},
     interval::{IntervalReport, ProducerTotals, Resources},
@@ -233,8 +234,8 @@ impl Figures {
 
     fn add(&mut self, report: &IntervalReport) {
         for producer in &report.producers {
-            self.queue_full += producer.queue_full;
-            self.polls += producer.polls;
+            self.queue_full += producer.counters.get(Counter::QueueFull);
+            self.polls += producer.counters.get(Counter::ReportPolls);
             for slice in &producer.slices {
                 self.slip.add(&slice.slip);
                 self.own_slip.add(&slice.unexplained_slip);

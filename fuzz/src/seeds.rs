@@ -9,6 +9,7 @@ use mallard::{
 use mallard_protocol::{
     BUILD_ID, PROTOCOL_VERSION,
     cluster::{BrokerProblem, BrokerSample, ClusterSample, PartitionSample},
+    counters::{Counter, Counters},
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
     interval::{
@@ -276,10 +277,7 @@ fn producer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ProducerInt
             ..ProducerTotals::default()
         },
         slices: vec![slice],
-        queue_full: 0,
-        polls: 3,
-        backpressure_us: 0,
-        behind_max: 1,
+        counters: Counters::default().with(Counter::ReportPolls, 3).with(Counter::BehindMax, 1),
         transactions: Transactions::default(),
         client: Some(ClientStats { batch_bytes_mean: 400.5, ..ClientStats::default() }),
     }
@@ -304,13 +302,11 @@ fn consumer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ConsumerInt
             pipeline: None,
         }],
         positions: vec![PartitionOffset { topic: TopicId(0), partition: 1, offset: 9 }],
-        polls: 9,
-        empty_polls: 2,
+        counters: Counters::default().with(Counter::Polls, 9).with(Counter::EmptyPolls, 2),
         rebalances: vec![Rebalance { at_us: 1, duration_us: 5, gained: 3, lost: 0 }],
         commit: times(700),
         errors: vec![("_TRANSPORT".to_owned(), 1)],
         through: Some(ThroughInterval { sightings: vec![sightings], unmatched: 0 }),
         client: None,
-        paused_us: 0,
     }
 }

@@ -11,6 +11,7 @@
 
 use crate::{
     cluster::ClusterSample,
+    counters::Counters,
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
     pipeline::PipelineSlice,
@@ -94,15 +95,9 @@ pub struct ProducerInterval {
     pub totals: ProducerTotals,
     /// What happened in this interval, by the phase in which records were due.
     pub slices: Vec<ProducerSlice>,
-    /// Times the client refused a record because its queue was full.
-    pub queue_full: u64,
-    /// Batches of delivery reports that were served.
-    pub polls: u64,
-    /// Time in which the client refused records, in microseconds.
-    pub backpressure_us: u64,
-    /// Most records that were due and not yet handed to the client, at any moment of the interval: how
-    /// far the load was from its curve. It is never ahead of it.
-    pub behind_max: u64,
+    /// What it counted in this interval beside its records.
+    #[serde(with = "crate::counters::of_producers")]
+    pub counters: Counters,
     /// Transactions that ended in this interval.
     pub transactions: Transactions,
     /// The client's own statistics, when they came in this interval.
@@ -238,13 +233,9 @@ pub struct ConsumerInterval {
     pub slices: Vec<ConsumerSlice>,
     /// The next offset that each assigned partition is read from, after what was processed.
     pub positions: Vec<PartitionOffset>,
-    /// Times the consumer asked its client for records.
-    pub polls: u64,
-    /// Times it got none.
-    pub empty_polls: u64,
-    /// Time in which its partitions were paused because too much of what it had received was waiting to
-    /// be processed, in microseconds.
-    pub paused_us: u64,
+    /// What it counted in this interval beside its records.
+    #[serde(with = "crate::counters::of_consumers")]
+    pub counters: Counters,
     /// Rebalances that ended in this interval.
     pub rebalances: Vec<Rebalance>,
     /// Commits that were timed.

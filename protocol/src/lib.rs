@@ -5,6 +5,7 @@
 //! - [`clients`]: client properties that Mallard sets where nobody else does.
 //! - [`workload`]: what an instance is told to do.
 //! - [`cluster`]: brokers, leaders and replicas at a moment.
+//! - [`counters`]: what instances count beside their records, as a table.
 //! - [`fault`]: what a guard is ordered to break, and what it reports.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
@@ -21,6 +22,7 @@
 
 pub mod clients;
 pub mod cluster;
+pub mod counters;
 pub mod fault;
 pub mod field;
 pub mod frame;

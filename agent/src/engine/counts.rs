@@ -7,6 +7,7 @@ use super::{
 use crate::librdkafka::{Code, Message};
 use mallard_protocol::{
     LATE_AFTER_US,
+    counters::{Counter, Counters},
     ids::PhaseId,
     interval::{ProducedPartition, ProducerSlice, Transactions},
     schedule::Timeline,
@@ -25,12 +26,8 @@ pub(crate) struct Counts {
     finder: PhaseFinder,
     slices: Vec<ProducerSlice>,
     refused: Vec<Vec<(Code, u64)>>,
-    /// Times the queue was full in the open interval.
-    pub(crate) queue_full: u64,
-    /// Time in which it was.
-    pub(crate) backpressure_us: u64,
-    /// Most open-loop records that were due and not taken at any moment of the open interval.
-    behind_max: u64,
+    /// What is counted of the open interval beside its records.
+    pub(crate) counters: Counters,
     /// Since the common start: open-loop records that the client took or refused for good.
     taken: u64,
     /// Since the common start: closed-loop records that it took or refused for good.
@@ -51,9 +48,7 @@ impl Counts {
             finder,
             slices: vec![ProducerSlice::default(); phases],
             refused: vec![Vec::new(); phases],
-            queue_full: 0,
-            backpressure_us: 0,
-            behind_max: 0,
+            counters: Counters::default(),
             taken: 0,
             taken_closed_loop: 0,
             handed: 0,
@@ -106,18 +101,18 @@ impl Counts {
     /// Looks at how many open-loop records wait, at a moment by which so many were due.
     #[inline]
     pub(crate) fn look_behind(&mut self, due: u64) {
-        self.behind_max = self.behind_max.max(due.saturating_sub(self.taken));
+        self.look_behind_by(due.saturating_sub(self.taken));
     }
 
     /// As [`Counts::look_behind`], for who knows how many wait.
     #[inline]
     pub(crate) fn look_behind_by(&mut self, records: u64) {
-        self.behind_max = self.behind_max.max(records);
+        self.counters.count(Counter::BehindMax, records);
     }
 
     pub(crate) fn backpressure_ends(&mut self, since_us: &mut Option<u64>, now_us: u64) {
         if let Some(since) = since_us.take() {
-            self.backpressure_us += now_us.saturating_sub(since);
+            self.counters.count(Counter::BackpressureUs, now_us.saturating_sub(since));
         }
     }
 
@@ -152,9 +147,7 @@ impl Counts {
             not_sent: due - self.taken,
             handed: self.handed,
             slices,
-            queue_full: std::mem::take(&mut self.queue_full),
-            backpressure_us: std::mem::take(&mut self.backpressure_us),
-            behind_max: std::mem::take(&mut self.behind_max),
+            counters: std::mem::take(&mut self.counters),
             transactions: Transactions::default(),
         }
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::librdkafka::{Code, Report};
 use mallard_protocol::{
+    counters::{Counter, Counters},
     interval::{ClientStats, ProducedPartition},
     schedule::Timeline,
 };
@@ -19,7 +20,7 @@ pub(crate) struct Deliveries {
     phases: Vec<Phase>,
     /// Reports since the common start, by the client's own count.
     reported: u64,
-    polls: u64,
+    counters: Counters,
     client: Option<ClientStats>,
 }
 
@@ -83,13 +84,13 @@ impl Deliveries {
     pub(crate) fn new(timeline: &Timeline) -> Self {
         let finder = PhaseFinder::new(timeline);
         let phases = (0..finder.count()).map(|_| Phase::default()).collect();
-        Self { finder, phases, reported: 0, polls: 0, client: None }
+        Self { finder, phases, reported: 0, counters: Counters::default(), client: None }
     }
 
     /// Counts a batch of reports, by the client's word.
     pub(crate) fn count_batch(&mut self, reports: u64) {
         self.reported += reports;
-        self.polls += 1;
+        self.counters.count(Counter::ReportPolls, 1);
     }
 
     /// Records reports that came at a moment.
@@ -134,7 +135,7 @@ impl Deliveries {
             interval,
             reported: self.reported,
             slices,
-            polls: std::mem::take(&mut self.polls),
+            counters: std::mem::take(&mut self.counters),
             client: self.client.take(),
         }
     }
@@ -230,7 +231,8 @@ mod tests {
         }
         let interval = Interval { index: 1, start_us: 1_000_000, end_us: 2_000_000 };
         let part = deliveries.close(interval);
-        assert_eq!((part.reported, part.polls, part.slices.len()), (3, 1, 2));
+        let polls = part.counters.get(Counter::ReportPolls);
+        assert_eq!((part.reported, polls, part.slices.len()), (3, 1, 2));
         let warm_up = &part.slices[0];
         assert_eq!((warm_up.phase, warm_up.partitions[0].partition), (PhaseId(0), 2));
         assert_eq!(warm_up.partitions[0].service.max(), Some(499_900));

@@ -16,6 +16,7 @@ use super::{
 use crate::librdkafka::{Batch, Code, Consumer, Incident, Received};
 use crate::pipeline::{Chunk, ChunkQueue};
 use mallard_protocol::{
+    counters::{Counter, Counters},
     histogram::Histogram,
     ids::InstanceId,
     message::FromAgent,
@@ -116,8 +117,7 @@ pub(crate) struct Intake {
 pub(crate) struct Counts {
     foreign: u64,
     given: u64,
-    polls: u64,
-    empty_polls: u64,
+    counters: Counters,
     items: Vec<Item>,
     /// Records on their way to a pipeline.
     chunk: Chunk,
@@ -239,8 +239,8 @@ impl Intake {
         }
         self.counts.idle = empty;
         if let Some(now_us) = now_us {
-            self.counts.polls += 1;
-            self.counts.empty_polls += u64::from(empty);
+            self.counts.counters.count(Counter::Polls, 1);
+            self.counts.counters.count(Counter::EmptyPolls, u64::from(empty));
             self.process(now_us);
         }
     }
@@ -406,13 +406,13 @@ impl Intake {
 
     fn hand_over(&mut self, interval: Interval) {
         self.refresh_positions();
+        let paused_us = self.counts.paused.close(interval.end_us);
+        self.counts.counters.count(Counter::PausedUs, paused_us);
         let mut part = PolledPart {
             interval,
             foreign: self.counts.foreign,
             given: self.counts.given,
-            polls: std::mem::take(&mut self.counts.polls),
-            empty_polls: std::mem::take(&mut self.counts.empty_polls),
-            paused_us: self.counts.paused.close(interval.end_us),
+            counters: std::mem::take(&mut self.counts.counters),
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::librdkafka::{Code, Report};
 use mallard_protocol::{
+    counters::{Counter, Counters},
     ids::InstanceId,
     interval::{
         ConsumerInterval, ConsumerTotals, IntervalReport, ProducerInterval, ProducerSlice,
@@ -108,10 +109,7 @@ impl Both {
                 instance: InstanceId(0),
                 totals: ProducerTotals::default(),
                 slices: slices.collect(),
-                queue_full: 0,
-                polls: 1,
-                backpressure_us: 0,
-                behind_max: 0,
+                counters: delivered.counters.with(Counter::ReportPolls, 1),
                 transactions: Transactions::default(),
                 client: None,
             }],
@@ -120,14 +118,12 @@ impl Both {
                 totals: ConsumerTotals::default(),
                 slices: processed.slices,
                 positions: processed.positions,
-                polls: 1,
-                empty_polls: 0,
+                counters: Counters::default().with(Counter::Polls, 1),
                 rebalances: Vec::new(),
                 commit: mallard_protocol::histogram::Histogram::new(),
                 errors: Vec::new(),
                 through: None,
                 client: None,
-                paused_us: 0,
             }],
             ..IntervalReport::default()
         }

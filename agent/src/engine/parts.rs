@@ -5,7 +5,7 @@ use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
     ThroughInterval, Transactions,
 };
-use mallard_protocol::{histogram::Histogram, ids::PhaseId};
+use mallard_protocol::{counters::Counters, histogram::Histogram, ids::PhaseId};
 
 /// A part of an interval, with the index of the instance in its assignment.
 #[derive(Debug)]
@@ -37,12 +37,8 @@ pub(crate) struct SentPart {
     pub(crate) handed: u64,
     /// By phase of due; with what the client refused for good as partition -1.
     pub(crate) slices: Vec<ProducerSlice>,
-    /// Times the queue was full.
-    pub(crate) queue_full: u64,
-    /// Time in which it was.
-    pub(crate) backpressure_us: u64,
-    /// Most records that were due and not sent at any moment of it.
-    pub(crate) behind_max: u64,
+    /// What else it counted.
+    pub(crate) counters: Counters,
     /// Transactions that ended.
     pub(crate) transactions: Transactions,
 }
@@ -56,8 +52,8 @@ pub(crate) struct DeliveredPart {
     pub(crate) reported: u64,
     /// By phase of due.
     pub(crate) slices: Vec<DeliveredSlice>,
-    /// Batches of reports.
-    pub(crate) polls: u64,
+    /// What else it counted.
+    pub(crate) counters: Counters,
     /// The client's statistics.
     pub(crate) client: Option<ClientStats>,
 }
@@ -82,12 +78,8 @@ pub(crate) struct PolledPart {
     pub(crate) foreign: u64,
     /// Records given to be processed since the common start.
     pub(crate) given: u64,
-    /// Times the client was asked.
-    pub(crate) polls: u64,
-    /// Times it had nothing.
-    pub(crate) empty_polls: u64,
-    /// Time in which partitions were paused.
-    pub(crate) paused_us: u64,
+    /// What else it counted.
+    pub(crate) counters: Counters,
     /// Rebalances that ended.
     pub(crate) rebalances: Vec<Rebalance>,
     /// Durations of commits.
@@ -107,6 +99,8 @@ pub(crate) struct ProcessedPart {
     pub(crate) interval: Interval,
     /// Records processed or given up since the common start.
     pub(crate) taken: u64,
+    /// What else was counted.
+    pub(crate) counters: Counters,
     /// By phase of due.
     pub(crate) slices: Vec<ConsumerSlice>,
     /// Where each assigned partition is read from next.

@@ -8,6 +8,7 @@ use super::{
     topics::{Place, Topics},
 };
 use mallard_protocol::{
+    counters::Counters,
     histogram::Histogram,
     interval::{ConsumedPartition, ConsumerSlice},
     schedule::Timeline,
@@ -93,6 +94,7 @@ impl Receipts {
         ProcessedPart {
             interval,
             taken: self.taken,
+            counters: Counters::default(),
             slices,
             positions: self.topics.known_positions(),
         }

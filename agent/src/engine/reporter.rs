@@ -300,14 +300,13 @@ impl Producer {
         self.totals.scheduled = sent.scheduled;
         self.totals.not_sent = sent.not_sent;
         self.totals.outstanding = sent.handed.saturating_sub(delivered.reported);
+        let mut counters = sent.counters;
+        counters.absorb(&delivered.counters);
         Some(ProducerInterval {
             instance: self.instance,
             totals: self.totals,
             slices,
-            queue_full: sent.queue_full,
-            polls: delivered.polls,
-            backpressure_us: sent.backpressure_us,
-            behind_max: sent.behind_max,
+            counters,
             transactions: sent.transactions,
             client: delivered.client,
         })
@@ -320,14 +319,14 @@ impl Consumer {
         self.totals.received += partitions.map(|p| p.received).sum::<u64>();
         self.totals.foreign = polled.foreign;
         self.totals.in_work = polled.given.saturating_sub(processed.taken);
+        let mut counters = polled.counters;
+        counters.absorb(&processed.counters);
         Some(ConsumerInterval {
             instance: self.instance,
             totals: self.totals,
             slices: processed.slices,
             positions: processed.positions,
-            polls: polled.polls,
-            empty_polls: polled.empty_polls,
-            paused_us: polled.paused_us,
+            counters,
             rebalances: polled.rebalances,
             commit: polled.commit,
             errors: polled.errors,

@@ -20,6 +20,7 @@ use crate::{
     librdkafka::{Code, Message},
 };
 use mallard_protocol::{
+    counters::Counter,
     schedule::{Share, Timeline},
     workload::ProducerSpec,
 };
@@ -273,7 +274,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             }
             Some(HeldUp::Full) => {
                 self.held = true;
-                self.counts.queue_full += 1;
+                self.counts.counters.count(Counter::QueueFull, 1);
                 self.refusing_since_us.get_or_insert(now_us);
                 now_us + RETRY_US
             }
@@ -291,7 +292,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
     fn close(&mut self, interval: Interval) -> SentPart {
         if let Some(since_us) = &mut self.refusing_since_us {
             let until_us = interval.end_us.max(*since_us);
-            self.counts.backpressure_us += until_us - *since_us;
+            self.counts.counters.count(Counter::BackpressureUs, until_us - *since_us);
             *since_us = until_us;
         }
         let due = self.pacer.due_before(interval.end_us);

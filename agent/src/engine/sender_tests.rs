@@ -9,6 +9,7 @@ use super::{
 };
 use crate::librdkafka::{Code, Message, TransactionError};
 use mallard_protocol::{
+    counters::Counter,
     ids::{InstanceId, TopicId},
     schedule::{Pace, Phase, PhaseKind, Schedule, Segment, Timeline},
     stamp::Stamp,
@@ -208,8 +209,10 @@ fn a_full_queue_keeps_records_waiting_and_their_slip_is_explained() {
     // Ten went out before the queue was full, 199 after the debt was worked off.
     assert_eq!(slice.unexplained_slip.count(), 209);
     assert_eq!(slice.unexplained_slip.max(), Some(0));
-    assert!((489_000..492_000).contains(&part.backpressure_us), "{}", part.backpressure_us);
-    assert!(slice.late > 480 && part.queue_full > 900, "{} {}", slice.late, part.queue_full);
+    let refused_us = part.counters.get(Counter::BackpressureUs);
+    assert!((489_000..492_000).contains(&refused_us), "{refused_us}");
+    let queue_full = part.counters.get(Counter::QueueFull);
+    assert!(slice.late > 480 && queue_full > 900, "{} {queue_full}", slice.late);
 }
 
 #[test]
@@ -458,7 +461,7 @@ fn most_behind(late_us: u64, stall: std::ops::Range<u64>) -> (u64, u64) {
     assert!(times.iter().all(|(due_us, at_us)| at_us >= due_us), "nothing is sent early");
     assert_eq!(sender.outlet.taken.len() as u64, spec.schedule.total());
     sender.finish(3_000_001, &mut |part| parts.push(part));
-    let most = parts.iter().map(|part| part.behind_max).max().unwrap();
+    let most = parts.iter().map(|part| part.counters.get(Counter::BehindMax)).max().unwrap();
     // By hand: at each moment of sending, what was due by then and not sent before.
     let mut sent_before = 0;
     let by_hand = times.chunk_by(|a, b| a.1 == b.1).fold(0, |most, chunk| {

@@ -3,6 +3,7 @@
 use super::chunk_queue::{Chunk, ChunkQueue};
 use crate::engine::{Control, Cutter, Interval, Item, Part, PolledPart};
 use mallard_protocol::{
+    counters::Counters,
     histogram::Histogram,
     schedule::{PhaseKind, Timeline},
 };
@@ -87,9 +88,7 @@ impl Feeder {
             interval,
             foreign: 0,
             given: self.given,
-            polls: 0,
-            empty_polls: 0,
-            paused_us: 0,
+            counters: Counters::default(),
             rebalances: Vec::new(),
             commit: Histogram::new(),
             errors: Vec::new(),

@@ -12,7 +12,7 @@ use crate::{
     },
     librdkafka::Queue,
 };
-use mallard_protocol::interval::ConsumerSlice;
+use mallard_protocol::{counters::Counters, interval::ConsumerSlice};
 use std::{
     sync::{Arc, mpsc::Sender},
     time::Duration,
@@ -117,6 +117,7 @@ impl Finisher {
             None => ProcessedPart {
                 interval,
                 taken: self.counts.taken,
+                counters: Counters::default(),
                 slices: Vec::new(),
                 positions: Vec::new(),
             },

@@ -15,6 +15,7 @@ use crate::{
     text::error_chain::error_text,
 };
 use mallard_protocol::{
+    counters::Counter,
     histogram::Histogram,
     interval::{ConsumerInterval, IntervalReport, ProducerInterval},
 };
@@ -258,7 +259,7 @@ impl<'a> Row<'a> {
             failed_total: Some(totals.failed),
             outstanding_total: Some(totals.outstanding),
             acked: Some(parts().map(|part| part.acked).sum()),
-            backpressure_us: Some(producer.backpressure_us),
+            backpressure_us: Some(producer.counters.get(Counter::BackpressureUs)),
             service_p50_us: service.value_at_quantile(0.5),
             service_p99_us: service.value_at_quantile(0.99),
             service_max_us: service.max(),

@@ -11,6 +11,7 @@
 
 use super::roster::{Instance, Role, Roster};
 use mallard_protocol::{
+    counters::Counter,
     ids::{InstanceId, TopicId},
     interval::{
         ClientStats, ConsumerInterval, ConsumerSlice, ConsumerTotals, IntervalReport,
@@ -278,7 +279,8 @@ pub(super) fn check_consumer(
     interval: &ConsumerInterval,
     roster: &Roster,
 ) -> Checked {
-    at_most(interval.empty_polls, "empty polls", interval.polls, "polls")?;
+    let counted = |counter| interval.counters.get(counter);
+    at_most(counted(Counter::EmptyPolls), "empty polls", counted(Counter::Polls), "polls")?;
     let mut received = 0;
     for slice in &interval.slices {
         if let Some(pipeline) = &slice.pipeline {

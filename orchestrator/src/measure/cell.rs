@@ -16,6 +16,7 @@ use crate::{
 };
 use mallard_protocol::{
     cluster::ClusterSample,
+    counters::Counter,
     histogram::Histogram,
     ids::TopicId,
     interval::{GroupSample, IntervalReport, PartitionOffset, Resources},
@@ -215,8 +216,8 @@ impl Cell {
             not_sent: self.not_sent,
             outstanding: self.outstanding,
             late: due.late,
-            queue_full: sending.queue_full,
-            backpressure_us: sending.backpressure_us,
+            queue_full: sending.counters.get(Counter::QueueFull),
+            backpressure_us: sending.counters.get(Counter::BackpressureUs),
             slip_p99_us: at(&due.slip, 0.99),
             slip_max_us: due.slip.max(),
             service_p50_us: at(&due.service, 0.5),
@@ -233,7 +234,7 @@ impl Cell {
             end_to_end_max_us: arrived.end_to_end.max(),
             lag,
             queue: self.queue_of(None),
-            paused_us: receiving.paused_us,
+            paused_us: receiving.counters.get(Counter::PausedUs),
             rebalances: receiving.rebalances,
         }
     }

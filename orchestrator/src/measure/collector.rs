@@ -26,6 +26,7 @@ use crate::{
     plan::CasePlan,
 };
 use mallard_protocol::{
+    counters::Counter,
     ids::{InstanceId, PhaseId, TopicId},
     interval::{IntervalReport, PartitionOffset},
 };
@@ -349,7 +350,8 @@ impl Collector {
             book.late_by_us_max = book.late_by_us_max.max(report.late_by_us);
             let resources = self.whole.resources_of(agent.0);
             resources.record(from_us, to_us, used);
-            let held_up_us = report.producers.iter().map(|producer| producer.backpressure_us).sum();
+            let producers = report.producers.iter().map(|producer| &producer.counters);
+            let held_up_us = producers.map(|counters| counters.get(Counter::BackpressureUs)).sum();
             resources.record_held_up(to_us.saturating_sub(from_us), used, held_up_us);
             resources.memory_start_bytes = Some(memory_start);
         }

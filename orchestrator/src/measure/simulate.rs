@@ -9,6 +9,7 @@ use crate::{
 };
 use mallard_protocol::{
     LATE_AFTER_US,
+    counters::{Counter, Counters},
     histogram::Histogram,
     ids::{InstanceId, PhaseId, TopicId},
     interval::{
@@ -426,10 +427,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         instance: spec.instance,
         totals: ProducerTotals::default(),
         slices: Vec::new(),
-        queue_full: 0,
-        polls: 1,
-        backpressure_us: 0,
-        behind_max: 0,
+        counters: Counters::default().with(Counter::ReportPolls, 1),
         transactions: Transactions::default(),
         client: None,
     };
@@ -438,14 +436,12 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         totals: ConsumerTotals::default(),
         slices: Vec::new(),
         positions: Vec::new(),
-        polls: 2,
-        empty_polls: 1,
+        counters: Counters::default().with(Counter::Polls, 2).with(Counter::EmptyPolls, 1),
         rebalances: Vec::new(),
         commit: Histogram::new(),
         errors: Vec::new(),
         through: None,
         client: None,
-        paused_us: 0,
     };
     let report = |((start_us, end_us), sequence): (&(u64, u64), u64)| IntervalReport {
         sequence,

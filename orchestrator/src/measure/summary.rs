@@ -62,10 +62,7 @@ impl Sent {
         let origin = Origin { agent: instance.agent, role: instance.role, topic: Some(topic) };
         let mut sending = Sending {
             instance_time_us: report.end_us.saturating_sub(report.start_us),
-            queue_full: interval.queue_full,
-            polls: interval.polls,
-            backpressure_us: interval.backpressure_us,
-            behind_max: interval.behind_max,
+            counters: interval.counters,
             committed: interval.transactions.committed,
             aborted: interval.transactions.aborted,
             transactions_failed: interval.transactions.failed,
@@ -197,9 +194,7 @@ impl Received {
 fn receiving_of(interval: &ConsumerInterval, foreign: u64) -> Receiving {
     let mut receiving = Receiving {
         foreign,
-        polls: interval.polls,
-        empty_polls: interval.empty_polls,
-        paused_us: interval.paused_us,
+        counters: interval.counters,
         commit: interval.commit.clone(),
         ..Receiving::default()
     };

@@ -1,6 +1,7 @@
 //! Metrics of consumers: rates, lag, rebalances.
 
 use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
+use mallard_protocol::counters::Counter;
 
 const AGENT: &str = "the agent's counters";
 const LAG: &str =
@@ -49,7 +50,7 @@ fn flow() -> Vec<Metric> {
             "share of polls that gave no record",
             "empty polls / polls, in measured intervals",
             AGENT,
-            |t| ratio(t.receiving.empty_polls, t.receiving.polls)
+            |t| ratio(t.get(Counter::EmptyPolls), t.get(Counter::Polls))
         ),
         metric!(
             "consume.messages_per_poll",
@@ -60,7 +61,7 @@ fn flow() -> Vec<Metric> {
             "records received for each poll that gave one",
             "records received / (polls - empty polls), in measured intervals",
             AGENT,
-            |t| ratio(t.receiving.received, t.receiving.polls - t.receiving.empty_polls)
+            |t| ratio(t.receiving.received, t.get(Counter::Polls) - t.get(Counter::EmptyPolls))
         ),
         metric!(
             "consume.errors",
@@ -127,7 +128,7 @@ fn queue() -> Vec<Metric> {
              had received waited to be processed",
             "time paused / time of all instances, in measured intervals",
             AGENT,
-            |t| ratio(t.receiving.paused_us, t.receiving.instance_time_us)
+            |t| ratio(t.get(Counter::PausedUs), t.receiving.instance_time_us)
         ),
     ]
 }

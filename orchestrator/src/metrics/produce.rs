@@ -1,6 +1,7 @@
 //! Metrics of producers: rates, shares, transactions, and what the client says of itself.
 
 use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
+use mallard_protocol::counters::Counter;
 
 const AGENT: &str = "the agent's counters";
 const CLIENT: &str = "librdkafka's statistics";
@@ -110,7 +111,7 @@ fn shares() -> Vec<Metric> {
              deviation from the load's curve, which is never run ahead of",
             "max over measured intervals and instances of (records due - records sent)",
             AGENT,
-            |t| (!t.due.slip.is_empty()).then(|| count(t.sending.behind_max)).flatten()
+            |t| (!t.due.slip.is_empty()).then(|| count(t.get(Counter::BehindMax))).flatten()
         ),
         metric!(
             "produce.buffer_full_rate",
@@ -122,7 +123,7 @@ fn shares() -> Vec<Metric> {
              record refused counts as sent only once the client took it, so this may exceed 1",
             "queue-full events / records sent, in measured intervals",
             AGENT,
-            |t| ratio(t.sending.queue_full, t.sending.sent)
+            |t| ratio(t.get(Counter::QueueFull), t.sending.sent)
         ),
         metric!(
             "produce.messages_per_poll",
@@ -133,7 +134,7 @@ fn shares() -> Vec<Metric> {
             "records acknowledged for each batch of delivery reports that was served",
             "records acknowledged / batches served, in measured intervals",
             AGENT,
-            |t| ratio(t.sending.acked, t.sending.polls)
+            |t| ratio(t.sending.acked, t.get(Counter::ReportPolls))
         ),
         metric!(
             "produce.late_rate",
@@ -156,7 +157,7 @@ fn shares() -> Vec<Metric> {
              over instances",
             "time of refusing / time of all instances, in measured intervals",
             AGENT,
-            |t| ratio(t.sending.backpressure_us, t.sending.instance_time_us)
+            |t| ratio(t.get(Counter::BackpressureUs), t.sending.instance_time_us)
         ),
     ]
 }

@@ -14,7 +14,12 @@ use super::{
     resources::{MEMORY_SLOPE_SPAN_US, ResourceTally},
     slope::LeastSquares,
 };
-use mallard_protocol::{histogram::Histogram, interval::ClientStats, pipeline::PipelineSlice};
+use mallard_protocol::{
+    counters::{Counter, Counters},
+    histogram::Histogram,
+    interval::ClientStats,
+    pipeline::PipelineSlice,
+};
 use std::collections::BTreeMap;
 
 /// Distinct error codes that are told apart. librdkafka has fewer than 200; what goes beyond is counted
@@ -72,14 +77,8 @@ pub struct Sending {
     pub acked_bytes: u64,
     /// Records failed for good.
     pub failed: u64,
-    /// Times a client refused a record because its queue was full.
-    pub queue_full: u64,
-    /// Batches of delivery reports served.
-    pub polls: u64,
-    /// Time in which clients refused records, in microseconds.
-    pub backpressure_us: u64,
-    /// Most records that one instance had due and not yet sent at any moment.
-    pub behind_max: u64,
+    /// What instances counted beside their records.
+    pub counters: Counters,
     /// Transactions committed.
     pub committed: u64,
     /// Transactions aborted on purpose.
@@ -126,18 +125,14 @@ pub struct Due {
 pub struct Receiving {
     /// Time of all instances together, in microseconds.
     pub instance_time_us: u64,
-    /// Time in which their partitions were paused, in microseconds.
-    pub paused_us: u64,
+    /// What instances counted beside their records.
+    pub counters: Counters,
     /// Records received.
     pub received: u64,
     /// Key and value bytes of these.
     pub received_bytes: u64,
     /// Records of somebody else.
     pub foreign: u64,
-    /// Times consumers asked for records.
-    pub polls: u64,
-    /// Times they got none.
-    pub empty_polls: u64,
     /// Errors by code.
     pub errors: BTreeMap<String, u64>,
     /// Rebalances that ended.
@@ -272,6 +267,15 @@ impl Tally {
         self.client.absorb(&other.client);
     }
 
+    /// What instances counted, of producers or of consumers.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        match counter.is_of_producers() {
+            true => self.sending.counters.get(counter),
+            false => self.receiving.counters.get(counter),
+        }
+    }
+
     /// The tally of one agent's resources, made when it is first needed.
     pub fn resources_of(&mut self, agent: usize) -> &mut ResourceTally {
         if self.resources.len() <= agent {
@@ -299,10 +303,7 @@ impl Sending {
         self.acked += other.acked;
         self.acked_bytes += other.acked_bytes;
         self.failed += other.failed;
-        self.queue_full += other.queue_full;
-        self.polls += other.polls;
-        self.backpressure_us += other.backpressure_us;
-        self.behind_max = self.behind_max.max(other.behind_max);
+        self.counters.absorb(&other.counters);
         self.committed += other.committed;
         self.aborted += other.aborted;
         self.transactions_failed += other.transactions_failed;
@@ -343,12 +344,10 @@ impl Due {
 impl Receiving {
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.instance_time_us += other.instance_time_us;
-        self.paused_us += other.paused_us;
+        self.counters.absorb(&other.counters);
         self.received += other.received;
         self.received_bytes += other.received_bytes;
         self.foreign += other.foreign;
-        self.polls += other.polls;
-        self.empty_polls += other.empty_polls;
         add_codes(&mut self.errors, other.errors.iter().map(|(c, n)| (c, *n)));
         self.rebalances += other.rebalances;
         self.rebalance_total_us += other.rebalance_total_us;

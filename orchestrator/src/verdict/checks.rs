@@ -12,7 +12,7 @@ use crate::{
     plan::CasePlan,
     text::units::{count, human},
 };
-use mallard_protocol::LATE_AFTER_US;
+use mallard_protocol::{LATE_AFTER_US, counters::Counter};
 
 /// Unexplained slip that is allowed to one record in a hundred, in microseconds: what an idle machine
 /// never shows (see [`LATE_AFTER_US`]).
@@ -335,8 +335,8 @@ fn rate(case: &Case) -> Vec<Doubt> {
         return Vec::new();
     }
     let per_s = |records: u64| human(real(records) / real(whole.time_us) * 1e6, "per_s");
-    let pressure =
-        real(whole.sending.backpressure_us) / real(whole.sending.instance_time_us.max(1));
+    let refused_us = whole.get(Counter::BackpressureUs);
+    let pressure = real(refused_us) / real(whole.sending.instance_time_us.max(1));
     let text = format!(
         "{} were sent of {} due in the measured phases; {} were never sent; clients refused records \
          because their queues were full in {} of the time",

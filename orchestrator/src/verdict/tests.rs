@@ -12,8 +12,9 @@ use crate::{
     scenario::cluster::{KafkaPlan, OnAgentLoss},
 };
 use mallard_protocol::{
+    counters::Counter,
     ids::TopicId,
-    interval::{IntervalReport, PartitionOffset},
+    interval::{IntervalReport, PartitionOffset, ProducerInterval},
     message::{AgentFailure, FailureKind},
     schedule::PhaseKind,
 };
@@ -217,15 +218,19 @@ fn below_its_ceiling_an_agent_is_not_blamed_for_records_that_a_full_queue_held_u
     assert!(reasons.iter().all(|reason| reason.code != Kind::CeilingReached.code()), "{reasons:?}");
 }
 
+fn refused(producer: &mut ProducerInterval, time_us: u64) {
+    producer.counters.count(Counter::BackpressureUs, time_us);
+}
+
 #[test]
 fn a_cpu_that_was_busy_for_a_while_is_not_blamed_for_a_stall_in_which_it_was_idle() {
     // The queue is full from 8 s to 11 s; then the agent catches up with all it has.
     let stall = |_, report: &mut IntervalReport| {
         let length_us = report.end_us - report.start_us;
         if (8_000_000..11_000_000).contains(&report.start_us) {
-            report.producers[0].backpressure_us = length_us;
+            refused(&mut report.producers[0], length_us);
         } else if (11_000_000..13_000_000).contains(&report.start_us) {
-            report.producers[0].backpressure_us = length_us / 2;
+            refused(&mut report.producers[0], length_us / 2);
             report.resources.busiest_thread_cpu_us = length_us;
             report.resources.host_cpu_us = length_us * u64::from(report.resources.host_cores);
         }
@@ -239,7 +244,7 @@ fn a_cpu_that_was_busy_for_a_while_is_not_blamed_for_a_stall_in_which_it_was_idl
     trial.spoil = |_, report| {
         if (11_000_000..13_000_000).contains(&report.start_us) {
             let length_us = report.end_us - report.start_us;
-            report.producers[0].backpressure_us = length_us / 2;
+            refused(&mut report.producers[0], length_us / 2);
             report.resources.busiest_thread_cpu_us = length_us;
         }
         true
@@ -493,7 +498,8 @@ fn a_rate_that_was_not_reached_is_told_with_its_backpressure() {
     }
     let mut trial = Trial::new(&[], stalls);
     trial.spoil = |_, report| {
-        report.producers[0].backpressure_us = (report.end_us - report.start_us) / 2;
+        let half_us = (report.end_us - report.start_us) / 2;
+        refused(&mut report.producers[0], half_us);
         true
     };
     insta::assert_snapshot!(warned(&trial, Kind::RateNotReached));

@@ -19,6 +19,7 @@ use mallard::{
     verdict::{self, AgentFacts, CaseFacts},
 };
 use mallard_protocol::{
+    counters::{Counter, Counters},
     frame::{decode, encode},
     histogram::Histogram,
     ids::{InstanceId, PhaseId, TopicId},
@@ -352,10 +353,7 @@ fn producer(instance: InstanceId, agent: u64, scale: &Scale) -> ProducerInterval
         instance,
         totals: ProducerTotals::default(),
         slices: vec![slice],
-        queue_full: 0,
-        polls: 100,
-        backpressure_us: 0,
-        behind_max: 0,
+        counters: Counters::default().with(Counter::ReportPolls, 100),
         transactions: Transactions::default(),
         client: None,
     }
@@ -383,14 +381,12 @@ fn consumer(instance: InstanceId, agent: u64, scale: &Scale) -> ConsumerInterval
         totals: ConsumerTotals::default(),
         slices: vec![ConsumerSlice { partitions: consumed, ..ConsumerSlice::default() }],
         positions: positions.collect(),
-        polls: 100,
-        empty_polls: 10,
+        counters: Counters::default().with(Counter::Polls, 100).with(Counter::EmptyPolls, 10),
         rebalances: Vec::new(),
         commit: Histogram::new(),
         errors: Vec::new(),
         through: None,
         client: None,
-        paused_us: 0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Producers and consumers together.
 
 use super::*;
+use mallard_protocol::counters::Counter;
 
 #[test]
 fn a_paced_run_adds_up_and_everything_sent_is_received() {
@@ -61,7 +62,8 @@ fn a_slow_consumer_polls_on_and_counts_what_waits_for_work() {
     rig.finish(Duration::from_secs(5));
     assert_eq!(rig.consumer_totals(), ConsumerTotals { received: 3_000, foreign: 0, in_work: 0 });
     assert!(rig.end_to_end().max().unwrap() > SECOND);
-    let polls: u64 = rig.intervals.iter().map(|r| r.consumers[0].polls).sum();
+    let polls: u64 =
+        rig.intervals.iter().map(|r| r.consumers[0].counters.get(Counter::Polls)).sum();
     assert!(polls > 50, "{polls}");
 }
 

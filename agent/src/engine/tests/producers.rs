@@ -1,6 +1,7 @@
 //! Producers alone.
 
 use super::*;
+use mallard_protocol::counters::Counter;
 use std::collections::BTreeSet;
 
 #[test]
@@ -155,7 +156,9 @@ fn a_full_queue_makes_records_late_and_loses_none() {
     assert_eq!(totals.scheduled, 4_000);
     assert!(totals.not_sent > 0 && totals.acked > 100, "{totals:?}");
     let first = &rig.intervals[1].producers[0];
-    assert!(first.queue_full > 10 && first.backpressure_us > 300_000, "{first:?}");
+    let counted = |counter| first.counters.get(counter);
+    let refused_us = counted(Counter::BackpressureUs);
+    assert!(counted(Counter::QueueFull) > 10 && refused_us > 300_000, "{first:?}");
     let unexplained = rig.merged(0, |report, take| {
         for slice in report.producers.iter().flat_map(|p| &p.slices) {
             take(slice.phase, &slice.unexplained_slip);
