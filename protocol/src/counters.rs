@@ -8,7 +8,7 @@
 //! Where people read it (JSON), it is a map by name.
 
 use serde::{
-    Deserializer, Serializer,
+    Deserialize, Deserializer, Serializer,
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
     ser::SerializeTuple,
 };
@@ -184,6 +184,14 @@ pub mod of_consumers {
     }
 }
 
+/// All counters by name, for who reads them in a row of a table or in JSON; names that are not there are 0, and
+/// others are passed over. Written by the row, whose fields they are.
+impl<'de> Deserialize<'de> for Counters {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Reader(Counter::ALL))
+    }
+}
+
 fn serialize<S: Serializer>(
     counters: &Counters,
     table: &'static [Counter],
@@ -252,7 +260,7 @@ impl<'de> Visitor<'de> for Reader {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde::{Deserialize, Serialize};
+    use serde::Serialize;
     use std::collections::BTreeSet;
 
     #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

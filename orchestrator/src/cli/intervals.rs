@@ -15,11 +15,11 @@ use crate::{
     text::error_chain::error_text,
 };
 use mallard_protocol::{
-    counters::Counter,
+    counters::{Counter, Counters},
     histogram::Histogram,
     interval::{ConsumerInterval, IntervalReport, ProducerInterval},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -123,10 +123,12 @@ impl<W: Write> Printer<W> {
         match self {
             Self::Csv(table) => {
                 for producer in &report.producers {
-                    table.serialize(Row::of_producer(case, agent, report, producer))?;
+                    let counters = CounterColumns(&producer.counters, Counter::OF_PRODUCERS);
+                    table.serialize((Row::of_producer(case, agent, report, producer), counters))?;
                 }
                 for consumer in &report.consumers {
-                    table.serialize(Row::of_consumer(case, agent, report, consumer))?;
+                    let counters = CounterColumns(&consumer.counters, Counter::OF_CONSUMERS);
+                    table.serialize((Row::of_consumer(case, agent, report, consumer), counters))?;
                 }
             }
             Self::Json(out) => {
@@ -174,6 +176,20 @@ fn readable(value: Value) -> Value {
     }
 }
 
+/// The last columns of a row: every counter there is, empty where the other side counts it.
+struct CounterColumns<'a>(&'a Counters, &'static [Counter]);
+
+impl Serialize for CounterColumns<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut columns = to.serialize_struct("CounterColumns", Counter::ALL.len())?;
+        for counter in Counter::ALL {
+            let value = self.1.contains(counter).then(|| self.0.get(*counter));
+            columns.serialize_field(counter.row().name, &value)?;
+        }
+        columns.end()
+    }
+}
+
 /// A row of the table. Totals count from the common start; the rest is of this interval.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -195,7 +211,6 @@ struct Row<'a> {
     received_total: Option<u64>,
     acked: Option<u64>,
     received: Option<u64>,
-    backpressure_us: Option<u64>,
     service_p50_us: Option<u64>,
     service_p99_us: Option<u64>,
     service_max_us: Option<u64>,
@@ -227,7 +242,6 @@ impl<'a> Row<'a> {
             received_total: None,
             acked: None,
             received: None,
-            backpressure_us: None,
             service_p50_us: None,
             service_p99_us: None,
             service_max_us: None,
@@ -259,7 +273,6 @@ impl<'a> Row<'a> {
             failed_total: Some(totals.failed),
             outstanding_total: Some(totals.outstanding),
             acked: Some(parts().map(|part| part.acked).sum()),
-            backpressure_us: Some(producer.counters.get(Counter::BackpressureUs)),
             service_p50_us: service.value_at_quantile(0.5),
             service_p99_us: service.value_at_quantile(0.99),
             service_max_us: service.max(),

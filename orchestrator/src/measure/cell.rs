@@ -16,7 +16,6 @@ use crate::{
 };
 use mallard_protocol::{
     cluster::ClusterSample,
-    counters::Counter,
     histogram::Histogram,
     ids::TopicId,
     interval::{GroupSample, IntervalReport, PartitionOffset, Resources},
@@ -216,8 +215,6 @@ impl Cell {
             not_sent: self.not_sent,
             outstanding: self.outstanding,
             late: due.late,
-            queue_full: sending.counters.get(Counter::QueueFull),
-            backpressure_us: sending.counters.get(Counter::BackpressureUs),
             slip_p99_us: at(&due.slip, 0.99),
             slip_max_us: due.slip.max(),
             service_p50_us: at(&due.service, 0.5),
@@ -234,8 +231,8 @@ impl Cell {
             end_to_end_max_us: arrived.end_to_end.max(),
             lag,
             queue: self.queue_of(None),
-            paused_us: receiving.counters.get(Counter::PausedUs),
             rebalances: receiving.rebalances,
+            counters: self.tally.counters(),
         }
     }
 }

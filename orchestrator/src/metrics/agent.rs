@@ -1,6 +1,6 @@
 //! Metrics of agents and their hosts. Without a scope they are those of the worst agent.
 
-use super::metric::{Metric, Scopes, count, metric};
+use super::metric::{Metric, Scopes, Subject, count, metric};
 use crate::metrics::{resources::ResourceTally, tally::Tally};
 
 const BOTH: Scopes = Scopes::AGENT.and(Scopes::PHASE);
@@ -72,7 +72,8 @@ fn memory() -> Vec<Metric> {
             "at the end of the agent's first interval",
             PROCESS,
             |t| worst(t, |r| bytes(r.memory_start_bytes))
-        ),
+        )
+        .listed(Subject::Memory, "start"),
         metric!(
             "agent.memory.peak",
             "bytes",
@@ -83,7 +84,8 @@ fn memory() -> Vec<Metric> {
             "largest over measured intervals",
             PROCESS,
             |t| worst(t, |r| bytes(r.memory_peak_bytes))
-        ),
+        )
+        .listed(Subject::Memory, "peak"),
         metric!(
             "agent.memory.end",
             "bytes",
@@ -106,7 +108,8 @@ fn memory() -> Vec<Metric> {
             "peak over measured intervals - start",
             PROCESS,
             |t| worst(t, |r| Some(bytes(r.memory_peak_bytes)? - bytes(r.memory_start_bytes)?))
-        ),
+        )
+        .listed(Subject::Memory, "growth"),
         metric!(
             "agent.memory.slope",
             "bytes_per_hour",

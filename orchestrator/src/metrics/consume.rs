@@ -1,6 +1,6 @@
 //! Metrics of consumers: rates, lag, rebalances.
 
-use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
+use super::metric::{Metric, Scopes, Subject, count, metric, per_second, ratio};
 use mallard_protocol::counters::Counter;
 
 const AGENT: &str = "the agent's counters";
@@ -16,6 +16,7 @@ pub(super) fn metrics() -> Vec<Metric> {
     flow().into_iter().chain(queue()).chain(lag()).chain(rebalances()).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a metric")]
 fn flow() -> Vec<Metric> {
     vec![
         metric!(
@@ -29,7 +30,8 @@ fn flow() -> Vec<Metric> {
              intervals",
             AGENT,
             |t| per_second(t.receiving.received, t.time_us)
-        ),
+        )
+        .listed(Subject::Throughput, "consumed"),
         metric!(
             "consume.bytes_rate",
             "bytes_per_s",
@@ -40,7 +42,8 @@ fn flow() -> Vec<Metric> {
             "bytes received in measured intervals / time of these intervals",
             AGENT,
             |t| per_second(t.receiving.received_bytes, t.time_us)
-        ),
+        )
+        .listed(Subject::Throughput, "consumed data"),
         metric!(
             "consume.empty_poll_rate",
             "ratio",
@@ -51,7 +54,8 @@ fn flow() -> Vec<Metric> {
             "empty polls / polls, in measured intervals",
             AGENT,
             |t| ratio(t.get(Counter::EmptyPolls), t.get(Counter::Polls))
-        ),
+        )
+        .listed(Subject::Polls, "empty polls"),
         metric!(
             "consume.messages_per_poll",
             "records_per_poll",
@@ -62,7 +66,8 @@ fn flow() -> Vec<Metric> {
             "records received / (polls - empty polls), in measured intervals",
             AGENT,
             |t| ratio(t.receiving.received, t.get(Counter::Polls) - t.get(Counter::EmptyPolls))
-        ),
+        )
+        .listed(Subject::Polls, "messages per poll"),
         metric!(
             "consume.errors",
             "count",
@@ -73,7 +78,8 @@ fn flow() -> Vec<Metric> {
             "sum over measured intervals",
             AGENT,
             |t| count(t.receiving.errors.values().sum())
-        ),
+        )
+        .listed(Subject::Reliability, "consumer errors"),
         metric!(
             "consume.foreign",
             "records",
@@ -104,7 +110,8 @@ fn queue() -> Vec<Metric> {
             "largest, over measured intervals, of the sum of (received - processed)",
             HELD,
             |t| (t.queue.time_us > 0).then_some(t.queue.max as f64)
-        ),
+        )
+        .listed(Subject::Consumers, "deepest queue"),
         metric!(
             "consume.queue.mean",
             "records",
@@ -129,7 +136,8 @@ fn queue() -> Vec<Metric> {
             "time paused / time of all instances, in measured intervals",
             AGENT,
             |t| ratio(t.get(Counter::PausedUs), t.receiving.instance_time_us)
-        ),
+        )
+        .listed(Subject::Consumers, "time held back"),
     ]
 }
 
@@ -146,7 +154,8 @@ fn lag() -> Vec<Metric> {
             "largest, over measured intervals and groups, of the sum of (end offset - position)",
             LAG,
             |t| (t.lag.time_us > 0).then_some(t.lag.max as f64)
-        ),
+        )
+        .listed(Subject::Consumers, "largest lag"),
         metric!(
             "consume.lag.mean",
             "records",
@@ -183,7 +192,8 @@ fn lag() -> Vec<Metric> {
              target rate of all producers at that moment)",
             LAG,
             |t| (t.lag.paced_us > 0).then_some(t.lag.behind_max_us).and_then(count)
-        ),
+        )
+        .listed(Subject::Consumers, "longest time behind"),
     ]
 }
 
@@ -200,7 +210,8 @@ fn rebalances() -> Vec<Metric> {
             "sum over measured intervals",
             "the client's rebalance callback",
             |t| count(t.receiving.rebalances)
-        ),
+        )
+        .listed(Subject::Polls, "rebalances"),
         metric!(
             "consume.rebalance_time.max",
             "us",
@@ -211,7 +222,8 @@ fn rebalances() -> Vec<Metric> {
             "largest, from losing partitions to having an assignment again",
             "the client's rebalance callback",
             |t| count(t.receiving.rebalance_max_us)
-        ),
+        )
+        .listed(Subject::Polls, "longest rebalance"),
         metric!(
             "consume.rebalance_time.total",
             "us",

@@ -1,6 +1,6 @@
 //! Metrics that are statistics of a histogram: latencies, sizes, durations of commits.
 
-use super::metric::{Metric, Scopes, metric};
+use super::metric::{Metric, Scopes, Subject, listed, metric};
 use mallard_protocol::histogram::Histogram;
 
 #[expect(clippy::cast_precision_loss, reason = "values are at most an hour in microseconds")]
@@ -88,6 +88,9 @@ pub(super) fn produce() -> Vec<Metric> {
         "the schedule, and the agent's clock at send",
         due.slip
     );
+    let labels =
+        [("mean", "average"), ("p50", "P50"), ("p95", "P95"), ("p99", "P99"), ("max", "largest")];
+    let service = listed(service, Subject::Service, &labels);
     service.into_iter().chain(response).chain(slip).collect()
 }
 
@@ -105,6 +108,7 @@ pub(super) fn end_to_end() -> Vec<Metric> {
 }
 
 /// Sizes of records, and durations of commits.
+#[expect(clippy::too_many_lines, reason = "a table, one row a metric")]
 pub(super) fn sizes_and_commits() -> Vec<Metric> {
     macro_rules! size {
         ($name:literal, $word:literal, $formula:expr, $value:expr) => {
@@ -157,18 +161,27 @@ pub(super) fn sizes_and_commits() -> Vec<Metric> {
             )
         };
     }
-    vec![
+    let sizes = vec![
         size!("min", "smallest", EXACT, smallest),
         size!("mean", "mean", MEAN, Histogram::mean),
         size!("p50", "median", PERCENTILE, |h| quantile(h, 0.5)),
         size!("max", "largest", EXACT, largest),
+    ];
+    let transactions = vec![
         transaction!("mean", "mean", MEAN, Histogram::mean),
         transaction!("p50", "median", PERCENTILE, |h| quantile(h, 0.5)),
         transaction!("p95", "95th percentile", PERCENTILE, |h| quantile(h, 0.95)),
         transaction!("p99", "99th percentile", PERCENTILE, |h| quantile(h, 0.99)),
         transaction!("max", "largest", EXACT, largest),
+    ];
+    let commits = vec![
         commit!("p50", "median", PERCENTILE, |h| quantile(h, 0.5)),
         commit!("p99", "99th percentile", PERCENTILE, |h| quantile(h, 0.99)),
         commit!("max", "largest", EXACT, largest),
-    ]
+    ];
+    let labels = [("min", "smallest"), ("mean", "average"), ("p50", "median"), ("max", "largest")];
+    let sizes = listed(sizes, Subject::Sizes, &labels);
+    let labels = [("p50", "commit, median"), ("p95", "commit, P95"), ("p99", "commit, P99")];
+    let transactions = listed(transactions, Subject::Transactions, &labels);
+    sizes.into_iter().chain(transactions).chain(commits).collect()
 }

@@ -22,9 +22,16 @@ pub struct Metric {
     pub scopes: Scopes,
     /// Its value in a tally; `None` without samples.
     pub value: fn(&Tally) -> Option<f64>,
+    /// Under which subject and label a case's page lists it, beside the table of all metrics.
+    pub listed: Option<(Subject, &'static str)>,
 }
 
 impl Metric {
+    /// The same metric, listed on a case's page.
+    pub(super) fn listed(self, subject: Subject, label: &'static str) -> Self {
+        Self { listed: Some((subject, label)), ..self }
+    }
+
     /// Why a metric may have no value although something was measured, as a predicate; `None` where
     /// only a lack of samples can be the reason.
     #[must_use]
@@ -44,6 +51,68 @@ impl Eq for Metric {}
 impl std::fmt::Debug for Metric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Metric({}, {})", self.name, self.unit)
+    }
+}
+
+/// What the figures of a case's page are about, in the order in which it lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Rates of records and bytes.
+    Throughput,
+    /// From sent to acknowledged.
+    Service,
+    /// Failures and what was tried again.
+    Reliability,
+    /// What clients make of records.
+    Batches,
+    /// Bytes of a record.
+    Sizes,
+    /// Bytes on the wire.
+    Wire,
+    /// What an agent's memory did.
+    Memory,
+    /// What consumers' groups did.
+    Polls,
+    /// What pipelines did.
+    Pipeline,
+    /// How far consumers were behind.
+    Consumers,
+    /// Commits and aborts.
+    Transactions,
+}
+
+impl Subject {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::Throughput,
+        Self::Service,
+        Self::Reliability,
+        Self::Batches,
+        Self::Sizes,
+        Self::Wire,
+        Self::Memory,
+        Self::Polls,
+        Self::Pipeline,
+        Self::Consumers,
+        Self::Transactions,
+    ];
+
+    /// Its title.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Throughput => "Throughput",
+            Self::Service => "Latency, sent to acknowledged",
+            Self::Reliability => "Reliability",
+            Self::Batches => "Batches and buffers",
+            Self::Sizes => "Message sizes",
+            Self::Wire => "On the wire",
+            Self::Memory => "Memory of an agent",
+            Self::Polls => "Polls and rebalances",
+            Self::Pipeline => "Pipeline",
+            Self::Consumers => "Consumers under load",
+            Self::Transactions => "Transactions",
+        }
     }
 }
 
@@ -132,6 +201,22 @@ impl Scopes {
     }
 }
 
+/// Lists some metrics of a family on a case's page: the last part of each one's name, and its label.
+pub(super) fn listed(
+    family: Vec<Metric>,
+    subject: Subject,
+    labels: &[(&str, &'static str)],
+) -> Vec<Metric> {
+    let list = |metric: Metric| {
+        let last = metric.name.rsplit('.').next();
+        match labels.iter().find(|(statistic, _)| Some(*statistic) == last) {
+            Some((_, label)) => metric.listed(subject, label),
+            None => metric,
+        }
+    };
+    family.into_iter().map(list).collect()
+}
+
 /// A ratio of counts; `None` without a denominator.
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
 pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
@@ -164,6 +249,7 @@ macro_rules! metric {
             needs: $crate::metrics::metric::Needs::$needs,
             scopes: $scopes,
             value: $value,
+            listed: None,
         }
     };
 }

@@ -24,7 +24,7 @@ pub mod witness_tally;
 use crate::text::nearest;
 use std::sync::LazyLock;
 
-pub use metric::{Metric, Needs, Scopes};
+pub use metric::{Metric, Needs, Scopes, Subject};
 
 pub use listing::{json, table};
 

@@ -1,7 +1,7 @@
 //! Metrics of pipelines: payloads and samples, each by its own name, the time of each stage, and what was
 //! turned away.
 
-use super::metric::{Metric, Scopes, count, metric, per_second};
+use super::metric::{Metric, Scopes, Subject, count, listed, metric, per_second};
 use mallard_protocol::histogram::Histogram;
 
 const AGENT: &str = "the agent's counters";
@@ -26,7 +26,8 @@ fn rates() -> Vec<Metric> {
              intervals",
             AGENT,
             |t| per_second(t.receiving.payloads, t.time_us)
-        ),
+        )
+        .listed(Subject::Pipeline, "payloads"),
         metric!(
             "pipeline.samples.rate",
             "per_s",
@@ -38,7 +39,8 @@ fn rates() -> Vec<Metric> {
              intervals",
             AGENT,
             |t| per_second(t.receiving.samples, t.time_us)
-        ),
+        )
+        .listed(Subject::Pipeline, "samples"),
     ]
 }
 
@@ -146,13 +148,15 @@ macro_rules! stage {
 }
 
 fn stages() -> Vec<Metric> {
+    let payload = stage!(
+        "payload",
+        payload_ns,
+        "the time of processing one payload, from decoding it to having handed its rows on, \
+         without waiting for a thread; over payloads due in the measured phases"
+    );
+    let labels = [("mean", "one payload, average"), ("p95", "one payload, P95")];
     let all = [
-        stage!(
-            "payload",
-            payload_ns,
-            "the time of processing one payload, from decoding it to having handed its rows on, \
-             without waiting for a thread; over payloads due in the measured phases"
-        ),
+        listed(payload, Subject::Pipeline, &labels),
         stage!(
             "decode",
             decode_ns,
@@ -207,7 +211,8 @@ fn turned_away() -> Vec<Metric> {
             "sum over reasons",
             AGENT,
             |t| count(t.pipeline.rejected.values().sum())
-        ),
+        )
+        .listed(Subject::Pipeline, "rejected payloads"),
         reason!(rejected, "payloads rejected", "undecodable", "undecodable"),
         reason!(rejected, "payloads rejected", "no_device_id", "no-device-id"),
         reason!(rejected, "payloads rejected", "no_user_id", "no-user-id"),
@@ -222,7 +227,8 @@ fn turned_away() -> Vec<Metric> {
             "sum over reasons",
             AGENT,
             |t| count(t.pipeline.dropped.values().sum())
-        ),
+        )
+        .listed(Subject::Pipeline, "dropped samples"),
         reason!(dropped, "samples dropped", "no_sample_id", "no-sample-id"),
         reason!(dropped, "samples dropped", "no_type", "no-type"),
         reason!(dropped, "samples dropped", "no_value", "no-value"),

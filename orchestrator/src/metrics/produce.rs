@@ -1,6 +1,6 @@
 //! Metrics of producers: rates, shares, transactions, and what the client says of itself.
 
-use super::metric::{Metric, Scopes, count, metric, per_second, ratio};
+use super::metric::{Metric, Scopes, Subject, count, metric, per_second, ratio};
 use mallard_protocol::counters::Counter;
 
 const AGENT: &str = "the agent's counters";
@@ -88,7 +88,8 @@ fn shares() -> Vec<Metric> {
             "failed / sent, over records due in the measured phases",
             "delivery reports",
             |t| ratio(t.due.failed, t.due.sent)
-        ),
+        )
+        .listed(Subject::Reliability, "error rate"),
         metric!(
             "produce.success_rate",
             "ratio",
@@ -100,7 +101,8 @@ fn shares() -> Vec<Metric> {
             "acked / sent, over records due in the measured phases",
             "delivery reports",
             |t| ratio(t.due.acked, t.due.sent)
-        ),
+        )
+        .listed(Subject::Reliability, "success rate"),
         metric!(
             "produce.behind_max",
             "records",
@@ -124,7 +126,8 @@ fn shares() -> Vec<Metric> {
             "queue-full events / records sent, in measured intervals",
             AGENT,
             |t| ratio(t.get(Counter::QueueFull), t.sending.sent)
-        ),
+        )
+        .listed(Subject::Batches, "buffer-full rate"),
         metric!(
             "produce.messages_per_poll",
             "records_per_poll",
@@ -135,7 +138,8 @@ fn shares() -> Vec<Metric> {
             "records acknowledged / batches served, in measured intervals",
             AGENT,
             |t| ratio(t.sending.acked, t.get(Counter::ReportPolls))
-        ),
+        )
+        .listed(Subject::Batches, "messages per poll"),
         metric!(
             "produce.late_rate",
             "ratio",
@@ -176,7 +180,8 @@ fn seed_names() -> Vec<Metric> {
             "sent / duration, in measured intervals",
             AGENT,
             |t| per_second(t.sending.sent, t.time_us)
-        ),
+        )
+        .listed(Subject::Throughput, "sent"),
         metric!(
             "produce.delivery_throughput",
             "per_s",
@@ -187,7 +192,8 @@ fn seed_names() -> Vec<Metric> {
             "delivered / duration, in measured intervals",
             "delivery reports",
             |t| per_second(t.sending.acked, t.time_us)
-        ),
+        )
+        .listed(Subject::Throughput, "delivered"),
         metric!(
             "produce.data_throughput",
             "bytes_per_s",
@@ -199,7 +205,8 @@ fn seed_names() -> Vec<Metric> {
             "sent bytes (key + value) / duration, in measured intervals",
             AGENT,
             |t| per_second(t.sending.sent_bytes, t.time_us)
-        ),
+        )
+        .listed(Subject::Throughput, "data"),
     ]
 }
 
@@ -215,7 +222,8 @@ fn transactions() -> Vec<Metric> {
             "transactions committed in measured intervals / time of these intervals",
             AGENT,
             |t| per_second(t.sending.committed, t.time_us)
-        ),
+        )
+        .listed(Subject::Transactions, "commits"),
         metric!(
             "produce.transactions.aborted.rate",
             "per_s",
@@ -226,7 +234,8 @@ fn transactions() -> Vec<Metric> {
             "transactions aborted in measured intervals / time of these intervals",
             AGENT,
             |t| per_second(t.sending.aborted, t.time_us)
-        ),
+        )
+        .listed(Subject::Transactions, "aborts"),
         metric!(
             "produce.transactions.failed",
             "count",
@@ -266,7 +275,8 @@ fn means() -> Vec<Metric> {
             MEAN_OF_WINDOWS,
             CLIENT,
             |t| mean(t.client.batch_bytes, t.client.batches)
-        ),
+        )
+        .listed(Subject::Batches, "bytes in a batch"),
         metric!(
             "produce.client.batch_records",
             "records",
@@ -277,7 +287,8 @@ fn means() -> Vec<Metric> {
             MEAN_OF_WINDOWS,
             CLIENT,
             |t| mean(t.client.batch_records, t.client.batches)
-        ),
+        )
+        .listed(Subject::Batches, "records in a batch"),
         metric!(
             "produce.client.queue_time",
             "us",
@@ -337,7 +348,8 @@ fn counters() -> Vec<Metric> {
             "growth in measured intervals",
             CLIENT,
             |t| (t.client.windows > 0).then_some(()).and_then(|()| count(t.client.retries))
-        ),
+        )
+        .listed(Subject::Reliability, "retried requests"),
         metric!(
             "produce.client.errors",
             "count",
@@ -361,7 +373,8 @@ fn counters() -> Vec<Metric> {
             |t| (t.client.windows > 0)
                 .then_some(())
                 .and_then(|()| per_second(t.client.wire_sent_bytes, t.time_us))
-        ),
+        )
+        .listed(Subject::Wire, "bytes to brokers"),
         metric!(
             "produce.client.compression_ratio",
             "factor",
@@ -374,6 +387,7 @@ fn counters() -> Vec<Metric> {
              in measured intervals with statistics",
             CLIENT,
             |t| ratio(t.client.acked_bytes, t.client.wire_sent_bytes)
-        ),
+        )
+        .listed(Subject::Wire, "bytes of records for each"),
     ]
 }

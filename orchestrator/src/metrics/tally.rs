@@ -267,6 +267,14 @@ impl Tally {
         self.client.absorb(&other.client);
     }
 
+    /// What instances of both sides counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut both = self.sending.counters;
+        both.absorb(&self.receiving.counters);
+        both
+    }
+
     /// What instances counted, of producers or of consumers.
     #[must_use]
     pub fn get(&self, counter: Counter) -> u64 {

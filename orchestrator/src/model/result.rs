@@ -3,8 +3,9 @@
 //! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
 
 use crate::model::{fingerprint::Fingerprint, outage::Outage};
+use mallard_protocol::counters::{Counter, Counters};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use std::collections::BTreeMap;
 
 /// Version of `run.json` and `result.json`.
@@ -583,8 +584,8 @@ pub struct CaseSummary {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// A row of `series.csv`: one interval, merged over all agents.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A row of `series.csv`: one interval, merged over all agents. Its last columns are the table of counters.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct SeriesRow {
     /// First microsecond on the run's clock.
     pub start_us: u64,
@@ -616,10 +617,6 @@ pub struct SeriesRow {
     pub outstanding: u64,
     /// Records sent late.
     pub late: u64,
-    /// Times a client refused a record because its queue was full.
-    pub queue_full: u64,
-    /// Time in which clients refused records, summed over instances.
-    pub backpressure_us: u64,
     /// Slip, 99th percentile.
     pub slip_p99_us: Option<u64>,
     /// Largest slip.
@@ -653,12 +650,66 @@ pub struct SeriesRow {
     /// Records that consumers had received and not processed at the interval's end.
     #[serde(default)]
     pub queue: Option<u64>,
-    /// Time in which consumers' partitions were paused, summed over instances.
-    #[serde(default)]
-    pub paused_us: u64,
     /// Rebalances that ended.
     pub rebalances: u64,
+    /// What instances counted, each a column of its own. 0 in archives of builds that did not count it.
+    #[serde(flatten)]
+    pub counters: Counters,
 }
+
+/// Writes a struct's fields under their names, and counters after them as if they were fields: tables have no room
+/// for a map within a row. The pattern names every field, so that none is forgotten.
+macro_rules! serialize_with_counters {
+    ($type:ident { $($field:ident),+ $(,)? }) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let Self { $($field,)+ counters } = self;
+                let fields = [$(stringify!($field)),+].len() + Counter::ALL.len();
+                let mut row = to.serialize_struct(stringify!($type), fields)?;
+                $(row.serialize_field(stringify!($field), $field)?;)+
+                for counter in Counter::ALL {
+                    row.serialize_field(counter.row().name, &counters.get(*counter))?;
+                }
+                row.end()
+            }
+        }
+    };
+}
+
+serialize_with_counters!(SeriesRow {
+    start_us,
+    end_us,
+    phase,
+    agents,
+    target_per_s,
+    scheduled,
+    sent,
+    acked,
+    failed,
+    received,
+    acked_bytes,
+    received_bytes,
+    not_sent,
+    outstanding,
+    late,
+    slip_p99_us,
+    slip_max_us,
+    service_p50_us,
+    service_p95_us,
+    service_p99_us,
+    service_max_us,
+    response_p50_us,
+    response_p95_us,
+    response_p99_us,
+    response_max_us,
+    end_to_end_p50_us,
+    end_to_end_p95_us,
+    end_to_end_p99_us,
+    end_to_end_max_us,
+    lag,
+    queue,
+    rebalances,
+});
 
 /// A row of `resources.csv`: one agent, one interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

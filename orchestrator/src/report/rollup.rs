@@ -8,7 +8,7 @@ use crate::{
     archive::hlog::{self, LogLine},
     model::result::SeriesRow,
 };
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{counters::Counter, histogram::Histogram};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -148,9 +148,7 @@ const COUNTED: &[(&str, Counted)] = &[
     ("acked_bytes", |row| row.acked_bytes),
     ("received_bytes", |row| row.received_bytes),
     ("late", |row| row.late),
-    ("queue_full", |row| row.queue_full),
-    ("backpressure", |row| row.backpressure_us),
-    ("paused", |row| row.paused_us),
+    (Counter::QueueFull.row().name, |row| row.counters.get(Counter::QueueFull)),
 ];
 
 /// Columns of which the highest counts.
@@ -205,9 +203,7 @@ impl Row {
         sums.acked_bytes += row.acked_bytes;
         sums.received_bytes += row.received_bytes;
         sums.late += row.late;
-        sums.queue_full += row.queue_full;
-        sums.backpressure_us += row.backpressure_us;
-        sums.paused_us += row.paused_us;
+        sums.counters.absorb(&row.counters);
         sums.rebalances += row.rebalances;
         sums.not_sent = sums.not_sent.max(row.not_sent);
         sums.outstanding = sums.outstanding.max(row.outstanding);

@@ -12,7 +12,7 @@ use crate::{
     model::result::{Accounts, CaseResult, MetricValue, Reason, SeriesRow},
     text::format::{count, duration, percent, quantity},
 };
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{counters::Counter, histogram::Histogram};
 use serde::Serialize;
 
 /// A share of records sent late that needs an explanation.
@@ -156,7 +156,7 @@ fn slip(result: &CaseResult, series: &[SeriesRow], totals: &[Histogram; 4]) -> O
         return None;
     }
     let late = figure(accounts.late) / figure(accounts.sent.max(1));
-    let refused: u64 = series.iter().map(|row| row.backpressure_us).sum();
+    let refused: u64 = series.iter().map(|row| row.counters.get(Counter::BackpressureUs)).sum();
     let blamed = is_blamed(result, &["slip"]);
     let mut text = slip_figures(result, totals);
     if let Some(behind) = metric(result, "produce.behind_max") {

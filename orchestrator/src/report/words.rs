@@ -7,7 +7,7 @@ use crate::{
     model::result::{CaseResult, SeriesRow, Verdict},
     text::format::{clock, count, duration, quantity},
 };
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{counters::Counter, histogram::Histogram};
 
 /// Service and response are told apart in words when response is this many times longer…
 const GAP_FACTOR: f64 = 1.5;
@@ -79,8 +79,8 @@ pub fn service_and_response(
         quantity(service, "us"),
         quantity(response, "us"),
     );
-    let refused: u64 = series.iter().map(|row| row.backpressure_us).sum();
-    let times: u64 = series.iter().map(|row| row.queue_full).sum();
+    let sum = |counter| series.iter().map(|row| row.counters.get(counter)).sum();
+    let (refused, times): (u64, u64) = (sum(Counter::BackpressureUs), sum(Counter::QueueFull));
     if refused > 0 {
         text += &format!(
             " The client was refused room for {} ({} times its queue was full){}.",
@@ -100,10 +100,12 @@ pub fn service_and_response(
 /// When the client refused room, as the longest stretches of intervals.
 fn stalls(series: &[SeriesRow]) -> String {
     let mut stretches: Vec<(u64, u64, u64)> = Vec::new();
-    for row in series.iter().filter(|row| row.backpressure_us > 0) {
+    let refused = |row: &SeriesRow| row.counters.get(Counter::BackpressureUs);
+    for row in series.iter().filter(|row| refused(row) > 0) {
+        let refused_us = refused(row);
         match stretches.last_mut().filter(|(_, end, _)| *end == row.start_us) {
-            Some((_, end, sum)) => (*end, *sum) = (row.end_us, *sum + row.backpressure_us),
-            None => stretches.push((row.start_us, row.end_us, row.backpressure_us)),
+            Some((_, end, sum)) => (*end, *sum) = (row.end_us, *sum + refused_us),
+            None => stretches.push((row.start_us, row.end_us, refused_us)),
         }
     }
     stretches.sort_by_key(|(start, _, sum)| (std::cmp::Reverse(*sum), *start));

@@ -16,7 +16,7 @@ use mallard::{
         },
     },
 };
-use mallard_protocol::histogram::Histogram;
+use mallard_protocol::{counters::Counter, histogram::Histogram};
 use std::{
     collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
@@ -407,8 +407,8 @@ pub fn simulate(
             while let Some((due, n)) = waiting.front_mut() {
                 let now = (*n).min(ROOM - outstanding);
                 if now == 0 {
-                    row.queue_full += 1;
-                    row.backpressure_us += 1000;
+                    row.counters.count(Counter::QueueFull, 1);
+                    row.counters.count(Counter::BackpressureUs, 1000);
                     break;
                 }
                 flying.push_back((*due, ms, now));

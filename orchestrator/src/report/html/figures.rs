@@ -1,6 +1,7 @@
 //! The figures of a case by subject, and of each of its topics: what a performance report lists.
 
 use crate::{
+    metrics::{self, Subject},
     model::result::{CaseResult, TopicResult},
     report::{column::figure, words},
     text::format::{count, percent, quantity},
@@ -23,120 +24,18 @@ struct FigureRow {
     value: String,
 }
 
-type Group = (&'static str, &'static [(&'static str, &'static str)]);
-
-/// Subjects with their figures: label and metric.
-const GROUPS: &[Group] = &[
-    (
-        "Throughput",
-        &[
-            ("sent", "produce.send_throughput"),
-            ("delivered", "produce.delivery_throughput"),
-            ("data", "produce.data_throughput"),
-            ("consumed", "consume.received.rate"),
-            ("consumed data", "consume.bytes_rate"),
-        ],
-    ),
-    (
-        "Latency, sent to acknowledged",
-        &[
-            ("average", "produce.service.mean"),
-            ("P50", "produce.service.p50"),
-            ("P95", "produce.service.p95"),
-            ("P99", "produce.service.p99"),
-            ("largest", "produce.service.max"),
-        ],
-    ),
-    (
-        "Reliability",
-        &[
-            ("success rate", "produce.success_rate"),
-            ("error rate", "produce.error_rate"),
-            ("retried requests", "produce.client.retries"),
-            ("consumer errors", "consume.errors"),
-        ],
-    ),
-    (
-        "Batches and buffers",
-        &[
-            ("messages per poll", "produce.messages_per_poll"),
-            ("buffer-full rate", "produce.buffer_full_rate"),
-            ("records in a batch", "produce.client.batch_records"),
-            ("bytes in a batch", "produce.client.batch_bytes"),
-        ],
-    ),
-    (
-        "Message sizes",
-        &[
-            ("average", "produce.record_size.mean"),
-            ("median", "produce.record_size.p50"),
-            ("smallest", "produce.record_size.min"),
-            ("largest", "produce.record_size.max"),
-        ],
-    ),
-    (
-        "On the wire",
-        &[
-            ("bytes to brokers", "produce.client.wire_bytes_rate"),
-            ("bytes of records for each", "produce.client.compression_ratio"),
-        ],
-    ),
-    (
-        "Memory of an agent",
-        &[
-            ("start", "agent.memory.start"),
-            ("peak", "agent.memory.peak"),
-            ("growth", "agent.memory.growth"),
-        ],
-    ),
-    (
-        "Polls and rebalances",
-        &[
-            ("messages per poll", "consume.messages_per_poll"),
-            ("empty polls", "consume.empty_poll_rate"),
-            ("rebalances", "consume.rebalances"),
-            ("longest rebalance", "consume.rebalance_time.max"),
-        ],
-    ),
-    (
-        "Pipeline",
-        &[
-            ("payloads", "pipeline.messages.rate"),
-            ("samples", "pipeline.samples.rate"),
-            ("one payload, average", "pipeline.payload.mean"),
-            ("one payload, P95", "pipeline.payload.p95"),
-            ("rejected payloads", "pipeline.rejected"),
-            ("dropped samples", "pipeline.dropped"),
-        ],
-    ),
-    (
-        "Consumers under load",
-        &[
-            ("largest lag", "consume.lag.max"),
-            ("deepest queue", "consume.queue.max"),
-            ("time held back", "consume.backpressure_share"),
-            ("longest time behind", "consume.recovery_time.max"),
-        ],
-    ),
-    (
-        "Transactions",
-        &[
-            ("commits", "produce.transactions.committed.rate"),
-            ("aborts", "produce.transactions.aborted.rate"),
-            ("commit, median", "produce.transactions.commit.p50"),
-            ("commit, P95", "produce.transactions.commit.p95"),
-            ("commit, P99", "produce.transactions.commit.p99"),
-        ],
-    ),
-];
-
 /// The figures that a case has, by subject.
 pub(super) fn groups(result: &CaseResult) -> Vec<FigureGroup> {
-    let groups = GROUPS.iter().map(|(title, figures)| FigureGroup {
-        title,
-        rows: figures.iter().filter_map(|(label, name)| row(result, label, name)).collect(),
+    let groups = Subject::ALL.map(|subject| {
+        let listed =
+            metrics::registry().iter().filter_map(|metric| metric.listed.zip(Some(metric)));
+        let mine = listed.filter(|((of, _), _)| *of == subject);
+        FigureGroup {
+            title: subject.title(),
+            rows: mine.filter_map(|((_, label), metric)| row(result, label, metric.name)).collect(),
+        }
     });
-    groups.filter(|group| !group.rows.is_empty()).collect()
+    groups.into_iter().filter(|group| !group.rows.is_empty()).collect()
 }
 
 fn row(result: &CaseResult, label: &'static str, name: &str) -> Option<FigureRow> {
