@@ -84,6 +84,9 @@ counters! {
         EmptyPolls = "empty_polls", "count", Sum;
         /// Time in which its partitions were paused because too much of what it had received was waiting to be processed.
         PausedUs = "paused_us", "us", Sum;
+        /// Records that it received and did not process, because their partition was taken away: the next owner gets
+        /// them again.
+        GivenUp = "given_up", "records", Sum;
     }
 }
 

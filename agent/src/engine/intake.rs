@@ -49,7 +49,7 @@ pub(crate) fn lock(membership: &SharedMembership) -> MutexGuard<'_, Membership> 
 /// Who processes records.
 pub(crate) enum Processing {
     /// The poll loop itself, since there is nothing to do but count.
-    Here(Receipts, Committer),
+    Here(Box<Receipts>, Committer),
     /// A thread beside it.
     Beside(Arc<WorkQueue>),
     /// The threads of a pipeline.

@@ -8,7 +8,7 @@ use super::{
     topics::{Place, Topics},
 };
 use mallard_protocol::{
-    counters::Counters,
+    counters::{Counter, Counters},
     histogram::Histogram,
     interval::{ConsumedPartition, ConsumerSlice},
     schedule::Timeline,
@@ -35,6 +35,7 @@ pub(crate) struct Receipts {
     phases: Vec<Phase>,
     /// Records processed or given up since the common start.
     taken: u64,
+    counters: Counters,
 }
 
 #[derive(Default)]
@@ -48,7 +49,7 @@ impl Receipts {
     pub(crate) fn new(timeline: &Timeline, topics: Arc<Topics>) -> Self {
         let finder = PhaseFinder::new(timeline);
         let phases = (0..finder.count()).map(|_| Phase::default()).collect();
-        Self { topics, finder, phases, taken: 0 }
+        Self { topics, finder, phases, taken: 0, counters: Counters::default() }
     }
 
     /// Records what was received at a moment.
@@ -76,6 +77,7 @@ impl Receipts {
     /// Counts records that will not be processed, because their partition was taken away.
     pub(crate) fn give_up(&mut self, records: u64) {
         self.taken += records;
+        self.counters.count(Counter::GivenUp, records);
     }
 
     /// The part of an interval that has ended.
@@ -94,7 +96,7 @@ impl Receipts {
         ProcessedPart {
             interval,
             taken: self.taken,
-            counters: Counters::default(),
+            counters: std::mem::take(&mut self.counters),
             slices,
             positions: self.topics.known_positions(),
         }
@@ -138,6 +140,17 @@ impl Phase {
 mod tests {
     use super::*;
     use mallard_protocol::schedule::{Phase as Stretch, PhaseKind};
+
+    #[test]
+    fn records_that_are_given_up_are_counted_once() {
+        let mut receipts = Receipts::new(&Timeline(Vec::new()), Arc::new(Topics::of_one(1)));
+        receipts.give_up(3);
+        receipts.give_up(4);
+        let interval = Interval { index: 0, start_us: 0, end_us: 2_000 };
+        let given_up = |part: ProcessedPart| part.counters.get(Counter::GivenUp);
+        assert_eq!(given_up(receipts.close(interval)), 7);
+        assert_eq!(given_up(receipts.close(interval)), 0);
+    }
 
     #[test]
     fn records_are_sorted_by_due_and_negative_times_are_counted() {

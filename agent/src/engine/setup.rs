@@ -270,7 +270,7 @@ impl Engine {
         );
         let cutter = Cutter::new(timeline);
         let processing = match (work_queue, chunk_queue) {
-            (None, None) => Processing::Here(receipts, committer),
+            (None, None) => Processing::Here(Box::new(receipts), committer),
             (None, Some(chunk_queue)) => {
                 let line = Line {
                     chunk_queue: Arc::clone(&chunk_queue),

@@ -213,6 +213,19 @@ fn rebalances() -> Vec<Metric> {
         )
         .listed(Subject::Polls, "rebalances"),
         metric!(
+            "consume.given_up",
+            "records",
+            true,
+            Consumers,
+            READING,
+            "records that a consumer received and did not process, because their partition was taken \
+             away: the next owner gets them again",
+            "sum over measured intervals",
+            AGENT,
+            |t| count(t.get(Counter::GivenUp))
+        )
+        .listed(Subject::Polls, "given up in rebalances"),
+        metric!(
             "consume.rebalance_time.max",
             "us",
             true,
