@@ -127,6 +127,10 @@
   source.addEventListener("error", () => say("state", "out of touch, trying again"));
   source.addEventListener("interval", (message) => interval(JSON.parse(message.data).what));
   source.addEventListener("step", (message) => { const { at, what } = JSON.parse(message.data); step(at, what); });
+  source.addEventListener("left", () => {
+    source.close();
+    say("state", "nobody runs it; see mallard status");
+  });
   source.addEventListener("over", () => {
     source.close();
     say("state", "over: the report follows");

@@ -55,7 +55,9 @@ fn send(run: &Path, mut journal: Journal, after: u64, to: &mut dyn Write) -> io:
             sent = true;
         }
         if !alive {
-            write!(to, "event: over\ndata: {{}}\n\n")?;
+            // Without a result nobody is at it any more, and somebody may take it over.
+            let how = if run.join("run.json").is_file() { "over" } else { "left" };
+            write!(to, "event: {how}\ndata: {{}}\n\n")?;
             return to.flush();
         }
         if sent || last.elapsed() >= BEAT_EVERY {

@@ -118,7 +118,7 @@ impl Pages {
 
     /// A run that goes on; the report of one that is over.
     pub(super) fn live(&self, run: &Path) -> Response {
-        if run.join("run.json").is_file() {
+        if is_over(run) {
             return where_it_is(run);
         }
         // What comes after this is sent as events; what comes while the archive is read, too.
@@ -177,11 +177,15 @@ fn compared(
     compare::page(&comparison, templates)
 }
 
+/// Whether a run has its result and its page, which is written last.
+fn is_over(run: &Path) -> bool {
+    run.join("run.json").is_file() && run.join("report.html").is_file()
+}
+
 /// Where a run's page is.
 pub(super) fn where_it_is(run: &Path) -> Response {
     let id = run.file_name().unwrap_or_default().to_string_lossy();
-    let over = run.join("run.json").is_file();
-    let to = if over { format!("/runs/{id}/report.html") } else { format!("/live/{id}") };
+    let to = if is_over(run) { format!("/runs/{id}/report.html") } else { format!("/live/{id}") };
     Response::text(303, "").with("Location", encoded(&to))
 }
 
