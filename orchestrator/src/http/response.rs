@@ -6,6 +6,9 @@ use std::{
     io::{self, Read, Write},
 };
 
+/// Writes the body of an answer until it returns.
+pub type Stream = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
+
 /// What an answer consists of.
 pub enum Body {
     /// Bytes.
@@ -13,7 +16,7 @@ pub enum Body {
     /// A file's first bytes, so many.
     File(File, u64),
     /// What is written until the function returns; the end of the connection is its end.
-    Stream(Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>),
+    Stream(Stream),
 }
 
 impl fmt::Debug for Body {

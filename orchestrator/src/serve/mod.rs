@@ -74,7 +74,7 @@ impl Site {
                 self.with_run(run, |path| follow::events(path, request))
             }
             ("GET" | "HEAD", ["files", run]) => self.with_run(run, |path| self.pages.files(path)),
-            ("GET" | "HEAD", ["runs", run]) => self.with_run(run, |path| pages::where_it_is(path)),
+            ("GET" | "HEAD", ["runs", run]) => self.with_run(run, pages::where_it_is),
             ("GET" | "HEAD", ["runs", run, file @ ..]) => {
                 self.with_run(run, |path| files::send(path, file))
             }
