@@ -16,6 +16,7 @@ use std::{
 };
 use support::archives;
 use tempfile::TempDir;
+use testkit::callgrind;
 
 /// A page for a day of a hundred agents and a thousand partitions stays below this.
 const PAGE_LIMIT_BYTES: u64 = 5_000_000;
@@ -251,6 +252,17 @@ fn what_made_up_agents_reported_is_merged_judged_and_all_of_it_is_read_back() {
     }
     assert_eq!((reports, acked), (scale.agents * scale.seconds, total));
     assert!(results.path().join(merging::RUN).join("report.html").is_file());
+}
+
+#[test]
+fn a_second_of_ten_agents_costs_no_more_instructions_than_is_written_here() {
+    testkit::require!(valgrind);
+    let merges = "what_made_up_agents_reported_is_merged_judged_and_all_of_it_is_read_back";
+    let all = callgrind::instructions(merges, "*Work*second*", &[]);
+    // Decoded, audited, merged and written to all logs: those of the release profile on x86-64.
+    let counts = [("a second", all / Scale::SHORT.seconds, 74_120_500)];
+    let off = callgrind::off(&counts, 3);
+    assert!(off.is_empty(), "{}", off.join("\n"));
 }
 
 #[test]

@@ -16,6 +16,7 @@
 
 mod base64;
 pub mod browser;
+pub mod callgrind;
 pub mod engine;
 pub mod guard;
 pub mod http;

@@ -52,6 +52,8 @@ mod transactor;
 mod work;
 
 #[cfg(test)]
+mod instruction_tests;
+#[cfg(test)]
 mod memory_tests;
 #[cfg(test)]
 mod numbers_tests;
