@@ -56,6 +56,9 @@ pub(crate) trait Broker {
     /// Whether one runs in its place, itself or one that was started since.
     fn runs(&mut self) -> io::Result<bool>;
 
+    /// Whether it is gone for good, with all that a fault did to it.
+    fn is_removed(&self) -> io::Result<bool>;
+
     /// Whether it is known how it is started.
     fn can_start(&self) -> bool;
 }

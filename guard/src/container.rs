@@ -121,6 +121,10 @@ impl Broker for ContainerBroker {
         Ok(state.runs && !state.is_paused)
     }
 
+    fn is_removed(&self) -> io::Result<bool> {
+        self.engine.lacks(&format!("/containers/{}/json", self.id))
+    }
+
     fn can_start(&self) -> bool {
         true
     }

@@ -44,6 +44,14 @@ impl Engine {
         Ok(serde_json::from_str(&answer.body)?)
     }
 
+    /// Whether the engine says that there is no such thing.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) fn lacks(&self, path: &str) -> io::Result<bool> {
+        Ok(self.request("GET", path)?.status == 404)
+    }
+
     /// Has the engine do something; one of these statuses is a yes.
     ///
     /// # Errors

@@ -210,6 +210,10 @@ impl Broker for ProcessBroker {
         Ok(found.is_ok_and(|stat| !is_dead(stat.state)))
     }
 
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
     fn can_start(&self) -> bool {
         !self.command.is_empty()
     }

@@ -34,7 +34,8 @@ fn of_kill(order: &Order, broker: &dyn Broker) -> io::Result<Result<String, Stri
     }
     Ok(match seen(order) {
         None | Some((_, Seen::Unknown)) => Ok(format!("{} has ended", broker.describe())),
-        Some((address, seen @ (Seen::Refused | Seen::Closed))) => {
+        // Connections that were waiting are closed first, and none is taken from then on.
+        Some((address, seen @ Seen::Refused)) => {
             Ok(format!("{} has ended, and {address} {}", broker.describe(), seen.words()))
         }
         Some((address, seen)) => Err(format!(
@@ -96,6 +97,9 @@ fn try_to_undo(note: &Note, broker: &mut dyn Broker) -> Result<(String, bool), S
     let began = Instant::now();
     let mut revived = false;
     loop {
+        if broker.is_removed().unwrap_or(false) {
+            return Ok((format!("{} was removed", broker.describe()), false));
+        }
         // Again and again: an engine may be busy, a process may come to an end only now.
         let now = restore(order, broker, &mut revived).and_then(|()| is_back(order, broker));
         let cause = match now {
