@@ -312,7 +312,7 @@ const Charts = (() => {
       const { y, h } = this.plot;
       if (band.to < this.view.from || band.from > this.view.to) return;
       const at = this.x(band.from), width = Math.max(1.5, this.x(band.to) - at);
-      const name = { gap: "gap", thin: "thin", fail: "failband", cut: "thin", share: "gap", outage: "outage" }[band.kind];
+      const name = { gap: "gap", thin: "thin", fail: "failband", cut: "thin", share: "gap", outage: "outage", fault: "fault" }[band.kind];
       const rect = el("rect", { class: name, x: px(at), y, width: px(width), height: h }, this.back);
       el("title", {}, rect, band.text);
       if (band.kind !== "fail" && width < 4) {

@@ -116,6 +116,33 @@ fn every_shipped_scenario_is_sound_and_runs_on_the_default_cluster() {
 }
 
 #[test]
+fn every_shipped_fault_is_sound_on_three_brokers_and_on_none_without_consent() {
+    let folder = root().join("scenarios/faults");
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 2);
+    let planned = |file: &Path, kafka: &str| {
+        let text = format!("kafka: {kafka}\nhosts: [local: {{}}]\n");
+        let cluster = scenario::cluster::from_source(&Source::new("c.yaml", &text), &|_| None);
+        let cluster = cluster.unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
+        scenario::scenario_files(&[file.to_owned()], &|_| None)
+            .and_then(|(scenarios, _)| plan(&scenarios, &cluster, &PlanOptions::new("run-1")))
+    };
+    for file in files {
+        let plan = planned(&file, "{container: {image: 'apache/kafka:4.1.1', brokers: 3}}");
+        let plan = plan.unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, false)));
+        assert_eq!(plan.warnings, []);
+        assert!(!plan.cases[0].faults.is_empty());
+        let shown = show::text(&plan);
+        assert!(shown.contains("a guard and its twin on this machine"), "{shown}");
+        let none = "{container: {image: 'apache/kafka:4.1.1', brokers: 3, faults: {allow: []}}}";
+        for refused in [none, "embedded", "{bootstrap: 'b:9092'}"] {
+            let mistakes = planned(&file, refused).expect_err(refused);
+            assert!(mistakes.iter().all(|mistake| mistake.location.is_some()), "{mistakes:?}");
+        }
+    }
+}
+
+#[test]
 fn plans_are_shown_as_they_should_be() {
     for name in ["quickstart", "codecs", "soak", "closed-loop"] {
         let shown = show::text(&planned(format!("{name}.yaml")));
@@ -336,8 +363,8 @@ fn every_example_in_the_documents_is_sound() {
 fn the_documents_name_every_key() {
     // Containers have a page of their own.
     let documents: [(_, &[&str]); 2] = [
-        (SchemaOf::Scenario, &["scenario.md"]),
-        (SchemaOf::Cluster, &["cluster.md", "containers.md", "security.md"]),
+        (SchemaOf::Scenario, &["scenario.md", "faults.md"]),
+        (SchemaOf::Cluster, &["cluster.md", "containers.md", "security.md", "faults.md"]),
     ];
     for (of, names) in documents {
         let read = |name: &&str| fs::read_to_string(root().join("docs").join(name)).unwrap();

@@ -10,8 +10,9 @@ use super::{
     redact::Redactor,
     thin_out::ThinOut,
 };
-use crate::model::result::{
-    CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow,
+use crate::model::{
+    fault::FaultResult,
+    result::{CaseResult, ErrorRow, LagRow, PartitionSeriesRow, ResourceRow, SeriesRow},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,6 +33,9 @@ const DERIVED: [&str; 9] = [
     "totals.hlog",
     "result.json",
 ];
+
+/// Name of the file that tells what became of faults.
+const FAULTS: &str = "faults.jsonl";
 
 /// Name of the file that tells how far a case had come.
 const CHECKPOINT: &str = "checkpoint.json";
@@ -200,6 +204,27 @@ impl CaseFolder {
     /// When it cannot be written.
     pub fn checkpoint<T: Serialize>(&self, checkpoint: &T) -> Result<(), ArchiveError> {
         write_json(&self.path.join(CHECKPOINT), checkpoint)
+    }
+
+    /// Appends what became of a fault to `faults.jsonl`. Secrets are masked.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn append_fault(&self, fault: &FaultResult) -> Result<(), ArchiveError> {
+        let path = self.path.join(FAULTS);
+        let whole = fs::metadata(&path).map_or(0, |found| found.len());
+        let line = serde_json::to_string(fault)
+            .map_err(|source| ArchiveError::write(&path, source.into()))?;
+        let line = format!("{}\n", self.redactor.text(&line));
+        file::Appender::reopen(path, whole)?.append(line.as_bytes())
+    }
+
+    /// What stands in `faults.jsonl`, up to the first line that cannot be read.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FaultResult> {
+        let text = fs::read_to_string(self.path.join(FAULTS)).unwrap_or_default();
+        text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Writes the log of a broker that ran for this case: `brokers/<broker>.log.gz`. Secrets are masked.

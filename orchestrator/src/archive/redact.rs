@@ -3,6 +3,7 @@
 
 use crate::model::{
     events::TimedEvent,
+    fault::FaultResult,
     result::{CaseResult, Diagnosis, Reason, RunResult},
 };
 
@@ -69,6 +70,8 @@ impl Redactor {
         self.diagnoses(&mut result.interpretation.diagnoses);
         result.parameters.values_mut().for_each(|text| self.redact(text));
         result.brokers.values_mut().for_each(|text| self.redact(text));
+        let faults = result.faults.iter_mut().flat_map(FaultResult::free_texts);
+        faults.for_each(|text| self.redact(text));
         let properties =
             result.client_properties.values_mut().chain(result.clients_in_effect.values_mut());
         properties.flat_map(|of| of.values_mut()).for_each(|text| self.redact(text));

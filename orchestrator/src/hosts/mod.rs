@@ -8,6 +8,7 @@ pub mod channel;
 pub mod container;
 pub mod deploy;
 mod host;
+pub mod kafka;
 pub mod local;
 mod problem;
 mod readiness;

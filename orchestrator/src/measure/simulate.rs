@@ -87,6 +87,8 @@ impl Shape {
             agents: (0..self.agents).map(|at| self.agent(at, &schedule)).collect(),
             observed_groups: Vec::new(),
             expectations: Vec::new(),
+            faults: Vec::new(),
+            seed: 1,
             on_agent_loss: OnAgentLoss::Abort,
             deadlines: Deadlines::default(),
             lease: Duration::from_secs(30),

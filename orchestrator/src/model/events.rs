@@ -141,6 +141,17 @@ pub enum RunEvent {
         /// On the run's clock.
         at_us: u64,
     },
+    /// A step in a fault's life.
+    Fault {
+        /// Its name.
+        fault: String,
+        /// `armed`, `begun`, `effect`, `no_effect`, `ended`, `undone`, `not_begun`, `not_undone`.
+        step: String,
+        /// In words: whom it is about, what proves it, why.
+        text: String,
+        /// On the run's clock.
+        at_us: u64,
+    },
     /// The load starts.
     LoadStarted {
         /// The case.
@@ -213,7 +224,9 @@ impl RunEvent {
     /// that a new one cannot be forgotten.
     pub fn free_texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Step { text, .. } | Self::Note { text, .. } => vec![text],
+            Self::Step { text, .. } | Self::Note { text, .. } | Self::Fault { text, .. } => {
+                vec![text]
+            }
             Self::AgentLost { cause, .. } | Self::BrokerUnreachable { cause, .. } => vec![cause],
             Self::HostProblem { cause, remedy, .. } => vec![cause, remedy],
             Self::LeftBehind { what, cause } => vec![what, cause],

@@ -47,6 +47,20 @@ kinds! {
         "fix what the message names and run again; nothing was judged";
     ArchiveFailed "archive_failed"
         "make room, or check who may write to the results folder, and run again";
+    FaultNotUndone "fault_not_undone"
+        "what was broken on purpose is still broken: undo it by hand as the text says, or by \
+         `mallard-agent guard --sweep` on the broker's host, before anything else runs there";
+    FaultNotBegun "fault_not_begun"
+        "the case went without this fault: see that the broker runs, that the cluster file says how it is \
+         found, and that this user may do that to it";
+    FaultWithoutEffect "fault_without_effect"
+        "what was measured is no answer to the fault: see that the cluster file names the broker's own \
+         process, and how it is reached";
+    FaultsMissed "faults_missed"
+        "nobody ran the case when they were due, and they are not made up for: run it again";
+    UndoLate "undo_late"
+        "the broker was away for longer than the fault: raise `deadlines: {undo: …}` of the cluster file if \
+         that is how long it takes to start";
     Abandoned "abandoned"
         "take a run over with `mallard resume` before its lease ends, or raise `lease` in the cluster \
          file; what was measured until then is in the archive";

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod exit_code;
+pub mod fault;
 pub mod figures;
 pub mod fingerprint;
 pub mod kind;

@@ -2,7 +2,7 @@
 //!
 //! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
 
-use crate::model::{fingerprint::Fingerprint, outage::Outage};
+use crate::model::{fault::FaultResult, fingerprint::Fingerprint, outage::Outage};
 use mallard_protocol::counters::{Counter, Counters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
@@ -484,6 +484,9 @@ pub struct CaseResult {
     /// Stretches of the load in which brokers could not be reached, or partitions acknowledged nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outage>,
+    /// What was broken on purpose, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultResult>,
     /// Versions: `mallard`, `librdkafka`, `kafka`, `protocol`.
     pub versions: BTreeMap<String, String>,
     /// The cluster's brokers, by id.

@@ -47,6 +47,7 @@ pub(crate) fn result(run_id: &str, case: &str) -> CaseResult {
         agents: vec![agent(1), agent(2)],
         cuts: Vec::new(),
         outages: Vec::new(),
+        faults: Vec::new(),
         versions: text(&[("mallard", "0.1.0"), ("librdkafka", "2.12.1")]),
         brokers: text(&[("1", "127.0.0.1:9092")]),
         client_properties: BTreeMap::new(),

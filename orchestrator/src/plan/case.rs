@@ -76,6 +76,8 @@ pub(super) fn build(
     building.check_workloads();
     let topics = building.topics();
     let timeline = timeline(&scenario.load, building.reader);
+    let faults = building.faults(&timeline);
+    let seed = building.seed("faults");
     building.check_rates();
     building.producers();
     building.consumers();
@@ -109,6 +111,8 @@ pub(super) fn build(
         agents,
         observed_groups: scenario.observe.groups.iter().map(|group| group.value.clone()).collect(),
         expectations,
+        faults,
+        seed,
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
         lease: cluster.lease,

@@ -10,6 +10,7 @@ mod build;
 mod case;
 pub mod clients;
 mod consumers;
+pub mod faults;
 pub mod handover;
 mod model;
 mod observe;

@@ -1,5 +1,6 @@
 //! What a plan is made of.
 
+use super::faults::FaultPlan;
 use crate::{
     bounds::Outside,
     config::{Diagnostic, source::Place},
@@ -78,6 +79,10 @@ pub struct CasePlan {
     pub observed_groups: Vec<String>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// What is broken while the load runs, in order of time.
+    pub faults: Vec<FaultPlan>,
+    /// Seed of choices that are made while the case runs.
+    pub seed: u64,
     /// What happens when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
     /// How long each step may take.

@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use mallard_protocol::{
+    fault::Act,
     pipeline::{DecodeSpec, ProcessSpec, RowsSpec},
     schedule::{Pace, Phase, PhaseKind, Schedule},
     workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace},
@@ -152,6 +153,10 @@ fn case_text(case: &CasePlan) -> String {
     out.push('\n');
     out.push_str(&indented(&phases(case)));
     out.push('\n');
+    if !case.faults.is_empty() {
+        out.push_str(&indented(&faults(case)));
+        out.push('\n');
+    }
     out.push_str(&indented(&placement(case)));
     out.push('\n');
     out.push_str(&indented(&topics(case)));
@@ -196,6 +201,40 @@ fn phases(case: &CasePlan) -> String {
         ]);
     }
     table.text()
+}
+
+/// Faults by time, with who holds each undo and what it needs.
+fn faults(case: &CasePlan) -> String {
+    let mut table = Table::new(&["fault", "from", "for", "what", "undo held by", "needs"]);
+    for fault in &case.faults {
+        let (how, needs) = match case.kafka.containers() {
+            Some(_) => ("a guard and its twin on this machine", "the container engine"),
+            None => (
+                "a guard and its twin on the broker's host",
+                "to be the broker's user, or CAP_KILL",
+            ),
+        };
+        let what = match fault.act {
+            Act::Kill { signal } => {
+                format!("SIG{} to {}, then started again", signal.word().to_uppercase(), fault.node)
+            }
+            Act::Pause => format!("{} stands still", fault.node),
+        };
+        table.row([
+            &*fault.name,
+            &humanly(Duration::from_micros(fault.at_us)),
+            &humanly(Duration::from_micros(fault.for_us)),
+            &what,
+            how,
+            needs,
+        ]);
+    }
+    let undo = humanly(case.deadlines.undo);
+    format!(
+        "{}undoing may take {undo}; neither the kernel nor PID 1 holds it: what a guard and its twin leave that are\n\
+         killed at once is undone by this run if it lives, else by `mallard clean` or the next one\n",
+        table.text()
+    )
 }
 
 /// The rate of all producers in a phase: constant, from one to another, or base and peak.

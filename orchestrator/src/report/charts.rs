@@ -3,7 +3,7 @@
 use super::{
     Budget,
     column::{Column, figure},
-    outages,
+    faults, outages,
     partitions::{self, Partitions},
     rollup::{Level, Roller, step_for},
     shape::{self, Curve, HeatBuilder, HeatMap},
@@ -64,7 +64,7 @@ pub struct PhaseBand {
 /// A stretch of time that says something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Band {
-    /// `gap`, `thin`, `fail`, `cut`, `share`, `outage`.
+    /// `gap`, `thin`, `fail`, `cut`, `share`, `outage`, `fault`.
     pub kind: &'static str,
     /// Start.
     pub from: u64,
@@ -276,6 +276,13 @@ pub fn bands(case: &CaseArchive) -> Vec<Band> {
     bands.extend(case.result.iter().flat_map(|result| &result.outages).map(|outage| {
         let text = outages::line(outage);
         Band { kind: "outage", from: outage.from_us / 1000, to: outage.to_us / 1000, text }
+    }));
+    let faults = case.result.iter().flat_map(|result| &result.faults);
+    bands.extend(faults.filter_map(|fault| {
+        let (from_us, until_us) = fault.window_us()?;
+        let until_us = until_us.unwrap_or_else(|| end_of(case));
+        let text = faults::line(fault);
+        Some(Band { kind: "fault", from: from_us / 1000, to: until_us / 1000, text })
     }));
     let expectations = case.result.iter().flat_map(|result| &result.expectations);
     for expectation in expectations.filter(|expectation| !expectation.passed) {

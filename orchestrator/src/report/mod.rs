@@ -7,6 +7,7 @@
 
 pub mod charts;
 pub mod column;
+pub mod faults;
 mod format;
 pub mod html;
 pub mod index;

@@ -1,7 +1,7 @@
 //! What the controller does at moments of the load: one timeline of actions, on the run's clock.
 //!
-//! Phases are announced by it. Something that lasts, as a fault will, is two actions: one that does and one
-//! that undoes.
+//! Phases are announced by it, and faults begun. That a fault ends is no action: its guard undoes it at its own time,
+//! whether this process lives or not.
 //!
 //! Invariant: each action is carried out once, in order of time, and none before its time. Where an action has to
 //! wait, those behind it do, too.
@@ -21,6 +21,8 @@ enum What {
     AnnounceLoad,
     /// Announces a phase, by its place in the timeline of phases.
     AnnouncePhase(usize),
+    /// Begins a fault, by its place in the plan. Its guard undoes it at its own time.
+    BeginFault(usize),
 }
 
 /// Something that is done at a moment of the load.
@@ -41,7 +43,10 @@ impl Actions {
         let phases = plan.timeline.0.iter().enumerate();
         let phases = phases.map(|(at, phase)| (phase.start_us, What::AnnouncePhase(at)));
         let phases = phases.map(|(at_us, what)| Action { at_us, what });
-        let mut all: Vec<_> = [load].into_iter().chain(phases).collect();
+        let faults = plan.faults.iter().enumerate();
+        let faults =
+            faults.map(|(at, fault)| Action { at_us: fault.at_us, what: What::BeginFault(at) });
+        let mut all: Vec<_> = [load].into_iter().chain(phases).chain(faults).collect();
         // What is due at one moment stays in order.
         all.sort_by_key(|action| action.at_us);
         Self(all.into())
@@ -71,7 +76,7 @@ impl Action {
                 let began = case.agents.iter().filter(|agent| agent.start_late_us.is_some());
                 began.count() >= case.living().len() || at_us >= STARTED_WITHIN_US
             }
-            What::AnnouncePhase(_) => true,
+            What::AnnouncePhase(_) | What::BeginFault(_) => true,
         };
         is_ready && at_us >= self.at_us
     }
@@ -83,6 +88,7 @@ impl Action {
                 let spread_us = late().max().unwrap_or(0) - late().min().unwrap_or(0);
                 case.emit(RunEvent::LoadStarted { case: case.plan.name.clone(), spread_us });
             }
+            What::BeginFault(fault) => case.begin_fault(fault),
             What::AnnouncePhase(phase) => {
                 let name = case.plan.timeline.0.get(phase).map(|phase| phase.name.clone());
                 if let Some(phase) = name {

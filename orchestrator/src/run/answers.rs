@@ -55,6 +55,7 @@ impl Shared {
             (Asked::CreateTopics | Asked::DescribeTopics, Answer::Topics(facts)) => {
                 self.learn_topics(&facts);
             }
+            (Asked::Leader(fault), Answer::Topics(facts)) => self.learn_leader(fault, &facts),
             (Asked::StartOffsets, Answer::EndOffsets(offsets)) => {
                 self.collector.start_offsets(&offsets);
                 self.start_offsets = offsets;
@@ -82,6 +83,10 @@ impl Shared {
             Asked::Delete => self.tell_of_left(vec![("topics".into(), failure.text)]),
             Asked::DeleteGroups => {
                 self.tell_of_left(vec![("consumer groups".into(), failure.text)]);
+            }
+            Asked::Leader(fault) => {
+                let cause = format!("its leader could not be asked for: {}", failure.text);
+                self.fault_not_begun(fault, &cause);
             }
             // Another probe follows.
             Asked::Clock(_) => {}

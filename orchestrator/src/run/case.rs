@@ -81,6 +81,9 @@ impl Case {
         self.look_for_the_unreachable();
         self.shared.probe_clocks();
         self.advance();
+        if self.shared.timing.stage > StageId::Running {
+            self.shared.end_faults();
+        }
         std::mem::take(&mut self.shared.effects)
     }
 
@@ -103,6 +106,7 @@ impl Case {
                 self.go_on(next);
             }
             Input::BrokerEnded { broker, cause } => self.on_broker_ended(broker, cause),
+            Input::Fault { fault, report } => self.on_fault(fault, report),
             Input::Stop { times, by } => self.on_stop(times, by),
             Input::ArchiveFailed { cause, is_resumable } => {
                 self.on_archive_failed(&cause, is_resumable);
@@ -132,7 +136,7 @@ impl Case {
     fn on_broker_ended(&mut self, broker: String, cause: String) {
         if self.shared.timing.stage < StageId::Running {
             self.fail(Trouble::Harness { text: format!("{broker}: {cause}") });
-        } else if self.shared.timing.stage < StageId::Finishing {
+        } else if self.shared.timing.stage < StageId::Finishing && !self.is_harmed(&broker) {
             let level = "warning".to_owned();
             self.shared.emit(RunEvent::Note { level, source: broker, text: cause });
         }

@@ -4,7 +4,8 @@ use super::{
     case::Case,
     checkpoint::Checkpoint,
     context::CaseContext,
-    io::{Effect, Judged},
+    guards::{self, Guards},
+    io::{Effect, FaultOrder, Judged},
     signals::Stops,
     stages::collecting::LOG_LIMIT_BYTES,
     wake::Wake,
@@ -18,6 +19,7 @@ use crate::{
         AgentLocation, Hosts,
         channel::{Bridge, Link, Remains, event::Input},
         container::{ContainerAgent, RunContainers},
+        kafka,
     },
     measure::MergedInterval,
     model::{events::RunEvent, figures::IntervalFigures},
@@ -73,6 +75,7 @@ struct Driver<'a, 'b> {
     inputs: mpsc::UnboundedSender<Input>,
     /// Starts containers, and watches those of brokers.
     raising: JoinSet<()>,
+    guards: Guards,
     kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
     intervals: Vec<IntervalLog>,
     logs: Vec<Option<LogFile>>,
@@ -106,6 +109,7 @@ pub async fn run_case(
     let case = Case::new(plan.clone(), context.clone(), wake.now());
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.keep_intervals(&vec![0; plan.agents.len()])?;
+    driver.undo_what_is_left().await;
     driver.conclude(heard).await
 }
 
@@ -127,6 +131,7 @@ pub async fn resume_case(
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.has_checkpoint = true;
     let whole_bytes = driver.replay()?;
+    driver.case.recall_faults(driver.folder.faults());
     let inherited = driver.case.note_absence();
     driver.perform(inherited);
     driver.keep_intervals(&whole_bytes)?;
@@ -153,6 +158,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             links: Vec::new(),
             inputs,
             raising: JoinSet::new(),
+            guards: Guards::default(),
             kills: JoinSet::new(),
             intervals: Vec::new(),
             logs: names.iter().map(|_| None).collect(),
@@ -193,6 +199,14 @@ impl<'a, 'b> Driver<'a, 'b> {
             }
         }
         Ok(readers.iter().map(IntervalReader::whole_bytes).collect())
+    }
+
+    /// Brokers that a dead run has broken would be measured as they are.
+    async fn undo_what_is_left(&mut self) {
+        for swept in kafka::undo_what_is_left(self.around.agent_binary).await {
+            let level = if swept.is_undone { "warning" } else { "error" }.to_owned();
+            self.emit(RunEvent::Note { level, source: "mallard".to_owned(), text: swept.text });
+        }
     }
 
     async fn conclude(
@@ -320,6 +334,12 @@ impl Driver<'_, '_> {
                 Effect::StoreLog { agent, bytes } => self.store_log(agent, &bytes),
                 Effect::Judged(judged) => self.store_result(*judged),
                 Effect::Kill { agent, pid } => self.kill(agent, pid),
+                Effect::BeginFault(order) => self.begin_fault(order),
+                Effect::EndFault { fault } => self.guards.end(fault),
+                Effect::StoreFault(fault) => {
+                    let stored = self.folder.append_fault(&fault);
+                    self.noting(stored);
+                }
                 Effect::Done => {}
             }
         }
@@ -475,6 +495,19 @@ impl Driver<'_, '_> {
         self.emit(RunEvent::Note { level: level.to_owned(), source, text });
     }
 
+    /// Starts the guard of a fault, by which it begins.
+    fn begin_fault(&mut self, order: FaultOrder) {
+        let case = self.case.plan();
+        self.guards.start(guards::Start {
+            program: self.around.agent_binary.to_owned(),
+            id: format!("{}-{}-{}", self.around.run_containers.run_id(), case.name, order.fault),
+            order,
+            kafka: case.kafka.clone(),
+            containers: Arc::clone(&self.around.run_containers),
+            inputs: self.inputs.clone(),
+        });
+    }
+
     /// Ends an agent by force, without waiting for its host.
     fn kill(&mut self, agent: AgentIndex, pid: u32) {
         let bridge = Arc::clone(&self.bridges[agent]);
@@ -502,6 +535,8 @@ impl Driver<'_, '_> {
     /// Removes what agents left on their hosts, all at once. A dead agent's log is kept.
     async fn clean_up(&mut self) {
         self.links.clear();
+        // Nothing is left of faults but where the case was broken off.
+        self.guards.close(CLEANING_UP).await;
         self.raising.shutdown().await;
         self.keep_broker_logs().await;
         while let Some(killed) = self.kills.join_next().await {

@@ -30,6 +30,7 @@ impl Shared {
             early_stop: self.early_stop(),
             troubles: self.troubles.clone(),
             cuts: self.cuts.clone(),
+            faults: self.faults.of.clone(),
             agents: agents.collect(),
             log: self.log.clone(),
             loads: self.context.loads.clone(),

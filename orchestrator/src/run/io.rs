@@ -2,10 +2,15 @@
 
 use super::checkpoint::Checkpoint;
 use crate::{
-    measure::MergedInterval, metrics::tally::Tally, model::events::RunEvent, plan::AgentIndex,
+    measure::MergedInterval,
+    metrics::tally::Tally,
+    model::{events::RunEvent, fault::FaultResult},
+    plan::AgentIndex,
     verdict::Judgement,
 };
-use mallard_protocol::{histogram::Histogram, interval::IntervalReport, message::ToAgent};
+use mallard_protocol::{
+    fault::Act, histogram::Histogram, interval::IntervalReport, message::ToAgent,
+};
 
 /// What a case wants done.
 #[derive(Debug)]
@@ -50,8 +55,38 @@ pub enum Effect {
         /// Its process, as it said itself.
         pid: u32,
     },
+    /// Begin a fault.
+    BeginFault(FaultOrder),
+    /// End a fault before its time.
+    EndFault {
+        /// Which, by its place in the plan.
+        fault: usize,
+    },
+    /// Write down what became of a fault.
+    StoreFault(Box<FaultResult>),
     /// Nothing is left to do.
     Done,
+}
+
+/// A fault that is to begin now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultOrder {
+    /// Its place in the plan.
+    pub fault: usize,
+    /// The broker that it is about.
+    pub broker: i32,
+    /// What is done.
+    pub act: Act,
+    /// Where the broker says that agents reach it.
+    pub address: Option<String>,
+    /// Whether it speaks TLS there.
+    pub tls: bool,
+    /// How long it lasts, in milliseconds.
+    pub for_ms: u64,
+    /// How long undoing may take before it is late, in milliseconds.
+    pub undo_ms: u64,
+    /// How long it goes on without a controller, in milliseconds.
+    pub lease_ms: u64,
 }
 
 /// A judged case.

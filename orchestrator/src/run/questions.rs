@@ -11,6 +11,8 @@ pub(super) enum Asked {
     Cluster(AgentIndex),
     CreateTopics,
     DescribeTopics,
+    /// The leader of a partition, for a fault by its place in the plan.
+    Leader(usize),
     StartOffsets,
     EndOffsets,
     LastOffsets,

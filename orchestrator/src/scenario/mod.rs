@@ -4,6 +4,7 @@
 mod clients;
 pub mod cluster;
 pub mod consumers;
+pub mod faults;
 pub mod file_kind;
 pub mod files;
 mod health;
@@ -75,6 +76,8 @@ pub struct Scenario {
     pub on_agent_loss: OnAgentLoss,
     /// Up to how many bytes a case's raw intervals are kept.
     pub keep_intervals_bytes: u64,
+    /// What is broken while it runs.
+    pub faults: Vec<faults::Fault>,
     /// Seed of everything random.
     pub seed: u64,
     /// Whether mistakes were noted: then something here may stand in for what was meant.
@@ -148,7 +151,10 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let keep_intervals_bytes = keep_intervals(fields);
     let doc = "Seed of everything random: sizes, keys, contents, aborts.";
     let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
-    fields.later("faults", "faults on the load's timeline");
+    let doc =
+        "What is broken while the load runs, and mended again. The cluster file has to allow it.";
+    let faults =
+        fields.default("faults", doc, list_of_some(faults::shape()), json!([]), Vec::new());
     fields.later("services", "services under test");
     fields.later("pipelines", "pipelines");
     let at = fields.at();
@@ -168,6 +174,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         keep_intervals_bytes: keep_intervals_bytes.unwrap_or(KEEP_INTERVALS_BYTES),
         seed: seed.unwrap_or_default(),
+        faults: faults.unwrap_or_default(),
         broken: !fields.is_sound(),
     })
 }

@@ -103,6 +103,10 @@ pub(super) fn tell_outcome(
         RunEvent::Note { level, source, text } if level != "info" => {
             writeln!(out, "  {level} from {source}: {text}")
         }
+        RunEvent::Fault { fault, step, text, at_us } if step != "armed" => {
+            let (at, step) = (figures::duration(*at_us), step.replace('_', " "));
+            writeln!(out, "  fault {fault} {step} {at} into the load: {text}")
+        }
         RunEvent::BrokerUnreachable { broker, cause, at_us } => {
             let at = figures::duration(*at_us);
             writeln!(out, "  broker {broker} cannot be reached {at} into the load: {cause}")

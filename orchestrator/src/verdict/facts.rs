@@ -1,6 +1,10 @@
 //! What a run knows of a case beside its measurements.
 
-use crate::{calibrate::AgentLoad, model::result::Cut, plan::handover::Handover};
+use crate::{
+    calibrate::AgentLoad,
+    model::{fault::FaultResult, result::Cut},
+    plan::handover::Handover,
+};
 use mallard_protocol::message::{AgentFailure, HostFacts, LogBounds};
 use std::collections::BTreeMap;
 
@@ -25,6 +29,8 @@ pub struct CaseFacts {
     pub troubles: Vec<Trouble>,
     /// Stretches of the load without a channel.
     pub cuts: Vec<Cut>,
+    /// What became of faults, in the plan's order.
+    pub faults: Vec<FaultResult>,
     /// By agent, in the plan's order.
     pub agents: Vec<AgentFacts>,
     /// Where logs start and end after the last acknowledgement.

@@ -16,6 +16,7 @@ mod early_stop;
 mod expectations;
 mod facts;
 mod fates;
+mod faults;
 mod hosts;
 mod result;
 mod troubles;

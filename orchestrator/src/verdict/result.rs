@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     early_stop, expectations,
     fates::fates,
-    hosts, troubles,
+    faults, hosts, troubles,
 };
 use crate::{
     diagnosis::{self, Facts},
@@ -79,6 +79,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         load_started_at: facts.load_started_at.clone(),
         cuts: facts.cuts.clone(),
         outages: measured.outages.clone(),
+        faults: facts.faults.clone(),
         verdict,
         reasons,
         warnings,
@@ -134,7 +135,8 @@ fn doubts(
     expectations: &[ExpectationResult],
 ) -> Vec<Doubt> {
     let mut case = Case { plan, measured, facts, is_whole: false };
-    let mut doubts = troubles(&case);
+    let mut doubts = faults::doubts(&case);
+    doubts.extend(troubles(&case));
     let broken = |doubt: &Doubt| doubt.verdict > Some(Verdict::Invalid);
     // What kept the load from starting is the one reason: that nothing was measured follows from it.
     let kept_from_starting =

@@ -3,6 +3,7 @@
 
 mod check;
 mod faults;
+mod injected;
 mod left;
 mod podman;
 mod runs;

@@ -247,6 +247,7 @@ impl Case {
             agents: agents.collect(),
             cuts: Vec::new(),
             outages: Vec::new(),
+            faults: Vec::new(),
             versions: text(&[("mallard", "0.1.0"), ("librdkafka", "2.12.1"), ("kafka", "4.1.1")]),
             brokers: text(&[
                 ("1", "127.0.0.1:9092"),

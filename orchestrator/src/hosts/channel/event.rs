@@ -1,7 +1,7 @@
 //! What happens to a case: what channels hear, and what the driver sees beside them.
 
 use crate::plan::AgentIndex;
-use mallard_protocol::{message::FromAgent, workload::ClientProperties};
+use mallard_protocol::{fault::GuardReport, message::FromAgent, workload::ClientProperties};
 
 /// What happens to a case.
 #[derive(Debug)]
@@ -75,6 +75,13 @@ pub enum Input {
         broker: String,
         /// What became of it.
         cause: String,
+    },
+    /// The guard of a fault reports.
+    Fault {
+        /// Which fault, by its place in the plan.
+        fault: usize,
+        /// What it says.
+        report: GuardReport,
     },
     /// The archive could not be written.
     ArchiveFailed {

@@ -43,6 +43,12 @@ impl Addresses {
         vec![("bootstrap.servers".to_owned(), self.inside.join(","))]
     }
 
+    /// One broker's, for everybody else.
+    pub(super) fn outside_of(&self, id: i32) -> Option<&str> {
+        let at = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.outside.get(at).map(String::as_str)
+    }
+
     /// For everybody else.
     pub(super) fn outside(&self) -> ClientProperties {
         vec![("bootstrap.servers".to_owned(), self.outside.join(","))]

@@ -66,7 +66,7 @@ impl RunContainers {
     }
 
     /// The name in the engine of what the run calls `container-1` or `broker-1`.
-    pub(super) fn container(&self, role: &str) -> String {
+    pub(in crate::hosts) fn container(&self, role: &str) -> String {
         format!("mallard-{}-{role}", self.run_id)
     }
 
@@ -236,6 +236,12 @@ impl RunContainers {
             (broker, text)
         });
         future::join_all(logs).await
+    }
+
+    /// Where a broker is reached from outside the engine, if this process started it.
+    pub(in crate::hosts) async fn broker_address(&self, id: i32) -> Option<String> {
+        let known = self.kafka.lock().await;
+        known.as_ref()?.outside_of(id).map(str::to_owned)
     }
 
     fn brokers(&self, plan: &KafkaContainers) -> Vec<(String, String)> {

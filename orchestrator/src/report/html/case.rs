@@ -11,6 +11,7 @@ use crate::{
     model::result::{AgentResult, CaseSummary, Reason},
     report::{
         Budget, ReportError, charts,
+        faults::{self, FaultView},
         outages::{self, OutageView},
         templates::script_json,
         trust::{self, Finding},
@@ -39,6 +40,8 @@ pub(super) struct CaseView<'a> {
     closed_loop: bool,
     gaps: Vec<String>,
     outages: Vec<OutageView>,
+    faults: Vec<FaultView>,
+    faults_left_out: usize,
     expectations: Vec<ExpectationView>,
     reasons: &'a [Reason],
     warnings: &'a [Reason],
@@ -80,6 +83,7 @@ pub(super) fn view<'a>(
     let verdict = summary.map(|s| s.verdict).or(result.map(|r| r.verdict));
     let zero = result.and_then(|r| r.load_started_at.as_deref());
     let (events, events_left_out) = events::of_case(&run.events, at, &case.name);
+    let (faults, faults_left_out) = result.map(|r| faults::views(&r.faults)).unwrap_or_default();
     let pairs = |of: &'a BTreeMap<String, String>| {
         of.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>()
     };
@@ -101,6 +105,8 @@ pub(super) fn view<'a>(
         closed_loop: result.is_some_and(|r| r.closed_loop),
         gaps: case.gaps.iter().chain(&drawn.gaps).cloned().collect(),
         outages: result.map(|r| outages::views(&r.outages, &r.brokers)).unwrap_or_default(),
+        faults,
+        faults_left_out,
         expectations: result.map(parts::expectations).unwrap_or_default(),
         reasons: result.map_or(&[], |r| &r.reasons),
         warnings: result.map_or(&[], |r| &r.warnings),

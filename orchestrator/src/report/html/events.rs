@@ -126,6 +126,14 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         RunEvent::UnderReplicated { partitions, of, .. } => {
             Some(("warning", "", format!("{partitions} of {of} partitions lack a replica in sync")))
         }
+        RunEvent::Fault { fault, step, text, .. } => {
+            let level = match step.as_str() {
+                "begun" => "warning",
+                "no_effect" | "not_begun" | "not_undone" => "error",
+                _ => "info",
+            };
+            Some((level, "", format!("fault {fault} {}: {text}", step.replace('_', " "))))
+        }
         RunEvent::LoadStarted { spread_us, .. } => info(format!(
             "the load starts; agents started within {} of each other",
             duration(*spread_us)

@@ -1,6 +1,6 @@
 //! Containers in a cluster file: those that agents run in, and those that Kafka runs in.
 
-use super::{AGENT_LIMIT, BROKER_LIMIT, Host, Kafka};
+use super::{AGENT_LIMIT, BROKER_LIMIT, Host, Kafka, brokers, kafka::Consent};
 use crate::{
     config::shape::{
         Fields, Property, ScalarShape, integer, list, name, number, properties, quantity::size,
@@ -92,6 +92,7 @@ pub(super) fn kafka(fields: &mut Fields<'_>) -> Option<Kafka> {
     );
     let limits = limits(fields);
     let env = env(fields);
+    let consent = brokers::consent(fields, &Consent::to_all());
     let config = config?;
     for property in &config {
         let key = &*property.key.value;
@@ -101,14 +102,15 @@ pub(super) fn kafka(fields: &mut Fields<'_>) -> Option<Kafka> {
             fields.error(&property.key.at, message, help);
         }
     }
-    Some(Kafka::Containers(KafkaContainers {
+    let containers = KafkaContainers {
         image: image?,
         brokers: u16::try_from(brokers?).unwrap_or(1),
         config: pairs(config),
         advertise: advertise?,
         limits: limits?,
         env: env?,
-    }))
+    };
+    Some(Kafka::Containers(containers, consent?))
 }
 
 fn limits(fields: &mut Fields<'_>) -> Option<Limits> {

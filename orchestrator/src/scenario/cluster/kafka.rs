@@ -2,18 +2,64 @@
 
 use super::kinds::Limits;
 use mallard_protocol::workload::ClientProperties;
+use std::collections::BTreeSet;
 
 /// The property that names brokers to begin with.
 const BOOTSTRAP: &str = "bootstrap.servers";
 
-/// Where Kafka is.
+/// Kinds of faults that a cluster file can allow, as it spells them.
+pub const FAULTS: [&str; 2] = ["kill", "pause"];
+
+/// Faults that the brokers may suffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consent(pub BTreeSet<&'static str>);
+
+impl Consent {
+    /// To everything.
+    #[must_use]
+    pub fn to_all() -> Self {
+        Self(FAULTS.into())
+    }
+}
+
+/// Where a broker of a cluster that is there runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KafkaPlan(Kind);
+pub struct BrokerNode {
+    /// The broker's id; `None` where the cluster has one alone.
+    pub broker: Option<i32>,
+    /// Its process on this machine.
+    pub process: BrokerProcess,
+}
+
+/// How the process of a broker is found, and started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerProcess {
+    /// The file with its id.
+    pub pid_file: String,
+    /// Program and arguments; none if nothing is known.
+    pub start: Vec<String>,
+}
+
+/// A broker that can be harmed, and how it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerPlace<'a> {
+    /// A process of this machine.
+    Process(&'a BrokerProcess),
+    /// A container of the run, by its name on the run's network.
+    Container(String),
+}
+
+/// Where Kafka is, and what may be done to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaPlan {
+    kind: Kind,
+    consent: Consent,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Embedded(EmbeddedKafka),
-    External { connection: ClientProperties },
+    External { connection: ClientProperties, nodes: Vec<BrokerNode> },
     Containers(KafkaContainers),
 }
 
@@ -60,26 +106,92 @@ impl KafkaPlan {
     /// A mock cluster inside an agent.
     #[must_use]
     pub fn embedded(brokers: u16, round_trip_ms: u32) -> Self {
-        Self(Kind::Embedded(EmbeddedKafka { brokers, round_trip_ms }))
+        let kind = Kind::Embedded(EmbeddedKafka { brokers, round_trip_ms });
+        Self { kind, consent: Consent::default() }
     }
 
     /// A cluster that is there, by the properties that every client gets first, `bootstrap.servers` among them.
     #[must_use]
     pub fn external(connection: ClientProperties) -> Self {
-        Self(Kind::External { connection })
+        Self { kind: Kind::External { connection, nodes: Vec::new() }, consent: Consent::default() }
     }
 
     /// A cluster that is started in containers for a run. How clients connect is known when it runs, and differs
     /// inside and outside the engine.
     #[must_use]
     pub fn in_containers(kafka: KafkaContainers) -> Self {
-        Self(Kind::Containers(kafka))
+        Self { kind: Kind::Containers(kafka), consent: Consent::to_all() }
+    }
+
+    /// The same, with what may be done to it.
+    #[must_use]
+    pub fn consenting(self, consent: Consent) -> Self {
+        Self { consent, ..self }
+    }
+
+    /// The same, with the places where brokers of a cluster that is there run.
+    #[must_use]
+    pub fn on_nodes(mut self, on: Vec<BrokerNode>) -> Self {
+        if let Kind::External { nodes, .. } = &mut self.kind {
+            *nodes = on;
+        }
+        self
+    }
+
+    /// Whether the cluster file allows a kind of fault.
+    #[must_use]
+    pub fn allows(&self, fault: &str) -> bool {
+        self.consent.0.contains(fault)
+    }
+
+    /// Ids of the brokers that can be harmed; `None` for the only one of a cluster, whose id is not said.
+    #[must_use]
+    pub fn victims(&self) -> Vec<Option<i32>> {
+        match &self.kind {
+            Kind::Containers(kafka) => (1..=kafka.brokers).map(|id| Some(i32::from(id))).collect(),
+            Kind::External { nodes, .. } => nodes.iter().map(|node| node.broker).collect(),
+            Kind::Embedded(_) => Vec::new(),
+        }
+    }
+
+    /// How a broker is found that is to be harmed; `None` if that is not known.
+    #[must_use]
+    pub fn broker(&self, id: i32) -> Option<BrokerPlace<'_>> {
+        match &self.kind {
+            Kind::Containers(kafka) => {
+                let number = u16::try_from(id).ok().filter(|id| (1..=kafka.brokers).contains(id));
+                number.map(|id| BrokerPlace::Container(KafkaContainers::name(id)))
+            }
+            Kind::External { nodes, .. } => {
+                let of = |node: &&BrokerNode| node.broker.is_none_or(|broker| broker == id);
+                nodes.iter().find(of).map(|node| BrokerPlace::Process(&node.process))
+            }
+            Kind::Embedded(_) => None,
+        }
+    }
+
+    /// Whether each broker that can be harmed can be started again.
+    #[must_use]
+    pub fn can_start_all(&self) -> bool {
+        match &self.kind {
+            Kind::External { nodes, .. } => nodes.iter().all(|node| !node.process.start.is_empty()),
+            Kind::Containers(_) | Kind::Embedded(_) => true,
+        }
+    }
+
+    /// Whether clients speak TLS with the brokers.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        let mut properties = self.client_properties().iter();
+        properties.any(|(key, value)| {
+            key == "security.protocol" && value.to_ascii_lowercase().ends_with("ssl")
+        })
     }
 
     /// The mock cluster, if it is one.
     #[must_use]
     pub fn as_embedded(&self) -> Option<EmbeddedKafka> {
-        match self.0 {
+        match self.kind {
             Kind::Embedded(embedded) => Some(embedded),
             Kind::External { .. } | Kind::Containers(_) => None,
         }
@@ -94,7 +206,7 @@ impl KafkaPlan {
     /// What is started in containers, if it is.
     #[must_use]
     pub fn containers(&self) -> Option<&KafkaContainers> {
-        match &self.0 {
+        match &self.kind {
             Kind::Containers(kafka) => Some(kafka),
             Kind::External { .. } | Kind::Embedded(_) => None,
         }
@@ -103,8 +215,8 @@ impl KafkaPlan {
     /// How clients connect with a cluster that is there; `None` for one that comes to be with a run and goes with it.
     #[must_use]
     pub fn connection(&self) -> Option<&ClientProperties> {
-        match &self.0 {
-            Kind::External { connection } => Some(connection),
+        match &self.kind {
+            Kind::External { connection, .. } => Some(connection),
             Kind::Embedded(_) | Kind::Containers(_) => None,
         }
     }
@@ -124,7 +236,7 @@ impl KafkaPlan {
     /// How many brokers it has, where the cluster file says that.
     #[must_use]
     pub fn brokers(&self) -> Option<u16> {
-        match &self.0 {
+        match &self.kind {
             Kind::Embedded(embedded) => Some(embedded.brokers),
             Kind::Containers(kafka) => Some(kafka.brokers),
             Kind::External { .. } => None,
@@ -134,7 +246,7 @@ impl KafkaPlan {
     /// What it is, for people: `embedded, 3 brokers`.
     #[must_use]
     pub fn describe(&self) -> String {
-        match &self.0 {
+        match &self.kind {
             Kind::Embedded(EmbeddedKafka { brokers: 1, .. }) => "embedded, 1 broker".to_owned(),
             Kind::Embedded(EmbeddedKafka { brokers, .. }) => format!("embedded, {brokers} brokers"),
             Kind::Containers(KafkaContainers { image, brokers: 1, .. }) => {
@@ -143,7 +255,7 @@ impl KafkaPlan {
             Kind::Containers(KafkaContainers { image, brokers, .. }) => {
                 format!("{brokers} containers of {image}")
             }
-            Kind::External { connection } => {
+            Kind::External { connection, .. } => {
                 let bootstrap = connection.iter().find(|(key, _)| key == BOOTSTRAP);
                 bootstrap.map(|(_, brokers)| brokers.clone()).unwrap_or_default()
             }

@@ -75,6 +75,8 @@ pub struct Deadlines {
     pub collect: Duration,
     /// Deleting topics, ending agents.
     pub teardown: Duration,
+    /// Undoing a fault, until the broker serves clients again.
+    pub undo: Duration,
 }
 
 impl Default for Deadlines {
@@ -90,6 +92,7 @@ impl Default for Deadlines {
             finish: seconds(10),
             collect: seconds(10),
             teardown: seconds(15),
+            undo: seconds(15),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Cluster files: where Kafka is, and where agents may run.
 
+mod brokers;
 mod containers;
 pub mod kafka;
 pub mod kinds;
@@ -27,6 +28,7 @@ use crate::{
         tidy, yaml,
     },
 };
+use kafka::Consent;
 use mallard_protocol::{private_file, workload::TOKEN_COMMAND};
 use model::{AGENT_LIMIT, BROKER_LIMIT, Kafka};
 use serde_json::json;
@@ -79,7 +81,7 @@ pub fn from_source(
         return Err(reader.diagnostics);
     };
     let mut connection_places = Vec::new();
-    if let Kafka::External { client, bootstrap, token } = &raw.kafka {
+    if let Kafka::External { client, bootstrap, token, .. } = &raw.kafka {
         secrets.extend(secret_values(client));
         connection_places =
             client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect();
@@ -178,6 +180,9 @@ struct Raw {
 impl Raw {
     /// Paths of the file are meant from its folder.
     fn resolve_paths(&mut self, folder: &Path) {
+        if let Kafka::External { nodes, .. } = &mut self.kafka {
+            brokers::resolve_paths(nodes, folder);
+        }
         for host in &mut self.hosts {
             if let HostPlan::Ssh(plan) = &mut host.kind {
                 let config = self.ssh_config.as_ref().map(|config| config.value.as_str());
@@ -319,9 +324,12 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
     let client = fields.default("client", doc, login::client_properties(), json!({}), Vec::new());
     let doc = "Where OAUTHBEARER tokens come from, if not by properties of `client`.";
     let token = fields.optional("token", doc, login::token());
+    let nodes = brokers::nodes(fields);
+    let consent = brokers::consent(fields, &Consent::default());
     for key in ["embedded", "container", "deploy"] {
         fields.elsewhere(key);
     }
+    let nodes = nodes.map(|nodes| nodes.resolve(fields));
     let (bootstrap, client, token) = (bootstrap?, client?, token?);
     let sound = |address: &str| {
         let address = address.trim();
@@ -339,7 +347,7 @@ fn external(fields: &mut Fields<'_>) -> Option<Kafka> {
             fields.error(&property.key.at, message, help);
         }
     }
-    Some(Kafka::External { bootstrap, client, token })
+    Some(Kafka::External { bootstrap, client, token, nodes: nodes?, consent: consent? })
 }
 
 /// An entry of `hosts`, which may stand for several hosts.
@@ -382,6 +390,8 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
     let finish = one("finish", "Flushing and closing clients after the load.", default.finish);
     let collect = one("collect", "Collecting logs.", default.collect);
     let teardown = one("teardown", "Deleting topics and ending agents.", default.teardown);
+    let doc = "Undoing a fault, until the broker serves clients again.";
+    let undo = one("undo", doc, default.undo);
     Some(Deadlines {
         containers: containers?,
         connect: connect?,
@@ -392,6 +402,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
         finish: finish?,
         collect: collect?,
         teardown: teardown?,
+        undo: undo?,
     })
 }
 

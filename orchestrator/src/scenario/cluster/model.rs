@@ -9,7 +9,7 @@ use crate::{
     },
     scenario::{
         cluster::{
-            kafka::{KafkaContainers, KafkaPlan},
+            kafka::{BrokerNode, Consent, KafkaContainers, KafkaPlan},
             kinds::{Deadlines, HostPlan},
         },
         login::TokenCommand,
@@ -69,9 +69,18 @@ pub struct Host {
 
 #[derive(Clone)]
 pub(super) enum Kafka {
-    Embedded { brokers: u16, round_trip_ms: u32 },
-    External { bootstrap: Located<String>, client: Vec<Property>, token: Option<TokenCommand> },
-    Containers(KafkaContainers),
+    Embedded {
+        brokers: u16,
+        round_trip_ms: u32,
+    },
+    External {
+        bootstrap: Located<String>,
+        client: Vec<Property>,
+        token: Option<TokenCommand>,
+        nodes: Vec<BrokerNode>,
+        consent: Consent,
+    },
+    Containers(KafkaContainers, Consent),
 }
 
 impl Kafka {
@@ -80,15 +89,17 @@ impl Kafka {
             Self::Embedded { brokers, round_trip_ms } => {
                 KafkaPlan::embedded(brokers, round_trip_ms)
             }
-            Self::Containers(containers) => KafkaPlan::in_containers(containers),
-            Self::External { bootstrap, client, token } => {
+            Self::Containers(containers, consent) => {
+                KafkaPlan::in_containers(containers).consenting(consent)
+            }
+            Self::External { bootstrap, client, token, nodes, consent } => {
                 let mut connection: ClientProperties =
                     vec![("bootstrap.servers".to_owned(), bootstrap.value)];
                 connection.extend(client.into_iter().map(|p| (p.key.value, p.value.value)));
                 connection.extend(
                     token.map(|it| (TOKEN_COMMAND.to_owned(), json!(it.words).to_string())),
                 );
-                KafkaPlan::external(connection)
+                KafkaPlan::external(connection).on_nodes(nodes).consenting(consent)
             }
         }
     }

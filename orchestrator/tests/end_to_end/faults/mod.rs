@@ -6,4 +6,5 @@ mod channel;
 mod clock;
 mod controller;
 mod disk;
+mod injected;
 mod left_behind;

@@ -1,0 +1,89 @@
+//! Faults, as results, the archive's `faults.jsonl` and pages have them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A fault of a case: what was planned, and what became of it. Times are microseconds on the run's clock; what did
+/// not happen is null.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultResult {
+    /// Its name in the scenario.
+    pub name: String,
+    /// What is done: `kill`, `pause`.
+    pub kind: String,
+    /// To whom, as the scenario says it: `leader of orders/0`.
+    pub node: String,
+    /// When it was to begin.
+    pub planned_us: u64,
+    /// How long it was to last.
+    pub for_us: u64,
+    /// How long undoing may take before it is late.
+    pub undo_us: u64,
+    /// The broker that it came to be about.
+    pub broker: Option<i32>,
+    /// The process or container that this broker was: `process 4711 (java)`.
+    pub victim: Option<String>,
+    /// Who holds the undo.
+    pub held_by: Option<String>,
+    /// When the undo was held.
+    pub armed_us: Option<u64>,
+    /// When it was done.
+    pub begun_us: Option<u64>,
+    /// When it was first seen to have its effect.
+    pub effect_us: Option<u64>,
+    /// What proves the effect; what was seen instead where `effect_us` is null.
+    pub effect: Option<String>,
+    /// When undoing began.
+    pub ended_us: Option<u64>,
+    /// Why then.
+    pub ended_because: Option<String>,
+    /// When it was seen to be undone.
+    pub undone_us: Option<u64>,
+    /// What proves that.
+    pub undone: Option<String>,
+    /// Who undid it: `the guard`, `its twin`.
+    pub undone_by: Option<String>,
+    /// The victim ended because of the fault, and was started again.
+    pub revived: bool,
+    /// Why it was not begun, or not undone.
+    pub trouble: Option<String>,
+    /// What undoes it by hand, where it was not undone.
+    pub by_hand: Option<String>,
+    /// Nobody ran the case when it was due.
+    pub missed: bool,
+}
+
+impl FaultResult {
+    /// Whether it was begun and is neither undone nor given up.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.armed_us.is_some() && !self.is_over()
+    }
+
+    /// Whether nothing more will become of it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.undone_us.is_some() || self.trouble.is_some() || self.missed
+    }
+
+    /// Texts that quote programs or hosts, and may hold a secret.
+    pub fn free_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let texts = [
+            &mut self.victim,
+            &mut self.held_by,
+            &mut self.effect,
+            &mut self.ended_because,
+            &mut self.undone,
+            &mut self.undone_by,
+            &mut self.trouble,
+            &mut self.by_hand,
+        ];
+        texts.into_iter().flatten()
+    }
+
+    /// From when until when it was there, as far as that is known: undoing belongs to it.
+    #[must_use]
+    pub fn window_us(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.begun_us?, self.undone_us))
+    }
+}

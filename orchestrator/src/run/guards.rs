@@ -1,0 +1,201 @@
+//! Guards of a case's faults: starts each, gives it its order, and hears what it reports.
+
+use super::io::FaultOrder;
+use crate::{
+    hosts::{channel::event::Input, container::RunContainers, kafka},
+    scenario::cluster::KafkaPlan,
+    text::untrusted,
+};
+use mallard_protocol::fault::{END, GuardReport, Order, UNDO_PATIENCE, by_hand};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, Command},
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+
+/// Longest line of a guard in bytes.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// How long it may take to undo what a guard and its twin have left, beyond what undoing may take.
+const SWEEPING: Duration = Duration::from_secs(10);
+
+/// Guards that this controller has started.
+#[derive(Debug, Default)]
+pub(super) struct Guards {
+    /// By which each is told to end its fault.
+    ends: BTreeMap<usize, oneshot::Sender<()>>,
+    hearing: JoinSet<()>,
+}
+
+/// What a guard needs, and where what it says goes.
+pub(super) struct Start {
+    /// The agent's program of this machine.
+    pub(super) program: PathBuf,
+    /// Unique on its host.
+    pub(super) id: String,
+    /// What is to be done.
+    pub(super) order: FaultOrder,
+    /// Where Kafka is.
+    pub(super) kafka: KafkaPlan,
+    /// What the run has in an engine.
+    pub(super) containers: Arc<RunContainers>,
+    /// Where reports go.
+    pub(super) inputs: mpsc::UnboundedSender<Input>,
+}
+
+impl Guards {
+    /// Starts a guard and hears it.
+    pub(super) fn start(&mut self, start: Start) {
+        let (end, ended) = oneshot::channel();
+        self.ends.insert(start.order.fault, end);
+        self.hearing.spawn(start.run(ended));
+    }
+
+    /// Has a fault end before its time.
+    pub(super) fn end(&mut self, fault: usize) {
+        if let Some(end) = self.ends.remove(&fault) {
+            // One that is not heard any more has ended.
+            let _ = end.send(());
+        }
+    }
+
+    /// Ends all faults and waits for their guards, but no longer than this. Guards that take longer go on by
+    /// themselves.
+    pub(super) async fn close(&mut self, within: Duration) {
+        for (_, end) in std::mem::take(&mut self.ends) {
+            let _ = end.send(());
+        }
+        let over = async { while self.hearing.join_next().await.is_some() {} };
+        let _ = timeout(within, over).await;
+        self.hearing.detach_all();
+    }
+}
+
+impl Start {
+    async fn run(self, ended: oneshot::Receiver<()>) {
+        let FaultOrder { fault, broker, act, address, tls, for_ms, undo_ms, lease_ms } = self.order;
+        let found = kafka::find(&self.kafka, broker, address, &self.containers).await;
+        let tell = |report| drop(self.inputs.send(Input::Fault { fault, report }));
+        let kafka::Found { victim, address } = match found {
+            Ok(found) => found,
+            Err(cause) => return tell(GuardReport::NotBegun { cause }),
+        };
+        let order = Order { id: self.id, act, victim, address, tls, for_ms, undo_ms, lease_ms };
+        match spawn(&self.program, &order).await {
+            Ok((guard, stdin)) => {
+                let hearing = Hearing { fault, program: self.program, order, inputs: self.inputs };
+                hearing.hear(guard, stdin, ended).await;
+            }
+            Err(cause) => {
+                let cause = format!("its guard does not start: {cause}");
+                tell(GuardReport::NotBegun { cause });
+            }
+        }
+    }
+}
+
+/// Starts a guard with its order.
+async fn spawn(program: &Path, order: &Order) -> io::Result<(Child, ChildStdin)> {
+    let mut command = Command::new(program);
+    command.arg("guard").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut guard = command.spawn()?;
+    let mut stdin = guard.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let line = format!("{}\n", serde_json::to_string(order)?);
+    stdin.write_all(line.as_bytes()).await?;
+    Ok((guard, stdin))
+}
+
+/// Hears one guard to its end.
+struct Hearing {
+    fault: usize,
+    program: PathBuf,
+    order: Order,
+    inputs: mpsc::UnboundedSender<Input>,
+}
+
+impl Hearing {
+    async fn hear(self, mut guard: Child, stdin: ChildStdin, ended: oneshot::Receiver<()>) {
+        // Open for as long as this controller lives: a guard takes its end for the controller's.
+        let ending = async move {
+            let mut stdin = stdin;
+            if ended.await.is_ok() {
+                let _ = stdin.write_all(format!("{END}\n").as_bytes()).await;
+            }
+            let _open = stdin;
+            std::future::pending::<()>().await;
+        };
+        let has_ended = match guard.stdout.take() {
+            Some(stdout) => tokio::select! {
+                has_ended = self.reports(stdout) => has_ended,
+                () = ending => false,
+            },
+            None => false,
+        };
+        // The pipe is closed, so guard and twin are gone.
+        let _ = guard.wait().await;
+        if !has_ended && !self.sweep().await {
+            let cause = "its guard and the guard's twin ended and nobody could undo it".to_owned();
+            let by_hand = by_hand(self.order.act, &self.order.victim, &self.order.id);
+            self.tell(GuardReport::NotUndone { cause, by_hand });
+        }
+    }
+
+    /// Hears reports until there are no more; whether the last one of the fault was among them.
+    async fn reports(&self, stdout: impl tokio::io::AsyncRead + Unpin) -> bool {
+        let mut lines = BufReader::new(stdout).lines();
+        let mut has_ended = false;
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.len() > LINE_BYTES {
+                break;
+            }
+            if let Ok(report) = serde_json::from_str::<GuardReport>(&line) {
+                has_ended |= report.is_last();
+                self.tell(report);
+            }
+        }
+        has_ended
+    }
+
+    /// Undoes what is left of the fault; whether it was undone, or had not begun.
+    async fn sweep(&self) -> bool {
+        let mut command = Command::new(&self.program);
+        command.args(["guard", "--sweep", "--id", &self.order.id]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(mut sweeping) = command.spawn() else { return false };
+        let Some(stdout) = sweeping.stdout.take() else { return false };
+        let undoing = Duration::from_millis(self.order.undo_ms.saturating_mul(UNDO_PATIENCE));
+        timeout(undoing + SWEEPING, self.reports(stdout)).await.unwrap_or(false)
+    }
+
+    fn tell(&self, mut report: GuardReport) {
+        clean(&mut report);
+        // Nobody listens once the case is done.
+        let _ = self.inputs.send(Input::Fault { fault: self.fault, report });
+    }
+}
+
+/// Makes harmless what a guard quotes.
+fn clean(report: &mut GuardReport) {
+    let texts: Vec<&mut String> = match report {
+        GuardReport::Armed { victim, held_by, .. } => vec![victim, held_by],
+        GuardReport::Effect { proof, .. } => vec![proof],
+        GuardReport::NoEffect { seen } => vec![seen],
+        GuardReport::Ended { cause, .. } | GuardReport::NotBegun { cause } => vec![cause],
+        GuardReport::Undone { proof, by, .. } => vec![proof, by],
+        GuardReport::NotUndone { cause, by_hand } => vec![cause, by_hand],
+        GuardReport::Begun { .. } => Vec::new(),
+    };
+    for text in texts {
+        *text = untrusted::line(text);
+    }
+}
