@@ -11,7 +11,7 @@ use native_tls::{Identity, TlsAcceptor};
 use std::{
     fs,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -34,7 +34,7 @@ pub const SCOPE: &str = "kafka bench";
 /// How long a client may take to say what it wants.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
-/// An endpoint on a port of the loopback, until it is dropped.
+/// An endpoint on a port of its broker's address, until it is dropped.
 #[derive(Debug)]
 pub struct TokenServer {
     address: SocketAddr,
@@ -44,7 +44,7 @@ pub struct TokenServer {
 }
 
 impl TokenServer {
-    /// Starts one whose tokens a broker takes, each for this long. Its certificate is by the broker's authority.
+    /// Starts one beside a broker, whose tokens the broker takes, each for this long. Its certificate is the broker's.
     ///
     /// # Panics
     ///
@@ -57,7 +57,7 @@ impl TokenServer {
         let identity = Identity::from_pkcs8(&read("server.pem"), &read("server.key"));
         let tls = identity.and_then(TlsAcceptor::new);
         let tls = tls.unwrap_or_else(|error| panic!("no certificate for the endpoint: {error}"));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = TcpListener::bind((broker.host(), 0));
         let listener = listener.unwrap_or_else(|error| panic!("no port is free: {error}"));
         let address = listener.local_addr();
         let address = address.unwrap_or_else(|error| panic!("a port without a number: {error}"));

@@ -8,6 +8,7 @@ mod check;
 mod clocks;
 mod deployment;
 mod faults;
+mod logins;
 mod mixed;
 mod problems;
 mod runs;

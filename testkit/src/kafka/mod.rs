@@ -2,6 +2,7 @@
 //!
 //! [`KafkaCluster`] starts and ends brokers; what it can be asked is in the witness half of it.
 
+pub mod certificates;
 mod cluster;
 mod node;
 mod parse;

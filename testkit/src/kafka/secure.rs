@@ -1,6 +1,9 @@
 //! One broker with every way to log in, a listener each, and rights that differ by user.
 
-use super::node::{CLUSTER_ID, Node, Seat, take_seats};
+use super::{
+    certificates::{self, THIS_MACHINE, certificate, openssl},
+    node::{CLUSTER_ID, Node, Seat, take_seats},
+};
 use crate::{
     java,
     process::{self, Finished},
@@ -10,7 +13,6 @@ use std::{
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -27,9 +29,11 @@ pub enum Listener {
     MutualTls,
     /// User and password behind TLS: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.
     SaslTls,
-    /// Unsecured tokens.
+    /// Unsecured tokens, without TLS.
     Unsecured,
-    /// Tokens of the issuer whose key the broker knows.
+    /// Unsecured tokens behind TLS.
+    UnsecuredTls,
+    /// Tokens of the issuer whose key the broker knows, behind TLS.
     Oidc,
     /// TLS with a certificate that has expired.
     Expired,
@@ -37,13 +41,14 @@ pub enum Listener {
     OtherHost,
 }
 
-const LISTENERS: [Listener; 9] = [
+const LISTENERS: [Listener; 10] = [
     Listener::Plaintext,
     Listener::Tls12,
     Listener::Tls13,
     Listener::MutualTls,
     Listener::SaslTls,
     Listener::Unsecured,
+    Listener::UnsecuredTls,
     Listener::Oidc,
     Listener::Expired,
     Listener::OtherHost,
@@ -59,7 +64,8 @@ impl Listener {
             Self::MutualTls => ("MUTUAL", "SSL"),
             Self::SaslTls => ("LOGIN", "SASL_SSL"),
             Self::Unsecured => ("UNSECURED", "SASL_PLAINTEXT"),
-            Self::Oidc => ("OIDC", "SASL_PLAINTEXT"),
+            Self::UnsecuredTls => ("UNSECUREDTLS", "SASL_SSL"),
+            Self::Oidc => ("OIDC", "SASL_SSL"),
             Self::Expired => ("EXPIRED", "SSL"),
             Self::OtherHost => ("ELSEWHERE", "SSL"),
         }
@@ -88,6 +94,7 @@ pub const LACKING: [(&str, &[&str]); 5] = [
 #[derive(Debug)]
 pub struct SecureBroker {
     folder: PathBuf,
+    host: Ipv4Addr,
     ports: Vec<u16>,
     node: Node,
 }
@@ -98,25 +105,31 @@ pub fn shared_secure() -> &'static SecureBroker {
     static BROKER: OnceLock<SecureBroker> = OnceLock::new();
     static STARTING: Mutex<()> = Mutex::new(());
     let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    BROKER.get_or_init(SecureBroker::start)
+    BROKER.get_or_init(|| SecureBroker::start_at(Ipv4Addr::LOCALHOST))
 }
 
 impl SecureBroker {
-    fn start() -> Self {
-        let seats = take_seats(Ipv4Addr::LOCALHOST, LISTENERS.len());
+    /// Starts one that listens on an address of this machine, which its certificate names.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start_at(host: Ipv4Addr) -> Self {
+        let seats = take_seats(host, LISTENERS.len());
         let ports: Vec<u16> = seats.iter().map(|seat| seat.client_port).collect();
         let seat = Seat { id: 1, ..seats[0] };
-        let folder =
-            std::env::temp_dir().join(format!("mallard-test-secure-kafka-{}", std::process::id()));
+        let name = format!("mallard-test-secure-kafka-{}-{}", std::process::id(), ports[0]);
+        let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("no folder: {error}"));
-        make_certificates(&folder);
+        make_certificates(&folder, host);
         let mut node = Node::new(1, folder.clone());
-        let settings = settings(&folder, &ports, seat.controller_port);
+        let settings = settings(&folder, (host, &ports), seat.controller_port);
         let settings: Vec<_> = settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         node.write_settings(&[seat], &settings);
         format_storage(&node);
         node.launch();
-        let broker = Self { folder, ports, node };
+        let broker = Self { folder, host, ports, node };
         broker.node.wait_until_ready();
         broker.give_rights();
         broker
@@ -126,7 +139,13 @@ impl SecureBroker {
     #[must_use]
     pub fn address(&self, listener: Listener) -> String {
         let at = LISTENERS.iter().position(|known| *known == listener).unwrap_or(0);
-        format!("127.0.0.1:{}", self.ports[at])
+        format!("{}:{}", self.host, self.ports[at])
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn host(&self) -> Ipv4Addr {
+        self.host
     }
 
     /// A file beside the broker: `ca.pem`, `other-ca.pem`, `client.pem`, `client.key`, `client-encrypted.key`,
@@ -180,20 +199,24 @@ fn format_storage(node: &Node) {
     process::run(&mut format, java::WITHIN).assert_code(0);
 }
 
-fn settings(folder: &Path, ports: &[u16], controller_port: u16) -> Vec<(String, String)> {
+fn settings(
+    folder: &Path,
+    (host, ports): (Ipv4Addr, &[u16]),
+    controller_port: u16,
+) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     let mut set = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
     let (mut listeners, mut map) = (String::new(), "CONTROLLER:PLAINTEXT".to_owned());
     for (listener, port) in LISTENERS.iter().zip(ports) {
         let (name, protocol) = listener.name();
-        let _ = write!(listeners, "{name}://127.0.0.1:{port},");
+        let _ = write!(listeners, "{name}://{host}:{port},");
         let _ = write!(map, ",{name}:{protocol}");
     }
     let listeners = listeners.trim_end_matches(',');
     set("listener.security.protocol.map", &map);
     set("advertised.listeners", listeners);
     // The controller's listener is the one that `Node` has chosen.
-    set("listeners", &format!("{listeners},CONTROLLER://127.0.0.1:{}", controller_port));
+    set("listeners", &format!("{listeners},CONTROLLER://{host}:{controller_port}"));
     set("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer");
     let supers =
         ["ANONYMOUS", ADMIN, "CN=client", "CN=localhost"].map(|name| format!("User:{name}"));
@@ -217,14 +240,16 @@ fn settings(folder: &Path, ports: &[u16], controller_port: u16) -> Vec<(String, 
     let plain = format!("{module}.plain.PlainLoginModule required user_{ADMIN}=\"{PASSWORD}\";");
     set("listener.name.login.plain.sasl.jaas.config", &plain);
     let bearer = format!("{module}.oauthbearer.OAuthBearerLoginModule required");
-    for name in ["unsecured", "oidc"] {
+    for name in ["unsecured", "unsecuredtls", "oidc"] {
         set(&format!("listener.name.{name}.sasl.enabled.mechanisms"), "OAUTHBEARER");
         // The broker hangs up on whoever has not logged in again when the token of the last login expires.
         let again = format!("listener.name.{name}.oauthbearer.connections.max.reauth.ms");
         set(&again, "3600000");
     }
     let unsecured = format!("{bearer} unsecuredLoginStringClaim_sub=\"{ADMIN}\";");
-    set("listener.name.unsecured.oauthbearer.sasl.jaas.config", &unsecured);
+    for name in ["unsecured", "unsecuredtls"] {
+        set(&format!("listener.name.{name}.oauthbearer.sasl.jaas.config"), &unsecured);
+    }
     set("listener.name.oidc.oauthbearer.sasl.jaas.config", &format!("{bearer};"));
     set(
         "listener.name.oidc.oauthbearer.sasl.server.callback.handler.class",
@@ -240,21 +265,11 @@ fn settings(folder: &Path, ports: &[u16], controller_port: u16) -> Vec<(String, 
 
 /// Everything that openssl makes: an authority, another one that nobody knows, the broker's certificates, a client's in
 /// every form, and the key that signs tokens.
-fn make_certificates(folder: &Path) {
-    let server = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-    for name in ["ca", "other-ca"] {
-        let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
-        let subject = format!("/CN={name}");
-        openssl(
-            folder,
-            &[
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-keyout", &key,
-                "-out", &pem, "-subj", &subject,
-            ],
-        );
-    }
-    certificate(folder, "server", "/CN=localhost", server, "30");
-    certificate(folder, "expired", "/CN=localhost", server, "-1");
+fn make_certificates(folder: &Path, host: Ipv4Addr) {
+    let names = format!("{THIS_MACHINE},IP:{host}");
+    ["ca", "other-ca"].into_iter().for_each(|name| certificates::authority(folder, name));
+    certificate(folder, "server", "/CN=localhost", &names, "30");
+    certificate(folder, "expired", "/CN=localhost", &names, "-1");
     certificate(folder, "elsewhere", "/CN=elsewhere", "subjectAltName=DNS:elsewhere.example", "30");
     certificate(folder, "client", "/CN=client", "extendedKeyUsage=clientAuth", "30");
     let password = format!("pass:{KEY_PASSWORD}");
@@ -293,50 +308,8 @@ fn make_certificates(folder: &Path) {
          \"n\": \"{}\", \"e\": \"AQAB\"}}]}}",
         crate::base64::encode_for_url(&bytes)
     );
-    write(&folder.join("jwks.json"), &keys);
+    certificates::write(&folder.join("jwks.json"), &keys);
 }
 
 /// The name of the key that signs tokens.
 pub(crate) const KEY_ID: &str = "testkit";
-
-/// A key, a certificate of it by the authority, and both in one file for a broker.
-fn certificate(folder: &Path, name: &str, subject: &str, extension: &str, days: &str) {
-    let [key, request, pem, extensions] =
-        ["key", "csr", "pem", "ext"].map(|ending| format!("{name}.{ending}"));
-    let ask = [
-        "req", "-newkey", "rsa:2048", "-nodes", "-keyout", &key, "-out", &request, "-subj", subject,
-    ];
-    openssl(folder, &ask);
-    write(&folder.join(&extensions), extension);
-    openssl(
-        folder,
-        &[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            days,
-            "-out",
-            &pem,
-            "-extfile",
-            &extensions,
-        ],
-    );
-    let both = [&pem, &key].map(|file| fs::read_to_string(folder.join(file)).unwrap_or_default());
-    write(&folder.join(format!("{name}.full")), &both.concat());
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-}
-
-fn openssl(folder: &Path, words: &[&str]) -> String {
-    let mut command = Command::new("openssl");
-    process::run(command.args(words).current_dir(folder), java::WITHIN).expect_code(0).stdout
-}

@@ -48,13 +48,24 @@ fn password(name: &'static str, mechanism: &str, user: &str, password: &str) -> 
     client(name, Listener::SaslTls, &properties)
 }
 
-const BEARER: [(&str, &str); 2] =
+/// Tokens without TLS, which one listener takes.
+const OPEN_BEARER: [(&str, &str); 2] =
     [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "OAUTHBEARER")];
+
+const BEARER: [(&str, &str); 3] = [
+    ("security.protocol", "SASL_SSL"),
+    ("ssl.ca.location", "certs/ca.pem"),
+    ("sasl.mechanism", "OAUTHBEARER"),
+];
+
+fn bearer(listener: Listener) -> &'static [(&'static str, &'static str)] {
+    if listener == Listener::Unsecured { &OPEN_BEARER } else { &BEARER }
+}
 
 fn unsecured(name: &'static str, listener: Listener, config: &str) -> Login {
     let own =
         [("enable.sasl.oauthbearer.unsecure.jwt", "true"), ("sasl.oauthbearer.config", config)];
-    client(name, listener, &[&BEARER[..], &own].concat())
+    client(name, listener, &[bearer(listener), &own].concat())
 }
 
 fn oidc(name: &'static str, url: &str, secret: &str) -> Login {
@@ -71,7 +82,7 @@ fn oidc(name: &'static str, url: &str, secret: &str) -> Login {
 
 /// Tokens by a script that is given to a shell.
 fn command(name: &'static str, listener: Listener, script: &str) -> Login {
-    let mut login = client(name, listener, &BEARER);
+    let mut login = client(name, listener, bearer(listener));
     login.lines.push(format!("  token: {{command: [sh, -c, {script:?}]}}"));
     login
 }
@@ -199,7 +210,12 @@ fn every_way_to_log_in_makes_its_load() {
         password("PLAIN", "PLAIN", ADMIN, "${KAFKA_PASSWORD}"),
         password("SCRAM-SHA-256", "SCRAM-SHA-256", ADMIN, "${KAFKA_PASSWORD}"),
         password("SCRAM-SHA-512", "SCRAM-SHA-512", ADMIN, "${KAFKA_PASSWORD}"),
-        unsecured("OAUTHBEARER, unsecured", Listener::Unsecured, "principal=admin lifeSeconds=60"),
+        unsecured(
+            "OAUTHBEARER, unsecured",
+            Listener::UnsecuredTls,
+            "principal=admin lifeSeconds=60",
+        ),
+        unsecured("OAUTHBEARER without TLS", Listener::Unsecured, "principal=admin lifeSeconds=60"),
         oidc("OAUTHBEARER, oidc", &endpoint.url(), "${CLIENT_SECRET}"),
         command("OAUTHBEARER, a program", Listener::Oidc, &from_file),
     ];
@@ -246,7 +262,7 @@ fn a_program_is_asked_again_before_its_tokens_expire() {
     )
     // In a cluster file, a dollar is two.
     .replace('$', "$$");
-    let login = command("a program, 8 s", Listener::Unsecured, &script);
+    let login = command("a program, 8 s", Listener::UnsecuredTls, &script);
     assert_loads(broker, &login, 200, 18);
     let asked = fs::read_to_string(asked).expect("it was started").lines().count();
     println!("started {asked} times");
