@@ -1,7 +1,14 @@
 //! The broker that everybody is measured on: one real Apache Kafka whose log lies in memory, so that
 //! what is compared is the tools and not this machine's disk.
 
-use crate::{cpu, finished::succeeded, peers::franz_go::FranzGo, place, topics::PARTITIONS};
+use crate::{
+    access::{Access, Listener, MECHANISM, PASSWORD, USER},
+    cpu,
+    finished::succeeded,
+    peers::franz_go::FranzGo,
+    place,
+    topics::PARTITIONS,
+};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     ffi::OsString,
@@ -13,6 +20,7 @@ use std::{
 use testkit::{
     guard::Guarded,
     java,
+    kafka::certificates,
     process::{self, Signal},
     wait,
 };
@@ -37,7 +45,8 @@ const JVM: [&str; 7] = [
 /// A running broker. Dropping it kills it and removes its folder; so does the end of this process.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    address: String,
+    /// By listener, in the order of [`Listener::ALL`].
+    ways: Vec<Access>,
     folder: PathBuf,
     process: Guarded,
     /// Who asks it things. Kafka's own tools would take seconds for each question.
@@ -58,21 +67,35 @@ impl Broker {
         let folder = place::broker();
         fs::create_dir_all(&folder)
             .with_context(|| format!("failed to make {}", folder.display()))?;
-        let (client_port, controller_port) = (free_port()?, free_port()?);
+        certificates::authority(&folder, "ca");
+        let names = certificates::THIS_MACHINE;
+        certificates::certificate(&folder, "server", "/CN=localhost", names, "30");
+        let ways: Vec<Access> = Listener::ALL
+            .into_iter()
+            .map(|listener| {
+                let address = format!("127.0.0.1:{}", free_port()?);
+                Access::new(listener, address, &folder)
+            })
+            .collect::<Result<_>>()?;
         let file = folder.join("server.properties");
-        fs::write(&file, settings(client_port, controller_port, &folder))
+        fs::write(&file, settings(&ways, free_port()?, &folder))
             .with_context(|| format!("failed to write {}", file.display()))?;
         let log = folder.join("server.log");
         // Under guard before anything can fail, so that the folder goes in any case.
         let process = Guarded::start(&command(&file)?, &log, Some(&folder));
-        let broker = Self { address: format!("127.0.0.1:{client_port}"), folder, process, admin };
+        let broker = Self { ways, folder, process, admin };
         broker.wait_until_ready(&log)?;
         Ok(broker)
     }
 
-    /// Its address, as clients take it.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// The way to its listener without TLS or login.
+    pub(crate) fn plain(&self) -> &Access {
+        self.by(Listener::Plaintext)
+    }
+
+    /// The way to a listener.
+    pub(crate) fn by(&self, listener: Listener) -> &Access {
+        &self.ways[listener as usize]
     }
 
     /// CPU time that it has used, in seconds.
@@ -82,13 +105,13 @@ impl Broker {
 
     /// Creates a topic of [`PARTITIONS`]; with `keep`, one that keeps all of its records.
     pub(crate) fn create_topic(&self, topic: &str, keep: bool) -> Result<()> {
-        self.admin.create((&self.address, topic), keep)
+        self.admin.create((self.plain(), topic), keep)
     }
 
     /// Deletes a topic and waits until its memory is free again, so that the next measurement does not
     /// run beside the work.
     pub(crate) fn delete_topic(&self, topic: &str) -> Result<()> {
-        self.admin.remove((&self.address, topic))?;
+        self.admin.remove((self.plain(), topic))?;
         let gone =
             wait::poll(DELETE_WITHIN, || self.partition_folders(topic).is_empty().then_some(()));
         gone.with_context(|| format!("topic {topic} not deleted within {DELETE_WITHIN:?}"))
@@ -101,12 +124,12 @@ impl Broker {
 
     /// Records that were ever written to a topic, as the broker's end offsets say.
     pub(crate) fn written(&self, topic: &str) -> Result<u64> {
-        self.admin.written((&self.address, topic))
+        self.admin.written((self.plain(), topic))
     }
 
     /// Lets a client's consumers fetch only so many bytes a second; without a number, all they like.
     pub(crate) fn hold_back(&self, client_id: &str, bytes_per_s: Option<u32>) -> Result<()> {
-        self.admin.hold_back(&self.address, client_id, bytes_per_s)
+        self.admin.hold_back(self.plain(), client_id, bytes_per_s)
     }
 
     /// Waits until records arrive in any topic that is measured.
@@ -163,6 +186,7 @@ fn command(settings: &Path) -> Result<Vec<OsString>> {
     let jars = testkit::paths::kafka_libs().join("*");
     let mut format = java::command();
     format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(settings);
+    format.args(["--add-scram", &format!("{MECHANISM}=[name={USER},password={PASSWORD}]")]);
     succeeded(process::run(&mut format, java::WITHIN))?;
     let mut command = vec![java::launcher().context("no java to run Kafka with")?.into_os_string()];
     command.extend(JVM.map(OsString::from));
@@ -178,16 +202,30 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("no free port")?.port())
 }
 
-fn settings(client_port: u16, controller_port: u16, folder: &Path) -> String {
+fn settings(ways: &[Access], controller_port: u16, folder: &Path) -> String {
+    let listeners: Vec<String> = Listener::ALL
+        .iter()
+        .zip(ways)
+        .map(|(listener, way)| format!("{}://{}", listener.protocol(), way.address()))
+        .collect();
+    let listeners = listeners.join(",");
+    let folder = folder.display();
     format!(
         "node.id=1
 process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={listeners}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/server.full
+ssl.truststore.type=PEM
+ssl.truststore.location={folder}/ca.pem
+sasl.enabled.mechanisms={MECHANISM}
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 inter.broker.listener.name=PLAINTEXT
-log.dirs={}
+log.dirs={folder}/data
 num.partitions={PARTITIONS}
 group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=1
@@ -202,7 +240,6 @@ log.retention.bytes=268435456
 log.retention.check.interval.ms=1000
 log.initial.task.delay.ms=0
 log.segment.delete.delay.ms=0
-",
-        folder.join("data").display()
+"
     )
 }

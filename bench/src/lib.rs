@@ -8,6 +8,7 @@
 //! Invariant: a figure comes from the tool itself, its own result file or its own last line; CPU time
 //! comes from the kernel. Nothing is estimated, and a figure that is missing is an error, never a gap.
 
+mod access;
 mod arithmetic;
 mod broker;
 mod cpu;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use testkit::paths;
 
 use crate::{
+    access::Access,
     cpu::{self, Costed, Started},
     latency::Latency,
     place,
@@ -43,12 +44,21 @@ pub(crate) struct Done {
 }
 
 impl Mallard {
-    /// Writes the cluster file.
-    pub(crate) fn at(broker: &str) -> Result<Self> {
-        let (cluster, archive) =
-            (place::results().join("cluster.yaml"), place::results().join("results"));
-        let text =
-            format!("kafka: {{bootstrap: \"{broker}\"}}\nhosts:\n  - local: {{agents: 1}}\n");
+    /// Writes a cluster file of this name, whose clients have these properties beside what the way takes.
+    pub(crate) fn at(name: &str, access: &Access, client: &[(&str, &str)]) -> Result<Self> {
+        let (cluster, archive) = (place::results().join(name), place::results().join("results"));
+        let own = client.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let properties: Vec<String> = access
+            .librdkafka()
+            .into_iter()
+            .chain(own)
+            .map(|(key, value)| format!("{key}: \"{value}\""))
+            .collect();
+        let text = format!(
+            "kafka:\n  bootstrap: \"{}\"\n  client: {{{}}}\nhosts:\n  - local: {{agents: 1}}\n",
+            access.address(),
+            properties.join(", ")
+        );
         fs::write(&cluster, text)
             .with_context(|| format!("failed to write {}", cluster.display()))?;
         Ok(Self { cluster, archive })

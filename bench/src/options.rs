@@ -11,9 +11,10 @@ on it, and prints how they compare. Writes target/bench/bench.md and target/benc
 
   --rounds N     rounds to measure after a round that only warms up (default 5)
   --seconds N    how long each measurement at full speed lasts, about (default 10); paced ones last
-                 six times as long, and at least 20 s
+                 six times as long, and at least 20 s; latency is measured for twice as long
   --only NAMES   only these experiments: produce-100, produce-1k, consume-100,
-                 consume-stamped, paced, paced-200k, stall, stall-100
+                 consume-stamped, paced, paced-200k, latency, latency-ssl, latency-sasl-ssl, stall,
+                 stall-100
   --peers-only   leaves Mallard out, to look at the peers and at the machine
   --short        one round of a second or two each, to see that everything works; not for figures
   --help         this text
@@ -34,6 +35,12 @@ pub(crate) enum Name {
     Paced,
     /// Producing 200,000 records a second.
     Paced200k,
+    /// Latency at 2,000 records a second, without TLS.
+    Latency,
+    /// The same over TLS.
+    LatencySsl,
+    /// The same over TLS with a login.
+    LatencySaslSsl,
     /// A broker that is stopped for a while, behind a small buffer.
     Stall,
     /// The same behind the client's default buffer, records of 100 B.
@@ -42,13 +49,16 @@ pub(crate) enum Name {
 
 impl Name {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Produce100,
         Self::Produce1k,
         Self::Consume100,
         Self::ConsumeStamped,
         Self::Paced,
         Self::Paced200k,
+        Self::Latency,
+        Self::LatencySsl,
+        Self::LatencySaslSsl,
         Self::Stall,
         Self::Stall100,
     ];
@@ -62,6 +72,9 @@ impl Name {
             Self::ConsumeStamped => "consume-stamped",
             Self::Paced => "paced",
             Self::Paced200k => "paced-200k",
+            Self::Latency => "latency",
+            Self::LatencySsl => "latency-ssl",
+            Self::LatencySaslSsl => "latency-sasl-ssl",
             Self::Stall => "stall",
             Self::Stall100 => "stall-100",
         }
@@ -110,11 +123,17 @@ impl Options {
             }
         }
         if options.short {
-            // What is left out differs from what stays only by a number.
-            options.only.retain(|name| *name != Name::Paced200k);
+            // What is left out differs from what stays only by a number, or has less of it.
+            let like_others = [Name::Paced200k, Name::Latency, Name::LatencySsl];
+            options.only.retain(|name| !like_others.contains(name));
             (options.rounds, options.seconds) = (1, 1);
         }
         Ok(options)
+    }
+
+    /// How long latency is measured for, in seconds.
+    pub(crate) fn latency_seconds(&self) -> u64 {
+        2 * self.seconds
     }
 
     /// How long a paced measurement lasts, in seconds.
@@ -168,5 +187,6 @@ mod tests {
         let options = read(&["--short"]).unwrap();
         assert_eq!((options.rounds, options.seconds, options.paced_seconds()), (1, 1, 2));
         assert!(!options.only.contains(&Name::Paced200k));
+        assert!(options.only.contains(&Name::LatencySaslSsl));
     }
 }

@@ -13,6 +13,7 @@ use crate::mallard::Mallard;
 use crate::options::{HELP, Options};
 use crate::page::{self, Machine};
 use crate::peers::franz_go::FranzGo;
+use crate::peers::java_loop::JavaLoop;
 use crate::peers::rdkafka::Rdkafka;
 use crate::{cpu, place};
 
@@ -44,11 +45,11 @@ fn compare(options: Options) -> Result<()> {
     fs::create_dir_all(place::results()).context("failed to make target/bench")?;
     cpu::adopt_orphans()?;
     say("building peers");
-    let (rdkafka, franz_go) = (Rdkafka::build()?, FranzGo::build()?);
+    let (rdkafka, franz_go, java_loop) = (Rdkafka::build()?, FranzGo::build()?, JavaLoop::build()?);
     say("starting the broker");
     let broker = Broker::start(franz_go.clone(), place::log_bytes(options.short))?;
-    let mallard = Mallard::at(broker.address())?;
-    let bench = Bench { options, broker, mallard, rdkafka, franz_go };
+    let mallard = Mallard::at("cluster.yaml", broker.plain(), &[])?;
+    let bench = Bench { options, broker, mallard, rdkafka, franz_go, java_loop };
     let outcomes = bench.options.only.iter().map(|name| -> Result<Outcome> {
         Experiment::prepare(*name, &bench)?.make(&bench, &mut say)
     });

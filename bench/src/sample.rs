@@ -29,7 +29,7 @@ pub(crate) struct Sample {
 impl Sample {
     /// What a peer did: all of its records count.
     pub(crate) fn of_peer(tool: &'static str, value_bytes: u32, done: peers::Done) -> Self {
-        let peers::Done { records, rate_per_s, cpu_s, latency } = done;
+        let peers::Done { records, rate_per_s, cpu_s, latencies } = done;
         Self {
             tool,
             records,
@@ -38,7 +38,7 @@ impl Sample {
             cpu_s,
             cpu_records: records,
             broker_cpu_s: 0.0,
-            latencies: latency.into_iter().collect(),
+            latencies,
             note: None,
         }
     }

@@ -12,7 +12,7 @@ import (
 // Lets somebody ask a broker something, over a connection that is closed again.
 func asking(ask func(context.Context, *kgo.Client, order) (outcome, error)) func(context.Context, order) (outcome, error) {
 	return func(ctx context.Context, o order) (outcome, error) {
-		client, err := kgo.NewClient(kgo.SeedBrokers(o.broker))
+		client, err := o.client()
 		if err != nil {
 			return outcome{}, err
 		}

@@ -20,6 +20,8 @@ import (
 // What was asked for.
 type order struct {
 	broker, topic, group string
+	authority            string
+	user, password       string
 	do                   string
 	partitions           int
 	keep                 bool
@@ -27,36 +29,45 @@ type order struct {
 	valueBytes           int
 	maxBuffered          int
 	linger               time.Duration
+	rate                 float64
+	warmUp               time.Duration
 	clientID             string
 	bytesPerSecond       float64
 }
 
 // What was done, as it is printed.
 type outcome struct {
-	Records int64   `json:"records"`
-	Bytes   int64   `json:"bytes"`
-	Seconds float64 `json:"seconds"`
-	Failed  int64   `json:"failed"`
+	Records  int64        `json:"records"`
+	Bytes    int64        `json:"bytes"`
+	Seconds  float64      `json:"seconds"`
+	Failed   int64        `json:"failed"`
+	Response *percentiles `json:"response_us,omitempty"`
+	Service  *percentiles `json:"service_us,omitempty"`
 }
 
 func main() {
 	var o order
 	flag.StringVar(&o.broker, "broker", "", "address of a broker")
+	flag.StringVar(&o.authority, "authority", "", "file of the authority that signed the broker's certificate; with it, TLS")
+	flag.StringVar(&o.user, "user", "", "who logs in, by SCRAM-SHA-512")
+	flag.StringVar(&o.password, "password", "", "the password")
 	flag.StringVar(&o.topic, "topic", "", "topic")
 	flag.StringVar(&o.group, "group", "", "consumer group; without it all partitions are read directly")
-	flag.StringVar(&o.do, "do", "produce", "produce, consume, or of a topic: create, remove, written; of a client: hold-back")
+	flag.StringVar(&o.do, "do", "produce", "produce, paced, consume, or of a topic: create, remove, written; of a client: hold-back")
 	flag.IntVar(&o.partitions, "partitions", 0, "partitions of a topic")
 	flag.BoolVar(&o.keep, "keep", false, "create a topic that keeps all of its records")
 	flag.Int64Var(&o.records, "records", 0, "records after which to end")
 	flag.IntVar(&o.valueBytes, "value-bytes", 100, "bytes of each value")
 	flag.IntVar(&o.maxBuffered, "max-buffered", 1_000_000, "records that may wait in the client")
 	flag.DurationVar(&o.linger, "linger", 5*time.Millisecond, "how long a batch waits for more records")
+	flag.Float64Var(&o.rate, "rate", 0, "records a second, where it is paced")
+	flag.DurationVar(&o.warmUp, "warm-up", 0, "what is not measured at the beginning, where it is paced")
 	flag.StringVar(&o.clientID, "client-id", "", "client whose consumers are held back")
 	flag.Float64Var(&o.bytesPerSecond, "bytes-per-second", 0, "what they may fetch; without it as much as they like")
 	flag.Parse()
 
 	works := map[string]func(context.Context, order) (outcome, error){
-		"produce": produce, "consume": consume, "create": asking(create), "remove": asking(remove), "written": asking(written),
+		"produce": produce, "paced": paced, "consume": consume, "create": asking(create), "remove": asking(remove), "written": asking(written),
 		"hold-back": asking(holdBack),
 	}
 	work := works[o.do]
@@ -75,8 +86,7 @@ func main() {
 }
 
 func produce(ctx context.Context, o order) (outcome, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(o.broker),
+	client, err := o.client(
 		kgo.DefaultProduceTopic(o.topic),
 		// acks=1, which the other tools use too, rules idempotence out; in exchange several requests may
 		// be under way at once.
@@ -125,7 +135,6 @@ func produce(ctx context.Context, o order) (outcome, error) {
 
 func consume(ctx context.Context, o order) (outcome, error) {
 	options := []kgo.Opt{
-		kgo.SeedBrokers(o.broker),
 		kgo.ConsumeTopics(o.topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.MaxConcurrentFetches(3),
@@ -133,7 +142,7 @@ func consume(ctx context.Context, o order) (outcome, error) {
 	if o.group != "" {
 		options = append(options, kgo.ConsumerGroup(o.group))
 	}
-	client, err := kgo.NewClient(options...)
+	client, err := o.client(options...)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -68,7 +68,7 @@ fn fill(bench: &Bench, records: u64) -> Result<()> {
     // Nothing of it may go before everybody has read it.
     bench.broker.create_topic(TOPIC, true)?;
     bench.rdkafka.produce(&Order {
-        broker: bench.broker.address(),
+        access: bench.broker.plain(),
         topic: TOPIC,
         records,
         value_bytes: VALUE_BYTES,
@@ -158,19 +158,19 @@ impl Full {
 }
 
 fn rdkafka(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
-    let (address, group) = (bench.broker.address(), group(name, scale));
-    let done = bench.rdkafka.consume(address, TOPIC, &group, scale.records)?;
+    let (access, group) = (bench.broker.plain(), group(name, scale));
+    let done = bench.rdkafka.consume(access, TOPIC, &group, scale.records)?;
     Ok(Sample::of_peer(RDKAFKA, VALUE_BYTES, done))
 }
 
 fn franz_go(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
-    let (address, group) = (bench.broker.address(), group(name, scale));
-    let done = bench.franz_go.consume(address, TOPIC, &group, scale.records)?;
+    let (access, group) = (bench.broker.plain(), group(name, scale));
+    let done = bench.franz_go.consume(access, TOPIC, &group, scale.records)?;
     Ok(Sample::of_peer(FRANZ_GO, VALUE_BYTES, done))
 }
 
 fn java(bench: &Bench, name: Name, scale: Scale) -> Result<Sample> {
-    let done = java::consume(bench.broker.address(), TOPIC, &group(name, scale), scale.records)?;
+    let done = java::consume(bench.broker.plain(), TOPIC, &group(name, scale), scale.records)?;
     Ok(Sample::of_peer(JAVA_CONSUMER, VALUE_BYTES, done))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     broker::Broker,
     mallard::Mallard,
     options::{Name, Options},
-    peers::{franz_go::FranzGo, rdkafka::Rdkafka},
+    peers::{franz_go::FranzGo, java_loop::JavaLoop, rdkafka::Rdkafka},
     sample::Sample,
 };
 use anyhow::{Context, Result};
@@ -24,6 +24,8 @@ pub(crate) struct Bench {
     pub(crate) rdkafka: Rdkafka,
     /// The Go program.
     pub(crate) franz_go: FranzGo,
+    /// The Java program.
+    pub(crate) java_loop: JavaLoop,
 }
 
 impl Bench {
@@ -70,6 +72,8 @@ pub(crate) enum Kind {
         /// The rate that is aimed at.
         rate_per_s: u64,
     },
+    /// How long records wait at a rate that is easy for everybody.
+    Latency,
     /// What is reported of a standstill, and what is true.
     Stall(Standstill),
 }

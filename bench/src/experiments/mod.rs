@@ -2,11 +2,12 @@
 
 mod consume;
 mod experiment;
+mod latency;
 mod paced;
 mod produce;
 mod stall;
 
-use crate::{options::Name, tools};
+use crate::{access::Listener, options::Name, tools};
 use anyhow::Result;
 
 pub(crate) use experiment::{Bench, Contestant, Experiment, Kind, Outcome, Scale};
@@ -20,10 +21,15 @@ impl Experiment {
             Name::Consume100 | Name::ConsumeStamped => consume::experiment(name, bench)?,
             Name::Paced => paced::experiment(name, 20_000, &bench.options),
             Name::Paced200k => paced::experiment(name, 200_000, &bench.options),
+            Name::Latency => latency::experiment(name, Listener::Plaintext, bench),
+            Name::LatencySsl => latency::experiment(name, Listener::Ssl, bench),
+            Name::LatencySaslSsl => latency::experiment(name, Listener::SaslSsl, bench),
             Name::Stall | Name::Stall100 => stall::experiment(name, bench)?,
         };
         if bench.options.peers_only {
-            experiment.contestants.retain(|contestant| contestant.tool != tools::MALLARD);
+            experiment
+                .contestants
+                .retain(|contestant| !contestant.tool.starts_with(tools::MALLARD));
         }
         Ok(experiment)
     }

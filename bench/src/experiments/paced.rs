@@ -51,7 +51,7 @@ fn mallard(bench: &Bench, scale: Scale, rate_per_s: u32) -> Result<Sample> {
 fn rdkafka(bench: &Bench, scale: Scale, rate_per_s: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let done = bench.rdkafka.produce(&Order {
-            broker: bench.broker.address(),
+            access: bench.broker.plain(),
             topic,
             records: scale.records,
             value_bytes: VALUE_BYTES,
@@ -66,7 +66,7 @@ fn rdkafka(bench: &Bench, scale: Scale, rate_per_s: u32) -> Result<Sample> {
 fn java(bench: &Bench, scale: Scale, rate_per_s: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let done = java::produce(&Order {
-            broker: bench.broker.address(),
+            access: bench.broker.plain(),
             topic,
             records: scale.records,
             value_bytes: VALUE_BYTES,

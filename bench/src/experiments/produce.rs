@@ -49,7 +49,7 @@ fn mallard(bench: &Bench, scale: Scale, scenario: &str, value_bytes: u32) -> Res
 fn rdkafka(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let done = bench.rdkafka.produce(&Order {
-            broker: bench.broker.address(),
+            access: bench.broker.plain(),
             topic,
             records: scale.records,
             value_bytes,
@@ -63,8 +63,8 @@ fn rdkafka(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
 
 fn franz_go(bench: &Bench, scale: Scale, value_bytes: u32) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
-        let address = bench.broker.address();
-        let done = bench.franz_go.produce(address, topic, scale.records, value_bytes)?;
+        let access = bench.broker.plain();
+        let done = bench.franz_go.produce(access, topic, scale.records, value_bytes)?;
         Ok(Sample::of_peer(FRANZ_GO, value_bytes, done))
     })
 }
@@ -77,7 +77,7 @@ fn java(
 ) -> Result<Sample> {
     bench.on_fresh_topic(scale, |topic| {
         let done = java::produce(&Order {
-            broker: bench.broker.address(),
+            access: bench.broker.plain(),
             topic,
             records: scale.records,
             value_bytes,

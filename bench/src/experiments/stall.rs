@@ -127,7 +127,7 @@ fn rdkafka_produce(
     rate: Option<u64>,
 ) -> Result<Sample> {
     let done = bench.rdkafka.produce(&Order {
-        broker: bench.broker.address(),
+        access: bench.broker.plain(),
         topic,
         records,
         value_bytes: of.value_bytes,
@@ -142,7 +142,7 @@ fn java(bench: &Bench, of: Variant, scale: Scale, course: Course) -> Result<Samp
     bench.on_fresh_topic(scale, |topic| {
         let (done, stopped) = with_standstill(bench, course, || {
             java::produce(&Order {
-                broker: bench.broker.address(),
+                access: bench.broker.plain(),
                 topic,
                 records: scale.records,
                 value_bytes: of.value_bytes,

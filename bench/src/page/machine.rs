@@ -27,7 +27,7 @@ impl Machine {
     pub(crate) fn sentence(&self) -> String {
         format!(
             "{} cores of {}, load {} before the start; one Apache Kafka broker on the same machine, its log in \
-             memory, six partitions, acks=1, no compression, linger 5 ms.",
+             memory, six partitions, acks=1 where nothing else is said, no compression, linger 5 ms.",
             self.cores, self.cpu, self.load
         )
     }

@@ -7,7 +7,7 @@ use crate::{
     latency::Latency,
     sample::Sample,
     summary::{self, Spread, spread},
-    tools::MALLARD,
+    tools::{JAVA_LOOP, MALLARD},
 };
 
 /// The table of an experiment.
@@ -15,6 +15,7 @@ pub(crate) fn table(outcome: &Outcome) -> Table {
     match outcome.kind {
         Kind::Speed => speed(outcome),
         Kind::Pacing { rate_per_s } => pacing(outcome, rate_per_s),
+        Kind::Latency => latency(outcome),
         Kind::Stall(standstill) => stall(outcome, standstill),
     }
 }
@@ -89,6 +90,60 @@ fn pacing(outcome: &Outcome, rate_per_s: u64) -> Table {
     }
 }
 
+fn latency(outcome: &Outcome) -> Table {
+    let columns = [
+        "tool",
+        "response p50 ms",
+        "p50 ÷ Java's",
+        "response p99 ms",
+        "service p50 ms",
+        "service p99 ms",
+        "records/s",
+        "CPU s a million",
+    ];
+    let row = |tool: &&'static str| {
+        let samples = summary::of(&outcome.rounds, tool);
+        let of = |kind: &'static str| move |sample: &Sample| of_kind(sample, kind);
+        let [response_p50, response_p99] =
+            latency_cells(&samples, of("response"), &[|l| l.p50_us, |l| l.p99_us]);
+        let [service_p50, service_p99] =
+            latency_cells(&samples, of("service"), &[|l| l.p50_us, |l| l.p99_us]);
+        // Who knows no times at which records are due has no response.
+        let p50 = |s: &Sample| of_kind(s, "response").and_then(|l| l.p50_us).unwrap_or(f64::NAN);
+        let to_java = summary::ratio(&outcome.rounds, (tool, JAVA_LOOP), p50);
+        let to_java = to_java.filter(|spread| !spread.median.is_nan());
+        let rates = spread(samples.iter().map(|s| s.rate_per_s));
+        let cpu = spread(samples.iter().map(|s| s.cpu_s_per_million()));
+        vec![
+            (*tool).to_owned(),
+            response_p50,
+            cell(to_java, ratio),
+            response_p99,
+            service_p50,
+            service_p99,
+            cell(rates, |v| format!("{v:.0}")),
+            cell(cpu, hundredths),
+        ]
+    };
+    let mut notes = notes(outcome);
+    notes.insert(
+        0,
+        "`response` begins when a record was due, `service` when it was handed to the client; kafka-producer-perf-test knows \
+         the second alone, in whole milliseconds, its start included. The others leave out a warm-up."
+            .to_owned(),
+    );
+    Table {
+        title: outcome.title.clone(),
+        columns: columns.map(str::to_owned).into(),
+        rows: outcome.tools.iter().map(row).collect(),
+        notes,
+    }
+}
+
+fn of_kind(sample: &Sample, kind: &str) -> Option<Latency> {
+    sample.latencies.iter().find(|latency| latency.kind == kind).cloned()
+}
+
 fn stall(outcome: &Outcome, standstill: Standstill) -> Table {
     let columns =
         ["who says so", "p50 ms", "p90 ms", "p99 ms", "max ms", "p99 off the truth", "records/s"];
@@ -114,7 +169,7 @@ fn truth(standstill: Standstill) -> Vec<String> {
 }
 
 fn reported(tool: &str, kind: &str, samples: &[&Sample], standstill: Standstill) -> Vec<String> {
-    let find = |sample: &Sample| sample.latencies.iter().find(|l| l.kind == kind).cloned();
+    let find = |sample: &Sample| of_kind(sample, kind);
     let mut row = vec![format!("{tool}, {kind}")];
     row.extend(latency_cells(
         samples,

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::{paths, process};
 
-use super::peer::{Done, run};
-use crate::cpu::Costed;
+use super::peer::{Done, Paced, read_loop, run};
+use crate::access::Access;
 use crate::{finished::succeeded, place, topics::PARTITIONS};
 
 /// Fetching a few modules and compiling them.
@@ -42,32 +42,42 @@ impl FranzGo {
     /// Produces, waits for all acknowledgements, and says how fast that was.
     pub(crate) fn produce(
         &self,
-        broker: &str,
+        access: &Access,
         topic: &str,
         records: u64,
         value_bytes: u32,
     ) -> Result<Done> {
-        let mut command = self.command(broker, topic, records);
+        let mut command = self.command(access, topic, records);
         command.args(["-value-bytes", &value_bytes.to_string()]);
-        understood(&run(&mut command)?)
+        read_loop(&run(&mut command)?)
+    }
+
+    /// Produces at a rate with the client's defaults, and measures latency.
+    pub(crate) fn produce_paced(&self, order: &Paced<'_>) -> Result<Done> {
+        let all = u64::from(order.rate_per_s) * (order.warm_up_s + order.seconds);
+        let mut command = self.command(order.access, order.topic, all);
+        command.args(["-do", "paced", "-value-bytes", &order.value_bytes.to_string()]);
+        command.args(["-rate", &order.rate_per_s.to_string()]);
+        command.args(["-warm-up", &format!("{}s", order.warm_up_s)]);
+        read_loop(&run(&mut command)?)
     }
 
     /// Consumes as a group from the beginning.
     pub(crate) fn consume(
         &self,
-        broker: &str,
+        access: &Access,
         topic: &str,
         group: &str,
         records: u64,
     ) -> Result<Done> {
-        let mut command = self.command(broker, topic, records);
+        let mut command = self.command(access, topic, records);
         command.args(["-do", "consume", "-group", group]);
-        understood(&run(&mut command)?)
+        read_loop(&run(&mut command)?)
     }
 
     /// Creates a topic; with `keep`, one that keeps all of its records.
-    pub(crate) fn create(&self, (broker, topic): Topic<'_>, keep: bool) -> Result<()> {
-        let mut command = self.about((broker, topic), "create");
+    pub(crate) fn create(&self, (access, topic): Topic<'_>, keep: bool) -> Result<()> {
+        let mut command = self.about((access, topic), "create");
         if keep {
             command.arg("-keep");
         }
@@ -90,45 +100,28 @@ impl FranzGo {
     /// Lets a client's consumers fetch only so many bytes a second; without a number, all they like.
     pub(crate) fn hold_back(
         &self,
-        broker: &str,
+        access: &Access,
         client_id: &str,
         bytes_per_s: Option<u32>,
     ) -> Result<()> {
         let mut command = Command::new(&self.program);
-        command.args(["-broker", broker, "-do", "hold-back", "-client-id", client_id]);
+        command.args(access.go()).args(["-do", "hold-back", "-client-id", client_id]);
         command.args(["-bytes-per-second", &bytes_per_s.unwrap_or(0).to_string()]);
         succeeded(process::run(&mut command, ANSWER_WITHIN)).map(|_| ())
     }
 
-    fn about(&self, (broker, topic): Topic<'_>, what: &str) -> Command {
-        let mut command = self.command(broker, topic, 0);
+    fn about(&self, (access, topic): Topic<'_>, what: &str) -> Command {
+        let mut command = self.command(access, topic, 0);
         command.args(["-do", what, "-partitions", &PARTITIONS.to_string()]);
         command
     }
 
-    fn command(&self, broker: &str, topic: &str, records: u64) -> Command {
+    fn command(&self, access: &Access, topic: &str, records: u64) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-broker", broker, "-topic", topic, "-records", &records.to_string()]);
+        command.args(access.go()).args(["-topic", topic, "-records", &records.to_string()]);
         command
     }
 }
 
-/// A topic: the address of a broker, and its name.
-type Topic<'a> = (&'a str, &'a str);
-
-fn understood(done: &Costed) -> Result<Done> {
-    let outcome: Value = serde_json::from_str(&done.finished.stdout)
-        .with_context(|| format!("no result in\n{}", done.finished))?;
-    let number = |name: &str| {
-        outcome[name].as_f64().with_context(|| format!("no {name} in\n{}", done.finished))
-    };
-    let (records, seconds) = (number("records")?, number("seconds")?);
-    anyhow::ensure!(number("failed")? == 0.0, "records failed:\n{}", done.finished);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    Ok(Done {
-        records: records as u64,
-        rate_per_s: records / seconds,
-        cpu_s: done.cpu_s,
-        latency: None,
-    })
-}
+/// A topic: the way to the broker, and its name.
+type Topic<'a> = (&'a Access, &'a str);

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use testkit::{java, paths};
 
 use super::peer::{Done, Order, expect_number, number_before, run};
+use crate::access::Access;
 use crate::cpu::Costed;
 use crate::latency::Latency;
 
 /// What `kafka-run-class.sh` gives the JVM by default for these tools.
-const JVM: [&str; 5] = [
+pub(super) const JVM: [&str; 5] = [
     "-Xmx512m",
     "-server",
     "-XX:+UseG1GC",
@@ -25,15 +26,16 @@ pub(crate) fn produce(order: &Order<'_>) -> Result<Done> {
     command.args(["--topic", order.topic, "--throughput", &rate]);
     command.args(["--num-records", &order.records.to_string()]);
     command.args(["--record-size", &order.value_bytes.to_string(), "--producer-props"]);
-    command.args([&format!("bootstrap.servers={}", order.broker), "acks=1", "linger.ms=5"]);
+    command.args(["acks=1", "linger.ms=5"]);
     command.args(order.client);
+    command.arg("--producer.config").arg(order.access.java_file());
     produced(&run(&mut command)?)
 }
 
 /// Runs `kafka-consumer-perf-test`.
-pub(crate) fn consume(broker: &str, topic: &str, group: &str, records: u64) -> Result<Done> {
+pub(crate) fn consume(access: &Access, topic: &str, group: &str, records: u64) -> Result<Done> {
     let mut command = command("org.apache.kafka.tools.ConsumerPerformance")?;
-    command.args(["--bootstrap-server", broker, "--topic", topic, "--group", group]);
+    command.args(["--bootstrap-server", access.address(), "--topic", topic, "--group", group]);
     command.args(["--messages", &records.to_string(), "--timeout", "60000", "--hide-header"]);
     consumed(&run(&mut command)?)
 }
@@ -61,7 +63,7 @@ fn produced(done: &Costed) -> Result<Done> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count as text")]
     let records = expect_number(line, " records sent")? as u64;
     let rate_per_s = expect_number(line, " records/sec")?;
-    Ok(Done { records, rate_per_s, cpu_s: done.cpu_s, latency: Some(latency) })
+    Ok(Done { records, rate_per_s, cpu_s: done.cpu_s, latencies: vec![latency] })
 }
 
 /// Columns: start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, fetch records/s.
@@ -73,5 +75,5 @@ fn consumed(done: &Costed) -> Result<Done> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count as text")]
     let records = number(4)? as u64;
     // Without the time in which the group was joined, as in the other tools.
-    Ok(Done { records, rate_per_s: number(9)?, cpu_s: done.cpu_s, latency: None })
+    Ok(Done { records, rate_per_s: number(9)?, cpu_s: done.cpu_s, latencies: Vec::new() })
 }

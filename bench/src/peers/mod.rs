@@ -2,10 +2,11 @@
 
 pub(crate) mod franz_go;
 pub(crate) mod java;
+pub(crate) mod java_loop;
 mod peer;
 pub(crate) mod rdkafka;
 
-pub(crate) use peer::{Done, Order};
+pub(crate) use peer::{Done, Order, Paced};
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,13 @@
 //! What a peer is asked for, and what it did.
 
 use crate::{
+    access::Access,
     cpu::{self, Costed},
     finished::succeeded,
     latency::Latency,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::{process::Command, time::Duration};
 
 /// How long a peer may take beyond what is planned for it. Peers that fall behind a schedule take
@@ -15,8 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 /// What a peer is to produce.
 #[derive(Clone, Debug)]
 pub(crate) struct Order<'a> {
-    /// Address of the broker.
-    pub(crate) broker: &'a str,
+    /// The way to the broker.
+    pub(crate) access: &'a Access,
     /// Where to.
     pub(crate) topic: &'a str,
     /// How many.
@@ -31,6 +33,25 @@ pub(crate) struct Order<'a> {
     pub(crate) latencies: bool,
 }
 
+/// What a peer is to produce at a rate, while it measures latency.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paced<'a> {
+    /// The way to the broker.
+    pub(crate) access: &'a Access,
+    /// Where to.
+    pub(crate) topic: &'a str,
+    /// Bytes of each value.
+    pub(crate) value_bytes: u32,
+    /// Records a second.
+    pub(crate) rate_per_s: u32,
+    /// What precedes the time that is measured.
+    pub(crate) warm_up_s: u64,
+    /// The time that is measured.
+    pub(crate) seconds: u64,
+    /// Further client properties, in the words of the peer's client.
+    pub(crate) client: &'a [(&'a str, &'a str)],
+}
+
 /// What a peer has done, by its own word.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -40,8 +61,34 @@ pub(crate) struct Done {
     pub(crate) rate_per_s: f64,
     /// CPU seconds.
     pub(crate) cpu_s: f64,
-    /// From handing a record over to its acknowledgement.
-    pub(crate) latency: Option<Latency>,
+    /// By kind: `service` from handing a record over to its acknowledgement, `response` from when it was due.
+    pub(crate) latencies: Vec<Latency>,
+}
+
+/// Reads the line of JSON in which the bench's own loops say what they did.
+pub(super) fn read_loop(done: &Costed) -> Result<Done> {
+    let outcome: Value = serde_json::from_str(&done.finished.stdout)
+        .with_context(|| format!("no result in\n{}", done.finished))?;
+    let number = |name: &str| {
+        outcome[name].as_f64().with_context(|| format!("no {name} in\n{}", done.finished))
+    };
+    let (records, seconds) = (number("records")?, number("seconds")?);
+    ensure!(number("failed")? == 0.0, "records failed:\n{}", done.finished);
+    let latency = |kind: &'static str| {
+        let of = outcome.get(format!("{kind}_us"))?;
+        let us = |statistic: &str| of[statistic].as_f64();
+        Some(Latency {
+            kind,
+            p50_us: us("p50"),
+            p90_us: us("p90"),
+            p99_us: us("p99"),
+            max_us: us("max"),
+        })
+    };
+    let latencies = ["response", "service"].into_iter().filter_map(latency).collect();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let whole = records as u64;
+    Ok(Done { records: whole, rate_per_s: records / seconds, cpu_s: done.cpu_s, latencies })
 }
 
 /// Runs a peer to its end, and insists on exit code 0.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use testkit::process;
 
 use super::peer::{Done, Order, expect_number, run};
+use crate::access::Access;
 use crate::cpu::Costed;
 use crate::{finished::succeeded, latency::Latency, place};
 
@@ -51,19 +52,29 @@ impl Rdkafka {
         }
         let done = run(&mut command)?;
         let latency = order.latencies.then(|| read_latencies(&latencies)).transpose()?;
-        Ok(Done { latency, ..understood(&done, " messages produced")? })
+        let latencies = latency.into_iter().collect();
+        Ok(Done { latencies, ..understood(&done, " messages produced")? })
     }
 
     /// Consumes as a group from the beginning.
     pub(crate) fn consume(
         &self,
-        broker: &str,
+        access: &Access,
         topic: &str,
         group: &str,
         records: u64,
     ) -> Result<Done> {
         let mut command = Command::new(&self.program);
-        command.args(["-G", group, "-t", topic, "-b", broker, "-c", &records.to_string()]);
+        command.args([
+            "-G",
+            group,
+            "-t",
+            topic,
+            "-b",
+            access.address(),
+            "-c",
+            &records.to_string(),
+        ]);
         // In batches of a thousand, which makes it several times as fast as one by one.
         command.args(["-B", "1000"]);
         understood(&run(&mut command)?, " messages (")
@@ -71,10 +82,12 @@ impl Rdkafka {
 
     fn produce_command(&self, order: &Order<'_>) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-P", "-t", order.topic, "-b", order.broker, "-a", "1"]);
+        command.args(["-P", "-t", order.topic, "-b", order.access.address(), "-a", "1"]);
         command.args(["-c", &order.records.to_string(), "-s", &order.value_bytes.to_string()]);
         // Its own default of a second makes the last batches wait that long.
         command.args(["-X", "linger.ms=5"]);
+        let login = order.access.librdkafka();
+        command.args(login.iter().flat_map(|(k, v)| ["-X".to_owned(), format!("{k}={v}")]));
         command.args(order.client.iter().flat_map(|property| ["-X", property]));
         command.args(order.rate_per_s.iter().flat_map(|rate| ["-r".to_owned(), rate.to_string()]));
         command
@@ -125,7 +138,7 @@ fn understood(done: &Costed, records: &str) -> Result<Done> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count as text")]
     let records = expect_number(line, records)? as u64;
     let rate_per_s = expect_number(line, " msgs/s")?;
-    Ok(Done { records, rate_per_s, cpu_s: done.cpu_s, latency: None })
+    Ok(Done { records, rate_per_s, cpu_s: done.cpu_s, latencies: Vec::new() })
 }
 
 /// One latency in microseconds a line, in no order.
