@@ -145,6 +145,8 @@ pub(crate) struct TcpFigures {
     pub(crate) unacked: u32,
     /// Segments sent again since the connection was made.
     pub(crate) sent_again: u32,
+    /// Of these, those that had arrived: the other side said that it has them twice (RFC 2883).
+    pub(crate) had_arrived: u32,
     /// Segments sent since then.
     pub(crate) sent: u32,
     /// Bytes that wait in the kernel and have not been sent once.
@@ -168,6 +170,7 @@ pub(crate) fn tcp_figures(descriptor: RawFd) -> Option<TcpFigures> {
     let figures = TcpFigures {
         unacked: info.tcpi_unacked,
         sent_again: info.tcpi_total_retrans,
+        had_arrived: info.tcpi_dsack_dups,
         sent: info.tcpi_segs_out,
         unsent_bytes: info.tcpi_notsent_bytes,
         shortest_us: if info.tcpi_min_rtt == u32::MAX { 0 } else { info.tcpi_min_rtt },

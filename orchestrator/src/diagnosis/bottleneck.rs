@@ -3,7 +3,7 @@
 //! Each has a witness of its own, so that no one is named for what another does:
 //!
 //! - a broker's answer to a small request beside the load (`broker.probe.*`, `broker.silent.*`),
-//! - the kernel's round trip of the wire and what it sends again (`network.*`),
+//! - the kernel's round trip of the wire and what the wire loses (`network.*`),
 //! - the client's own queue, requests in flight, and properties,
 //! - the verdict's word on the host's CPU.
 //!
@@ -152,10 +152,14 @@ impl Requests {
         )
     }
 
+    /// A host without CPU to spare acknowledges late, and segments are sent again that no network has lost.
     fn lossy(&self, facts: &Facts) -> Option<Diagnosis> {
+        if facts.host.is_some() {
+            return None;
+        }
         let again = facts.metric("network.retransmits").filter(|share| *share >= LOSSY)?;
         let text = format!(
-            "Bottleneck: network. {} of all TCP segments had to be sent again (network.retransmits). {}",
+            "Bottleneck: network. {} of all TCP segments were lost (network.retransmits). {}",
             human(again, "ratio"),
             self.mean()
         );

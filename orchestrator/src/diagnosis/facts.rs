@@ -40,6 +40,8 @@ pub struct Partition {
     pub partition: i32,
     /// Records acknowledged.
     pub acked: u64,
+    /// Records given up.
+    pub failed: u64,
     /// Largest lag of any group.
     pub lag_max: Option<u64>,
 }
@@ -169,6 +171,7 @@ impl Facts {
                     topic: of.topic.clone(),
                     partition: of.partition,
                     acked: of.acked,
+                    failed: of.failed,
                     lag_max: of.lag_max,
                 })
                 .collect(),

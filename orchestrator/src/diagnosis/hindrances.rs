@@ -161,6 +161,19 @@ const HINDRANCES: &[Hindrance] = &[
         ..SOUND
     },
     Hindrance {
+        what: "a host without CPU to spare, whose kernel answers so late that segments are sent twice",
+        metrics: &[
+            ("produce.service.mean", 100_000.0),
+            ("produce.client.round_trip", 66_630.0),
+            ("produce.client.queue_time", 30_000.0),
+            ("broker.probe.p50", 20_000.0),
+            ("network.retransmits", 0.021_81),
+        ],
+        more: |facts| facts.host = Some("the host of a was busy with all of its cores".into()),
+        named: "host_limits",
+        ..SOUND
+    },
+    Hindrance {
         what: "a slow consumer",
         metrics: &[("end_to_end.mean", 4_000_000.0), ("produce.response.p95", 9_000.0)],
         more: |facts| {

@@ -169,12 +169,14 @@ fn hot_partitions(facts: &Facts) -> Vec<Diagnosis> {
         topics.entry(&partition.topic).or_default().push(partition);
     }
     let hot = topics.into_iter().filter_map(|(topic, partitions)| {
-        let total: u64 = partitions.iter().map(|partition| partition.acked).sum();
-        let hottest = partitions.iter().max_by_key(|partition| partition.acked)?;
+        // Where brokers take records of one partition only, the others had as many.
+        let given = |partition: &Partition| partition.acked + partition.failed;
+        let total: u64 = partitions.iter().map(|partition| given(partition)).sum();
+        let hottest = partitions.iter().max_by_key(|partition| given(partition))?;
         if partitions.len() < 2 || total < SKEW_RECORDS {
             return None;
         }
-        let share = hottest.acked as f64 / total as f64;
+        let share = given(hottest) as f64 / total as f64;
         let times = share * partitions.len() as f64;
         let mark = if partitions.len() == 2 { HOT_OF_TWO } else { HOT_SHARE };
         if share < mark || (partitions.len() > 2 && times < HOT) {

@@ -62,7 +62,7 @@ pub(super) fn calm() -> Facts {
 }
 
 pub(super) fn part(partition: i32, acked: u64) -> Partition {
-    Partition { topic: "orders".into(), partition, acked, lag_max: Some(0) }
+    Partition { topic: "orders".into(), partition, acked, failed: 0, lag_max: Some(0) }
 }
 
 pub(super) fn with(facts: &mut Facts, of: &[(&str, f64)]) {
@@ -198,6 +198,19 @@ fn a_hot_partition_is_named_with_its_share() {
     facts.groups.clear();
     facts.partitions.iter_mut().for_each(|partition| partition.acked /= 100);
     assert_eq!(interpret(&facts).diagnoses, []);
+}
+
+#[test]
+fn a_partition_is_not_hot_because_records_of_others_failed() {
+    let mut facts = calm();
+    facts.partitions = (0..6)
+        .map(|of| {
+            let acked = [0, 0, 2_912, 3_312, 1_352, 40][of];
+            Partition { failed: 3_340 - acked, ..part(i32::try_from(of).unwrap(), acked) }
+        })
+        .collect();
+    let told = interpret(&facts).diagnoses;
+    assert!(told.iter().all(|of| of.code != "hot_partition"), "{told:#?}");
 }
 
 #[test]

@@ -89,8 +89,8 @@ fn network() -> Vec<Metric> {
             true,
             Nothing,
             SCOPES,
-            "share of TCP segments that had to be sent again, which a network that loses some makes",
-            "segments sent again / segments sent, of all agents",
+            "share of TCP segments that were lost and sent again",
+            "segments sent again, without those that had arrived (RFC 2883) / segments sent, of all agents",
             KERNEL,
             |t| {
                 let of = |pick: fn(&WitnessTally) -> u64| seen(t).map(pick).sum();

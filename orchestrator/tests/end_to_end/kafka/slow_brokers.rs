@@ -70,6 +70,9 @@ fn slow_brokers_take_the_load_with_a_few_requests_in_flight() {
     assert!(acked_per_s >= 1_900.0, "acknowledged {acked_per_s}/s of 2,000/s");
     let probe_us = metric(&result, "broker.probe.p50");
     assert!(probe_us >= 10_000.0, "brokers at a tenth answer a probe in {probe_us} µs");
+    // Their kernels acknowledge late, and segments are sent again that the loopback has not lost.
+    let (codes, _) = named(&result);
+    assert!(!codes.contains(&"network_limits"), "{:#}", result["interpretation"]);
 }
 
 #[test]
