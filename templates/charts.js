@@ -315,6 +315,8 @@ const Charts = (() => {
       const name = { gap: "gap", thin: "thin", fail: "failband", cut: "thin", share: "gap", outage: "outage", fault: "fault" }[band.kind];
       const rect = el("rect", { class: name, x: px(at), y, width: px(width), height: h }, this.back);
       el("title", {}, rect, band.text);
+      // At the foot, since a stretch that failed has its word at the head.
+      if (band.kind === "outage" && width > 44) el("text", { class: "outagetext", x: px(at + 4), y: y + h - 5 }, this.front, "outage");
       if (band.kind !== "fail" && width < 4) {
         const flag = el("path", { class: "mark", d: `M${px(at + width / 2)} ${y + 6}l-4 -6h8z` }, this.front);
         el("title", {}, flag, band.text);

@@ -86,6 +86,26 @@ fn the_pointer_shows_the_same_time_in_all_charts_and_dragging_zooms() {
 }
 
 #[test]
+fn an_outage_is_told_at_the_top_and_told_apart_from_what_failed_in_every_chart() {
+    testkit::require!(chromium);
+    let (_results, report) = made(archives::failing);
+    let mut page = Page::open(&report, View::DESKTOP);
+    let told = page.text(".note.outage");
+    assert!(told.contains("No acknowledgements from 0:08 to 0:13"), "{told}");
+    assert!(told.contains("180 records were sent again"), "{told}");
+    let plots = page.count("[data-role=time-charts] .plot");
+    let named = page.evaluate(
+        "[...document.querySelectorAll('[data-role=time-charts] .outagetext')].filter((e) => e.textContent === 'outage').length",
+    );
+    assert_eq!(named, Value::from(plots));
+    // Neither has the other's colour.
+    let fills = "['outage', 'failband'].map((name) => getComputedStyle(document.querySelector(`.plot .${name}`)).fill)";
+    let fills = page.evaluate(fills);
+    assert_ne!(fills[0], fills[1], "{fills}");
+    is_sound(&mut page);
+}
+
+#[test]
 fn partitions_are_sorted_filtered_and_shown_all() {
     testkit::require!(chromium);
     let (_results, report) = made(|results| archives::soak(results, 1, 2, 1_000));

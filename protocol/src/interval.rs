@@ -211,7 +211,7 @@ pub struct ClientStats {
     pub in_flight: u64,
     /// Requests that waited to be sent, when the client was asked.
     pub waiting_requests: u64,
-    /// Requests sent again, since the client started.
+    /// Records sent again, no less, since the client started; none for consumers.
     pub retries: u64,
     /// Request and connection errors, since the client started.
     pub errors: u64,

@@ -22,6 +22,8 @@ pub(crate) struct Deliveries {
     reported: u64,
     counters: Counters,
     client: Option<ClientStats>,
+    /// Records that were seen to be sent again until now.
+    sent_again: u64,
 }
 
 /// Reports of one event that differ in their sizes at most. In a closed loop, records that were sent
@@ -84,7 +86,14 @@ impl Deliveries {
     pub(crate) fn new(timeline: &Timeline) -> Self {
         let finder = PhaseFinder::new(timeline);
         let phases = (0..finder.count()).map(|_| Phase::default()).collect();
-        Self { finder, phases, reported: 0, counters: Counters::default(), client: None }
+        Self {
+            finder,
+            phases,
+            reported: 0,
+            counters: Counters::default(),
+            client: None,
+            sent_again: 0,
+        }
     }
 
     /// Counts a batch of reports, by the client's word.
@@ -119,7 +128,9 @@ impl Deliveries {
 
     /// Keeps the client's newest statistics.
     pub(crate) fn keep_statistics(&mut self, statistics: ClientStats) {
-        self.client = Some(statistics);
+        // Fewer are seen to be sent again while others wait.
+        self.sent_again = self.sent_again.max(statistics.retries);
+        self.client = Some(ClientStats { retries: self.sent_again, ..statistics });
     }
 
     /// The part of an interval that has ended.

@@ -79,7 +79,7 @@ impl Membership {
                 self.fail_without_right(code);
                 let _ = client.assign(None);
             }
-            Happening::Statistics(json) => self.happened.client = stats::parse(json),
+            Happening::Statistics(json) => self.happened.client = stats::parse(json, 0),
             Happening::Incident(incident) => {
                 if !incident.code.is_ok() {
                     self.error(incident.code);

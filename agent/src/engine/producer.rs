@@ -491,8 +491,11 @@ impl Delivering {
             if let Some(why) = denied.filter(|_| before + acked == 0) {
                 self.notes.fail(&why);
             }
-        } else if let Some(statistics) = event.statistics().and_then(stats::parse) {
-            self.deliveries.keep_statistics(statistics);
+        } else if let Some(json) = event.statistics() {
+            let handed = self.flow.handed.load(Ordering::Acquire);
+            if let Some(statistics) = stats::parse(json, handed) {
+                self.deliveries.keep_statistics(statistics);
+            }
         } else if let Some(incident) = event.incident() {
             if incident.fatal {
                 let reason = self.queue.client().fatal_error().unwrap_or(incident.text);

@@ -16,6 +16,9 @@ struct Statistics {
     tx_bytes: u64,
     #[serde(default)]
     rx_bytes: u64,
+    /// Records that were put into requests, each as often as that was done.
+    #[serde(default)]
+    txmsgs: u64,
     #[serde(default)]
     brokers: HashMap<String, Broker>,
     #[serde(default)]
@@ -27,7 +30,6 @@ struct Statistics {
 struct Broker {
     txerrs: u64,
     rxerrs: u64,
-    txretries: u64,
     waitresp_cnt: i64,
     outbuf_cnt: i64,
     int_latency: Window,
@@ -52,8 +54,12 @@ struct Window {
     p99: i64,
 }
 
-/// Reads statistics; `None` if they are not what librdkafka writes.
-pub(crate) fn parse(json: &str) -> Option<ClientStats> {
+/// Reads statistics of a client that was handed so many records; `None` if they are not what librdkafka writes.
+///
+/// librdkafka's count of retries is not of records: those of a request that failed go back into the queue of their
+/// partition, and it counts another request when it makes one of them. What it has put into requests beyond what it was
+/// handed, it has put there again. What it was handed and has not sent yet hides some of that, so it is no less than told.
+pub(crate) fn parse(json: &str, handed: u64) -> Option<ClientStats> {
     let statistics: Statistics = serde_json::from_str(json).ok()?;
     let brokers = || statistics.brokers.values();
     let topics = || statistics.topics.values();
@@ -73,7 +79,7 @@ pub(crate) fn parse(json: &str) -> Option<ClientStats> {
         throttle_ms_mean: mean(brokers().map(|b| b.throttle)),
         in_flight: brokers().map(|b| count(b.waitresp_cnt)).max().unwrap_or(0),
         waiting_requests: brokers().map(|b| count(b.outbuf_cnt)).sum(),
-        retries: brokers().map(|b| b.txretries).sum(),
+        retries: statistics.txmsgs.saturating_sub(handed),
         errors: brokers().map(|b| b.txerrs + b.rxerrs).sum(),
         wire_sent_bytes: statistics.tx_bytes,
         wire_received_bytes: statistics.rx_bytes,
@@ -107,17 +113,18 @@ mod tests {
 
     #[test]
     fn windows_of_several_brokers_are_weighted() {
-        let json = r#"{"name": "x", "tx_bytes": 10, "rx_bytes": 20, "brokers": {
-            "a": {"txretries": 2, "waitresp_cnt": 7, "outbuf_cnt": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
+        let json = r#"{"name": "x", "tx_bytes": 10, "rx_bytes": 20, "txmsgs": 52, "brokers": {
+            "a": {"txretries": 9, "waitresp_cnt": 7, "outbuf_cnt": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
             "b": {"rxerrs": 3, "waitresp_cnt": 4, "outbuf_cnt": -1, "rtt": {"sum": 900, "cnt": 3, "p99": 400}, "extra": {}}},
             "topics": {"t": {"batchcnt": {"sum": 50, "cnt": 5}, "partitions": {"0": {}}}}}"#;
-        let stats = parse(json).unwrap();
+        let stats = parse(json, 50).unwrap();
         assert_eq!(stats.round_trip_us_mean, 250.0);
         assert_eq!(stats.round_trip_us_p99, 400.0);
         assert_eq!(stats.batch_records_mean, 10.0);
         assert_eq!((stats.batches, stats.requests, stats.dequeued), (5, 4, 0));
         assert_eq!((stats.retries, stats.errors, stats.wire_sent_bytes), (2, 4, 10));
         assert_eq!((stats.in_flight, stats.waiting_requests), (7, 2));
-        assert_eq!(parse("nonsense"), None);
+        assert_eq!(parse(json, 60).unwrap().retries, 0, "some wait");
+        assert_eq!(parse("nonsense", 0), None);
     }
 }

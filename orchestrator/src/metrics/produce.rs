@@ -344,12 +344,13 @@ fn counters() -> Vec<Metric> {
             true,
             Producers,
             SENDING,
-            "requests that the client sent again",
-            "growth in measured intervals",
+            "records that the client sent again, because a request failed or no answer came",
+            "growth in measured intervals of: records put into requests - records handed to the client, as far \
+             as that is seen while others wait to be sent",
             CLIENT,
             |t| (t.client.windows > 0).then_some(()).and_then(|()| count(t.client.retries))
         )
-        .listed(Subject::Reliability, "retried requests"),
+        .listed(Subject::Reliability, "records sent again"),
         metric!(
             "produce.client.errors",
             "count",

@@ -200,7 +200,7 @@ pub struct ClientTally {
     pub throttle_answers: u64,
     /// The time they throttled for, in microseconds.
     pub throttle_us: f64,
-    /// Requests sent again.
+    /// Records sent again.
     pub retries: u64,
     /// Request and connection errors.
     pub errors: u64,

@@ -24,7 +24,7 @@ pub struct Outage {
     pub longest_wait_us: u64,
     /// Records acknowledged more than a second after they were due, until it was over.
     pub late: u64,
-    /// Requests that clients sent again.
+    /// Records that clients sent again, no less.
     pub retried: u64,
     /// Records that failed for good.
     pub failed: u64,

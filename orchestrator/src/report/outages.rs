@@ -127,7 +127,7 @@ fn records(outage: &Outage) -> String {
             duration(outage.longest_wait_us)
         ),
     };
-    let retried = was(outage.retried, "request");
+    let retried = was(outage.retried, "record");
     let failed = count(outage.failed);
     let recovered = match outage.recovered_after_us {
         _ if outage.late == 0 && outage.failed == 0 => String::new(),
@@ -219,7 +219,7 @@ mod tests {
                 "Leaders moved: orders/0 from broker 2 to broker 1 at 0:28.",
                 "Up to 6 partitions lacked a replica in sync.",
                 "5,600 records were acknowledged more than 1 s after they were due (longest wait \
-                 18.2 s), 12 requests were sent again, 0 failed. Recovered 20.0 s after it began.",
+                 18.2 s), 12 records were sent again, 0 failed. Recovered 20.0 s after it began.",
             ]
         );
     }

@@ -1,7 +1,10 @@
 //! The archives that tests and design work use, by name.
 
 use super::synthetic::*;
-use mallard::model::result::{ErrorRow, SeriesRow, Verdict};
+use mallard::model::{
+    outage::{Outage, Silence},
+    result::{ErrorRow, SeriesRow, Verdict},
+};
 use mallard_protocol::histogram::Histogram;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +120,21 @@ pub fn failing(results: &Path) -> PathBuf {
         "produce.response.p99 was 4.81 s in 14:02:54–14:02:55, limit 250 ms",
         "The client was refused room from 14:02:49 on: the broker did not acknowledge. Look at the broker's log for that time, and at its disk.",
     )];
+    result.outages = vec![Outage {
+        from_us: 8_000_000,
+        to_us: 13_000_000,
+        silences: vec![Silence {
+            from_us: 8_000_000,
+            to_us: 13_000_000,
+            ended: true,
+            partitions: vec!["health-data-raw/3".into()],
+        }],
+        late: 72_000,
+        longest_wait_us: 4_990_000,
+        retried: 180,
+        recovered_after_us: Some(6_000_000),
+        ..Outage::default()
+    }];
     result.warnings = vec![reason(
         "few_samples_p9999",
         "the 99.99th percentile rests on 30 records",

@@ -156,18 +156,24 @@ fn no_broker_exits_3_within_15_s_and_names_host_broker_and_reason() {
 fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
     testkit::require!(kafka);
     let kafka = KafkaCluster::start(3);
-    let scenario = steady("500/s", "10s", "expect: [records.lost == 0]")
+    let scenario = steady("500/s", "18s", "expect: [records.lost == 0]")
         .replace("replication: 1", "replication: 3");
     let sandbox = sandbox(&scenario, &cluster_file(&kafka, 2, ""));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("load starts", PATIENCE);
     thread::sleep(Duration::from_secs(3));
+    // Requests that it has not answered when it dies must be sent again, to whoever leads then.
+    kafka.stop_broker(2);
+    thread::sleep(Duration::from_millis(500));
     kafka.kill_broker(2);
     let outcome = running.wait(PATIENCE);
     assert!(outcome.code().is_some(), "it ends by itself");
     let result = sandbox.latest_run().only_result();
     assert_accounts_add_up(&result);
-    assert_eq!(count(&result, "accounts/scheduled"), 5_000, "the schedule went on");
-    let max = crate::world::metric(&result, "produce.response.max");
+    assert_eq!(count(&result, "accounts/scheduled"), 9_000, "the schedule went on");
+    let again = metric(&result, "produce.client.retries");
+    println!("sent again: {again}");
+    assert!((1.0..500.0).contains(&again), "{again} records sent again");
+    let max = metric(&result, "produce.response.max");
     assert!(max > 100_000.0, "a leader died, and nothing took longer than {max} µs");
 }
