@@ -68,7 +68,7 @@ fn consumer(property: &str) -> Option<&'static str> {
 fn security(property: &str) -> Option<&'static str> {
     Some(match property {
         "ssl.truststore.location" => {
-            "use `ssl.ca.location` with a PEM file: `keytool -exportcert -rfc -keystore truststore.jks -alias NAME -file ca.pem`"
+            "use `ssl.ca.location` with a PEM file: `keytool -list -rfc -keystore truststore.jks > ca.pem`"
         }
         "ssl.truststore.certificates" => "use `ssl.ca.pem`",
         "ssl.truststore.password" | "ssl.truststore.type" => TRUSTED,
