@@ -22,6 +22,10 @@ const LATE_US: u64 = 1_000_000;
 /// seconds to find a broker that is back.
 const TOGETHER_US: u64 = 5_000_000;
 
+/// For how long after an outage it becomes known which records were sent again, in microseconds: clients tell once
+/// a second, and what waits to be sent hides some of them.
+const TOLD_LATER_US: u64 = 2_000_000;
+
 /// Most silences that are kept; of more, the first ones.
 const SILENCES_MAX: usize = 10_000;
 
@@ -195,6 +199,7 @@ impl OutageTable {
             self.recovered_us(from_us, silent_to.unwrap_or(from_us)).filter(|_| ended);
         let until_us = recovered_us.unwrap_or(self.end_us);
         let (before, after) = (self.counts_at(from_us), self.counts_at(until_us));
+        let told = self.counts_at(until_us.saturating_add(TOLD_LATER_US));
         let cells = self.counts.iter().filter(|c| c.start_us >= from_us && c.end_us <= until_us);
         let thin = self.cluster.thin.iter();
         let thin =
@@ -209,7 +214,7 @@ impl OutageTable {
             under_replicated: thin.map(|(_, _, most)| *most).max().unwrap_or(0),
             longest_wait_us: cells.map(|counts| counts.wait_us).max().unwrap_or(0),
             late: after.late - before.late,
-            retried: after.retried - before.retried,
+            retried: told.retried - before.retried,
             failed: after.failed - before.failed,
             recovered_after_us: recovered_us.map(|us| us - from_us),
         }
@@ -289,6 +294,8 @@ mod tests {
         roster: Roster,
         table: OutageTable,
         events: Vec<RunEvent>,
+        /// Whether each second had a problem.
+        problems: Vec<bool>,
         at_s: u64,
     }
 
@@ -296,13 +303,22 @@ mod tests {
         /// A topic `orders` with two partitions.
         fn new() -> Self {
             let roster = Roster::new(&Shape { partitions: 2, ..Shape::default() }.plan());
-            Self { roster, table: OutageTable::default(), events: Vec::new(), at_s: 0 }
+            Self {
+                roster,
+                table: OutageTable::default(),
+                events: Vec::new(),
+                problems: Vec::new(),
+                at_s: 0,
+            }
         }
 
         /// A second: by partition what was acknowledged and how long the longest of it had waited, and how
         /// broker 2 was found, which leads partition 0.
         fn second(&mut self, acked: [(u64, u64); 2], problem: Option<BrokerProblem>, leader: i32) {
-            let mut flows = Flows { retried: u64::from(problem.is_some()), ..Flows::default() };
+            self.problems.push(problem.is_some());
+            // A record is sent again in every second with a problem, and the client tells two seconds later.
+            let told = self.problems.iter().rev().nth(2).is_some_and(|problem| *problem);
+            let mut flows = Flows { retried: u64::from(told), ..Flows::default() };
             for (partition, (acked, wait_s)) in (0..).zip(acked) {
                 let slot = self.roster.slot(TopicId(0), partition).expect("a partition");
                 let late = if wait_s > 1 { acked } else { 0 };
