@@ -6,6 +6,7 @@
 mod agent;
 mod cluster;
 mod consume;
+pub mod direction;
 pub mod fate;
 mod latency;
 mod listing;

@@ -5,13 +5,11 @@
 //! evaluation*, OOPSLA 2007; Schuirmann, *A comparison of the two one-sided tests procedure*, 1987 (the 90 %
 //! interval for `same`). The differences are of logarithms, so an interval is one of the ratio.
 
-use super::{
-    direction::Better,
-    statistics::{
-        mean::{Difference, Sample, welch},
-        rank, student,
-    },
+use super::statistics::{
+    mean::{Difference, Sample, welch},
+    rank, student,
 };
+use crate::metrics::direction::Better;
 use serde::Serialize;
 
 /// What a comparison says of a figure.

@@ -9,7 +9,6 @@
 
 pub mod baselines;
 pub mod compare;
-pub mod direction;
 pub mod fingerprint;
 pub mod history;
 pub mod judge;

@@ -10,8 +10,8 @@ use super::{
     sides::Sides,
 };
 use crate::{
+    metrics::direction,
     over_time::{
-        direction,
         history::History,
         judge::Word,
         observation::{Observation, key},

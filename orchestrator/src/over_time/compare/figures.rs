@@ -2,9 +2,11 @@
 
 use super::{change::of_share, model::Figure};
 use crate::{
-    metrics,
-    over_time::{
+    metrics::{
+        self,
         direction::{self, better},
+    },
+    over_time::{
         history::History,
         judge::{self, Basis, Judged, Rules, Side, Word},
         observation::{DRAWS, Observation, PERCENTILES, percentile_of},

@@ -1,11 +1,9 @@
 //! What stands in `comparison.json`.
 
 use crate::{
+    metrics::direction::Better,
     model::exit_code,
-    over_time::{
-        direction::Better,
-        judge::{Judged, Word},
-    },
+    over_time::judge::{Judged, Word},
     report::{column::Column, shape::Curve},
 };
 use serde::Serialize;
