@@ -158,6 +158,18 @@ fn cases_stand_side_by_side_with_what_must_hold_across_them() {
 }
 
 #[test]
+fn expectations_against_baselines_are_told_by_word_and_sign() {
+    testkit::require!(chromium);
+    let (_results, report) = made(archives::matrix);
+    let mut page = Page::open(&report, View::PHONE);
+    let words = page.evaluate(
+        "[...document.querySelectorAll('#baselines + .scroll .badge')].map((e) => e.textContent.trim()).join()",
+    );
+    assert_eq!(words, Value::from("✓ held,✗ failed,? unclear,– not judged"));
+    is_sound(&mut page);
+}
+
+#[test]
 fn what_the_figures_mean_is_told_in_words_and_signs() {
     testkit::require!(chromium);
     let (_results, report) = made(archives::matrix);

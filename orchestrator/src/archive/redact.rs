@@ -86,7 +86,11 @@ impl Redactor {
         }
         self.redact(&mut result.sentence);
         self.reasons(&mut result.reasons);
-        result.cases.iter_mut().for_each(|case| self.redact(&mut case.sentence));
+        self.reasons(&mut result.warnings);
+        let sentences = result.cases.iter_mut().map(|case| &mut case.sentence);
+        let compared = result.compared.iter_mut().map(|of| &mut of.sentence);
+        let comparisons = result.comparisons.iter_mut().map(|of| &mut of.sentence);
+        sentences.chain(compared).chain(comparisons).for_each(|text| self.redact(text));
         result.command_line.iter_mut().for_each(|text| self.redact(text));
         result
     }

@@ -301,6 +301,9 @@ pub struct ValidateArgs {
     /// Give a parameter another value; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// The archive whose baselines scenarios may name: one that it does not have is a mistake
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
     /// Lay these bounds over those of the scenarios, as `run` would
     #[arg(long, value_name = "FILE")]
     pub bounds: Option<PathBuf>,

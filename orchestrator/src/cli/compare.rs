@@ -35,17 +35,13 @@ enum CompareError {
     Metric { name: String, nearest: String },
     #[error("run {run} is on both sides")]
     Both { run: String },
-    #[error("make {JSON}")]
-    Json(#[from] serde_json::Error),
 }
 
 /// Compares runs, writes both files and prints what came out.
 pub(super) fn compare(args: &CompareArgs) -> Outcome {
     match compared(args) {
         Ok(outcome) => outcome,
-        Err(cause @ (CompareError::Json(_) | CompareError::Page(_))) => {
-            Outcome::failed(exit_code::ERROR, error_text(&cause))
-        }
+        Err(cause @ CompareError::Page(_)) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
         Err(CompareError::Archive(
             cause @ (ArchiveError::Write { .. } | ArchiveError::NoSpace { .. }),
         )) => Outcome::failed(exit_code::ERROR, error_text(&cause)),
@@ -122,7 +118,7 @@ fn newest(sides: &Sides) -> Option<String> {
 }
 
 fn write(folder: &Path, of: &Comparison, templates: &Templates) -> Result<String, CompareError> {
-    let json = serde_json::to_string_pretty(of)? + "\n";
+    let json = compare::json(of)?;
     fs::create_dir_all(folder).map_err(|source| ArchiveError::write(folder, source))?;
     archive::write_whole(&folder.join(JSON), json.as_bytes())?;
     archive::write_whole(&folder.join(PAGE), &compare::page(of, templates)?)?;

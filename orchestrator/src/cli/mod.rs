@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out.
 
+mod against;
 pub mod args;
 mod baseline;
 mod calibrate;

@@ -2,6 +2,7 @@
 
 use super::{
     Outcome,
+    against::{self, Against, Comparisons},
     args::RunArgs,
     make_ready::make_ready,
     order::Order,
@@ -14,6 +15,7 @@ use crate::{
     calibrate::{self},
     clean::{local, runs::Runs},
     clock,
+    config::{render::render, shape::Reader},
     hosts::{Hosts, container::RunContainers, deploy::Programs},
     model::{
         events::RunEvent,
@@ -78,7 +80,11 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let warnings = warnings + &warning_of_leftovers(&args.results);
+    let unset = match against::unset(&plan, &args.results, Reader::warn) {
+        Ok(unset) => render(&unset, super::files::colour()),
+        Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
+    };
+    let warnings = warnings + &unset + &warning_of_leftovers(&args.results);
     let sinks = match EventSinks::new(Style::choose(args.quiet), &order.exports) {
         Ok(sinks) => sinks,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
@@ -148,7 +154,7 @@ async fn run_plan(
     };
     let run_containers = Arc::new(RunContainers::new(folder.id()));
     let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
-    let name = plan.name.clone();
+    let (name, asks) = (plan.name.clone(), against::asks(&plan));
     let mut around = Surroundings {
         run: &mut folder,
         agent_binary: programs.own(),
@@ -157,7 +163,7 @@ async fn run_plan(
         sinks: &mut sinks,
         stops: stops.clone(),
     };
-    let ended = run_cases(plan, &order, begun_before, &mut around).await;
+    let mut ended = run_cases(plan, &order, begun_before, &mut around).await;
     hosts.close().await;
     if let Some(cause) = &ended.unfinished {
         return unfinished(folder.id(), cause);
@@ -165,9 +171,15 @@ async fn run_plan(
     if needs_engine {
         clear(&run_containers, &mut folder, &mut sinks).await;
     }
+    match against::hold(&folder, &order.started_at, &asks) {
+        Ok(against) => ended.against = against,
+        Err(cause) => ended.reasons.push(Kind::HarnessFailed.reason(chain(&cause))),
+    }
+    tell_of_baselines(&ended.against, &mut folder, &mut sinks);
+    let against = std::mem::take(&mut ended.against.comparisons);
     let mut result = ended.into_result(folder.id(), &name, &order);
     fingerprint::add(folder.path(), &mut result);
-    let outcome = close(&mut folder, &mut sinks, &mut result, &order);
+    let outcome = close(&mut folder, &mut sinks, &mut result, (&order, &against));
     hand_over(outcome, &mut sinks, stops, &order.exports).await
 }
 
@@ -191,6 +203,16 @@ async fn hand_over(
         outcome.stderr.push_str(&format!("warning: {trouble}\n"));
     }
     outcome
+}
+
+fn tell_of_baselines(of: &Against, folder: &mut RunFolder, sinks: &mut EventSinks) {
+    let Against { results, made, missing, comparisons: _ } = of;
+    if !results.is_empty() || !made.is_empty() || !missing.is_empty() {
+        let (results, comparisons) = (results.clone(), made.clone());
+        let missing = missing.clone();
+        let event = RunEvent::ComparedWithBaselines { results, comparisons, missing };
+        let _ = sinks.send(folder, event);
+    }
 }
 
 async fn run_cases(
@@ -288,15 +310,17 @@ fn close(
     folder: &mut RunFolder,
     sinks: &mut EventSinks,
     result: &mut RunResult,
-    order: &Order,
+    (order, comparisons): (&Order, &Comparisons),
 ) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
     let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
     let told = sinks.send(folder, finished);
     let began = clock::monotonic_us();
-    let pages = Templates::load(order.templates.as_deref())
-        .and_then(|templates| report::write(folder.path(), &templates));
+    let pages = Templates::load(order.templates.as_deref()).and_then(|templates| {
+        comparisons.write(folder.path(), &templates)?;
+        report::write(folder.path(), &templates)
+    });
     // Pages say nothing of it, so they stay the same when they are made again.
     result.time.report_us = clock::monotonic_us() - began;
     let written = written.and_then(|()| folder.finish(result));
@@ -320,6 +344,7 @@ struct Ended {
     versions: std::collections::BTreeMap<String, String>,
     reasons: Vec<Reason>,
     across: Vec<AcrossResult>,
+    against: Against,
     skipped: usize,
     time: TimeSpent,
     /// Why a case could not be archived to its end, where it can be resumed.
@@ -353,10 +378,13 @@ impl Ended {
         let failed = self.across.iter().filter(|across| !across.passed);
         let failed = failed.map(|across| Kind::AcrossCasesFailed.reason(&across.sentence));
         self.reasons.extend(failed);
-        let broken = |reason| Kind::ArchiveFailed.is(reason) || Kind::HostUnusable.is(reason);
-        let broke = self.reasons.iter().any(broken);
+        self.reasons.extend(self.against.reasons());
+        let broken = [Kind::ArchiveFailed, Kind::HostUnusable, Kind::HarnessFailed];
+        let broke = self.reasons.iter().any(|reason| broken.iter().any(|kind| kind.is(reason)));
         let across = self.across.iter().filter(|across| !across.passed).map(|_| Verdict::Fail);
-        let worst = Verdict::worst(self.cases.iter().map(|case| case.verdict).chain(across));
+        let against = self.against.results.iter().map(|of| of.standing.verdict());
+        let cases = self.cases.iter().map(|case| case.verdict);
+        let worst = Verdict::worst(cases.chain(across).chain(against));
         let verdict = match self.cases.is_empty() {
             _ if broke => Verdict::Error,
             // What was not started has not passed, however the others ended.
@@ -372,9 +400,12 @@ impl Ended {
             ended_at: clock::now_rfc3339(),
             verdict,
             sentence: self.sentence(verdict),
+            warnings: self.against.warnings(),
             reasons: self.reasons,
             cases: self.cases,
             across: self.across,
+            compared: self.against.results,
+            comparisons: self.against.made,
             versions: self.versions,
             command_line: order.command_line.clone(),
             time: self.time,
@@ -389,15 +420,19 @@ impl Ended {
             return format!("error: {unusable} {hosts} cannot be used, so nothing was started");
         }
         if let [only] = self.cases.as_slice() {
-            return only.sentence.clone();
+            return match self.against.worst().filter(|_| verdict > only.verdict) {
+                Some(worst) => format!("{}: {}", verdict.as_str(), worst.sentence),
+                None => only.sentence.clone(),
+            };
         }
         let passed = self.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
         let worst =
             self.cases.iter().find(|case| case.verdict == verdict && verdict != Verdict::Pass);
-        let across = || self.across.iter().find(|across| !across.passed);
+        let across = || self.across.iter().find(|across| !across.passed).map(|of| &of.sentence);
+        let against = || self.against.worst().map(|of| &of.sentence);
         let detail = match worst {
             Some(case) => format!("; {}: {}", case.name, case.sentence),
-            None => across().map_or(String::new(), |across| format!("; {}", across.sentence)),
+            None => across().or_else(against).map_or(String::new(), |said| format!("; {said}")),
         };
         let held = match self.across.len() {
             0 => String::new(),
@@ -406,6 +441,7 @@ impl Ended {
                 format!(", {held} of {all} expectations across cases held")
             }
         };
-        format!("{passed} of {} cases passed{held}{detail}", self.cases.len())
+        let against = self.against.tally();
+        format!("{passed} of {} cases passed{held}{against}{detail}", self.cases.len())
     }
 }

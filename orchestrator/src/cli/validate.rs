@@ -1,14 +1,16 @@
 //! `mallard validate`: every mistake of scenario, cluster and bounds files; nothing is touched.
 
 use super::{
-    Outcome,
+    Outcome, against,
     args::ValidateArgs,
     files,
     properties::{refused_by_cluster, refused_properties},
 };
 use crate::{
     bounds::{self, Outside},
-    config::{Diagnostic, process_environment, render::render, source::Source, tidy, yaml},
+    config::{
+        Diagnostic, process_environment, render::render, shape::Reader, source::Source, tidy, yaml,
+    },
     hosts::deploy::agent_binary,
     model::exit_code,
     plan::{Plan, PlanOptions, plan},
@@ -20,6 +22,7 @@ use crate::{
         files::{DEFAULT_CLUSTER, fitting_cluster},
         scenario_files,
     },
+    text::error_chain::error_text,
 };
 use std::{
     io,
@@ -46,6 +49,12 @@ pub struct Validated {
 #[must_use]
 pub fn validate(args: &ValidateArgs) -> Outcome {
     let mut validated = check_with(args);
+    if let (Some(plan), Some(results)) = (&validated.plan, &args.results) {
+        match against::unset(plan, results, Reader::error) {
+            Ok(unset) => validated.diagnostics.extend(unset),
+            Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
+        }
+    }
     let note = check_properties(&mut validated, args.agent.as_deref());
     let mut outcome = outcome(validated);
     outcome.stderr.push_str(&note);

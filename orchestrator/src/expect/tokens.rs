@@ -1,5 +1,6 @@
 //! Words of an expectation with their places.
 
+use super::ParseError;
 use std::ops::Range;
 
 /// A word or an operator.
@@ -36,6 +37,18 @@ impl<'a> Tokens<'a> {
         let token = self.peek().filter(|token| token.text == word)?;
         self.at = token.span.end;
         Some(token)
+    }
+
+    /// Takes this word, or says what stands in its place; `form` is how the whole is written.
+    pub(crate) fn require(&mut self, word: &str, form: &str) -> Result<(), ParseError> {
+        if self.take(word).is_some() {
+            return Ok(());
+        }
+        let (span, found) = match self.peek() {
+            Some(Token { text, span }) => (span, format!("found `{text}`")),
+            None => (self.end(), "found nothing".to_owned()),
+        };
+        Err(ParseError::new(span, format!("expected `{word}`, {found}"), form.to_owned()))
     }
 
     /// The next token: a run of operator characters, or of anything else but space.

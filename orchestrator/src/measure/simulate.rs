@@ -89,6 +89,8 @@ impl Shape {
             expectations: Vec::new(),
             faults: Vec::new(),
             seed: 1,
+            against: Vec::new(),
+            compare: None,
             on_agent_loss: OnAgentLoss::Abort,
             deadlines: Deadlines::default(),
             lease: Duration::from_secs(30),

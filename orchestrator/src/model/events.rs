@@ -2,7 +2,8 @@
 //! (`events.jsonl`), reports. Nothing else prints.
 
 use crate::model::result::{
-    AcrossResult, Diagnosis, ExpectationResult, Reason, SeriesRow, Verdict,
+    AcrossResult, ComparedResult, ComparisonMade, Diagnosis, ExpectationResult, Reason, SeriesRow,
+    Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +204,15 @@ pub enum RunEvent {
         /// Expectations across cases, judged.
         results: Vec<AcrossResult>,
     },
+    /// All cases are over, and the run is held against the baselines that its scenarios name.
+    ComparedWithBaselines {
+        /// Expectations against baselines, judged.
+        results: Vec<ComparedResult>,
+        /// Comparisons that scenarios asked for.
+        comparisons: Vec<ComparisonMade>,
+        /// Baselines that are asked for and not set.
+        missing: Vec<String>,
+    },
     /// Clean-up that did not work.
     LeftBehind {
         /// What: `topic orders-…`.
@@ -239,6 +249,10 @@ impl RunEvent {
             }
             Self::AcrossJudged { results } => {
                 results.iter_mut().flat_map(|of| [&mut of.text, &mut of.sentence]).collect()
+            }
+            Self::ComparedWithBaselines { results, comparisons, missing: _ } => {
+                let judged = results.iter_mut().flat_map(|of| [&mut of.text, &mut of.sentence]);
+                judged.chain(comparisons.iter_mut().map(|of| &mut of.sentence)).collect()
             }
             Self::RunStarted { .. }
             | Self::HostReady { .. }

@@ -111,6 +111,15 @@ kinds! {
         "the report shows when it failed, and which topic, partition or agent";
     AcrossCasesFailed "expectation_across_cases_failed"
         "see the cases side by side; each has its own verdict";
+    WorseThanBaseline "worse_than_baseline"
+        "`mallard compare` shows what differs and every figure with its interval; if the change is meant, set \
+         the baseline anew with `mallard baseline set`";
+    BaselineUnclear "baseline_unclear"
+        "run the case more often on both sides with `--repeat`, as the sentence says, or allow a larger \
+         share; eight earlier runs of the same kind in the archive tell how much single ones spread";
+    BaselineMissing "baseline_missing"
+        "`mallard baseline set NAME RUN` gives a run that is good the name, and the next run is held against \
+         it";
     NothingAcknowledged "nothing_acknowledged"
         "the report lists the errors by code; the client's properties and the topic's \
          `min.insync.replicas` are the usual causes";

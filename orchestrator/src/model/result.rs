@@ -190,6 +190,95 @@ pub struct AcrossResult {
     pub sentence: String,
 }
 
+/// An expectation against a baseline, judged for a case with all its repetitions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparedResult {
+    /// As written.
+    pub text: String,
+    /// The scenario.
+    pub scenario: String,
+    /// The case, without the number of a repetition.
+    pub case: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The metric's unit.
+    pub unit: String,
+    /// The baseline.
+    pub with: String,
+    /// How much worse it may be, as a share.
+    pub by: f64,
+    /// The metric's value over all repetitions.
+    pub value: Option<f64>,
+    /// Its value in the baseline.
+    pub base: Option<f64>,
+    /// Value over base.
+    pub ratio: Option<f64>,
+    /// Lower end of the ratio's interval.
+    pub low: Option<f64>,
+    /// Upper end of the ratio's interval.
+    pub high: Option<f64>,
+    /// What a comparison with this tolerance says: `worse`, `better`, `same`, `unclear`.
+    pub word: Option<String>,
+    /// Runs a side that would tell, where it is not clear.
+    pub repeats: Option<u32>,
+    /// What came out.
+    pub standing: Standing,
+    /// Line in the scenario.
+    pub line: usize,
+    /// One sentence with numbers.
+    pub sentence: String,
+}
+
+/// What came out of an expectation against a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Shown not to be worse by more than is allowed.
+    Held,
+    /// Shown to be worse by more, or there is no value.
+    Failed,
+    /// It cannot be told from these runs.
+    Unclear,
+    /// There is nothing to hold it against: the baseline is not set, or has no such figure.
+    NotJudged,
+}
+
+impl Standing {
+    /// The words for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Failed => "failed",
+            Self::Unclear => "unclear",
+            Self::NotJudged => "not judged",
+        }
+    }
+
+    /// What it means for the run.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Held | Self::NotJudged => Verdict::Pass,
+            Self::Failed => Verdict::Fail,
+            Self::Unclear => Verdict::Invalid,
+        }
+    }
+}
+
+/// A comparison that a scenario asked for, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparisonMade {
+    /// The baseline.
+    pub with: String,
+    /// The page, beside `run.json`.
+    pub file: String,
+    /// `worse`, `better`, `same` or `unclear`.
+    pub word: String,
+    /// One sentence with numbers.
+    pub sentence: String,
+}
+
 /// Totals of one topic-partition over the measured phases.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionResult {
@@ -528,6 +617,15 @@ pub struct RunResult {
     /// Expectations across cases, judged.
     #[serde(default)]
     pub across: Vec<AcrossResult>,
+    /// Expectations against baselines, judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<ComparedResult>,
+    /// Comparisons with baselines that scenarios asked for. They change no verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<ComparisonMade>,
+    /// What a reader should know of the whole run. Warnings change no verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Reason>,
     /// Versions.
     pub versions: BTreeMap<String, String>,
     /// The command line, secrets removed.

@@ -93,6 +93,29 @@ pub fn leaves(fingerprint: &Fingerprint) -> BTreeMap<String, Value> {
     leaves
 }
 
+/// The digests of all parts as one text: equal where all that determines figures is.
+#[must_use]
+pub fn digests(of: &Fingerprint) -> String {
+    of.parts().iter().map(|(_, part)| part.digest.as_str()).collect()
+}
+
+/// What differs between two: place, value in the first, value in the second; null where it is not there.
+#[must_use]
+pub fn differing(a: &Fingerprint, b: &Fingerprint) -> Vec<(String, Value, Value)> {
+    let (a, mut b) = (leaves(a), leaves(b));
+    let mut all: Vec<(String, Value, Value)> = a
+        .into_iter()
+        .map(|(path, of_a)| {
+            let of_b = b.remove(&path).unwrap_or(Value::Null);
+            (path, of_a, of_b)
+        })
+        .collect();
+    all.extend(b.into_iter().map(|(path, of_b)| (path, Value::Null, of_b)));
+    all.retain(|(_, a, b)| a != b);
+    all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    all
+}
+
 fn collect(path: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     archive::read,
-    model::{
-        fingerprint::Fingerprint,
-        result::{CaseResult, Verdict},
-    },
+    model::result::{CaseResult, Verdict},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -59,7 +56,7 @@ impl History {
 }
 
 /// Folders of finished runs, by name.
-fn runs(results: &Path) -> Vec<std::path::PathBuf> {
+pub(super) fn runs(results: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(results).into_iter().flatten().flatten();
     let is_run = |path: &std::path::PathBuf| !path.is_symlink() && path.join("run.json").is_file();
     let mut runs: Vec<_> = entries.map(|entry| entry.path()).filter(is_run).collect();
@@ -83,13 +80,10 @@ fn cases(run: &Path, name: &str) -> Vec<(String, CaseResult)> {
             let yaml = (text("scenario.yaml"), text("cluster.yaml"));
             fingerprint::of(&result, yaml.0.as_deref(), yaml.1.as_deref())
         };
-        Some((digests(&summary.fingerprint.clone().unwrap_or_else(made)), result))
+        let fingerprint = summary.fingerprint.clone().unwrap_or_else(made);
+        Some((fingerprint::digests(&fingerprint), result))
     });
     judged.collect()
-}
-
-fn digests(of: &Fingerprint) -> String {
-    of.parts().iter().map(|(_, part)| part.digest.as_str()).collect()
 }
 
 #[cfg(test)]

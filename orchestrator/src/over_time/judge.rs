@@ -121,6 +121,9 @@ pub struct Earlier {
 pub struct Judged {
     /// The word; none for a figure that only describes.
     pub word: Option<Word>,
+    /// Whether it is shown not to be worse by more than the tolerance, whatever else it is: a one-sided test
+    /// at 5 %.
+    pub no_worse: bool,
     /// New over base; none where a value is 0 or missing.
     pub ratio: Option<f64>,
     /// Lower end of the ratio's interval.
@@ -185,14 +188,21 @@ pub fn exactly(base: &[f64], new: &[f64], better: Option<Better>) -> Judged {
         worse if worse < 0.0 => Word::Better,
         _ => Word::Same,
     });
-    let ratio = (a.mean > 0.0).then(|| b.mean / a.mean);
-    let basis = Basis::Exact;
-    Judged { word, ratio, difference: Some(d), basis, confidence: 1.0, ..nothing(better, 0.0) }
+    Judged {
+        word,
+        no_worse: word.is_some_and(|word| word != Word::Worse),
+        ratio: (a.mean > 0.0).then(|| b.mean / a.mean),
+        difference: Some(d),
+        basis: Basis::Exact,
+        confidence: 1.0,
+        ..nothing(better, 0.0)
+    }
 }
 
 fn nothing(better: Option<Better>, outside: f64) -> Judged {
     Judged {
         word: better.map(|_| Word::Unclear),
+        no_worse: false,
         ratio: None,
         low: None,
         high: None,
@@ -221,13 +231,16 @@ fn by_ratio(
     let outside = rules.outside(gates);
     let (difference, basis, sigma) = spread(a, b, (base.within, new.within), earlier);
     let (low, high) = difference.interval(outside);
-    let word = better.map(|better| match basis {
-        Basis::WithinRuns | Basis::Nothing => Word::Unclear,
-        _ => word((low, high), difference.interval(EQUAL), better, rules.margin()),
+    let tells = !matches!(basis, Basis::WithinRuns | Basis::Nothing);
+    let narrow = difference.interval(EQUAL);
+    let word = better.map(|better| match tells {
+        true => word((low, high), narrow, better, rules.margin()),
+        false => Word::Unclear,
     });
     let has_interval = basis != Basis::Nothing;
     Judged {
         word,
+        no_worse: tells && no_worse(narrow, better, rules.margin()),
         ratio: Some(difference.d.exp()),
         low: has_interval.then(|| low.exp()),
         high: has_interval.then(|| high.exp()),
@@ -265,13 +278,22 @@ fn spread(
     (Difference { d, se, df: 1e6 }, basis, None)
 }
 
-/// The word of a difference of logarithms with its wide and its 90 % interval.
-fn word(wide: (f64, f64), narrow: (f64, f64), better: Better, margin: f64) -> Word {
-    let turned = |(low, high): (f64, f64)| match better {
+/// An interval of differences, turned so that more is worse.
+fn turned((low, high): (f64, f64), better: Better) -> (f64, f64) {
+    match better {
         Better::Lower => (low, high),
         Better::Higher => (-high, -low),
-    };
-    let (wide, narrow) = (turned(wide), turned(narrow));
+    }
+}
+
+/// Whether the whole 90 % interval lies on the good side of the tolerance's bad end.
+fn no_worse(narrow: (f64, f64), better: Option<Better>, margin: f64) -> bool {
+    better.is_some_and(|better| turned(narrow, better).1 <= margin)
+}
+
+/// The word of a difference of logarithms with its wide and its 90 % interval.
+fn word(wide: (f64, f64), narrow: (f64, f64), better: Better, margin: f64) -> Word {
+    let (wide, narrow) = (turned(wide, better), turned(narrow, better));
     if wide.0 > margin {
         Word::Worse
     } else if wide.1 < -margin {
@@ -304,11 +326,12 @@ fn by_difference(
     let enough = a.n >= ENOUGH_RUNS && b.n >= ENOUGH_RUNS;
     let difference = welch(a, b);
     let margin = rules.tolerance.max(TOLERANCE_FLOOR) * a.mean.abs();
-    let said =
-        |better| word(difference.interval(outside), difference.interval(EQUAL), better, margin);
+    let narrow = difference.interval(EQUAL);
+    let said = |better| word(difference.interval(outside), narrow, better, margin);
     let word = better.map(|better| if enough { said(better) } else { Word::Unclear });
     Judged {
         word,
+        no_worse: enough && no_worse(narrow, better, margin),
         difference: Some(d),
         basis: if enough { Basis::BetweenRuns } else { Basis::Nothing },
         repeats: (word == Some(Word::Unclear) && !enough).then_some(5),

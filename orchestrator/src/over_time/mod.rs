@@ -7,6 +7,7 @@
 //! Invariants: figures of one run are never averaged, percentiles come from merged histograms. What is drawn
 //! is seeded by the runs' ids, so the same archives give the same bytes.
 
+pub mod against_baseline;
 pub mod baselines;
 pub mod compare;
 pub mod fingerprint;

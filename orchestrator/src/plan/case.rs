@@ -13,7 +13,10 @@ use crate::{
         source::Place,
         yaml::{Entry, Kind, Node},
     },
-    expect::{self, Expectation},
+    expect::{
+        self, Expectation,
+        against_baseline::{self, WrittenAgainst},
+    },
     scenario::{
         LoadedScenario, Scenario,
         cluster::{Cluster, secret_values},
@@ -87,7 +90,8 @@ pub(super) fn build(
     let broken = scenario.broken || building.reader.errors() > before;
     let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
     let bounds = building.bounds();
-    let mut expectations = building.expectations(&vocabulary);
+    let (mut expectations, against) = building.expectations(&vocabulary);
+    building.check_compare(&vocabulary);
     if !broken {
         expectations.extend(bounds.expectations(identity.name, &vocabulary, building.reader));
     }
@@ -113,6 +117,8 @@ pub(super) fn build(
         expectations,
         faults,
         seed,
+        against,
+        compare: scenario.compare.clone(),
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
         lease: cluster.lease,
@@ -220,22 +226,41 @@ impl Building<'_> {
         sources.of_case(is_case, self.reader)
     }
 
-    fn expectations(&mut self, vocabulary: &expect::Vocabulary) -> Vec<Expectation> {
-        let mut expectations = Vec::new();
+    fn expectations(
+        &mut self,
+        vocabulary: &expect::Vocabulary,
+    ) -> (Vec<Expectation>, Vec<WrittenAgainst>) {
+        let (mut expectations, mut against) = (Vec::new(), Vec::new());
         for written in &self.scenario.expect {
-            match expect::parse(&written.value, vocabulary) {
-                Ok(mut expectation) => {
+            let read = if against_baseline::is_meant(&written.value) {
+                against_baseline::parse(&written.value, vocabulary).map(|(expectation, name)| {
+                    let baseline_at = part_of(&written.at, &written.value, name);
+                    let line = written.at.line();
+                    against.push(WrittenAgainst { expectation, baseline_at, line });
+                })
+            } else {
+                expect::parse(&written.value, vocabulary).map(|mut expectation| {
                     let file = written.at.source.path.clone();
                     expectation.source = (file, Some(written.at.line()));
                     expectations.push(expectation);
-                }
-                Err(wrong) => {
-                    let at = part_of(&written.at, &written.value, wrong.span);
-                    self.reader.error(&at, wrong.message, wrong.help.unwrap_or_default());
-                }
+                })
+            };
+            if let Err(wrong) = read {
+                let at = part_of(&written.at, &written.value, wrong.span);
+                self.reader.error(&at, wrong.message, wrong.help.unwrap_or_default());
             }
         }
-        expectations
+        (expectations, against)
+    }
+
+    /// Metrics that a comparison is to decide by are there, and can get worse.
+    fn check_compare(&mut self, vocabulary: &expect::Vocabulary) {
+        for metric in self.scenario.compare.iter().flat_map(|compare| &compare.metrics) {
+            if let Err(wrong) = against_baseline::check_deciding(&metric.value, vocabulary) {
+                let at = part_of(&metric.at, &metric.value, wrong.span);
+                self.reader.error(&at, wrong.message, wrong.help.unwrap_or_default());
+            }
+        }
     }
 }
 

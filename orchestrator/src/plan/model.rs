@@ -4,8 +4,11 @@ use super::faults::FaultPlan;
 use crate::{
     bounds::Outside,
     config::{Diagnostic, source::Place},
-    expect::{Expectation, across_cases::AcrossPlan},
-    scenario::cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
+    expect::{Expectation, across_cases::AcrossPlan, against_baseline::WrittenAgainst},
+    scenario::{
+        Compare,
+        cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
+    },
 };
 use mallard_protocol::{
     ids::TopicId,
@@ -83,6 +86,10 @@ pub struct CasePlan {
     pub faults: Vec<FaultPlan>,
     /// Seed of choices that are made while the case runs.
     pub seed: u64,
+    /// What must hold against a baseline, over all repetitions of the case.
+    pub against: Vec<WrittenAgainst>,
+    /// With which baseline it is compared.
+    pub compare: Option<Compare>,
     /// What happens when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
     /// How long each step may take.

@@ -460,7 +460,8 @@ fn sums(case: &CasePlan) -> String {
         table.row(["on brokers", &brokers]);
     }
     table.row(["archive", &archive_text(case, totals)]);
-    table.row(["expectations", &case.expectations.len().to_string()]);
+    let expectations = case.expectations.len() + case.against.len();
+    table.row(["expectations", &expectations.to_string()]);
     table.text()
 }
 

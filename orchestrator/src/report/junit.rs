@@ -6,7 +6,10 @@
 use super::{Format, ReportError, words};
 use crate::{
     archive::read::{CaseArchive, RunArchive},
-    model::result::{AcrossResult, CaseResult, CaseSummary, ExpectationResult, Reason, Verdict},
+    model::result::{
+        AcrossResult, CaseResult, CaseSummary, ComparedResult, ExpectationResult, Reason, Standing,
+        Verdict,
+    },
     text::{format::quantity, margin},
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -43,6 +46,12 @@ impl Format for Junit {
                 suite.add_test_case(across_case(across));
             }
         }
+        for compared in run.result.iter().flat_map(|result| &result.compared) {
+            if let Some((_, suite)) = suites.iter_mut().find(|(name, _)| *name == compared.scenario)
+            {
+                suite.add_test_case(compared_case(compared));
+            }
+        }
         report.set_time(total);
         report.add_test_suites(suites.into_iter().map(|(_, suite)| suite));
         let text = report
@@ -52,9 +61,15 @@ impl Format for Junit {
     }
 }
 
-/// JUnit's schema knows `skipped` of a suite, but not of the whole; here it is always zero.
+/// JUnit's schema knows `skipped` of a suite, but not of the whole, which comes first.
 fn without_total_of_skipped(text: &str) -> String {
-    text.replacen(r#" skipped="0""#, "", 1)
+    const START: &str = r#" skipped=""#;
+    let whole = text.find("<testsuites").and_then(|at| Some(at..at + text[at..].find('>')?));
+    let found = whole.and_then(|whole| Some(whole.start + text[whole].find(START)?));
+    let Some(from) = found else { return text.to_owned() };
+    let value = from + START.len();
+    let to = text[value..].find('"').map_or(value, |at| value + at + 1);
+    format!("{}{}", &text[..from], &text[to..])
 }
 
 /// Text with a replacement character for those that XML does not have and that its writer passes on
@@ -113,6 +128,29 @@ fn across_case(across: &AcrossResult) -> TestCase {
         format!(", margin {}", margin::plain(of, across.value, across.limit))
     });
     test.set_system_out(format!("{}{margin}\n", across.sentence));
+    test
+}
+
+/// An expectation against a baseline, as a test case beside the case that it is about.
+fn compared_case(of: &ComparedResult) -> TestCase {
+    let bad = |kind, what: &str| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(what).set_message(&of.sentence);
+        status
+    };
+    let status = match of.standing {
+        Standing::Held => TestCaseStatus::success(),
+        Standing::Failed => bad(NonSuccessKind::Failure, "fail"),
+        Standing::Unclear => bad(NonSuccessKind::Error, "invalid"),
+        Standing::NotJudged => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(&of.sentence);
+            status
+        }
+    };
+    let mut test = TestCase::new(format!("{} [{}]", of.text, of.case), status);
+    test.set_classname(&of.scenario);
+    test.set_system_out(format!("{}\n", of.sentence));
     test
 }
 

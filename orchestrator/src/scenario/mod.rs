@@ -3,6 +3,7 @@
 
 mod clients;
 pub mod cluster;
+pub mod compare;
 pub mod consumers;
 pub mod faults;
 pub mod file_kind;
@@ -33,6 +34,7 @@ use crate::{
 use serde_json::json;
 
 pub use clients::{clash, mistake as client_mistake};
+pub use compare::Compare;
 pub use consumers::Consumer;
 pub use files::{LoadedScenario, cluster_file, default_cluster, scenario_files};
 pub use observe::Observe;
@@ -70,6 +72,8 @@ pub struct Scenario {
     pub expect: Vec<Located<String>>,
     /// What must hold across cases.
     pub across: Vec<Located<String>>,
+    /// With which baseline its runs are compared.
+    pub compare: Option<Compare>,
     /// Its bounds.
     pub bounds: Option<Written>,
     /// What happens when an agent is lost.
@@ -129,25 +133,16 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         json!({}),
         Observe::default(),
     );
-    let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`.";
+    let doc = "Expectations, one a line: `produce.response.p99 < 250ms in every 1m`, `produce.acked.rate no worse than main by 5%`.";
     let statements = || list(text().shown().located());
     let expect = fields.default("expect", doc, statements(), json!([]), Vec::new());
     let doc = "Expectations across the matrix's cases: `produce.acked.rate at codec=zstd >= 90% of that at codec=none`.";
     let across = fields.default("across", doc, statements(), json!([]), Vec::new());
+    let doc = "The baseline that each run is compared with once it is over. It changes no verdict: `expect` does.";
+    let compare = fields.optional("compare", doc, compare::shape());
     let doc = "Bounds: a file of them, or keys with values.";
     let bounds = fields.optional("bounds", doc, choose::of_scenario());
-    let on_agent_loss = fields.default(
-        "on_agent_loss",
-        "What happens when an agent is lost: the case ends as an error, the others go on, or they go \
-         on and also send what its producers had to send.",
-        words([
-            ("abort", OnAgentLoss::Abort),
-            ("continue", OnAgentLoss::Continue),
-            ("respread", OnAgentLoss::Respread),
-        ]),
-        "abort",
-        OnAgentLoss::Abort,
-    );
+    let on_agent_loss = on_agent_loss(fields);
     let keep_intervals_bytes = keep_intervals(fields);
     let doc = "Seed of everything random: sizes, keys, contents, aborts.";
     let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
@@ -170,6 +165,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         observe: observe.unwrap_or_default(),
         expect: expect.unwrap_or_default(),
         across: across.unwrap_or_default(),
+        compare: compare.flatten(),
         bounds: bounds.flatten(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         keep_intervals_bytes: keep_intervals_bytes.unwrap_or(KEEP_INTERVALS_BYTES),
@@ -177,6 +173,21 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         faults: faults.unwrap_or_default(),
         broken: !fields.is_sound(),
     })
+}
+
+fn on_agent_loss(fields: &mut Fields<'_>) -> Option<OnAgentLoss> {
+    fields.default(
+        "on_agent_loss",
+        "What happens when an agent is lost: the case ends as an error, the others go on, or they go \
+         on and also send what its producers had to send.",
+        words([
+            ("abort", OnAgentLoss::Abort),
+            ("continue", OnAgentLoss::Continue),
+            ("respread", OnAgentLoss::Respread),
+        ]),
+        "abort",
+        OnAgentLoss::Abort,
+    )
 }
 
 fn keep_intervals(fields: &mut Fields<'_>) -> Option<u64> {

@@ -8,7 +8,7 @@ use crate::{
     model::{
         events::RunEvent,
         kind::Kind,
-        result::{SeriesRow, Verdict},
+        result::{ComparedResult, ComparisonMade, SeriesRow, Verdict},
     },
     text::figures,
 };
@@ -149,7 +149,28 @@ pub(super) fn tell_outcome(
             }
             Ok(())
         }
+        RunEvent::ComparedWithBaselines { results, comparisons, missing } => {
+            tell_of_baselines((results, comparisons, missing), paint, out)
+        }
         RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
         _ => Ok(()),
     }
+}
+
+/// Expectations against baselines, and comparisons with them.
+fn tell_of_baselines(
+    (results, comparisons, missing): (&[ComparedResult], &[ComparisonMade], &[String]),
+    paint: Paint,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    for name in missing {
+        writeln!(out, "warning: the baseline {name} is not set")?;
+    }
+    for of in results {
+        writeln!(out, "{}", words::compared(of, paint))?;
+    }
+    for of in comparisons {
+        writeln!(out, "compared with {}: {}: {}", of.with, of.word, of.sentence)?;
+    }
+    Ok(())
 }

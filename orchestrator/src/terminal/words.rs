@@ -1,7 +1,9 @@
 //! Figures as people read them, and the verdict in colour.
 
 use crate::{
-    model::result::{AcrossResult, ExpectationResult, SeriesRow, Verdict},
+    model::result::{
+        AcrossResult, ComparedResult, ExpectationResult, SeriesRow, Standing, Verdict,
+    },
     text::{
         figures::{latency, rate},
         margin, units,
@@ -82,6 +84,18 @@ pub fn across(result: &AcrossResult, paint: Paint) -> String {
         _ => String::new(),
     };
     format!("{} {}: {}{margin}{tier}", paint.mark(result.passed), result.text, result.sentence)
+}
+
+/// An expectation against a baseline in one line: mark, text and figures.
+#[must_use]
+pub fn compared(result: &ComparedResult, paint: Paint) -> String {
+    let mark = match result.standing {
+        Standing::Held => paint.mark(true),
+        Standing::Failed => paint.mark(false),
+        Standing::Unclear => "?".to_owned(),
+        Standing::NotJudged => "–".to_owned(),
+    };
+    format!("{mark} {}: {}: {}", result.case, result.text, result.sentence)
 }
 
 /// An expectation in one line: mark, text, value, limit and margin.

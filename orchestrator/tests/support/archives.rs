@@ -332,7 +332,7 @@ pub fn matrix(results: &Path) -> PathBuf {
     let text = "produce.acked.rate at every codec >= 90% of that at codec=none";
     let across = vec![against_none("gzip", 15_000.0, text), against_none("zstd", 17_500.0, text)];
     let times = ("2026-03-16T10:15:00Z", "2026-03-16T10:16:10Z");
-    finish_set(&mut run, "codecs", summaries, across, times)
+    finish_set(&mut run, "codecs", summaries, (across, against_main()), times)
 }
 
 /// What an attacker would put into names and messages.

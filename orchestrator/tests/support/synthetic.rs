@@ -9,10 +9,11 @@ use mallard::{
     model::{
         events::{RunEvent, TimedEvent},
         result::{
-            Accounts, AcrossResult, AgentResult, CaseResult, CaseSummary, Diagnosis, ErrorRow,
-            ExpectationResult, Interpretation, LagRow, MetricValue, PartitionResult,
-            PartitionSeriesRow, Percentiles, PhaseResult, Reason, ResourceRow, RunResult,
-            SCHEMA_VERSION, SeriesRow, Stage, Tier, TierResult, TimeSpent, Verdict,
+            Accounts, AcrossResult, AgentResult, CaseResult, CaseSummary, ComparedResult,
+            Diagnosis, ErrorRow, ExpectationResult, Interpretation, LagRow, MetricValue,
+            PartitionResult, PartitionSeriesRow, Percentiles, PhaseResult, Reason, ResourceRow,
+            RunResult, SCHEMA_VERSION, SeriesRow, Stage, Standing, Tier, TierResult, TimeSpent,
+            Verdict,
         },
     },
 };
@@ -318,6 +319,34 @@ pub fn against_none(codec: &str, value: f64, text: &str) -> AcrossResult {
     }
 }
 
+/// An expectation against the baseline `main` in every way in which it can come out.
+pub fn against_main() -> Vec<ComparedResult> {
+    let standings = [Standing::Held, Standing::Failed, Standing::Unclear, Standing::NotJudged];
+    let of = |standing: Standing| {
+        let judged = standing != Standing::NotJudged;
+        ComparedResult {
+            text: "produce.response.p99 no worse than main by 10%".into(),
+            scenario: "codecs".into(),
+            case: format!("codecs@codec={}", standing.as_str()),
+            metric: "produce.response.p99".into(),
+            unit: "us".into(),
+            with: "main".into(),
+            by: 0.1,
+            value: judged.then_some(4_100.0),
+            base: judged.then_some(3_900.0),
+            ratio: judged.then_some(1.051),
+            low: judged.then_some(0.99),
+            high: judged.then_some(1.12),
+            word: judged.then(|| "unclear".to_owned()),
+            repeats: (standing == Standing::Unclear).then_some(5),
+            standing,
+            line: 32,
+            sentence: format!("produce.response.p99 {}", standing.as_str()),
+        }
+    };
+    standings.map(of).to_vec()
+}
+
 pub fn metric(value: Option<f64>, unit: &str) -> MetricValue {
     MetricValue { value, unit: unit.into(), uncertainty: None }
 }
@@ -583,15 +612,15 @@ pub fn finish_run(
     started_at: &str,
     ended_at: &str,
 ) -> PathBuf {
-    finish_set(run, name, cases, Vec::new(), (started_at, ended_at))
+    finish_set(run, name, cases, (Vec::new(), Vec::new()), (started_at, ended_at))
 }
 
-/// The same, with expectations across the cases.
+/// The same, with expectations across the cases and against baselines.
 pub fn finish_set(
     run: &mut RunFolder,
     name: &str,
     cases: Vec<CaseSummary>,
-    across: Vec<AcrossResult>,
+    (across, compared): (Vec<AcrossResult>, Vec<ComparedResult>),
     (started_at, ended_at): (&str, &str),
 ) -> PathBuf {
     let worst = cases.iter().max_by_key(|case| case.verdict).unwrap();
@@ -604,6 +633,9 @@ pub fn finish_set(
         verdict: worst.verdict,
         sentence: worst.sentence.clone(),
         reasons: Vec::new(),
+        compared,
+        comparisons: Vec::new(),
+        warnings: Vec::new(),
         versions: BTreeMap::from([("mallard".to_owned(), "0.1.0".to_owned())]),
         command_line: ["mallard", "run", "scenarios/steady.yaml", "--set", "rate=5000/s"]
             .map(str::to_owned)

@@ -5,7 +5,7 @@ use crate::{
     expect::{
         ParseError, Vocabulary,
         parse::{check_needs, parse_comparison, parse_metric},
-        tokens::{Token, Tokens},
+        tokens::Tokens,
     },
     text::{nearest::suggest, units},
 };
@@ -29,7 +29,7 @@ const FORM: &str =
 pub(crate) fn parse(text: &str, axes: &[Axis]) -> Result<Across, ParseError> {
     let mut tokens = Tokens::new(text);
     let (metric, _) = parse_metric(&mut tokens)?;
-    word(&mut tokens, "at")?;
+    tokens.require("at", FORM)?;
     let every = tokens.take("every").is_some();
     let left = if every {
         Side::Every(axis(&mut tokens, axes)?.name.clone())
@@ -38,11 +38,11 @@ pub(crate) fn parse(text: &str, axes: &[Axis]) -> Result<Across, ParseError> {
     };
     let comparison = parse_comparison(&mut tokens)?;
     let factor = factor(&mut tokens)?;
-    word(&mut tokens, "of")?;
+    tokens.require("of", FORM)?;
     let is_linear = tokens.take("linear").is_some();
     let words: &[&str] = if is_linear { &["from"] } else { &["that", "at"] };
     for expected in words {
-        word(&mut tokens, expected)?;
+        tokens.require(expected, FORM)?;
     }
     let start = tokens.peek().map_or_else(|| tokens.end(), |token| token.span);
     let right = values(&mut tokens, axes)?;
@@ -123,21 +123,6 @@ fn difference(left: &Side, right: &[(String, String)]) -> Option<String> {
     }
 }
 
-fn word(tokens: &mut Tokens<'_>, expected: &str) -> Result<(), ParseError> {
-    if tokens.take(expected).is_some() {
-        return Ok(());
-    }
-    let (span, found) = match tokens.peek() {
-        Some(Token { text, span }) => (span, format!("found `{text}`")),
-        None => (tokens.end(), "found nothing".to_owned()),
-    };
-    Err(ParseError {
-        span,
-        message: format!("expected `{expected}`, {found}"),
-        help: Some(FORM.to_owned()),
-    })
-}
-
 /// A factor: `90%`, `0.9`, `1.5`.
 fn factor(tokens: &mut Tokens<'_>) -> Result<f64, ParseError> {
     let Some(token) = tokens.next() else {
@@ -181,7 +166,7 @@ fn values(tokens: &mut Tokens<'_>, axes: &[Axis]) -> Result<Vec<(String, String)
     let mut values = Vec::new();
     loop {
         let axis = axis(tokens, axes)?;
-        word(tokens, "=")?;
+        tokens.require("=", FORM)?;
         let (span, value) = next_or_end(tokens);
         if !axis.values.contains(&value) {
             let known: Vec<&str> = axis.values.iter().map(String::as_str).collect();

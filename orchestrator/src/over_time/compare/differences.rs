@@ -41,6 +41,15 @@ pub(super) fn differences(
     found
 }
 
+/// Places that differ between the sides or within one.
+#[must_use]
+pub(in crate::over_time) fn differs(base: &[&Observation], with: &[&Observation]) -> Vec<String> {
+    match base.is_empty() || with.is_empty() {
+        true => Vec::new(),
+        false => differences(base, with, &[]).into_iter().map(|of| of.path).collect(),
+    }
+}
+
 /// The different values that a place has on a side; null where it is not there.
 fn values(side: &[BTreeMap<String, Value>], path: &str) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();

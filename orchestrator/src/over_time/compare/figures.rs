@@ -46,47 +46,63 @@ pub(super) fn figures(
     names.sort_by_key(|name| (place(name), *name));
     let gating = names.iter().filter(|name| gates.iter().any(|gate| gate == *name)).count();
     let rules = Rules { tolerance, gates: gating };
-    let within = (Within::of(base), Within::of(with));
-    let figure = |name: &str| figure(name, (base, with), &within, (gates, rules), history);
-    names.into_iter().map(figure).collect()
+    let held = HeldAgainst::new(base, with, history);
+    let gates = |name: &str| gates.iter().any(|gate| gate == name);
+    names.into_iter().map(|name| held.figure(name, gates(name), rules)).collect()
 }
 
-fn figure(
-    metric: &str,
-    (base, with): (&[&Observation], &[&Observation]),
-    within: &(Within, Within),
-    (gates, rules): (&[String], Rules),
-    history: &History,
-) -> Figure {
-    let values = |side: &[&Observation]| -> Vec<f64> {
-        side.iter().filter_map(|of| of.value(metric)).collect()
-    };
-    let (base_runs, with_runs) = (values(base), values(with));
-    let gates = gates.iter().any(|gate| gate == metric);
-    let better = better(metric);
-    let judged = if direction::is_exact(metric) {
-        judge::exactly(&base_runs, &with_runs, better)
-    } else {
-        let sides = (
-            Side { values: &base_runs, within: within.0.of_metric(metric) },
-            Side { values: &with_runs, within: within.1.of_metric(metric) },
-        );
-        judge::judge(sides.0, sides.1, better, gates, history.spread(metric), rules)
-    };
-    let unit = base.iter().find_map(|of| of.result.metrics.get(metric)).map(|of| of.unit.clone());
-    let too_short = percentile_of(metric)
-        .is_some_and(|(tag, _)| base.iter().chain(with).any(|of| !of.latencies[tag].tells()));
-    Figure {
-        says: says(&judged, base_runs.len().min(with_runs.len()), too_short),
-        metric: metric.to_owned(),
-        unit: unit.unwrap_or_default(),
-        better,
-        gates,
-        base: whole(metric, base, &base_runs),
-        with: whole(metric, with, &with_runs),
-        base_runs,
-        with_runs,
-        judged,
+/// Runs of a case held against others, with what is known of their noise.
+pub(in crate::over_time) struct HeldAgainst<'a> {
+    base: &'a [&'a Observation],
+    with: &'a [&'a Observation],
+    within: (Within, Within),
+    history: &'a History,
+}
+
+impl<'a> HeldAgainst<'a> {
+    /// Runs of a case, and what is known of earlier ones.
+    pub(in crate::over_time) fn new(
+        base: &'a [&'a Observation],
+        with: &'a [&'a Observation],
+        history: &'a History,
+    ) -> Self {
+        Self { base, with, within: (Within::of(base), Within::of(with)), history }
+    }
+
+    /// A figure, judged.
+    pub(in crate::over_time) fn figure(&self, metric: &str, gates: bool, rules: Rules) -> Figure {
+        let (base, with) = (self.base, self.with);
+        let values = |side: &[&Observation]| -> Vec<f64> {
+            side.iter().filter_map(|of| of.value(metric)).collect()
+        };
+        let (base_runs, with_runs) = (values(base), values(with));
+        let better = better(metric);
+        let judged = if direction::is_exact(metric) {
+            judge::exactly(&base_runs, &with_runs, better)
+        } else {
+            let sides = (
+                Side { values: &base_runs, within: self.within.0.of_metric(metric) },
+                Side { values: &with_runs, within: self.within.1.of_metric(metric) },
+            );
+            let earlier = self.history.spread(metric);
+            judge::judge(sides.0, sides.1, better, gates, earlier, rules)
+        };
+        let all = || base.iter().chain(with);
+        let unit = all().find_map(|of| of.result.metrics.get(metric)).map(|of| of.unit.clone());
+        let too_short = percentile_of(metric)
+            .is_some_and(|(tag, _)| all().any(|of| !of.latencies[tag].tells()));
+        Figure {
+            says: says(&judged, base_runs.len().min(with_runs.len()), too_short),
+            metric: metric.to_owned(),
+            unit: unit.unwrap_or_default(),
+            better,
+            gates,
+            base: whole(metric, base, &base_runs),
+            with: whole(metric, with, &with_runs),
+            base_runs,
+            with_runs,
+            judged,
+        }
     }
 }
 

@@ -12,9 +12,13 @@ mod sides;
 mod terminal;
 
 pub use build::{Asked, compare};
+pub(in crate::over_time) use change::change;
+pub(in crate::over_time) use differences::differs;
+pub(in crate::over_time) use figures::HeldAgainst;
 pub use model::{
     CaseComparison, Comparison, Difference, Distribution, Figure, LeftOut, RunRef, SideOf,
 };
-pub use page::page;
+pub use page::{json, page};
 pub use sides::{Sides, read};
 pub use terminal::text;
+pub(in crate::over_time) use terminal::{changed, interval, values};

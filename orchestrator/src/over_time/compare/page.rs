@@ -116,6 +116,16 @@ struct Latency<'a> {
     high: &'a Column,
 }
 
+/// `comparison.json`.
+///
+/// # Errors
+///
+/// When a figure has no form in JSON: a defect of Mallard.
+pub fn json(of: &Comparison) -> Result<String, ReportError> {
+    let made = serde_json::to_string_pretty(of).map(|text| text + "\n");
+    made.map_err(|error| ReportError::Format { name: "comparison.json", what: error.to_string() })
+}
+
 /// Makes the page.
 ///
 /// # Errors

@@ -3,9 +3,9 @@
 use super::model::{LeftOut, RunRef, SideOf};
 use crate::{
     archive::{ArchiveError, read::RunArchive},
-    over_time::observation::Observation,
+    over_time::observation::{self, Observation},
 };
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 /// Both sides, read.
 #[derive(Debug)]
@@ -20,6 +20,26 @@ pub struct Sides {
     pub with_cases: Vec<Observation>,
     /// What cannot be compared.
     pub left_out: Vec<LeftOut>,
+}
+
+impl Sides {
+    /// The same sides with these cases only, by their names without the number of a repetition.
+    #[must_use]
+    pub fn only(&self, cases: &BTreeSet<&str>) -> Self {
+        let some = |all: &[Observation]| -> Vec<Observation> {
+            all.iter().filter(|of| cases.contains(of.key())).cloned().collect()
+        };
+        let is_meant = |of: &&LeftOut| {
+            of.case.as_deref().is_none_or(|case| cases.contains(observation::key(case)))
+        };
+        Self {
+            base: self.base.clone(),
+            with: self.with.clone(),
+            base_cases: some(&self.base_cases),
+            with_cases: some(&self.with_cases),
+            left_out: self.left_out.iter().filter(is_meant).cloned().collect(),
+        }
+    }
 }
 
 /// Reads both sides: names as they were asked for, and the folders of runs.

@@ -103,7 +103,7 @@ pub(super) fn difference(of: &Difference) -> String {
 }
 
 /// Values of a side: as they are, without the quotes of JSON.
-pub(super) fn values(values: &[Value]) -> String {
+pub(in crate::over_time) fn values(values: &[Value]) -> String {
     let one = |value: &Value| match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => untrusted::line(text),
@@ -136,7 +136,7 @@ fn figures(case: &CaseComparison) -> String {
 }
 
 /// The change: of the ratio, else the difference.
-pub(super) fn changed(figure: &Figure) -> String {
+pub(in crate::over_time) fn changed(figure: &Figure) -> String {
     match (figure.judged.ratio, figure.judged.difference) {
         (_, Some(0.0)) => "0".to_owned(),
         (Some(ratio), _) => change(ratio),
@@ -149,7 +149,7 @@ pub(super) fn changed(figure: &Figure) -> String {
 }
 
 /// `[−1.2 %, +3.4 %]`.
-pub(super) fn interval(of: &Judged) -> String {
+pub(in crate::over_time) fn interval(of: &Judged) -> String {
     match (of.low, of.high) {
         (Some(low), Some(high)) => format!("[{}, {}]", change(low), change(high)),
         _ => String::new(),

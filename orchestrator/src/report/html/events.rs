@@ -76,23 +76,9 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
     let info = |text: String| Some(("info", "", text));
     match event {
         RunEvent::Step { text, .. } => info(text.clone()),
-        RunEvent::CaseResumed { at_us, .. } => Some((
-            "warning",
-            "",
-            format!(
-                "the controller had died; another one has taken over, {} into the load",
-                duration(*at_us)
-            ),
-        )),
+        RunEvent::CaseResumed { at_us, .. } => Some(("warning", "", taken_over(*at_us))),
         RunEvent::HostReady { host, copied_bytes, took_us, .. } => {
-            let took = duration(*took_us);
-            let copied = match copied_bytes {
-                0 => "the agent's program was there".to_owned(),
-                bytes => {
-                    format!("{} of the agent's program copied", crate::text::figures::bytes(*bytes))
-                }
-            };
-            Some(("info", host, format!("ready after {took}; {copied}")))
+            Some(("info", host, host_ready(*copied_bytes, *took_us)))
         }
         RunEvent::HostProblem { host, phase, cause, .. } => {
             Some(("error", host, format!("{phase}: {cause}")))
@@ -149,8 +135,24 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         | RunEvent::CaseStarted { .. }
         | RunEvent::Interval(_)
         | RunEvent::AcrossJudged { .. }
+        | RunEvent::ComparedWithBaselines { .. }
         | RunEvent::RunFinished { .. } => None,
     }
+}
+
+/// A controller that died while the load went on.
+fn taken_over(at_us: u64) -> String {
+    let into = duration(at_us);
+    format!("the controller had died; another one has taken over, {into} into the load")
+}
+
+/// A host that is ready, and what was copied to it.
+fn host_ready(copied_bytes: u64, took_us: u64) -> String {
+    let copied = match copied_bytes {
+        0 => "the agent's program was there".to_owned(),
+        bytes => format!("{} of the agent's program copied", crate::text::figures::bytes(bytes)),
+    };
+    format!("ready after {}; {copied}", duration(took_us))
 }
 
 /// `14:03:05.678`, of an RFC 3339 time.

@@ -6,6 +6,7 @@
 //! are drawn by the script when a case is opened.
 
 mod case;
+mod compared;
 mod events;
 mod figures;
 mod journal;
@@ -16,10 +17,11 @@ mod set;
 use super::{Format, ReportError, templates::Templates, words};
 use crate::{
     archive::read::RunArchive,
-    model::result::{Reason, Verdict},
+    model::result::{ComparisonMade, Reason, Verdict},
     text::format,
 };
 use case::CaseView;
+use compared::ComparedView;
 use serde::Serialize;
 use set::SetView;
 use std::collections::BTreeMap;
@@ -49,6 +51,9 @@ struct Page<'a> {
     versions: BTreeMap<&'a str, &'a str>,
     tally: String,
     sets: Vec<SetView>,
+    warnings: &'a [Reason],
+    compared: Vec<ComparedView<'a>>,
+    comparisons: &'a [ComparisonMade],
     cases: Vec<CaseView<'a>>,
     live: Option<u64>,
 }
@@ -84,6 +89,9 @@ impl Format for Html<'_> {
             versions: versions.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
             tally: tally(run),
             sets: set::views(run),
+            warnings: result.map_or(&[], |r| &r.warnings),
+            compared: result.map_or(&[][..], |r| &r.compared).iter().map(compared::view).collect(),
+            comparisons: result.map_or(&[], |r| &r.comparisons),
             cases,
             live: self.live,
         };

@@ -1,5 +1,6 @@
 //! What `mallard` is asked to do beside running a load: each verb, and how a run is ended by hand.
 
+mod baselines;
 mod calibrate;
 mod clean;
 mod compare;
