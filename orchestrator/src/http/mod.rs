@@ -12,5 +12,5 @@ mod server;
 
 pub use client::{PostError, Target, post};
 pub use request::Request;
-pub use response::{Body, Response};
+pub use response::{Body, Response, Stream};
 pub use server::Server;
