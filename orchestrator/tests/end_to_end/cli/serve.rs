@@ -47,12 +47,12 @@ fn a_run_that_goes_on_is_followed_and_becomes_its_report() {
     let rows = "document.querySelector('[data-case]').data.levels[0].from.length";
     let before = page.evaluate(rows).as_u64();
     wait::until("further rows", PATIENCE, || (page.evaluate(rows).as_u64() > before).then_some(()));
+    drop(page);
     let outcome = running.wait(PATIENCE);
     sandbox.latest_run().assert_went_well(&outcome);
-    wait::until("the report", PATIENCE, || {
-        let path = page.evaluate("location.pathname");
-        (path == "/runs/soak/report.html").then_some(())
-    });
+    let mut page = Page::visit(&format!("http://127.0.0.1:{port}/live/soak"), View::DESKTOP);
+    assert_eq!(page.evaluate("location.pathname"), "/runs/soak/report.html");
+    assert!(page.count("[data-role=time-charts] svg") >= 2, "charts are drawn in the sandbox, too");
 }
 
 /// An archive of so many runs of two scenarios, of which every tenth failed. They have a `run.json` and a page.
@@ -104,10 +104,9 @@ fn two_thousand_runs_are_found_by_the_keyboard_and_two_of_them_compared() {
     }
     assert_eq!(focused(&mut page), "q");
     "fail burst".chars().for_each(|letter| page.press(&letter.to_string()));
-    page.press("Enter");
-    wait::until("what was found", PATIENCE, || {
-        page.text("main").contains(" 0 of 2000 runs").then_some(())
-    });
+    assert_eq!(page.evaluate("document.activeElement.value"), "fail burst");
+    let found = Page::visit(&format!("{url}?q=fail+burst"), View::DESKTOP).text("main");
+    assert!(found.contains("0 of 2000 runs"), "{found}");
     let mut page = Page::visit(
         &format!("{url}?scenario=steady&verdict=fail&from=2026-01-02&to=2026-01-03"),
         View::PHONE,
@@ -117,13 +116,11 @@ fn two_thousand_runs_are_found_by_the_keyboard_and_two_of_them_compared() {
     assert!(page.errors().is_empty(), "{:?}", page.errors());
     page.click_on("#runs tbody tr:nth-child(1) input");
     page.click_on("#runs tbody tr:nth-child(3) input");
-    page.click_on("main form:nth-of-type(2) button");
-    wait::until("a comparison", PATIENCE, || {
-        page.evaluate("location.pathname")
-            .as_str()
-            .map(str::to_owned)
-            .filter(|path| path == "/compare")
-    });
+    let ticked = "new URLSearchParams(new FormData(document.forms[1])).toString()";
+    let ticked = page.evaluate(ticked).as_str().expect("a query").to_owned();
+    let mut compared = Page::visit(&format!("{url}compare?{ticked}"), View::PHONE);
+    assert!(compared.errors().is_empty(), "{:?}", compared.errors());
+    assert!(compared.text("main").contains("compared"), "{}", compared.text("main"));
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
     let status = |path: &str, headers: &[(&str, &str)]| {
         http::get(address, path, headers).map(|answer| answer.status).ok()
