@@ -16,7 +16,7 @@ use crate::{
     },
     model::exit_code,
     scenario::cluster::{Cluster, HostPlan},
-    text::{error_chain::error_text, untrusted},
+    text::{error_chain::error_text, plural::noun, untrusted},
 };
 use mallard_protocol::workload::ClientProperties;
 use std::{
@@ -246,8 +246,8 @@ fn remove_from(brokers: &Brokers<'_>, names: &[Leftover]) -> Vec<(String, String
     let (count, within) = (busy.len(), SESSION.as_secs());
     let _ = writeln!(
         io::stdout(),
-        "waiting up to {within} s for brokers to remove members that ended without leaving from {count} consumer group{}",
-        if count == 1 { "" } else { "s" }
+        "waiting up to {within} s for brokers to remove members that ended without leaving from {count} consumer {}",
+        noun(count, "group")
     );
     let again = remove(SESSION, &busy);
     let is_other = |(what, _): &(String, String)| {

@@ -35,7 +35,10 @@ use crate::{
     },
     sinks::{EventSinks, Exports},
     terminal::Style,
-    text::error_chain::{chain, error_text},
+    text::{
+        error_chain::{chain, error_text},
+        plural::noun,
+    },
     verdict::{self, Judgement, across_cases::CaseOutcome},
 };
 use std::{
@@ -416,7 +419,7 @@ impl Ended {
     fn sentence(&self, verdict: Verdict) -> String {
         let unusable = self.reasons.iter().filter(|reason| Kind::HostUnusable.is(reason)).count();
         if unusable > 0 {
-            let hosts = if unusable == 1 { "host" } else { "hosts" };
+            let hosts = noun(unusable, "host");
             return format!("error: {unusable} {hosts} cannot be used, so nothing was started");
         }
         if let [only] = self.cases.as_slice() {

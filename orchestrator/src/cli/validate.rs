@@ -22,7 +22,7 @@ use crate::{
         files::{DEFAULT_CLUSTER, fitting_cluster},
         scenario_files,
     },
-    text::error_chain::error_text,
+    text::{error_chain::error_text, plural::noun},
 };
 use std::{
     io,
@@ -226,7 +226,7 @@ fn against(
             for scenario in scenarios {
                 let cases = plan.cases.iter().filter(|case| case.file == scenario.source.path);
                 let count = cases.count();
-                let cases = if count == 1 { "case" } else { "cases" };
+                let cases = noun(count, "case");
                 let file = scenario.source.path.display();
                 let by = cluster.map_or_else(
                     || "; no cluster file to judge it by".to_owned(),

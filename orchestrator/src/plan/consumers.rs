@@ -8,6 +8,7 @@ use crate::{
         process::{Process, Rows},
         producers::Instances,
     },
+    text::plural::noun,
 };
 use mallard_protocol::{
     ids::TopicId,
@@ -207,9 +208,8 @@ impl Building<'_> {
             1 => String::new(),
             several => format!(" of {several} topics"),
         };
-        let s = if all == 1 { "" } else { "s" };
-        let message =
-            format!("{instances} instances in a group, and {all} partition{s}{of_topics}");
+        let of_topics = format!("{}{of_topics}", noun(all, "partition"));
+        let message = format!("{instances} instances in a group, and {all} {of_topics}");
         let help = match all < instances {
             true => format!(
                 "a partition is read by one member of a group, so {idle} of them will have nothing to do"

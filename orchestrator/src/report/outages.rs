@@ -2,7 +2,10 @@
 
 use crate::{
     model::outage::{BrokerAbsence, LeaderMove, Outage, Silence},
-    text::format::{clock, count, duration},
+    text::{
+        format::{clock, count, duration},
+        plural::counted,
+    },
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -45,7 +48,7 @@ fn view(outage: &Outage, brokers: &BTreeMap<String, String>) -> OutageView {
     };
     facts.extend(moves(&outage.leaders));
     if outage.under_replicated > 0 {
-        let partitions = plural(outage.under_replicated, "partition");
+        let partitions = counted(outage.under_replicated, "partition");
         facts.push(format!("Up to {partitions} lacked a replica in sync."));
     }
     facts.push(records(outage));
@@ -69,7 +72,7 @@ fn silences(outage: &Outage) -> Option<String> {
     let more: usize = outage.silences.iter().skip(SILENCES).map(|of| of.partitions.len()).sum();
     let more = match more {
         0 => String::new(),
-        more => format!("; for less long in {}", plural(more as u64, "partition")),
+        more => format!("; for less long in {}", counted(more as u64, "partition")),
     };
     (!told.is_empty()).then(|| format!("No acknowledgements {}{more}.", told.join("; ")))
 }
@@ -139,11 +142,7 @@ fn records(outage: &Outage) -> String {
 
 fn was(number: u64, noun: &str) -> String {
     let verb = if number == 1 { "was" } else { "were" };
-    format!("{} {verb}", plural(number, noun))
-}
-
-fn plural(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+    format!("{} {verb}", counted(number, noun))
 }
 
 /// `orders/0, orders/1 and orders/3`; many are counted.

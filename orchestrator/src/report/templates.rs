@@ -8,7 +8,8 @@ use serde::Serialize;
 use std::{fs, path::Path};
 
 /// Every template and asset, with the text that is inside the program.
-const EMBEDDED: [(&str, &str); 16] = [
+const EMBEDDED: [(&str, &str); 17] = [
+    ("head.html", include_str!("../../../templates/head.html")),
     ("report.html", include_str!("../../../templates/report.html")),
     ("case.html", include_str!("../../../templates/case.html")),
     ("ran.html", include_str!("../../../templates/ran.html")),

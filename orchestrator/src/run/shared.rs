@@ -18,6 +18,7 @@ use crate::{
     measure::{self, Collector},
     model::{events::RunEvent, result::Cut},
     plan::{AgentIndex, CasePlan, handover::Handover},
+    text::plural::noun,
     verdict::Trouble,
 };
 use jiff::Timestamp;
@@ -163,7 +164,7 @@ impl Shared {
 
     pub(super) fn start_agents(&mut self) {
         let count = self.agents.len();
-        self.step(format!("starting {count} agent{}", if count == 1 { "" } else { "s" }));
+        self.step(format!("starting {count} {}", noun(count, "agent")));
         self.connect();
     }
 

@@ -20,8 +20,11 @@ pub(super) const CLOSING: Duration = Duration::from_secs(2);
 /// A stage is entered by a function of its own, which says what it has done and how long it may take. It knows
 /// stages that come later and none that came before.
 pub(super) trait Stage: std::fmt::Debug {
-    /// Moves on as soon as what the stage waits for has come, or it does not wait any longer.
-    fn advance(&mut self, case: &mut Shared) -> Next;
+    /// Moves on as soon as what the stage waits for has come, or it does not wait any longer. A stage that waits for an
+    /// answer alone moves on by [`answered`](Self::answered).
+    fn advance(&mut self, _case: &mut Shared) -> Next {
+        None
+    }
 
     /// What it waits for, in words.
     fn waiting_for(&self, case: &Shared) -> String {

@@ -18,7 +18,7 @@ use super::{Format, ReportError, templates::Templates, words};
 use crate::{
     archive::read::RunArchive,
     model::result::{ComparisonMade, Reason, Verdict},
-    text::format,
+    text::{format, plural::noun},
 };
 use case::CaseView;
 use compared::ComparedView;
@@ -134,7 +134,7 @@ fn tally(run: &RunArchive) -> String {
     }
     let counts: Vec<_> = counts.iter().map(|(v, n)| format!("{n} {}", v.as_str())).collect();
     let all = run.cases.len();
-    let noun = if all == 1 { "case" } else { "cases" };
+    let noun = noun(all, "case");
     if counts.is_empty() {
         format!("{all} {noun}")
     } else {

@@ -38,10 +38,6 @@ impl StartingBroker {
 }
 
 impl Stage for StartingBroker {
-    fn advance(&mut self, _: &mut Shared) -> Next {
-        None
-    }
-
     fn waiting_for(&self, case: &Shared) -> String {
         let asked = case.questions.asked_agents(|asked| asked == Asked::Broker);
         format!("the embedded broker to start in {}", case.names_of(asked))

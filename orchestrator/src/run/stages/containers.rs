@@ -20,10 +20,6 @@ pub(in crate::run) struct StartingContainers {
 }
 
 impl Stage for StartingContainers {
-    fn advance(&mut self, _: &mut Shared) -> Next {
-        None
-    }
-
     fn waiting_for(&self, case: &Shared) -> String {
         let step = self.last_step.as_deref().unwrap_or("reaching the engine");
         format!("the containers {} to start; the last step was: {step}", containers(case))

@@ -10,6 +10,7 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
+    text::plural::noun,
 };
 use mallard_protocol::{
     message::Question,
@@ -111,10 +112,10 @@ fn delete(
 fn tell_of_waiting(case: &mut Shared, left: Option<Duration>, groups: &[String]) {
     if let Some(left) = left.filter(|_| !groups.is_empty()) {
         let text = format!(
-            "waiting up to {} s for brokers to remove lost members from consumer group{} {} \
+            "waiting up to {} s for brokers to remove lost members from consumer {} {} \
              (`session.timeout.ms`); Ctrl-C leaves that to `mallard clean`",
             (left + NOTICING).as_secs(),
-            if groups.len() == 1 { "" } else { "s" },
+            noun(groups.len(), "group"),
             groups.join(", ")
         );
         case.step(text);

@@ -54,8 +54,4 @@ impl Stage for Exiting {
 #[derive(Debug)]
 struct Done;
 
-impl Stage for Done {
-    fn advance(&mut self, _: &mut Shared) -> Next {
-        None
-    }
-}
+impl Stage for Done {}

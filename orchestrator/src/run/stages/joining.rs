@@ -10,9 +10,21 @@ use crate::run::{
 use mallard_protocol::message::ToAgent;
 use std::time::Duration;
 
-/// Agents create their clients.
-#[derive(Debug, Default)]
+/// What is waited for until the load can start: one after the other, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Agents create their clients.
+    Clients,
+    /// Consumers get their partitions.
+    Partitions,
+    /// Leaders answer consumers' first fetches.
+    FirstFetches,
+}
+
+/// Clients are created, and consumers come to read what they are to read.
+#[derive(Debug)]
 pub(super) struct Preparing {
+    wait: Wait,
     joined: Joined,
 }
 
@@ -25,102 +37,64 @@ impl Preparing {
             let assignment = Box::new(case.assignments[agent].clone());
             case.send(agent, ToAgent::Prepare(assignment));
         }
-        Some(Box::new(Self::default()))
+        Some(Box::new(Self { wait: Wait::Clients, joined: Joined::default() }))
+    }
+
+    fn is_over(&self, case: &Shared) -> bool {
+        match self.wait {
+            Wait::Clients => case.agents.iter().all(|agent| agent.prepared || agent.gone.is_some()),
+            Wait::Partitions => self.joined.has_joined(case),
+            // A group may have rebalanced once more.
+            Wait::FirstFetches => {
+                self.joined.has_joined(case) && self.joined.unread(case).is_empty()
+            }
+        }
+    }
+
+    /// The same stage, waiting for the next thing.
+    fn wait_for(&mut self, case: &mut Shared, wait: Wait, id: StageId) -> Next {
+        case.enter(id, case.plan.deadlines.ready);
+        Some(Box::new(Self { wait, joined: std::mem::take(&mut self.joined) }))
     }
 }
 
 impl Stage for Preparing {
     fn advance(&mut self, case: &mut Shared) -> Next {
-        if !case.agents.iter().all(|agent| agent.prepared || agent.gone.is_some()) {
+        if !self.is_over(case) {
             return None;
         }
-        case.enter(StageId::Joining, case.plan.deadlines.ready);
-        if consumers(case).next().is_some() {
-            case.step("waiting for consumers to get their partitions".to_owned());
+        match self.wait {
+            Wait::Clients => {
+                let next = self.wait_for(case, Wait::Partitions, StageId::Joining);
+                if consumers(case).next().is_some() {
+                    case.step("waiting for consumers to get their partitions".to_owned());
+                }
+                next
+            }
+            Wait::Partitions => self.wait_for(case, Wait::FirstFetches, StageId::Fetching),
+            Wait::FirstFetches => StartOffsets::enter(case),
         }
-        Some(Box::new(Joining { joined: std::mem::take(&mut self.joined) }))
     }
 
     fn waiting_for(&self, case: &Shared) -> String {
-        format!("clients of {}", case.names_where(|agent| !agent.prepared))
-    }
-
-    fn limit(&self, case: &Shared) -> Option<Duration> {
-        Some(case.plan.deadlines.ready)
-    }
-
-    fn break_off(&mut self, case: &mut Shared, _: Duration) -> Next {
-        leave(case)
-    }
-
-    fn joined(&mut self) -> Option<&mut Joined> {
-        Some(&mut self.joined)
-    }
-}
-
-/// Consumers get their partitions.
-#[derive(Debug)]
-struct Joining {
-    joined: Joined,
-}
-
-impl Stage for Joining {
-    fn advance(&mut self, case: &mut Shared) -> Next {
-        if !self.joined.has_joined(case) {
-            return None;
+        match self.wait {
+            Wait::Clients => {
+                format!("clients of {}", case.names_where(|agent| !agent.prepared))
+            }
+            Wait::Partitions | Wait::FirstFetches => self.joined.waiting_for(case),
         }
-        case.enter(StageId::Fetching, case.plan.deadlines.ready);
-        Some(Box::new(Fetching { joined: std::mem::take(&mut self.joined) }))
-    }
-
-    fn waiting_for(&self, case: &Shared) -> String {
-        self.joined.waiting_for(case)
     }
 
     fn limit(&self, case: &Shared) -> Option<Duration> {
         Some(case.plan.deadlines.ready)
     }
 
+    /// Consumers that have joined leave their groups, or those could not be deleted for a session's time.
     fn break_off(&mut self, case: &mut Shared, _: Duration) -> Next {
-        leave(case)
+        Finishing::within(case, CLOSING)
     }
 
     fn joined(&mut self) -> Option<&mut Joined> {
         Some(&mut self.joined)
     }
-}
-
-/// Leaders answer consumers' first fetches.
-#[derive(Debug)]
-struct Fetching {
-    joined: Joined,
-}
-
-impl Stage for Fetching {
-    fn advance(&mut self, case: &mut Shared) -> Next {
-        // A group may have rebalanced once more.
-        let is_ready = self.joined.has_joined(case) && self.joined.unread(case).is_empty();
-        if is_ready { StartOffsets::enter(case) } else { None }
-    }
-
-    fn waiting_for(&self, case: &Shared) -> String {
-        self.joined.waiting_for(case)
-    }
-
-    fn limit(&self, case: &Shared) -> Option<Duration> {
-        Some(case.plan.deadlines.ready)
-    }
-
-    fn break_off(&mut self, case: &mut Shared, _: Duration) -> Next {
-        leave(case)
-    }
-
-    fn joined(&mut self) -> Option<&mut Joined> {
-        Some(&mut self.joined)
-    }
-}
-
-/// Consumers that have joined leave their groups, or those could not be deleted for a session's time.
-fn leave(case: &mut Shared) -> Next {
-    Finishing::within(case, CLOSING)
 }

@@ -9,6 +9,7 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
+    text::plural::noun,
 };
 use mallard_protocol::message::Question;
 use std::time::Duration;
@@ -27,7 +28,7 @@ impl Topics {
         let embedded = case.plan.kafka.is_embedded();
         if !created.is_empty() && !embedded {
             let names: Vec<_> = created.iter().map(|topic| topic.alias.as_str()).collect();
-            case.step(format!("creating topic{} {}", plural(names.len()), names.join(", ")));
+            case.step(format!("creating {} {}", noun(names.len(), "topic"), names.join(", ")));
             case.topics_made = true;
             // Before there is anything to delete: a controller that dies in between leaves nothing.
             case.entrust(admin);
@@ -39,7 +40,7 @@ impl Topics {
         }
         if !existing.is_empty() {
             let names: Vec<_> = existing.iter().map(|topic| topic.name.clone()).collect();
-            case.step(format!("looking at topic{} {}", plural(names.len()), names.join(", ")));
+            case.step(format!("looking at {} {}", noun(names.len(), "topic"), names.join(", ")));
             let connection = case.connection(admin);
             let question = Question::DescribeTopics { connection, names, within_ms };
             case.ask(admin, Asked::DescribeTopics, question);
@@ -49,10 +50,6 @@ impl Topics {
 }
 
 impl Stage for Topics {
-    fn advance(&mut self, _: &mut Shared) -> Next {
-        None
-    }
-
     fn waiting_for(&self, case: &Shared) -> String {
         let asked = case.questions.asked_agents(is_of_topics);
         format!("the topics to be ready, by the word of {}", case.names_of(asked))
@@ -77,8 +74,4 @@ fn is_of_topics(asked: Asked) -> bool {
 
 fn is_waiting(case: &Shared) -> bool {
     case.is_asking(is_of_topics)
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
