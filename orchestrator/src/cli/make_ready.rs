@@ -25,7 +25,7 @@ pub(super) async fn make_ready(
     later: &[CasePlan],
     around: &mut Surroundings<'_>,
 ) -> Vec<Reason> {
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::channel(1);
     let mut stops = around.stops.clone();
     let outcome = {
         let mut preparing = pin!(around.hosts.prepare(&case.deadlines, &tell));

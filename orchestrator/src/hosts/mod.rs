@@ -102,7 +102,7 @@ impl Hosts {
     pub async fn prepare(
         &self,
         deadlines: &Deadlines,
-        tell: &mpsc::UnboundedSender<RunEvent>,
+        tell: &mpsc::Sender<RunEvent>,
     ) -> Result<(), Vec<Problem>> {
         let mut making = JoinSet::new();
         for (name, host) in &self.hosts {
@@ -131,7 +131,7 @@ impl Hosts {
             // This machine is always ready, which is not worth a word; and nobody listens any more when
             // the run is over.
             if !self.are_local() {
-                let _ = tell.send(event);
+                let _ = tell.send(event).await;
             }
         }
         problems.sort_by(|a, b| a.host.cmp(&b.host));
@@ -141,7 +141,7 @@ impl Hosts {
     /// Makes ready what can be made ready, for somebody who says everything at the end: the hosts that are,
     /// and the problems of the others. Both share their connections, which [`Hosts::close`] of all closes.
     pub async fn fit(&self, deadlines: &Deadlines) -> (Self, Vec<Problem>) {
-        let (unheard, _) = mpsc::unbounded_channel();
+        let (unheard, _) = mpsc::channel(1);
         let problems = self.prepare(deadlines, &unheard).await.err().unwrap_or_default();
         let mut hosts = self.hosts.clone();
         hosts.retain(|name, _| problems.iter().all(|problem| problem.host != *name));

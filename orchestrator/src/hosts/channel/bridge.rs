@@ -74,5 +74,9 @@ pub struct ChannelExit {
     pub gone: Option<String>,
 }
 
-/// What a link tells: which agent, and what happened.
+/// What a link reports: which agent, and what happened.
+///
+/// Unbounded on purpose. What waits here is bounded by what agents send: an interval a second, answers to what the case
+/// has asked, and notes, of which an agent keeps a few hundred. A link that waited for room would neither send nor
+/// answer heartbeats meanwhile, and a slow disk of the archive would look like a broken channel.
 pub type Inputs = mpsc::UnboundedSender<Input>;

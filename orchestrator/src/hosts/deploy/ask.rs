@@ -9,7 +9,7 @@ use std::{
     io::{self, Read, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -107,14 +107,14 @@ struct Said {
 
 /// Threads that talk to the program. They end with its pipes; nobody waits for them.
 fn listen(child: &mut Child, question: &[u8], limit_bytes: u64) -> Receiver<Heard> {
-    let (tell, heard) = mpsc::channel();
+    let (tell, heard) = mpsc::sync_channel(1);
     if let Some(mut stdin) = child.stdin.take() {
         let question = question.to_vec();
         // A program that does not read its question says by its exit code what it makes of that.
         thread::spawn(move || drop(stdin.write_all(&question)));
     }
     if let Some(stdout) = child.stdout.take() {
-        let tell: Sender<Heard> = tell.clone();
+        let tell: SyncSender<Heard> = tell.clone();
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let read = stdout.take(limit_bytes + 1).read_to_end(&mut bytes);
