@@ -34,7 +34,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Most connections that have not greeted yet.
-const MOST_STRANGERS: usize = 8;
+const MOST_PENDING: usize = 8;
 
 /// Most notes that wait for a controller. Later ones are more telling: the oldest go.
 const MOST_NOTES: usize = 256;
@@ -75,7 +75,7 @@ pub(super) struct Core {
     services: Arc<Services>,
     lifecycle: Lifecycle,
     charge: Option<Peer>,
-    strangers: Vec<Peer>,
+    pending: Vec<Peer>,
     next_id: PeerId,
     notes: VecDeque<FromAgent>,
     alone_since: Instant,
@@ -103,7 +103,7 @@ impl Core {
             services: Arc::default(),
             lifecycle,
             charge: None,
-            strangers: Vec::new(),
+            pending: Vec::new(),
             next_id: 0,
             notes: VecDeque::new(),
             alone_since: now,
@@ -164,7 +164,7 @@ impl Core {
     }
 
     fn welcome(&mut self, stream: UnixStream) {
-        if self.ending.is_some() || self.strangers.len() >= MOST_STRANGERS {
+        if self.ending.is_some() || self.pending.len() >= MOST_PENDING {
             return;
         }
         self.next_id += 1;
@@ -176,7 +176,7 @@ impl Core {
                     host: Box::new(host::facts()),
                     state: self.lifecycle.state(),
                 });
-                self.strangers.push(peer);
+                self.pending.push(peer);
                 self.shared.ring();
             }
             Err(error) => logfile::warn(format!("take a connection: {error}")),
@@ -207,8 +207,8 @@ impl Core {
 
     /// A connection that has greeted takes charge.
     fn hand_over(&mut self, id: PeerId, resume_at: u64) {
-        let Some(at) = self.strangers.iter().position(|peer| peer.id == id) else { return };
-        let peer = self.strangers.swap_remove(at);
+        let Some(at) = self.pending.iter().position(|peer| peer.id == id) else { return };
+        let peer = self.pending.swap_remove(at);
         if let Some(old) = self.charge.take() {
             logfile::info(format!("connection {} is replaced", old.id));
             self.keep_notes_of(&old);
@@ -366,8 +366,8 @@ impl Core {
             self.keep_notes_of(&peer);
             return Some(peer);
         }
-        let at = self.strangers.iter().position(|peer| peer.id == id)?;
-        Some(self.strangers.swap_remove(at))
+        let at = self.pending.iter().position(|peer| peer.id == id)?;
+        Some(self.pending.swap_remove(at))
     }
 
     fn keep_notes_of(&mut self, peer: &Peer) {
@@ -390,7 +390,7 @@ impl Core {
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + HEARTBEAT;
             self.say(&FromAgent::Heartbeat);
-            self.strangers.retain(|peer| peer.silence() < SILENCE);
+            self.pending.retain(|peer| peer.silence() < SILENCE);
             self.drop_dead_charge();
         }
         if self.ending.is_some() {

@@ -6,14 +6,14 @@
 
 use super::{
     clock::Interval,
-    dealing::Dealing,
     deliveries::{Alike, Deliveries},
     opaque::pack,
     outlet::{Offer, Outlet},
     pacer::SHORTEST_TICK_US,
+    partitioner::Partitioner,
     payload::RING_BODIES,
     receipts::{Item, Receipts},
-    sender::{Manner, Sender},
+    sender::{Sender, SenderSettings},
     sender_tests::{rate, spec},
     topics::Topics,
 };
@@ -125,9 +125,9 @@ const HOUR_US: u64 = 3_600_000_000;
 fn send(way: &str, pace: Pace, bytes: u32) {
     let payload = PayloadSpec::Bytes { size: SizeSpec::Fixed(bytes), random_share: 0.5 };
     let spec = ProducerSpec { payload, ..spec(pace, HOUR_US) };
-    let dealing = Dealing::new(&spec, 6, 0).unwrap();
-    let manner = Manner { dealing, tick_us: SHORTEST_TICK_US };
-    let mut sender = Sender::new(&spec, 5, manner, &timeline(), Everything::default()).unwrap();
+    let partitioner = Partitioner::new(&spec, 6, 0).unwrap();
+    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US };
+    let mut sender = Sender::new(&spec, 5, settings, &timeline(), Everything::default()).unwrap();
     // Rings and tables are made by the first records.
     sender.turn(1, &mut |_| {});
     count(way, || {

@@ -5,10 +5,10 @@
 //! goes by: whatever counts, counts once over all instances, also where one sends for another.
 
 use super::{
-    dealing::Dealing,
     keys::Keys,
     numbers::Numbers,
     pacer::Due,
+    partitioner::Partitioner,
     payload::{Payloads, place},
 };
 use crate::librdkafka::Message;
@@ -26,7 +26,7 @@ pub(crate) struct Maker {
     key_field: Option<String>,
     key_arena: Vec<u8>,
     stamp: Option<(u32, InstanceId)>,
-    dealing: Dealing,
+    partitioner: Partitioner,
     next_sequence: u64,
     beyond: Beyond,
     /// The batch in the making.
@@ -58,7 +58,11 @@ impl Beyond {
 }
 
 impl Maker {
-    pub(crate) fn new(spec: &ProducerSpec, run: u32, dealing: Dealing) -> Result<Self, String> {
+    pub(crate) fn new(
+        spec: &ProducerSpec,
+        run: u32,
+        partitioner: Partitioner,
+    ) -> Result<Self, String> {
         let stamped = spec.stamp == StampPlace::Payload;
         Ok(Self {
             payloads: Payloads::new(&spec.payload, (run, spec.instance), spec.seed, stamped)?,
@@ -69,7 +73,7 @@ impl Maker {
             },
             key_arena: Vec::new(),
             stamp: stamped.then_some((run, spec.instance)),
-            dealing,
+            partitioner,
             next_sequence: 0,
             beyond: Beyond::new(spec),
             due: Vec::new(),
@@ -90,16 +94,16 @@ impl Maker {
         self.payloads.start_batch();
         self.key_arena.clear();
         let count = self.due.len();
-        let lanes = self.dealing.lanes(count);
+        let lanes = self.partitioner.lanes(count);
         for lane in 0..lanes {
             for at in (lane..count).step_by(lanes) {
                 let due = self.due[at];
-                let partition = self.dealing.partition(lane, due.at_us);
+                let partition = self.partitioner.partition(lane, due.at_us);
                 let message = self.make_one(due, partition)?;
                 into.push(message);
             }
         }
-        self.dealing.dealt(count);
+        self.partitioner.advance(count);
         Ok(())
     }
 

@@ -72,8 +72,8 @@ impl Membership {
     /// Deals with something that happened.
     pub(crate) fn handle(&mut self, client: &Client, happening: Happening<'_>) {
         match happening {
-            Happening::Assign(list) => self.gain(client, list),
-            Happening::Revoke(list) => self.lose(client, &list),
+            Happening::Assign(list) => self.on_assigned(client, list),
+            Happening::Revoke(list) => self.on_revoked(client, &list),
             Happening::JoinFailed(code) => {
                 self.error(code);
                 self.fail_without_right(code);
@@ -143,7 +143,7 @@ impl Membership {
         Ok(())
     }
 
-    fn gain(&mut self, client: &Client, mut list: PartitionList) {
+    fn on_assigned(&mut self, client: &Client, mut list: PartitionList) {
         self.choose_offsets(client, &mut list);
         let outcome = if client.is_cooperative() {
             client.change_assignment(&list, true)
@@ -170,7 +170,7 @@ impl Membership {
         self.announce();
     }
 
-    fn lose(&mut self, client: &Client, list: &PartitionList) {
+    fn on_revoked(&mut self, client: &Client, list: &PartitionList) {
         let now_us = self.control.now_us().unwrap_or(0);
         if self.unsettled.is_none() && !self.is_closing {
             self.unsettled = Some((now_us, self.assigned.clone()));

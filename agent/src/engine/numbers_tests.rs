@@ -1,10 +1,10 @@
 //! What counts in records counts by the schedule's number, once over all instances.
 
 use super::{
-    dealing::Dealing,
     outlet::{HeldUp, Offer, Outlet},
     pacer::SHORTEST_TICK_US,
-    sender::{Manner, Sender},
+    partitioner::Partitioner,
+    sender::{Sender, SenderSettings},
     sender_tests::{rate, spec},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
@@ -82,10 +82,13 @@ fn instance(payload: PayloadSpec, (stride, offset): (u32, u32)) -> ProducerSpec 
 }
 
 fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Reader> {
-    let manner = Manner { dealing: Dealing::new(spec, 3, 0).unwrap(), tick_us: SHORTEST_TICK_US };
+    let settings = SenderSettings {
+        partitioner: Partitioner::new(spec, 3, 0).unwrap(),
+        tick_us: SHORTEST_TICK_US,
+    };
     let outlet = Reader { room, ..Reader::default() };
     let hold = Phase { name: "hold".into(), kind: PhaseKind::Hold, start_us: 0, end_us: 5_000_000 };
-    Sender::new(spec, 5, manner, &Timeline(vec![hold]), outlet).unwrap()
+    Sender::new(spec, 5, settings, &Timeline(vec![hold]), outlet).unwrap()
 }
 
 fn settle(sender: &mut Sender<'_, Reader>, now_us: u64) {

@@ -8,9 +8,9 @@
 use super::{
     clock::{Cutter, Interval, NEVER},
     counts::{Counts, Sending},
-    dealing::Dealing,
     maker::Maker,
     pacer::{Due, Pacer},
+    partitioner::Partitioner,
     parts::SentPart,
     payload::RING_BODIES,
     transactions::{TransactionLoop, Turn},
@@ -30,8 +30,8 @@ use mallard_protocol::{
 const RETRY_US: u64 = 500;
 
 /// What an instance takes from its client's properties.
-pub(crate) struct Manner {
-    pub(crate) dealing: Dealing,
+pub(crate) struct SenderSettings {
+    pub(crate) partitioner: Partitioner,
     pub(crate) tick_us: u64,
 }
 
@@ -73,15 +73,15 @@ impl<'s, O: Outlet> Sender<'s, O> {
     pub(crate) fn new(
         spec: &'s ProducerSpec,
         run: u32,
-        manner: Manner,
+        settings: SenderSettings,
         timeline: &Timeline,
         outlet: O,
     ) -> Result<Self, String> {
         Ok(Self {
             outlet,
-            pacer: Pacer::new(&spec.schedule, (spec.stride, spec.offset), manner.tick_us),
+            pacer: Pacer::new(&spec.schedule, (spec.stride, spec.offset), settings.tick_us),
             cutter: Cutter::new(timeline),
-            maker: Maker::new(spec, run, manner.dealing)?,
+            maker: Maker::new(spec, run, settings.partitioner)?,
             batch: Batch::default(),
             counts: Counts::new(timeline),
             transactions: spec.transactions.as_ref().map(|t| TransactionLoop::new(t, spec.seed)),

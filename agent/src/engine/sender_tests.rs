@@ -1,11 +1,11 @@
 //! The sender's decisions, driven by a clock and a client made of numbers.
 
 use super::{
-    dealing::Dealing,
     outlet::{HeldUp, Offer, Outlet},
     pacer::SHORTEST_TICK_US,
+    partitioner::Partitioner,
     parts::SentPart,
-    sender::{Manner, Sender},
+    sender::{Sender, SenderSettings},
 };
 use crate::librdkafka::{Code, Message, TransactionError};
 use mallard_protocol::{
@@ -129,9 +129,9 @@ fn timeline() -> Timeline {
 
 fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Client> {
     let client = Client { room, ..Client::default() };
-    let dealing = Dealing::new(spec, 3, 0).unwrap();
-    let manner = Manner { dealing, tick_us: SHORTEST_TICK_US };
-    Sender::new(spec, 5, manner, &timeline(), client).unwrap()
+    let partitioner = Partitioner::new(spec, 3, 0).unwrap();
+    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US };
+    Sender::new(spec, 5, settings, &timeline(), client).unwrap()
 }
 
 /// Turns until nothing more is to be done at a moment.

@@ -5,12 +5,12 @@ use super::{
     clock::{Cutter, PhaseFinder},
     commit::Committer,
     control::Control,
-    dealing::Dealing,
     deliveries::Deliveries,
     intake::{Counts, Intake, Processing, SharedMembership, lock},
     membership::{Happened, Membership},
     notes::{Notes, failure_kind},
     pacer,
+    partitioner::Partitioner,
     parts::Part,
     positions::Commits,
     producer::{Delivering, Flow, Gate, Sending},
@@ -18,7 +18,7 @@ use super::{
     readiness::Reading,
     receipts::Receipts,
     reporter::Reporter,
-    sender::{Manner, Sender},
+    sender::{Sender, SenderSettings},
     through::Through,
     topics::{Place, Topics},
     transactor::Transactor,
@@ -159,11 +159,11 @@ impl Engine {
         };
         // Tried here, where a failure can still be told; the thread makes its own.
         let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow, transactor);
-        let dealing = Dealing::new(spec, topic.partitions, properties::sticky_us(&client))
+        let partitioner = Partitioner::new(spec, topic.partitions, properties::sticky_us(&client))
             .map_err(|reason| impossible(&spec.name, &reason))?;
         let tick_us = pacer::tick_us(properties::linger_us(&client));
-        let manner = Manner { dealing, tick_us };
-        let make = Making { manner, slot, ready: ready.clone() };
+        let settings = SenderSettings { partitioner, tick_us };
+        let make = Making { settings, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =
             (Arc::clone(&self.control), self.parts.clone(), self.sink.clone());
@@ -456,7 +456,7 @@ struct Consuming {
 
 /// A sending thread in the making. It borrows the schedule from the assignment that it holds.
 struct Making {
-    manner: Manner,
+    settings: SenderSettings,
     slot: usize,
     ready: mpsc::Sender<Result<(), AgentFailure>>,
 }
@@ -471,7 +471,7 @@ impl Making {
     ) {
         let spec = &assignment.producers[self.slot];
         let timeline = &assignment.timeline;
-        match Sender::new(spec, assignment.run, self.manner, timeline, gate) {
+        match Sender::new(spec, assignment.run, self.settings, timeline, gate) {
             Err(reason) => {
                 let _ = made.send(Err(reason));
                 control.park();

@@ -1,4 +1,4 @@
-//! `agents/<agent>/agent.log.gz`, `brokers/<broker>.log.gz`: logs as they came home, compressed.
+//! `agents/<agent>/agent.log.gz`, `brokers/<broker>.log.gz`: logs as agents and brokers wrote them, secrets masked, compressed.
 
 use super::{ArchiveError, file::Appender, redact::Redactor};
 use flate2::{Compression, write::GzEncoder};
@@ -16,7 +16,7 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Starts a file. What a controller that died while logs came home has left of it goes.
+    /// Starts a file. What a controller that died while it collected logs has left of it goes.
     pub(super) fn create(path: PathBuf, redactor: Redactor) -> Result<Self, ArchiveError> {
         let file = Appender::reopen(path, 0)?;
         let encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -586,7 +586,8 @@ impl Driver<'_, '_> {
         {
             if self.case.has_greeted(agent) {
                 let (level, source) = ("warning".to_owned(), self.names[agent].clone());
-                let text = "its log did not come home: its host did not answer in time".to_owned();
+                let text =
+                    "its log could not be collected: its host did not answer in time".to_owned();
                 self.emit(RunEvent::Note { level, source, text });
             }
         }

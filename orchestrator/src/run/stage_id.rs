@@ -35,7 +35,7 @@ pub(super) enum StageId {
     LastOffsets,
     /// Agents close, and cut their last interval.
     Finishing,
-    /// Logs come home.
+    /// Agents send their logs and what is left of their measurements.
     Collecting,
     /// Topics and groups are deleted.
     Deleting,

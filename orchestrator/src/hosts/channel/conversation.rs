@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const GREETING: Duration = Duration::from_secs(30);
 
 /// How long a channel that broke has to say how it ended.
-const FAREWELL: Duration = Duration::from_secs(1);
+const EXIT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a host may take to end a process by force.
 const KILLING: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ impl Conversation {
     async fn exit_cause(&self, channel: Channel) -> End {
         let Channel { to_agent, from_agent, exit } = channel;
         drop((to_agent, from_agent));
-        let exit = tokio::time::timeout(FAREWELL, exit).await.unwrap_or_default();
+        let exit = tokio::time::timeout(EXIT_WITHIN, exit).await.unwrap_or_default();
         if self.asked_to_exit {
             return End::Gone("exited as asked".to_owned());
         }

@@ -8,7 +8,7 @@ use bollard::{
 };
 use futures_util::StreamExt;
 
-/// Lines of a container's log that are looked at for its last words: a broker that cannot start says hundreds
+/// Lines of a container's log that are searched for the cause of its end: a broker that cannot start says hundreds
 /// after the one that tells why. And bytes of them, as lines may be long.
 const LAST_LINES: &str = "2000";
 const LAST_BYTES: usize = 1 << 20;

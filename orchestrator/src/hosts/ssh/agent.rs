@@ -33,7 +33,7 @@ kill -KILL "$1""#;
 /// Gives the end of the log in folder `$1`, and removes the folder, and the run's if that was the last. With `$2`
 /// as `keep`, nothing is removed. The code is 3 where the agent has removed its own folder, and 4 where that stays
 /// because something is in its spool.
-const BURY: &str = r#"code=3
+const CLEAN_UP: &str = r#"code=3
 if [ -d "$1" ]; then
   tail -c 1000000 "$1/agent.log" 2>/dev/null
   code=0
@@ -114,7 +114,7 @@ impl Bridge for SshAgent {
     async fn clean_up(&self, keep: bool) -> Remains {
         let Ok(place) = self.place() else { return Remains::default() };
         let (folder, keep) = (self.folder(place), if keep { "keep" } else { "" });
-        match self.sessions.run(BURY, &[&folder, keep], None, WITHIN).await {
+        match self.sessions.run(CLEAN_UP, &[&folder, keep], None, WITHIN).await {
             Ok(said) if matches!(said.code, Some(0 | 4)) => {
                 let kept = (said.code == Some(4)).then(|| format!("{folder} on {}", self.host));
                 Remains { log: Some(said.stdout.into_bytes()), kept }

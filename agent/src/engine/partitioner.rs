@@ -2,9 +2,9 @@
 
 use mallard_protocol::workload::{Partitioning, ProducerSpec};
 
-/// How an instance deals its records out.
+/// Chooses the partition of each record of an instance.
 #[derive(Debug)]
-pub(crate) enum Dealing {
+pub(crate) enum Partitioner {
     /// The client's partitioner chooses.
     Client,
     /// These partitions in turn; the next record goes to the one at `next`.
@@ -24,8 +24,8 @@ pub(crate) struct Sticky {
     since_us: Option<u64>,
 }
 
-impl Dealing {
-    /// How an instance of a topic with so many partitions deals. A sticky partition is kept for
+impl Partitioner {
+    /// The partitioner of an instance, of a topic with so many partitions. A sticky partition is kept for
     /// `sticky_us`.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Dealing {
         })
     }
 
-    /// In how many lanes a batch of so many records is dealt. Of *n* lanes, lane *k* has its records
+    /// In how many lanes a batch of so many records is laid out. Of *n* lanes, lane *k* has its records
     /// *k*, *k + n*, …; if there is more than one, the records of a lane go to one partition.
     pub(crate) fn lanes(&self, records: usize) -> usize {
         match self {
@@ -81,8 +81,8 @@ impl Dealing {
         }
     }
 
-    /// A batch of so many records was dealt.
-    pub(crate) fn dealt(&mut self, records: usize) {
+    /// A batch of so many records has its partitions.
+    pub(crate) fn advance(&mut self, records: usize) {
         if let Self::InTurn { partitions, next } = self {
             *next = (*next + records) % partitions.len();
         }
@@ -110,8 +110,8 @@ mod tests {
 
     fn dealt(partitioning: Partitioning, offset: u32, due_us: &[u64]) -> Vec<i32> {
         let spec = ProducerSpec { partitioning, offset, ..spec(rate(1.0), 1) };
-        let mut dealing = Dealing::new(&spec, 3, 10_000).unwrap();
-        due_us.iter().map(|due_us| dealing.partition(0, *due_us)).collect()
+        let mut partitioner = Partitioner::new(&spec, 3, 10_000).unwrap();
+        due_us.iter().map(|due_us| partitioner.partition(0, *due_us)).collect()
     }
 
     #[test]
@@ -133,15 +133,15 @@ mod tests {
     #[test]
     fn without_a_time_to_stick_every_record_goes_to_the_next_partition() {
         let spec = ProducerSpec { partitioning: Partitioning::Sticky, ..spec(rate(1.0), 1) };
-        let mut dealing = Dealing::new(&spec, 3, 0).unwrap();
-        assert_eq!([0, 0, 0, 7].map(|due_us| dealing.partition(0, due_us)), [0, 1, 2, 0]);
+        let mut partitioner = Partitioner::new(&spec, 3, 0).unwrap();
+        assert_eq!([0, 0, 0, 7].map(|due_us| partitioner.partition(0, due_us)), [0, 1, 2, 0]);
     }
 
     #[test]
     fn a_partition_that_does_not_exist_is_named() {
         let partitioning = Partitioning::Fixed(vec![1, 3]);
         let spec = ProducerSpec { partitioning, ..spec(rate(1.0), 1) };
-        let refused = Dealing::new(&spec, 3, 0).unwrap_err();
+        let refused = Partitioner::new(&spec, 3, 0).unwrap_err();
         assert_eq!(refused, "there is no partition 3, the topic has 3");
     }
 }
