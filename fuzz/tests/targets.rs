@@ -3,15 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+#[path = "../../orchestrator/tests/support/controller.rs"]
+mod simulate;
+
 use mallard::{
     archive::{IntervalReader, RunFolder},
     hosts::channel::event::Input,
-    run::{
-        case::Case,
-        checkpoint::Checkpoint,
-        io::Effect,
-        simulate::{at, context},
-    },
+    run::{case::Case, checkpoint::Checkpoint, io::Effect},
 };
 use mallard_agent::spool::{LIMITS, Spool};
 use mallard_fuzz::{
@@ -25,6 +23,7 @@ use mallard_protocol::{
 };
 use proptest::{prelude::*, sample::Index};
 use serde::{Serialize, de::DeserializeOwned};
+use simulate::{at, context};
 use std::fs;
 
 fn frames<M: Serialize>(messages: &[M]) -> Vec<Vec<u8>> {

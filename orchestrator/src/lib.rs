@@ -1,5 +1,9 @@
 //! Mallard's controller: scenario → plan → hosts → run → verdict → report.
 
+// The made-up cases of tests/support name this crate as others do.
+#[cfg(test)]
+extern crate self as mallard;
+
 pub mod archive;
 pub mod bounds;
 pub mod calibrate;

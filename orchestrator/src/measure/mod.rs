@@ -16,6 +16,8 @@ mod observed;
 mod outages;
 mod partitions;
 mod roster;
+#[cfg(test)]
+#[path = "../../tests/support/simulate.rs"]
 pub mod simulate;
 mod spans;
 mod summary;

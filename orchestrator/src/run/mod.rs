@@ -30,7 +30,9 @@ pub mod respread;
 pub mod resume;
 mod shared;
 pub mod signals;
-pub mod simulate;
+#[cfg(test)]
+#[path = "../../tests/support/controller.rs"]
+mod simulate;
 mod stage;
 mod stage_id;
 mod stages;

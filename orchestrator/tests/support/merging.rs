@@ -2,12 +2,12 @@
 //! as a run archives them, judged, and shown on a page. For the benchmark, and for a test of it.
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "support of tests")]
 
+#[expect(dead_code, reason = "a part of it is enough here")]
+mod simulate;
+
 use mallard::{
     archive::{CaseFolder, IntervalLog, Latencies, RunFolder, intervals},
-    measure::{
-        AgentIndex, Collector, MergedInterval,
-        simulate::{Shape, mix},
-    },
+    measure::{AgentIndex, Collector, MergedInterval},
     model::{
         events::{RunEvent, TimedEvent},
         result::{Accounts, RunResult, SCHEMA_VERSION, TimeSpent},
@@ -30,6 +30,7 @@ use mallard_protocol::{
     },
     schedule::PhaseKind,
 };
+use simulate::{Shape, mix};
 use std::{
     fmt, fs,
     path::{Path, PathBuf},

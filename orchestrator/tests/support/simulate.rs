@@ -1,9 +1,9 @@
-//! Made-up cases: agents that report what a model says became of each record. For tests, examples and
-//! rehearsals; no clock and no I/O.
+//! Made-up cases: agents that report what a model says became of each record. For tests and
+//! examples, those of the modules in `src/` included; no clock and no I/O.
 
-use super::roster::{AgentIndex, Roster};
-use crate::{
+use mallard::{
     expect::{Expectation, parse},
+    measure::{AgentIndex, Roster},
     plan::{AgentPlan, CasePlan},
     scenario::cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
 };

@@ -1,13 +1,12 @@
 //! What the controller of a made-up case knows, and its clock. The case's plan and its agents' reports are made by
-//! [`crate::measure::simulate`].
+//! `simulate.rs` beside this file.
 
-use super::context::CaseContext;
-use crate::clock::Moment;
 use jiff::{SignedDuration, Timestamp};
+use mallard::{clock::Moment, run::context::CaseContext};
 
 /// The first case of a run of this name, on a machine with a boot id that no other has.
 #[must_use]
-pub fn context() -> CaseContext {
+pub(crate) fn context() -> CaseContext {
     CaseContext {
         run_id: "run".into(),
         index: 0,
@@ -23,7 +22,7 @@ const BOOTED_S: i64 = 1_767_268_800;
 
 /// A moment on a machine whose wall clock and monotonic clock go alike.
 #[must_use]
-pub fn at(monotonic_us: u64) -> Moment {
+pub(crate) fn at(monotonic_us: u64) -> Moment {
     let booted = Timestamp::from_second(BOOTED_S).unwrap_or_default();
     let since = SignedDuration::from_micros(i64::try_from(monotonic_us).unwrap_or(i64::MAX));
     Moment { monotonic_us, wall: booted.checked_add(since).unwrap_or(Timestamp::MAX) }
