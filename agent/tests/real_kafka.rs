@@ -1,5 +1,4 @@
-//! Topics, groups and end offsets on a real cluster: three brokers at `MALLARD_TEST_BOOTSTRAP`.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
+//! Topics, groups and end offsets on a real cluster of three brokers.
 
 mod support;
 
@@ -10,12 +9,12 @@ use mallard_protocol::{
 };
 use std::{process, time::Instant};
 use support::{Place, Talk, topic};
+use testkit::kafka;
 
 const WITHIN_MS: u64 = 20_000;
 
 fn connection() -> ClientProperties {
-    let servers = std::env::var("MALLARD_TEST_BOOTSTRAP").unwrap();
-    vec![("bootstrap.servers".into(), servers)]
+    vec![("bootstrap.servers".into(), kafka::shared(3).bootstrap())]
 }
 
 fn named(name: &str, partitions: i32) -> TopicSpec {
@@ -50,8 +49,8 @@ fn delete(talk: &mut Talk, topics: &[&TopicSpec], groups: &[&str]) -> Vec<(Strin
 }
 
 #[test]
-#[ignore = "needs Kafka: set MALLARD_TEST_BOOTSTRAP"]
 fn topics_are_created_as_asked_described_and_deleted() {
+    testkit::require!(kafka);
     let place = Place::new();
     let mut talk = place.greeted(60, 0);
     let mut spec = named("asked", 5);
@@ -84,8 +83,8 @@ fn topics_are_created_as_asked_described_and_deleted() {
 }
 
 #[test]
-#[ignore = "needs Kafka: set MALLARD_TEST_BOOTSTRAP"]
 fn refusals_carry_the_brokers_own_reason() {
+    testkit::require!(kafka);
     let place = Place::new();
     let mut talk = place.greeted(60, 0);
     let mut wrong_key = named("wrong-key", 1);
@@ -111,8 +110,8 @@ fn refusals_carry_the_brokers_own_reason() {
 }
 
 #[test]
-#[ignore = "needs Kafka: set MALLARD_TEST_BOOTSTRAP"]
 fn end_offsets_of_a_thousand_partitions_are_cheap() {
+    testkit::require!(kafka);
     let place = Place::new();
     let mut talk = place.greeted(60, 0);
     let wide = named("wide", 1000);

@@ -11,7 +11,7 @@ const WITHIN: Duration = Duration::from_secs(10 * 60);
 #[test]
 fn a_short_bench_gives_a_figure_in_every_cell() {
     testkit::require!(kafka, go, memory_file_system);
-    let _alone = testkit::quiet::alone();
+    testkit::alone!();
     let mut bench = Command::new(env!("CARGO_BIN_EXE_mallard-bench"));
     let outcome = process::run(bench.arg("--short"), WITHIN).expect_code(0);
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{self, Finished, Process, Running};
-use crate::{paths, wait};
+use crate::{forgiven, paths, wait};
 
 /// How long a command may take unless the test says otherwise: longer than any scenario of the
 /// tests, shorter than the patience of CI.
@@ -225,6 +225,9 @@ const OF_A_BUSY_MACHINE: [&str; 5] = [
     "started_apart",
 ];
 
+/// The exit code of a run whose measurement is not to be trusted.
+const INVALID: i32 = 4;
+
 /// The archive of one run.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -316,24 +319,48 @@ impl Run {
         }
     }
 
-    /// The run went well: it passed, or is invalid for nothing but the noise of this machine.
+    /// The run went well: it passed, or is invalid for nothing but the noise of this machine, which is counted:
+    /// see [`crate::forgiven`].
     ///
     /// # Panics
     ///
     /// When it did not: the message shows the run's output.
     #[track_caller]
     pub fn assert_went_well(&self, outcome: &Finished) {
-        if outcome.code() == Some(0) {
-            return;
+        let busy = self.assert_ended(outcome, 0);
+        for code in self.reasons() {
+            assert!(busy.contains(&code), "{code}: {}", outcome.stdout);
         }
-        outcome.assert_code(4);
-        for case in self.cases() {
-            let result = Run::at(case).json("result.json");
-            let reasons = result["reasons"].as_array().into_iter().flatten();
-            for code in reasons.filter_map(|reason| reason["code"].as_str()) {
-                assert!(OF_A_BUSY_MACHINE.contains(&code), "{code}: {}", outcome.stdout);
-            }
+    }
+
+    /// The run ended with this exit code, or is invalid, for the noise of this machine if for nothing else, which is
+    /// counted as that of [`assert_went_well`](Self::assert_went_well) is. Returns the reasons of the noise.
+    ///
+    /// # Panics
+    ///
+    /// When it ended otherwise: the message shows the run's output.
+    #[track_caller]
+    pub fn assert_ended(&self, outcome: &Finished, code: i32) -> Vec<String> {
+        if outcome.code() == Some(code) {
+            forgiven::record(&[]);
+            return Vec::new();
         }
+        outcome.assert_code(INVALID);
+        let mut busy = self.reasons();
+        busy.retain(|code| OF_A_BUSY_MACHINE.contains(&code.as_str()));
+        assert!(!busy.is_empty(), "invalid, and not for a busy machine: {outcome}");
+        forgiven::record(&busy);
+        busy
+    }
+
+    /// Codes of the reasons of all its cases.
+    fn reasons(&self) -> Vec<String> {
+        let results = self.cases().into_iter().map(|case| Run::at(case).json("result.json"));
+        let codes = |result: Value| {
+            let reasons = result["reasons"].as_array().cloned().unwrap_or_default();
+            reasons.into_iter().filter_map(|reason| Some(reason["code"].as_str()?.to_owned()))
+        };
+        results.flat_map(codes).collect()
     }
 
     /// Processes of this machine that carry this run's id in their command line: its agents and

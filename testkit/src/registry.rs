@@ -36,7 +36,7 @@ pub struct Request {
 
 /// What a registry does with what it is asked.
 #[derive(Clone, Debug, Default)]
-pub struct Manner {
+pub struct Behaviour {
     /// The id of the schema by subject; subjects that are not here get 1.
     pub ids: BTreeMap<String, u32>,
     /// Subjects whose schema is another one already.
@@ -112,8 +112,8 @@ impl SchemaRegistry {
     ///
     /// When no port is free.
     #[must_use]
-    pub fn start(manner: Manner) -> Self {
-        Self::listen(manner, None)
+    pub fn start(behaviour: Behaviour) -> Self {
+        Self::listen(behaviour, None)
     }
 
     /// Starts one behind TLS.
@@ -122,11 +122,11 @@ impl SchemaRegistry {
     ///
     /// When no port is free.
     #[must_use]
-    pub fn start_behind(certificate: &Certificate, manner: Manner) -> Self {
-        Self::listen(manner, Some(certificate.acceptor()))
+    pub fn start_behind(certificate: &Certificate, behaviour: Behaviour) -> Self {
+        Self::listen(behaviour, Some(certificate.acceptor()))
     }
 
-    fn listen(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
+    fn listen(behaviour: Behaviour, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = listener.unwrap_or_else(|error| panic!("no port is free: {error}"));
         let address = listener.local_addr();
@@ -144,10 +144,10 @@ impl SchemaRegistry {
                 let _ = stream.and_then(|stream| {
                     stream.set_read_timeout(Some(REQUEST_WITHIN))?;
                     match &tls {
-                        None => serve(stream, &manner, &noted),
+                        None => serve(stream, &behaviour, &noted),
                         Some(tls) => {
                             let stream = tls.accept(stream).map_err(io::Error::other)?;
-                            serve(stream, &manner, &noted)
+                            serve(stream, &behaviour, &noted)
                         }
                     }
                 });
@@ -182,7 +182,7 @@ impl Drop for SchemaRegistry {
 
 fn serve<S: Read + Write>(
     stream: S,
-    manner: &Manner,
+    behaviour: &Behaviour,
     noted: &Mutex<Vec<Request>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
@@ -201,7 +201,7 @@ fn serve<S: Read + Write>(
     let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let request = Request { line, headers, body };
-    let (status, answer) = answer(&request, manner);
+    let (status, answer) = answer(&request, behaviour);
     noted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     let answer = answer.to_string();
     let stream = reader.get_mut();
@@ -214,10 +214,10 @@ fn serve<S: Read + Write>(
     stream.flush()
 }
 
-fn answer(request: &Request, manner: &Manner) -> (&'static str, Value) {
+fn answer(request: &Request, behaviour: &Behaviour) -> (&'static str, Value) {
     let error = |code: u32, message: String| json!({"error_code": code, "message": message});
     let given = request.headers.get("authorization");
-    if manner.authorization.as_ref().is_some_and(|right| given != Some(right)) {
+    if behaviour.authorization.as_ref().is_some_and(|right| given != Some(right)) {
         return ("401 Unauthorized", error(401, "Unauthorized".to_owned()));
     }
     let path = request.line.strip_prefix("POST /subjects/");
@@ -228,11 +228,11 @@ fn answer(request: &Request, manner: &Manner) -> (&'static str, Value) {
     if !matches!(schema, Some(Ok(_))) {
         return ("422 Unprocessable Entity", error(42201, "Invalid schema".to_owned()));
     }
-    if manner.taken.iter().any(|taken| taken == subject) {
+    if behaviour.taken.iter().any(|taken| taken == subject) {
         let message = format!(
             "Schema being registered is incompatible with an earlier schema for subject \"{subject}\""
         );
         return ("409 Conflict", error(409, message));
     }
-    ("200 OK", json!({"id": manner.ids.get(subject).unwrap_or(&1)}))
+    ("200 OK", json!({"id": behaviour.ids.get(subject).unwrap_or(&1)}))
 }

@@ -9,12 +9,11 @@
 //! Each function here is the name of a part; it says what is missing and how to get it.
 
 use std::env;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{browser, java, paths};
+use crate::{browser, java, paths, report};
 
 /// What a test needs, or else what is missing and how to get it.
 pub type Part = Result<(), String>;
@@ -259,15 +258,7 @@ pub fn is_given(here: &str, name: &str, part: fn() -> Part) -> bool {
 fn skip(test: &str, name: &str, missing: &str) {
     // Written past the test harness, which would swallow what a passing test prints.
     let _unseen = writeln!(std::io::stderr(), "skipped: {test} needs {name}: {missing}");
-    let Some(file) = env::var_os("MALLARD_TEST_SKIPPED") else { return };
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&file)
-        .and_then(|mut file| file.write_all(format!("{test}\t{name}\t{missing}\n").as_bytes()))
-        .unwrap_or_else(|error| {
-            panic!("failed to record a skipped test in {}: {error}", file.display())
-        });
+    report::line("MALLARD_TEST_SKIPPED", &format!("{test}\t{name}\t{missing}"));
 }
 
 fn programs(names: &[&str], packages: &str) -> Part {

@@ -3,7 +3,12 @@
 use serde_json::Value;
 use std::time::Duration;
 pub(crate) use testkit::mallard::codes;
-use testkit::{kafka::KafkaCluster, mallard::Sandbox};
+use testkit::{
+    kafka::KafkaCluster,
+    mallard::{Run, Sandbox},
+    process::Running,
+    wait,
+};
 
 /// Long enough for anything these tests run, short enough for a person to wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +44,31 @@ pub(crate) fn sandbox(scenario: &str, cluster: &str) -> Sandbox {
     sandbox
 }
 
+/// Starts a run of `s.yaml` on `c.yaml`, and waits until so many intervals of its load, a second each, have been
+/// measured.
+#[track_caller]
+pub(crate) fn under_load(sandbox: &Sandbox, intervals: usize) -> (Running, Run) {
+    let mut running = sandbox.spawn(RUN);
+    running.wait_for_output("load starts", PATIENCE);
+    let run = sandbox.latest_run();
+    wait_for_intervals(&run, intervals);
+    (running, run)
+}
+
+/// Waits until so many intervals of a run's load have been measured.
+#[track_caller]
+pub(crate) fn wait_for_intervals(run: &Run, intervals: usize) {
+    wait::until("intervals in the journal", PATIENCE, || {
+        (intervals_of(run) >= intervals).then_some(())
+    });
+}
+
+/// How many intervals of a run's load have been measured.
+pub(crate) fn intervals_of(run: &Run) -> usize {
+    let journal = std::fs::read_to_string(run.path("events.jsonl")).unwrap_or_default();
+    journal.matches("\"event\":\"interval\"").count()
+}
+
 pub(crate) const RUN: [&str; 4] = ["run", "s.yaml", "--cluster", "c.yaml"];
 
 /// A number in a result, by its path (`accounts/acked`).
@@ -62,5 +92,14 @@ pub(crate) fn assert_accounts_add_up(result: &Value) {
         let of = |name: &str| count(result, &format!("{accounts}/{name}"));
         assert_eq!(of("scheduled"), of("sent") + of("not_sent"), "{accounts}: {result:#}");
         assert_eq!(of("sent"), of("acked") + of("failed") + of("outstanding"), "{accounts}");
+    }
+}
+
+/// So many records were due, and every one of them was sent, acknowledged and received.
+#[track_caller]
+pub(crate) fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
+    assert_accounts_add_up(result);
+    for account in ["scheduled", "sent", "acked", "received"] {
+        assert_eq!(count(result, &format!("accounts_whole/{account}")), scheduled, "{account}");
     }
 }

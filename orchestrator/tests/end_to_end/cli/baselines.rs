@@ -34,7 +34,7 @@ const SCENARIO: &str = "name: short\n\
 
 #[test]
 fn a_run_that_is_worse_than_its_baseline_fails_and_one_without_a_baseline_is_warned_of() {
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let sandbox = Sandbox::new();
     sandbox
         .file("s.yaml", SCENARIO)

@@ -8,7 +8,7 @@ const CLUSTER: &str = "kafka: embedded\nhosts: [{local: {agents: 1}}]\n";
 
 #[test]
 fn a_ceiling_is_found_and_kept_and_plans_and_runs_beyond_it_are_doubted() {
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let sandbox = Sandbox::new();
     sandbox.file("c.yaml", CLUSTER);
     let outcome = sandbox.mallard(["calibrate", "c.yaml", "--seconds", "1"]);

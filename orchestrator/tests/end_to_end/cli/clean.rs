@@ -1,9 +1,6 @@
 //! What dead runs leave is found and removed; what living ones have stays.
 
-use crate::{
-    cli::resume::wait_for_intervals,
-    world::{PATIENCE, RUN, sandbox, steady},
-};
+use crate::world::{PATIENCE, RUN, sandbox, steady, wait_for_intervals};
 use std::{fs, path::PathBuf};
 use testkit::{
     mallard::{Run, Sandbox},

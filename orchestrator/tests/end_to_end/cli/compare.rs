@@ -34,7 +34,7 @@ fn comparison(sandbox: &Sandbox, words: &[&str]) -> (Finished, Value) {
 
 #[test]
 fn a_slower_broker_is_found_named_and_held_against_a_baseline() {
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let sandbox = measured("embedded", "{embedded: {brokers: 1, round_trip: 80ms}}");
     let run: Value = sandbox.latest_run().json("run.json");
     let fingerprint = &run["cases"][2]["fingerprint"];

@@ -33,7 +33,7 @@ fn address(port: u16) -> SocketAddr {
 #[test]
 fn prometheus_counts_what_the_result_counts_and_its_percentiles_are_those_of_the_histogram() {
     testkit::require!(prometheus);
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let port = http::free_port();
     let native = Prometheus::scraping(port, true);
     let classic = Prometheus::scraping(port, false);

@@ -1,11 +1,11 @@
 //! Ctrl-C, once and twice.
 
-use crate::world::{PATIENCE, RUN, assert_accounts_add_up, cluster_file, sandbox, steady};
+use crate::world::{PATIENCE, assert_accounts_add_up, cluster_file, sandbox, steady, under_load};
 use std::time::Duration;
 use testkit::{
     kafka,
     mallard::{Run, Sandbox},
-    process::{Running, Signal},
+    process::Signal,
 };
 
 #[test]
@@ -38,13 +38,11 @@ fn ctrl_c_twice_kills_the_agents_and_still_leaves_neither_process_nor_topic() {
 }
 
 fn interrupted(sandbox: &Sandbox, times: u32) -> Run {
-    let mut running: Running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(2));
+    let (running, run) = under_load(sandbox, 2);
     for _ in 0..times {
         running.signal(Signal::INT);
         std::thread::sleep(Duration::from_millis(100));
     }
     running.wait(PATIENCE).assert_code(130);
-    sandbox.latest_run()
+    run
 }

@@ -1,6 +1,9 @@
 //! The controller dies, or leaves; then the archive is read.
 
-use crate::world::{PATIENCE, RUN, assert_accounts_add_up, codes, count, sandbox, steady};
+use crate::world::{
+    PATIENCE, RUN, assert_accounts_add_up, assert_nothing_is_lost, codes, count, sandbox, steady,
+    wait_for_intervals,
+};
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{
@@ -22,20 +25,6 @@ fn killed(sandbox: &Sandbox, more: &[&str]) -> Run {
     running.signal(Signal::KILL);
     assert_eq!(running.wait(PATIENCE).code(), None);
     run
-}
-
-pub(crate) fn wait_for_intervals(run: &Run, count: usize) {
-    wait::until("intervals in the journal", PATIENCE, || {
-        let journal = std::fs::read_to_string(run.path("events.jsonl")).unwrap_or_default();
-        (journal.matches("\"event\":\"interval\"").count() >= count).then_some(())
-    });
-}
-
-pub(crate) fn assert_nothing_is_lost(result: &Value, scheduled: u64) {
-    assert_accounts_add_up(result);
-    for account in ["scheduled", "sent", "acked", "received"] {
-        assert_eq!(count(result, &format!("accounts_whole/{account}")), scheduled, "{account}");
-    }
 }
 
 #[test]

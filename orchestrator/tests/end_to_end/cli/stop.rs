@@ -1,10 +1,9 @@
 //! Ending a run early: in order, with a verdict on what was measured, or broken off.
 
 use crate::world::{
-    EMBEDDED, PATIENCE, RUN, assert_accounts_add_up, count, metric, sandbox, steady,
+    EMBEDDED, PATIENCE, assert_accounts_add_up, count, metric, sandbox, steady, under_load,
 };
 use serde_json::Value;
-use std::time::Duration;
 use testkit::{
     mallard::Sandbox,
     process::{Running, Signal},
@@ -18,10 +17,7 @@ fn soak(more: &str) -> Sandbox {
 
 /// A run whose load has been measured for some seconds.
 fn measured(sandbox: &Sandbox) -> Running {
-    let mut running: Running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(4));
-    running
+    under_load(sandbox, 4).0
 }
 
 fn warnings(result: &Value) -> Vec<&str> {
@@ -105,8 +101,8 @@ fn an_expectation_that_was_not_reached_makes_an_early_stop_an_interruption() {
     let running = measured(&sandbox);
     running.signal(Signal::TERM);
     let outcome = running.wait(PATIENCE);
+    sandbox.latest_run().assert_ended(&outcome, 130);
     let result = sandbox.latest_run().only_result();
-    assert!(matches!(outcome.code(), Some(130 | 4)), "{}", outcome.stdout);
     assert_eq!(result["expectations"][1]["not_reached"], true, "{:#}", result["expectations"]);
     assert!(outcome.stdout.contains("not reached"), "{}", outcome.stdout);
 }

@@ -1,11 +1,8 @@
 //! Agents are killed, stopped and lost; others go on, take over, or the case ends.
 
-use crate::{
-    cli::resume::wait_for_intervals,
-    world::{
-        EMBEDDED, PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, count, sandbox,
-        steady,
-    },
+use crate::world::{
+    EMBEDDED, PATIENCE, assert_accounts_add_up, cluster_file, codes, count, sandbox, steady,
+    under_load,
 };
 use std::time::{Duration, Instant};
 use testkit::{
@@ -26,10 +23,7 @@ fn a_stopped_agent_is_noticed_within_6_s_and_does_not_come_back() {
 
 fn agent_fault(signal: Signal) {
     let sandbox = sandbox(&steady("200/s", "30s", ""), EMBEDDED);
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(3));
-    let run = sandbox.latest_run();
+    let (mut running, run) = under_load(&sandbox, 3);
     let hurt = Instant::now();
     let victim = agent(&run, "local-2");
     process::send(victim, signal);
@@ -49,10 +43,7 @@ fn with_on_agent_loss_continue_the_others_finish_and_the_verdict_says_degraded()
     let kafka = kafka::shared(3);
     let scenario = steady("200/s", "10s", "on_agent_loss: continue");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 3, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    std::thread::sleep(Duration::from_secs(3));
-    let run = sandbox.latest_run();
+    let (running, run) = under_load(&sandbox, 3);
     // The first agent is also the one that reads end offsets for lag.
     process::send(agent(&run, "local-1"), Signal::KILL);
     // The lost member's session has to end before its group can be deleted.
@@ -74,10 +65,7 @@ fn with_on_agent_loss_respread_the_rate_recovers_and_every_record_is_accounted_f
     let bootstrap = kafka.bootstrap();
     let cluster = format!("kafka: {{bootstrap: \"{bootstrap}\"}}\nhosts: {READER_AND_TWO}\n");
     let sandbox = sandbox(&scenario, &cluster);
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    let run = sandbox.latest_run();
-    wait_for_intervals(&run, 4);
+    let (running, run) = under_load(&sandbox, 4);
     process::send(agent(&run, "local-2"), Signal::KILL);
     let outcome = running.wait(PATIENCE);
     assert!(
@@ -159,10 +147,7 @@ fn a_controller_that_takes_over_knows_whose_load_has_moved_and_moves_it_once() {
     let scenario = three_producers_and_a_reader("16s", "");
     let cluster = format!("kafka: embedded\nhosts: {READER_AND_TWO}\nlease: 30s\n");
     let sandbox = sandbox(&scenario, &cluster);
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    let run = sandbox.latest_run();
-    wait_for_intervals(&run, 3);
+    let (mut running, run) = under_load(&sandbox, 3);
     process::send(agent(&run, "local-3"), Signal::KILL);
     running.wait_for_output("send what local-3 had to send", PATIENCE);
     running.signal(Signal::KILL);

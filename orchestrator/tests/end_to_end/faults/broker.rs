@@ -1,7 +1,7 @@
 //! A broker dies, and comes back: the result says so by itself, and holds against what the test did.
 
 use crate::world::{
-    PATIENCE, RUN, assert_accounts_add_up, cluster_file, count, metric, sandbox, steady,
+    PATIENCE, RUN, assert_accounts_add_up, cluster_file, count, metric, sandbox, steady, under_load,
 };
 use serde_json::Value;
 use std::{
@@ -159,9 +159,7 @@ fn a_killed_broker_is_visible_and_the_accounts_still_add_up() {
     let scenario = steady("500/s", "18s", "expect: [records.lost == 0]")
         .replace("replication: 1", "replication: 3");
     let sandbox = sandbox(&scenario, &cluster_file(&kafka, 2, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    thread::sleep(Duration::from_secs(3));
+    let (running, _) = under_load(&sandbox, 3);
     // Requests that it has not answered when it dies must be sent again, to whoever leads then.
     kafka.stop_broker(2);
     thread::sleep(Duration::from_millis(500));

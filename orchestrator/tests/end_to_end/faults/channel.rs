@@ -1,8 +1,7 @@
 //! Channels are cut while the load runs; then the archive is read.
 
-use crate::{
-    cli::resume::{assert_nothing_is_lost, wait_for_intervals},
-    world::{PATIENCE, RUN, codes, sandbox, steady},
+use crate::world::{
+    PATIENCE, RUN, assert_nothing_is_lost, codes, sandbox, steady, wait_for_intervals,
 };
 use testkit::{
     mallard::Run,

@@ -1,9 +1,6 @@
 //! Agents whose monotonic clocks are not the controller's: each in a time namespace of its own, hours apart.
 
-use crate::{
-    cli::resume::assert_nothing_is_lost,
-    world::{PATIENCE, RUN, metric, sandbox, steady},
-};
+use crate::world::{PATIENCE, RUN, assert_nothing_is_lost, metric, sandbox, steady};
 use std::os::unix::fs::PermissionsExt;
 use testkit::mallard::Sandbox;
 

@@ -1,8 +1,7 @@
 //! A controller that was stopped, or could not write: nothing that was measured is lost.
 
-use crate::{
-    cli::resume::assert_nothing_is_lost,
-    world::{PATIENCE, RUN, codes, sandbox, steady},
+use crate::world::{
+    PATIENCE, RUN, assert_nothing_is_lost, codes, sandbox, steady, under_load, wait_for_intervals,
 };
 use std::{
     fs,
@@ -30,14 +29,11 @@ fn embedded(lease: &str) -> String {
 
 /// A run whose controller is stopped three seconds into its load, for so long.
 fn stopped_for(sandbox: &Sandbox, pause: Duration) -> Run {
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    thread::sleep(Duration::from_secs(3));
+    let (running, run) = under_load(sandbox, 3);
     running.signal(Signal::STOP);
     thread::sleep(pause);
     running.signal(Signal::CONT);
     let outcome = running.wait(PATIENCE);
-    let run = sandbox.latest_run();
     let result = run.only_result();
     assert!(!codes(&result).contains(&"agent_lost"), "{outcome}");
     assert_nothing_is_lost(&result, RECORDS);
@@ -98,7 +94,7 @@ fn what_a_full_disk_kept_out_of_the_archive_is_archived_when_there_is_room() {
     let small = Small::mount(sandbox.path("small"));
     let mut running = sandbox.spawn([&RUN[..], &["--results", "small"]].concat());
     running.wait_for_output("load starts", PATIENCE);
-    thread::sleep(Duration::from_secs(4));
+    wait_for_intervals(&Run::at(small.0.join("latest")), 4);
     let ballast = small.fill();
     running.wait_for_output("no space left", PATIENCE);
     let outcome = running.wait(PATIENCE);
@@ -131,12 +127,9 @@ fn what_a_full_disk_kept_out_of_the_archive_is_archived_when_there_is_room() {
 #[test]
 fn without_a_controller_agents_end_by_their_lease_and_leave_only_their_spool() {
     let sandbox = sandbox(&steady("200/s", "60s", ""), &embedded("3s"));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    thread::sleep(Duration::from_secs(2));
+    let (running, run) = under_load(&sandbox, 2);
     running.signal(Signal::KILL);
     assert_eq!(running.wait(PATIENCE).code(), None);
-    let run = sandbox.latest_run();
     run.wait_for_no_orphans(Duration::from_secs(30));
     let left = sandbox.files_below(sandbox.home().join(".cache/mallard"));
     assert!(left.iter().any(|file| file.to_string_lossy().contains("spool")), "{left:?}");

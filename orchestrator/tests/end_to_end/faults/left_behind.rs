@@ -1,8 +1,7 @@
 //! However a run ends, nothing of it stays on the brokers.
 
-use crate::{
-    cli::resume::assert_nothing_is_lost,
-    world::{PATIENCE, RUN, cluster_file, sandbox, steady},
+use crate::world::{
+    PATIENCE, RUN, assert_nothing_is_lost, cluster_file, sandbox, steady, under_load,
 };
 use std::{
     thread,
@@ -69,10 +68,7 @@ fn ctrl_c_twice_under_load_leaves_neither_topics_nor_groups() {
     testkit::require!(kafka);
     let kafka = kafka::shared(3);
     let sandbox = sandbox(&steady("200/s", "60s", ""), &cluster_file(kafka, 2, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    let run = sandbox.latest_run();
-    thread::sleep(Duration::from_secs(2));
+    let (running, run) = under_load(&sandbox, 2);
     for _ in 0..2 {
         running.signal(Signal::INT);
         thread::sleep(Duration::from_millis(100));
@@ -91,11 +87,8 @@ fn members_of_a_killed_agent_are_waited_for_and_that_is_said_with_its_time() {
     let kafka = kafka::shared(3);
     let scenario = short_sessions("6s", "on_agent_loss: continue");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    let run = sandbox.latest_run();
     // So late that its session outlasts the load.
-    thread::sleep(Duration::from_secs(6));
+    let (running, run) = under_load(&sandbox, 6);
     process::send(agent(&run, "local-2"), Signal::KILL);
     let outcome = running.wait(PATIENCE);
     assert_eq!(on_brokers(kafka, &run), Vec::<String>::new(), "{outcome}");
@@ -107,10 +100,7 @@ fn clean_waits_for_members_that_nobody_can_make_leave() {
     let kafka = kafka::shared(3);
     let scenario = short_sessions("60s", "").replace("\"6000\"", "\"12000\"");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));
-    let mut running = sandbox.spawn(RUN);
-    running.wait_for_output("load starts", PATIENCE);
-    let run = sandbox.latest_run();
-    thread::sleep(Duration::from_secs(2));
+    let (running, run) = under_load(&sandbox, 2);
     kill_all(running, &run);
     let cleaned = sandbox.mallard(["clean", "c.yaml", "--run", &run.id(), "--yes", "--discard"]);
     cleaned.assert_code(0);

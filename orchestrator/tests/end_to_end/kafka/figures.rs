@@ -59,7 +59,7 @@ fn topics_and_groups_are_gone_when_results_are_safe() {
 #[test]
 fn a_paced_rate_is_what_kafkas_own_perf_test_finds_at_that_throttle() {
     testkit::require!(kafka);
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let kafka = kafka::shared(3);
     let scenario = steady("2000/s", "8s", "");
     let sandbox = sandbox(&scenario, &cluster_file(kafka, 2, ""));

@@ -9,7 +9,7 @@ use testkit::{
     kafka::{self, Isolation, Record},
     mallard::Sandbox,
     process::Finished,
-    registry::{Certificate, Manner, SchemaRegistry},
+    registry::{Behaviour, Certificate, SchemaRegistry},
 };
 
 /// Payloads of a run.
@@ -31,7 +31,7 @@ fn scenario(format: &str, decode: &str) -> String {
 }
 
 fn registry(ids: &[(&str, u32)], taken: &[&str], authorization: Option<&str>) -> SchemaRegistry {
-    SchemaRegistry::start(Manner {
+    SchemaRegistry::start(Behaviour {
         ids: ids.iter().map(|(subject, id)| ((*subject).to_owned(), *id)).collect(),
         taken: taken.iter().map(|subject| (*subject).to_owned()).collect(),
         authorization: authorization.map(str::to_owned),
@@ -151,9 +151,10 @@ fn a_registry_that_is_not_there_is_told_with_the_systems_reason() {
 fn a_registry_behind_tls_is_asked_only_if_its_certificate_is_trusted() {
     testkit::require!(java);
     let certificate = Certificate::make();
-    let manner = || Manner { ids: [("raw-value".to_owned(), 9)].into(), ..Manner::default() };
+    let behaviour =
+        || Behaviour { ids: [("raw-value".to_owned(), 9)].into(), ..Behaviour::default() };
 
-    let trusted = SchemaRegistry::start_behind(&certificate, manner());
+    let trusted = SchemaRegistry::start_behind(&certificate, behaviour());
     assert!(trusted.url().starts_with("https://"));
     let format = format!("{{registry: \"{}\"}}", trusted.url());
     let embedded = "kafka: embedded\nhosts: [local: {}]\n";
@@ -165,7 +166,7 @@ fn a_registry_behind_tls_is_asked_only_if_its_certificate_is_trusted() {
     assert_eq!(metric(&run.only_result(), "pipeline.messages") as u64, PAYLOADS);
     assert_eq!(metric(&run.only_result(), "pipeline.rejected"), 0.0);
 
-    let unknown = SchemaRegistry::start_behind(&certificate, manner());
+    let unknown = SchemaRegistry::start_behind(&certificate, behaviour());
     let (_sandbox, _, text) = reason(&unknown.url());
     assert!(text.contains("certificate verify failed"), "{text}");
     assert!(unknown.requests().is_empty(), "nothing was told to somebody unknown");

@@ -4,13 +4,22 @@
 use crate::world::{PATIENCE, RUN, cluster_file, count, metric, sandbox};
 use serde_json::Value;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 use testkit::kafka::KafkaCluster;
 
 const BROKERS: usize = 3;
+
+/// The cluster of these tests, which slow it and stop it one after another and leave it running.
+fn cluster() -> &'static KafkaCluster {
+    static CLUSTER: OnceLock<KafkaCluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| KafkaCluster::start(BROKERS))
+}
 
 /// 2,000 records a second to three brokers.
 fn scenario(hold: &str, client: &str) -> String {
@@ -59,9 +68,9 @@ fn slowed(kafka: &KafkaCluster, client: &str) -> Value {
 #[test]
 fn slow_brokers_take_the_load_with_a_few_requests_in_flight() {
     testkit::require!(kafka);
-    let _quiet = testkit::quiet::alone();
-    let kafka = KafkaCluster::start(BROKERS);
-    let result = slowed(&kafka, "");
+    testkit::alone!();
+    let kafka = cluster();
+    let result = slowed(kafka, "");
     let in_effect = &result["clients_in_effect"]["p"];
     assert_eq!(in_effect["max.in.flight"], "5", "{in_effect:#}");
     assert!(metric(&result, "produce.client.in_flight.max") < 10.0, "{result:#}");
@@ -78,9 +87,9 @@ fn slow_brokers_take_the_load_with_a_few_requests_in_flight() {
 #[test]
 fn brokers_that_stood_still_are_named() {
     testkit::require!(kafka);
-    let _quiet = testkit::quiet::alone();
-    let kafka = KafkaCluster::start(BROKERS);
-    let sandbox = sandbox(&scenario("14s", ""), &cluster_file(&kafka, 1, ""));
+    testkit::alone!();
+    let kafka = cluster();
+    let sandbox = sandbox(&scenario("14s", ""), &cluster_file(kafka, 1, ""));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("load starts", PATIENCE);
     thread::sleep(Duration::from_secs(6));

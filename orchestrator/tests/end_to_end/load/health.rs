@@ -4,7 +4,7 @@ use crate::world::{RUN, assert_accounts_add_up, cluster_file, count, metric, san
 use serde_json::Value;
 use std::{fs, path::PathBuf};
 use testkit::{
-    kafka,
+    forgiven, kafka,
     mallard::{Run, Sandbox},
     paths,
 };
@@ -69,9 +69,13 @@ fn run_suite(cluster: Option<&str>, arguments: &[&str]) -> (Sandbox, Run) {
         words.extend(["--cluster", "c.yaml"]);
     }
     let outcome = sandbox.mallard(words);
-    // On a busy machine a target may be missed, and agents may miss their schedule.
-    assert!(matches!(outcome.code(), Some(0 | 1 | 4)), "{outcome}");
     let run = sandbox.latest_run();
+    // On a busy machine a target may be missed, and agents may miss their schedule.
+    if outcome.code() == Some(1) {
+        forgiven::record(&["expectation_failed".to_owned()]);
+    } else {
+        run.assert_ended(&outcome, 0);
+    }
     for (name, result) in results(&run) {
         assert_accounts_add_up(&result);
         assert_expectations_held(&name, &result);
@@ -189,7 +193,7 @@ fn burst_on_kafka(
 #[test]
 fn a_burst_is_measured_in_backpressure_queue_lag_and_recovery() {
     testkit::require!(kafka);
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let targets = "targets=[records.lost == 0, consume.recovery_time.max < 4s, \
                    consume.queue.max of phase hold-2 < 800, \
                    consume.backpressure_share of consumer flink < 10%]";

@@ -121,7 +121,7 @@ fn stand_still(kafka: &KafkaCluster, run: &Run) -> (f64, f64) {
 #[test]
 fn responses_over_a_standstill_are_what_arithmetic_says() {
     testkit::require!(kafka);
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let kafka = KafkaCluster::start(1);
     let sandbox = sandbox(&scenario(), &cluster_file(&kafka, 2, ""));
     let mut running = sandbox.spawn(RUN);
