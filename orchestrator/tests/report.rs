@@ -54,7 +54,7 @@ fn run_and_result_are_what_their_schemas_say() {
 #[test]
 fn junit_reads_like_this() {
     let (_results, run) = made(archives::matrix);
-    insta::assert_snapshot!(text(run.join("junit.xml")));
+    testkit::snapshot!("report/junit_reads_like_this", text(run.join("junit.xml")));
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn tables_and_run_read_like_this() {
     let head = |name: &str, lines: usize| {
         text(case.join(name)).lines().take(lines).collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!("series", head("series.csv", 4));
-    insta::assert_snapshot!("resources", head("resources.csv", 3));
-    insta::assert_snapshot!("partitions", head("partitions.csv", 2));
-    insta::assert_snapshot!("run", text(run.join("run.json")));
+    testkit::snapshot!("report/series", head("series.csv", 4));
+    testkit::snapshot!("report/resources", head("resources.csv", 3));
+    testkit::snapshot!("report/partitions", head("partitions.csv", 2));
+    testkit::snapshot!("report/run", text(run.join("run.json")));
 }
 
 #[test]

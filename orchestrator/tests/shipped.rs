@@ -18,6 +18,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+use testkit::snapshot;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -146,12 +147,7 @@ fn every_shipped_fault_is_sound_on_three_brokers_and_on_none_without_consent() {
 fn plans_are_shown_as_they_should_be() {
     for name in ["quickstart", "codecs", "soak", "closed-loop"] {
         let shown = show::text(&planned(format!("{name}.yaml")));
-        let path = Path::new("tests/plans").join(format!("{name}.txt"));
-        if std::env::var_os("MALLARD_BLESS").is_some() {
-            fs::write(&path, &shown).unwrap();
-        }
-        let expected = fs::read_to_string(&path).unwrap_or_default();
-        assert!(expected == shown, "{name}: not as expected (MALLARD_BLESS=1 accepts):\n{shown}");
+        snapshot::hold(&Path::new("tests/plans").join(format!("{name}.txt")), &shown);
     }
 }
 
@@ -239,12 +235,7 @@ fn the_checked_in_schemas_are_current() {
     for (of, name) in
         [(SchemaOf::Scenario, "scenario.schema.json"), (SchemaOf::Cluster, "cluster.schema.json")]
     {
-        let path = root().join("schemas").join(name);
-        if std::env::var_os("MALLARD_BLESS").is_some() {
-            fs::write(&path, schema_text(of)).unwrap();
-        }
-        let checked_in = fs::read_to_string(&path).unwrap_or_default();
-        assert!(checked_in == schema_text(of), "{name}: run the tests with MALLARD_BLESS=1");
+        snapshot::hold(&root().join("schemas").join(name), &schema_text(of));
     }
 }
 

@@ -34,5 +34,6 @@ pub mod quiet;
 pub mod registry;
 mod report;
 pub mod require;
+pub mod snapshot;
 pub mod tokens;
 pub mod wait;

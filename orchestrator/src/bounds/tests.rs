@@ -42,7 +42,10 @@ fn every_mistake_of_a_file_is_told_with_its_place() {
         .replace("0.99", "\"0.99\"")
         .replace("600", "true")
         .replace("0.03", "-1");
-    insta::assert_snapshot!(read(&text, None).unwrap_err());
+    testkit::snapshot!(
+        "bounds/every_mistake_of_a_file_is_told_with_its_place",
+        read(&text, None).unwrap_err()
+    );
 }
 
 #[test]

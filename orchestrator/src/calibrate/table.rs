@@ -86,6 +86,6 @@ mod tests {
             ("load-3".to_owned(), of(None)),
             ("load-2".to_owned(), Err("pacing did not run".to_owned())),
         ]);
-        insta::assert_snapshot!(text);
+        testkit::snapshot!("calibrate/the_table_reads_like_this", text);
     }
 }

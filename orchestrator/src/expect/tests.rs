@@ -96,7 +96,7 @@ fn every_mistake_has_its_place_and_its_help() {
     .iter()
     .map(|text| mistake(text, &vocabulary()) + "\n")
     .collect();
-    insta::assert_snapshot!(mistakes);
+    testkit::snapshot!("expect/every_mistake_has_its_place_and_its_help", mistakes);
 }
 
 #[test]
@@ -117,7 +117,10 @@ fn a_metric_that_the_scenario_cannot_produce_is_refused_with_the_reason() {
     .iter()
     .map(|(text, vocabulary)| mistake(text, vocabulary) + "\n")
     .collect();
-    insta::assert_snapshot!(mistakes);
+    testkit::snapshot!(
+        "expect/a_metric_that_the_scenario_cannot_produce_is_refused_with_the_reason",
+        mistakes
+    );
 }
 
 proptest! {

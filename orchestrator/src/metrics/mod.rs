@@ -110,6 +110,6 @@ mod tests {
 
     #[test]
     fn the_registry_reads_like_this() {
-        insta::assert_snapshot!(table());
+        testkit::snapshot!("metrics/the_registry_reads_like_this", table());
     }
 }

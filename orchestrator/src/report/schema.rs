@@ -23,19 +23,13 @@ fn schema<T: JsonSchema>(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::path::Path;
 
     #[test]
     fn the_schemas_that_are_checked_in_are_current() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
         for (name, text) in [("run", super::run()), ("result", super::result())] {
-            let path = folder.join(format!("{name}.schema.json"));
-            if std::env::var_os("MALLARD_BLESS").is_some() {
-                fs::create_dir_all(&folder).unwrap();
-                fs::write(&path, &text).unwrap();
-            }
-            let checked_in = fs::read_to_string(&path).unwrap_or_default();
-            assert!(checked_in == text, "{name}: run the tests with MALLARD_BLESS=1");
+            testkit::snapshot::hold(&folder.join(format!("{name}.schema.json")), &text);
         }
     }
 }

@@ -120,13 +120,16 @@ fn a_sound_case_passes_without_a_doubt() {
     let judgement = trial.judge();
     assert_eq!(judgement.result.verdict, Verdict::Pass, "{:#?}", judgement.result);
     assert!(judgement.result.warnings.is_empty(), "{:#?}", judgement.result.warnings);
-    insta::assert_snapshot!(judgement.sentence);
+    testkit::snapshot!("verdict/a_sound_case_passes_without_a_doubt", judgement.sentence);
 }
 
 #[test]
 fn an_expectation_that_does_not_hold_fails_the_case() {
     let trial = Trial::new(&["produce.service.p99 < 1ms"], well);
-    insta::assert_snapshot!(because(&trial, Verdict::Fail, Kind::ExpectationFailed));
+    testkit::snapshot!(
+        "verdict/an_expectation_that_does_not_hold_fails_the_case",
+        because(&trial, Verdict::Fail, Kind::ExpectationFailed)
+    );
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn slip_that_no_backpressure_explains_is_invalid() {
         Fate { is_held_up: true, ..slips(record, due_us) }
     }
     let text = because(&Trial::new(&[], slips), Verdict::Invalid, Kind::GeneratorSlip);
-    insta::assert_snapshot!(text);
+    testkit::snapshot!("verdict/slip_that_no_backpressure_explains_is_invalid", text);
     assert_eq!(Trial::new(&[], held_up).result().verdict, Verdict::Pass);
 }
 
@@ -163,7 +166,10 @@ fn a_saturated_agent_is_invalid_only_if_records_were_late() {
         is_held_up: true,
         ..Fate::default()
     };
-    insta::assert_snapshot!(because(&trial, Verdict::Invalid, Kind::AgentCpuSaturated));
+    testkit::snapshot!(
+        "verdict/a_saturated_agent_is_invalid_only_if_records_were_late",
+        because(&trial, Verdict::Invalid, Kind::AgentCpuSaturated)
+    );
 }
 
 #[test]
@@ -301,7 +307,10 @@ fn swallows(record: u64, _: u64) -> Fate {
 fn consumers_that_never_caught_up_are_invalid_where_it_matters() {
     let mut trial = Trial::new(&["end_to_end.p50 < 1s"], swallows);
     // The simulated positions are counts of records received, so the missing ones are a lag.
-    insta::assert_snapshot!(because(&trial, Verdict::Invalid, Kind::NeverCaughtUp));
+    testkit::snapshot!(
+        "verdict/consumers_that_never_caught_up_are_invalid_where_it_matters",
+        because(&trial, Verdict::Invalid, Kind::NeverCaughtUp)
+    );
     trial.shape.expect = vec!["produce.acked.rate > 1/s"];
     warned(&trial, Kind::NeverCaughtUp);
 }
@@ -502,7 +511,10 @@ fn a_rate_that_was_not_reached_is_told_with_its_backpressure() {
         refused(&mut report.producers[0], half_us);
         true
     };
-    insta::assert_snapshot!(warned(&trial, Kind::RateNotReached));
+    testkit::snapshot!(
+        "verdict/a_rate_that_was_not_reached_is_told_with_its_backpressure",
+        warned(&trial, Kind::RateNotReached)
+    );
 }
 
 #[test]
@@ -545,7 +557,10 @@ fn what_only_needs_saying_is_a_warning() {
 
     let mut offset = Trial::new(&[], well);
     offset.facts.log.ends = offsets(626, 4);
-    insta::assert_snapshot!(warned(&offset, Kind::OffsetsDisagree));
+    testkit::snapshot!(
+        "verdict/what_only_needs_saying_is_a_warning",
+        warned(&offset, Kind::OffsetsDisagree)
+    );
 
     let mut embedded = Trial::new(&[], well);
     embedded.spoil_plan = |plan| plan.kafka = KafkaPlan::embedded(1, 0);
@@ -636,14 +651,17 @@ fn sentences_read_like_this() {
         format!("{} {}\n     {}\n", if e.passed { "ok  " } else { "FAIL" }, e.text, e.sentence)
     });
     let lines: String = lines.collect();
-    insta::assert_snapshot!(format!("{}\n\n{lines}", judgement.sentence));
+    testkit::snapshot!(
+        "verdict/sentences_read_like_this",
+        format!("{}\n\n{lines}", judgement.sentence)
+    );
 }
 
 #[test]
 fn every_kind_has_a_code_and_a_remedy_of_its_own() {
     let all: String =
         Kind::ALL.iter().map(|kind| format!("{}\n    {}\n", kind.code(), kind.remedy())).collect();
-    insta::assert_snapshot!(all);
+    testkit::snapshot!("verdict/every_kind_has_a_code_and_a_remedy_of_its_own", all);
     let remedies: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|k| k.remedy()).collect();
     assert_eq!(remedies.len(), Kind::ALL.len());
 }

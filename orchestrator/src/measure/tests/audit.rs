@@ -70,7 +70,7 @@ fn every_identity_is_checked() {
 #[test]
 fn a_failure_says_who_when_and_what() {
     let failure = audited(|r| r.producers[0].totals.outstanding += 1).unwrap();
-    insta::assert_snapshot!(failure);
+    testkit::snapshot!("measure/a_failure_says_who_when_and_what", failure);
 }
 
 #[test]
