@@ -252,6 +252,8 @@ fn what_a_guard_and_its_twin_leave_that_are_killed_at_once_is_undone_by_whoever_
         process::send(twin, Signal::KILL);
         assert!(guard.until("undone").is_none(), "nobody was left");
         assert_harmed(&scene, &act);
+        let is_gone = || (!process::is_alive(twin)).then_some(());
+        wait::until("the end of the twin", PATIENCE, is_gone);
         let said = scene.sweep();
         assert!(said.contains(r#""report":"undone""#), "{said}");
         assert!(scene.is_well());
@@ -306,6 +308,7 @@ fn a_process_that_got_the_victims_number_is_not_touched() {
     guard.kill();
     process::send(twin, Signal::KILL);
     assert!(guard.until("undone").is_none(), "nobody was left");
+    wait::until("the end of the twin", PATIENCE, || (!process::is_alive(twin)).then_some(()));
     // The note is made to be about an earlier process of that number.
     let file = scene.notes().join("test-1.json");
     let mut note: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();

@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a twin may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a process that was killed may take to be gone.
+const ENDING_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long after the latest end a guard that lives and does nothing is waited for.
 const HUNG_AFTER_US: u64 = 2_000_000;
 
@@ -106,6 +109,22 @@ fn held(identity: &Identity) -> Option<ProcessBroker> {
     }
 }
 
+/// Whether a guard or a twin lives that holds a fault, and goes on to for this long.
+fn is_held(journal: &Journal, note: &Note, patience: Duration) -> bool {
+    let began = Instant::now();
+    let lives = || {
+        let holders = [Some(note.guard.clone()), journal.twin()];
+        holders.iter().flatten().filter_map(held).any(|it| it.lives().unwrap_or(true))
+    };
+    while lives() {
+        if began.elapsed() >= patience {
+            return true;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    false
+}
+
 /// Undoes by a note, reports, and removes it if nothing is left to undo.
 fn finish(journal: &Journal, note: &Note, by: &str) -> bool {
     if !note.is_begun {
@@ -142,10 +161,9 @@ pub fn sweep(folder: &Path, id: Option<&str>) -> io::Result<bool> {
             journal.remove();
             continue;
         }
-        let holders = [Some(note.guard.clone()), journal.twin()];
-        let is_held =
-            holders.iter().flatten().filter_map(held).any(|it| it.lives().unwrap_or(true));
-        if !is_held {
+        // Whoever asks for one fault has seen its holders' output end, and they may be ending still.
+        let patience = if id.is_some() { ENDING_WITHIN } else { Duration::ZERO };
+        if !is_held(&journal, &note, patience) {
             is_clean &= finish(&journal, &note, "whoever came later");
         }
     }
