@@ -5,7 +5,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use mallard::report::{self, templates::Templates};
+use mallard::{over_time::index, report::templates::Templates};
 use std::{error::Error, path::PathBuf, time::Instant};
 use support::archives;
 
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             path => PathBuf::from(path),
         };
         let written = start.elapsed();
-        let page = report::write(&run, &templates)?;
+        let page = index::with_reports(&run, &templates)?;
         let bytes = std::fs::metadata(&page)?.len();
         let rendered = start.elapsed() - written;
         println!(

@@ -4,7 +4,7 @@
 
 mod support;
 
-use mallard::report::{self, templates::Templates};
+use mallard::{over_time::index, report::templates::Templates};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ const OPENS_WITHIN: Duration = Duration::from_secs(2);
 
 fn made(make: impl Fn(&Path) -> PathBuf) -> (TempDir, PathBuf) {
     let results = tempfile::tempdir().unwrap();
-    let page = report::write(&make(results.path()), &Templates::load(None).unwrap()).unwrap();
+    let page = index::with_reports(&make(results.path()), &Templates::load(None).unwrap()).unwrap();
     (results, page)
 }
 
@@ -190,7 +190,7 @@ fn the_index_filters_by_every_word() {
     let results = tempfile::tempdir().unwrap();
     let templates = Templates::load(None).unwrap();
     for make in [archives::passing, archives::failing, archives::matrix] {
-        report::write(&make(results.path()), &templates).unwrap();
+        index::with_reports(&make(results.path()), &templates).unwrap();
     }
     let mut page = Page::open(&results.path().join("index.html"), View::DESKTOP);
     page.evaluate(

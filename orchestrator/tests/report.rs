@@ -7,7 +7,8 @@ mod support;
 
 use mallard::{
     archive::{IntervalReader, RunFolder, intervals, read::RunArchive},
-    report::{self, schema, templates::Templates},
+    over_time::index,
+    report::{schema, templates::Templates},
 };
 use merging::Scale;
 use std::{
@@ -24,7 +25,7 @@ const PAGE_LIMIT_BYTES: u64 = 5_000_000;
 fn made(make: fn(&Path) -> PathBuf) -> (TempDir, PathBuf) {
     let results = tempfile::tempdir().unwrap();
     let run = make(results.path());
-    report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    index::with_reports(&run, &Templates::load(None).unwrap()).unwrap();
     (results, run)
 }
 
@@ -81,7 +82,7 @@ fn a_report_made_again_is_the_same_byte_for_byte() {
         let elsewhere = copy.path().join(run.file_name().unwrap());
         copy_folder(&run, &elsewhere);
         for run in [run.clone(), elsewhere] {
-            report::write(&run, &Templates::load(None).unwrap()).unwrap();
+            index::with_reports(&run, &Templates::load(None).unwrap()).unwrap();
             assert!(before == files.map(|name| fs::read(run.join(name)).unwrap()));
         }
         drop(results);
@@ -146,7 +147,7 @@ fn a_run_that_goes_on_is_told_from_one_that_was_cut_off() {
     let results = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(results.path(), "steady", Some("mine")).unwrap();
     let pages = || {
-        report::write(&results.path().join("mine"), &Templates::load(None).unwrap()).unwrap();
+        index::with_reports(&results.path().join("mine"), &Templates::load(None).unwrap()).unwrap();
         (text(results.path().join("index.html")), text(results.path().join("mine/report.html")))
     };
     let (index, page) = pages();
@@ -168,7 +169,7 @@ fn an_archive_with_damage_anywhere_still_has_a_page_that_names_it() {
     fs::write(case.join("result.json"), "[]").unwrap();
     fs::write(run.join("events.jsonl"), "{}\nno json\n").unwrap();
     fs::remove_file(case.join("lag.csv")).unwrap();
-    report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    index::with_reports(&run, &Templates::load(None).unwrap()).unwrap();
     let page = text(run.join("report.html"));
     for gap in [
         "series.csv is damaged in row 1",
@@ -186,7 +187,7 @@ fn the_index_lists_all_runs_newest_first_with_trends_of_each_scenario() {
     let results = tempfile::tempdir().unwrap();
     let templates = Templates::load(None).unwrap();
     for make in [archives::passing, archives::failing, archives::matrix] {
-        report::write(&make(results.path()), &templates).unwrap();
+        index::with_reports(&make(results.path()), &templates).unwrap();
     }
     let index = text(results.path().join("index.html"));
     let place = |id: &str| index.find(&format!("{id}/report.html")).unwrap();
@@ -207,7 +208,7 @@ fn runs_at_once_in_one_folder_do_not_disturb_each_other() {
             let results = results.path();
             scope.spawn(move || {
                 let run = make(results);
-                report::write(&run, &Templates::load(None).unwrap()).unwrap();
+                index::with_reports(&run, &Templates::load(None).unwrap()).unwrap();
             });
         }
     });
@@ -223,7 +224,7 @@ fn runs_at_once_in_one_folder_do_not_disturb_each_other() {
 fn a_day_of_a_hundred_agents_with_a_thousand_partitions_fits_a_page() {
     let results = tempfile::tempdir().unwrap();
     let run = archives::soak(results.path(), 24, 100, 1_000);
-    let page = report::write(&run, &Templates::load(None).unwrap()).unwrap();
+    let page = index::with_reports(&run, &Templates::load(None).unwrap()).unwrap();
     let bytes = fs::metadata(page).unwrap().len();
     assert!(bytes < PAGE_LIMIT_BYTES, "{bytes} bytes");
 }

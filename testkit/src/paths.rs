@@ -32,6 +32,14 @@ pub fn flink() -> PathBuf {
         .map_or_else(|| workspace().join("target/flink"), PathBuf::from)
 }
 
+/// The Python that has SciPy: `MALLARD_TEST_PYTHON`, else that of `target/python` in the workspace, where
+/// `./test` makes it. It need not exist.
+#[must_use]
+pub fn oracles_python() -> PathBuf {
+    env::var_os("MALLARD_TEST_PYTHON")
+        .map_or_else(|| workspace().join("target/python/bin/python"), PathBuf::from)
+}
+
 /// Looks for a program by name in `PATH`, and in the places where Debian puts those of the
 /// superuser.
 #[must_use]

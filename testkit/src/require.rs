@@ -91,6 +91,20 @@ pub fn java() -> Part {
     }
 }
 
+/// A Python with SciPy, whose answers ours are held against.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn python_oracles() -> Part {
+    let python = paths::oracles_python();
+    if python.is_file() {
+        return Ok(());
+    }
+    let python = python.display();
+    Err(format!("no Python with SciPy at {python}; ./test makes it from PyPI"))
+}
+
 /// A headless Chromium.
 ///
 /// # Errors

@@ -42,6 +42,7 @@ Examples:
   mallard check lab.yaml                                    whether the hosts are fit for a run
   mallard report latest                                     the pages again, from the archive
   mallard compare main --with latest                        is it worse than the baseline?
+  mallard trend steady                                      since when is it worse?
 
 Exit codes: 0 pass, 1 an expectation failed, 2 wrong usage or a mistake in a file, 3 the harness or
 the infrastructure broke, 4 the measurement cannot be trusted, 130 interrupted.";
@@ -101,6 +102,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Hold runs against others: what differs, and what got worse by more than chance
     Compare(CompareArgs),
+    /// Follow a scenario's figures over all its runs: levels, breaks, and changes that nothing explains
+    Trend(TrendArgs),
     /// Give runs a name to compare with
     Baseline(BaselineArgs),
     /// Print what agents reported, interval by interval, before anything was merged
@@ -424,6 +427,61 @@ Examples:
 
 Exit codes: 0 nothing that decides got worse, 1 something did, 2 wrong usage, 4 it is unclear or nothing could be
 compared.";
+
+/// `mallard trend`.
+///
+/// Follows each figure over the judged runs of a scenario's cases, oldest first. Repetitions of a run are one point, their
+/// median. Runs of one fingerprint (plan, Kafka, hosts, tools, placement) belong together; where another one
+/// begins, the series breaks: what differs is named, and the step there is no change.
+///
+/// Within a fingerprint, changes of level are looked for by energy distances and kept if Welch's test gives p <= 0.001
+/// and they are larger than the tolerance and twice what runs spread. A change is `confirmed` once more than five runs are on
+/// both sides of it, `suspect` before that, and `accepted` if accepted.yaml in the archive says why it is right:
+///
+///   - {scenario: steady, metric: produce.response.p99, run: RUN, reason: bigger batches on purpose}
+///
+/// `trend-SCENARIO.html`, one page that needs no network, and `trend-SCENARIO.json` are written into the archive.
+#[derive(Debug, Args)]
+#[command(after_help = TREND_EXAMPLES)]
+pub struct TrendArgs {
+    /// The scenario, by its name
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: String,
+    /// Follow this metric instead of the five headline ones; may be repeated
+    #[arg(long = "metric", value_name = "METRIC")]
+    pub metrics: Vec<String>,
+    /// Only runs that were started at most so long before the newest one, as 90d
+    #[arg(long, value_name = "DURATION", value_parser = since)]
+    pub since: Option<Duration>,
+    /// Below which share a change of level does not count; at least 0.2 %, what the histograms resolve
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = tolerance)]
+    pub tolerance: f64,
+    /// The archive
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Where the files go [default: the archive]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print trend-SCENARIO.json instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Templates to use instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+const TREND_EXAMPLES: &str = "\
+Examples:
+  mallard trend steady
+  mallard trend soak --metric end_to_end.p99 --since 90d
+
+Exit codes: 0 no change for the worse stands, 1 one does: confirmed, not accepted, of the newest fingerprint and not
+taken back since; 2 wrong usage, a mistake in accepted.yaml, or no such runs.";
+
+/// A duration as it is written: `90d`.
+fn since(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|wrong| format!("{}; {}", wrong.message, wrong.help))
+}
 
 /// A share as it is written: `5%`, `0.05`.
 fn tolerance(text: &str) -> Result<f64, String> {

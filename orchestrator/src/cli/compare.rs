@@ -24,7 +24,7 @@ const PAGE: &str = "comparison.html";
 
 /// Why nothing could be compared or written.
 #[derive(Debug, thiserror::Error)]
-enum CompareError {
+pub(super) enum CompareError {
     #[error(transparent)]
     Name(#[from] BaselineError),
     #[error(transparent)]
@@ -83,7 +83,7 @@ fn compared(args: &CompareArgs) -> Result<Outcome, CompareError> {
 }
 
 /// Refuses metrics that do not exist before anything is read.
-fn known_metrics(names: &[String]) -> Result<(), CompareError> {
+pub(super) fn known_metrics(names: &[String]) -> Result<(), CompareError> {
     match names.iter().find(|name| metrics::find(name).is_none()) {
         None => Ok(()),
         Some(name) => {

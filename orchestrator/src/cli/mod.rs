@@ -26,6 +26,7 @@ pub mod schema;
 mod serve;
 mod status;
 mod stop;
+mod trend;
 pub mod validate;
 
 use crate::model::exit_code;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Report(args) => report::report(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Trend(args) => trend::trend(&args),
         Command::Baseline(args) => baseline::baseline(&args),
         Command::Clean(args) => clean::clean(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),

@@ -2,9 +2,7 @@
 
 use super::{Outcome, args::ReportArgs};
 use crate::{
-    archive::read,
-    model::exit_code,
-    report::{self, templates::Templates},
+    archive::read, model::exit_code, over_time::index, report::templates::Templates,
     text::error_chain::error_text,
 };
 
@@ -12,7 +10,7 @@ use crate::{
 pub(super) fn report(args: &ReportArgs) -> Outcome {
     let made = Templates::load(args.templates.as_deref()).and_then(|templates| {
         let run = read::find_run(&args.results, &args.run)?;
-        report::write(&run, &templates)
+        index::with_reports(&run, &templates)
     });
     match made {
         Ok(page) => Outcome::ok(format!("{}\n", page.display())),

@@ -25,9 +25,9 @@ use crate::{
             AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict,
         },
     },
-    over_time::fingerprint,
+    over_time::{fingerprint, index},
     plan::{CasePlan, Plan},
-    report::{self, templates::Templates},
+    report::templates::Templates,
     run::{
         context::CaseContext,
         driver::{Surroundings, resume_case, run_case},
@@ -322,7 +322,7 @@ fn close(
     let began = clock::monotonic_us();
     let pages = Templates::load(order.templates.as_deref()).and_then(|templates| {
         comparisons.write(folder.path(), &templates)?;
-        report::write(folder.path(), &templates)
+        index::with_reports(folder.path(), &templates)
     });
     // Pages say nothing of it, so they stay the same when they are made again.
     result.time.report_us = clock::monotonic_us() - began;

@@ -2,7 +2,8 @@
 //!
 //! Pure functions of archives. [`fingerprint`] says what determined a case's figures; [`compare`] holds two
 //! groups of runs against each other: what differs first, then every figure with the interval of its ratio
-//! and one of four words ([`judge::Word`]). [`baselines`] are runs with a name.
+//! and one of four words ([`judge::Word`]). [`baselines`] are runs with a name; [`trend`] follows
+//! a case's figures over all its runs, and [`index`] shows them beside the list of runs.
 //!
 //! Invariants: figures of one run are never averaged, percentiles come from merged histograms. What is drawn
 //! is seeded by the runs' ids, so the same archives give the same bytes.
@@ -12,8 +13,10 @@ pub mod baselines;
 pub mod compare;
 pub mod fingerprint;
 pub mod history;
+pub mod index;
 pub mod judge;
 pub mod observation;
 #[cfg(test)]
 mod sample;
 pub mod statistics;
+pub mod trend;

@@ -10,7 +10,6 @@ pub mod column;
 pub mod faults;
 mod format;
 pub mod html;
-pub mod index;
 pub mod junit;
 pub mod outages;
 pub mod partitions;
@@ -27,8 +26,7 @@ use templates::Templates;
 
 pub use format::{Budget, Format, ReportError};
 
-/// Makes the reports of a run again and puts them into its folder; then the index beside it.
-/// Returns the page.
+/// Makes the reports of a run again and puts them into its folder. Returns the page.
 ///
 /// # Errors
 ///
@@ -39,18 +37,5 @@ pub fn write(run: &Path, templates: &Templates) -> Result<PathBuf, ReportError> 
     for format in formats {
         archive::write_whole(&run.join(format.file()), &format.render(&archive)?)?;
     }
-    if let Some(results) = run.parent() {
-        write_index(results, templates)?;
-    }
     Ok(run.join("report.html"))
-}
-
-/// Makes `index.html` of all runs.
-///
-/// # Errors
-///
-/// When the folder cannot be listed or written.
-pub fn write_index(results: &Path, templates: &Templates) -> Result<(), ReportError> {
-    let page = index::render(results, templates)?;
-    Ok(archive::write_whole(&results.join("index.html"), &page)?)
 }

@@ -8,13 +8,14 @@ use serde::Serialize;
 use std::{fs, path::Path};
 
 /// Every template and asset, with the text that is inside the program.
-const EMBEDDED: [(&str, &str); 17] = [
+const EMBEDDED: [(&str, &str); 18] = [
     ("head.html", include_str!("../../../templates/head.html")),
     ("report.html", include_str!("../../../templates/report.html")),
     ("case.html", include_str!("../../../templates/case.html")),
     ("ran.html", include_str!("../../../templates/ran.html")),
     ("index.html", include_str!("../../../templates/index.html")),
     ("comparison.html", include_str!("../../../templates/comparison.html")),
+    ("trend.html", include_str!("../../../templates/trend.html")),
     ("comparison.js", include_str!("../../../templates/comparison.js")),
     ("page.css", include_str!("../../../templates/page.css")),
     ("charts.js", include_str!("../../../templates/charts.js")),

@@ -10,11 +10,11 @@ use crate::{
     over_time::{
         compare::{self, Asked},
         history::History,
+        index,
     },
     report::{
         Format, ReportError,
         html::Html,
-        index,
         templates::{Templates, encoded},
     },
     text::error_chain::chain,

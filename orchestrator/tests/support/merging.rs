@@ -12,8 +12,9 @@ use mallard::{
         events::{RunEvent, TimedEvent},
         result::{Accounts, RunResult, SCHEMA_VERSION, TimeSpent},
     },
+    over_time::index,
     plan::CasePlan,
-    report::{self, templates::Templates},
+    report::templates::Templates,
     run::io::Totals,
     text::figures::bytes_text,
     verdict::{self, AgentFacts, CaseFacts},
@@ -266,7 +267,7 @@ impl Work {
         let path = finish(run, &judgement);
         let judging = watch.lap();
         let files = intervals::files(folder.path()).unwrap();
-        let page = report::write(&path, &Templates::load(None).unwrap()).unwrap();
+        let page = index::with_reports(&path, &Templates::load(None).unwrap()).unwrap();
         Outcome {
             accounts,
             scale,

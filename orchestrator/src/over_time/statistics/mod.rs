@@ -5,6 +5,7 @@
 
 pub mod autocorrelation;
 pub mod bootstrap;
+pub mod changes;
 mod dice;
 pub mod mean;
 pub mod rank;

@@ -91,4 +91,26 @@ fn a_run_that_is_worse_than_its_baseline_fails_and_one_without_a_baseline_is_war
     sandbox.mallard(["validate", "s.yaml", "--results", "results"]).assert_code(2);
     sandbox.mallard(["baseline", "set", "other", "first"]).assert_code(0);
     sandbox.mallard(["validate", "s.yaml", "--results", "results"]).assert_code(0);
+    follow(&sandbox);
+}
+
+/// The same runs over time: a broker that answers later breaks the series, and is no change of its own.
+fn follow(sandbox: &Sandbox) {
+    let metric = "produce.service.p50";
+    let followed = sandbox.mallard(["trend", "short", "--metric", metric]);
+    followed.assert_code(0);
+    for said in ["short  produce.service.p50", "break: kafka.deployed.round_trip 80ms → 160ms"] {
+        assert!(followed.stdout.contains(said), "{said}: {followed}");
+    }
+    let read = |end: &str| std::fs::read(sandbox.path(format!("results/trend-short.{end}")));
+    let before = (read("html").expect("a page"), read("json").expect("JSON"));
+    sandbox.mallard(["trend", "short", "--metric", metric]).assert_code(0);
+    assert!(before == (read("html").expect("a page"), read("json").expect("JSON")));
+    let unknown = sandbox.mallard(["trend", "shrt"]);
+    unknown.assert_code(2);
+    assert!(unknown.stderr.contains("did you mean `short`?"), "{unknown}");
+    sandbox.file("results/accepted.yaml", "- {scenario: short, metric: x, run: a, reason: b}\n");
+    let wrong = sandbox.mallard(["trend", "short"]);
+    wrong.assert_code(2);
+    assert!(wrong.stderr.contains("results/accepted.yaml:1:29"), "{wrong}");
 }

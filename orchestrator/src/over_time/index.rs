@@ -1,22 +1,31 @@
 //! `results/index.html`: every run, newest first, and how each scenario's headline figures went.
 
-use super::{ReportError, column::figure, templates::Templates, words};
+use super::trend::{self, RunFigures, Series, Spark};
 use crate::{
-    archive::{ArchiveError, read},
-    model::result::{RunResult, Verdict},
-    text::format::{self, quantity},
+    archive::{self, ArchiveError, read},
+    model::result::RunResult,
+    over_time::observation::key,
+    report::{self, ReportError, templates::Templates, words},
+    text::format::{self, date, quantity},
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
-/// Runs that a trend looks back on.
-const TREND_RUNS: usize = 40;
+/// Runs that a curve shows; levels and changes come from all of them.
+const SHOWN: usize = 40;
 
-/// Trends of a scenario on the page.
-const TRENDS: usize = 12;
+/// Curves of a scenario on the page.
+const CURVES: usize = 12;
 
-/// Size of a sparkline.
-const SPARK: (f64, f64) = (160.0, 30.0);
+/// Size of a curve.
+const SPARK: (f64, f64) = (160.0, 34.0);
+
+/// Below which share a change of level does not count here.
+const TOLERANCE: f64 = 0.05;
 
 /// What the template gets.
 #[derive(Serialize)]
@@ -39,7 +48,7 @@ struct RunView {
     cases: usize,
 }
 
-/// A scenario's trends.
+/// A scenario's curves.
 #[derive(Serialize)]
 struct ScenarioView {
     name: String,
@@ -55,11 +64,33 @@ struct TrendView {
     newest: String,
     range: String,
     runs: usize,
-    path: String,
-    /// Where the newest point lies.
-    end: (f64, f64),
-    /// Where runs lie that did not pass.
-    bad: Vec<(f64, f64)>,
+    /// What stands out, in words.
+    remark: &'static str,
+    spark: Spark,
+}
+
+/// Makes the reports of a run again and puts them into its folder; then the index beside it. Returns the report's
+/// page.
+///
+/// # Errors
+///
+/// When the folder holds no run, or a page cannot be written.
+pub fn with_reports(run: &Path, templates: &Templates) -> Result<PathBuf, ReportError> {
+    let page = report::write(run, templates)?;
+    if let Some(results) = run.parent() {
+        write(results, templates)?;
+    }
+    Ok(page)
+}
+
+/// Makes the page and writes it.
+///
+/// # Errors
+///
+/// When the folder cannot be listed or written, or a template is wrong.
+pub fn write(results: &Path, templates: &Templates) -> Result<(), ReportError> {
+    let page = render(results, templates)?;
+    Ok(archive::write_whole(&results.join("index.html"), &page)?)
 }
 
 /// Makes the page.
@@ -126,7 +157,7 @@ fn lasted(result: &RunResult) -> String {
     format::between(&result.started_at, &result.ended_at).map(format::duration).unwrap_or_default()
 }
 
-/// Trends of every scenario that ran more than once. `runs` come newest first.
+/// Curves of every scenario that ran more than once. `runs` come newest first.
 fn scenarios(runs: &[&RunResult]) -> Vec<ScenarioView> {
     let mut by_name: BTreeMap<&str, Vec<&RunResult>> = BTreeMap::new();
     for run in runs {
@@ -134,8 +165,8 @@ fn scenarios(runs: &[&RunResult]) -> Vec<ScenarioView> {
     }
     let mut scenarios = Vec::new();
     for (name, runs) in by_name {
-        let mut trends = trends(&runs);
-        trends.truncate(TRENDS);
+        let mut trends = curves(&trend::headlines(&runs));
+        trends.truncate(CURVES);
         if !trends.is_empty() {
             scenarios.push(ScenarioView { name: name.to_owned(), runs: runs.len(), trends });
         }
@@ -143,58 +174,42 @@ fn scenarios(runs: &[&RunResult]) -> Vec<ScenarioView> {
     scenarios
 }
 
-struct Point {
-    value: f64,
-    bad: bool,
-}
-
-fn trends(newest_first: &[&RunResult]) -> Vec<TrendView> {
-    let mut points: BTreeMap<(String, String), Vec<Point>> = BTreeMap::new();
-    let recent = &newest_first[..newest_first.len().min(TREND_RUNS)];
-    for run in recent.iter().rev() {
-        for case in &run.cases {
-            for (metric, of) in &case.headline {
-                let Some(value) = of.value else { continue };
-                let name = if run.cases.len() > 1 {
-                    format!("{} · {metric}", case.name)
-                } else {
-                    metric.clone()
-                };
-                let bad = case.verdict != Verdict::Pass;
-                points.entry((name, of.unit.clone())).or_default().push(Point { value, bad });
-            }
+/// Headline figures of every case that has them from several runs.
+fn curves(runs: &[RunFigures]) -> Vec<TrendView> {
+    let all = || runs.iter().flat_map(|run| &run.cases);
+    let cases: BTreeSet<&str> = all().map(|case| key(&case.case)).collect();
+    let metrics: BTreeSet<&String> = all().flat_map(|case| case.metrics.keys()).collect();
+    let mut curves = Vec::new();
+    for case in &cases {
+        for metric in &metrics {
+            let series = trend::series(runs, case, metric, TOLERANCE, &[]);
+            let several = series.filter(|series| series.points.len() > 1);
+            curves.extend(several.map(|series| curve(&series, cases.len() > 1)));
         }
     }
-    let several = points.into_iter().filter(|(_, points)| points.len() > 1);
-    several.map(|((name, unit), points)| trend(name, &unit, &points)).collect()
+    curves
 }
 
-fn trend(name: String, unit: &str, points: &[Point]) -> TrendView {
-    let values = || points.iter().map(|point| point.value);
-    let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
-    let (width, height) = SPARK;
-    let steps = figure(points.len() as u64 - 1).max(1.0);
-    let tenth = |of: f64| (of * 10.0).round() / 10.0;
-    let place = |at: usize, value: f64| {
-        let share = if high > low { (value - low) / (high - low) } else { 0.5 };
-        let x = 3.0 + (width - 6.0) * figure(at as u64) / steps;
-        (tenth(x), tenth(height - 4.0 - (height - 8.0) * share))
+fn curve(of: &Series, name_case: bool) -> TrendView {
+    let value = |value: f64| quantity(value, &of.unit);
+    let say = |at: usize| {
+        let point = &of.points[at];
+        format!("{}: {}", date(&point.started_at), value(point.value))
     };
-    let places: Vec<_> = points.iter().enumerate().map(|(at, p)| place(at, p.value)).collect();
-    let mut path = String::new();
-    for (at, (x, y)) in places.iter().enumerate() {
-        let _ = write!(path, "{}{x} {y}", if at == 0 { "M" } else { "L" });
-    }
-    let bad = places.iter().zip(points).filter(|(_, point)| point.bad).map(|(place, _)| *place);
-    let metric = name.rsplit(" · ").next().unwrap_or(&name);
+    let spark = trend::spark(of, SHOWN, SPARK, say);
+    let (low, high) = spark.range;
+    let name = if name_case { format!("{} · {}", of.case, of.metric) } else { of.metric.clone() };
     TrendView {
-        explain: words::explain(metric),
-        newest: values().next_back().map_or_else(String::new, |value| quantity(value, unit)),
-        range: format!("{} – {}", quantity(low, unit), quantity(high, unit)),
-        runs: points.len(),
-        end: places.last().copied().unwrap_or_default(),
-        bad: bad.collect(),
-        path,
+        explain: words::explain(&of.metric),
+        newest: of.points.last().map_or_else(String::new, |point| value(point.value)),
+        range: format!("{} – {}", value(low), value(high)),
+        runs: spark.points.len(),
+        remark: match (of.is_worse(), of.is_suspect()) {
+            (true, _) => "worse",
+            (_, true) => "suspect",
+            _ => "",
+        },
+        spark,
         name,
     }
 }
