@@ -76,8 +76,12 @@ fn zig_zag(encoded: u64) -> i64 {
     (encoded >> 1).cast_signed() ^ -(encoded & 1).cast_signed()
 }
 
-/// LEB128 of 64 bits in at most nine bytes: the ninth is taken as it is.
+/// LEB128 of 64 bits in at most nine bytes: the ninth is taken as it is. Nearly all numbers are one byte.
 fn leb128(bytes: &mut &[u8]) -> Option<u64> {
+    if let [first @ ..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some(u64::from(*first));
+    }
     let mut value = 0;
     for at in 0..9 {
         let (byte, rest) = bytes.split_first()?;

@@ -280,11 +280,13 @@ fn cpu(case: &CaseArchive, level: &Level) -> Vec<Option<f64>> {
     let step_ms = level.step.max(1);
     let mut sums: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
     let mut agents: BTreeSet<String> = BTreeSet::new();
-    case.each_resource(|row| {
+    case.each_cpu(|row| {
         let length_us = row.end_us.saturating_sub(row.start_us);
         let sum = sums.entry((row.start_us + ROUNDING_US) / 1000 / step_ms).or_default();
         *sum = (sum.0 + row.cpu_cores * length_us as f64, sum.1 + length_us);
-        agents.insert(row.agent);
+        if !agents.contains(row.agent) {
+            agents.insert(row.agent.to_owned());
+        }
     });
     let of = |from: &Option<f64>| {
         let at = (*from)?.max(0.0) as u64 / step_ms;
