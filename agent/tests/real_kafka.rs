@@ -132,7 +132,8 @@ fn end_offsets_of_a_thousand_partitions_are_cheap() {
     talk.say(&ToAgent::Start { at_clock_us: 1 });
     for _ in 0..5 {
         let (offsets, cpu_us) = talk.hear_until("an interval", |message| match message {
-            FromAgent::Interval(report) => {
+            // Brokers may take longer than a second to answer: such an interval has none.
+            FromAgent::Interval(report) if !report.end_offsets.is_empty() => {
                 Some((report.end_offsets.len(), report.resources.cpu_us))
             }
             _ => None,
