@@ -1,6 +1,6 @@
 //! Faults: each with its moment, whether the cluster file allows it, and whether it fits into the load.
 
-use super::{case::Building, schedule::micros};
+use super::{case::Building, model::FaultPlan, schedule::micros};
 use crate::{
     config::{shape::Located, source::Place},
     scenario::faults::{Fault, Node, When},
@@ -17,21 +17,6 @@ const FAULT_LIMIT: usize = 10_000;
 
 /// How long a fault lasts at least: its effect is looked for while it is there.
 const SHORTEST: Duration = Duration::from_secs(2);
-
-/// A fault of a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultPlan {
-    /// Unique in its case.
-    pub name: String,
-    /// What is done.
-    pub act: Act,
-    /// To whom.
-    pub node: Node,
-    /// When it begins, on the run's clock.
-    pub at_us: u64,
-    /// How long it lasts until it is undone, in microseconds.
-    pub for_us: u64,
-}
 
 /// A fault before it has its name.
 struct Timed<'a> {

@@ -10,7 +10,7 @@ mod build;
 mod case;
 pub mod clients;
 mod consumers;
-pub mod faults;
+mod faults;
 pub mod handover;
 mod model;
 mod observe;
@@ -24,7 +24,7 @@ mod through;
 mod topics;
 pub mod workload;
 
-pub use model::{AgentIndex, AgentPlan, CasePlan, Plan, PlanOptions, WrittenClient};
+pub use model::{AgentIndex, AgentPlan, CasePlan, FaultPlan, Plan, PlanOptions, WrittenClient};
 
 pub use build::{CaseName, case_names, plan};
 pub use schedule::{DEFAULT_DRAIN, LONGEST};

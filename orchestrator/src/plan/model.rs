@@ -1,6 +1,5 @@
 //! What a plan is made of.
 
-use super::faults::FaultPlan;
 use crate::{
     bounds::Outside,
     config::{Diagnostic, source::Place},
@@ -8,9 +7,11 @@ use crate::{
     scenario::{
         Compare,
         cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
+        faults::Node,
     },
 };
 use mallard_protocol::{
+    fault::Act,
     ids::TopicId,
     schedule::Timeline,
     workload::{Assignment, ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
@@ -57,6 +58,21 @@ pub struct Plan {
     pub across: Vec<AcrossPlan>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A fault of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// Unique in its case.
+    pub name: String,
+    /// What is done.
+    pub act: Act,
+    /// To whom.
+    pub node: Node,
+    /// When it begins, on the run's clock.
+    pub at_us: u64,
+    /// How long it lasts until it is undone, in microseconds.
+    pub for_us: u64,
 }
 
 /// One case.

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     clock::micros,
     model::{events::RunEvent, fault::FaultResult},
-    plan::faults::FaultPlan,
     scenario::faults::Node,
 };
 use mallard_protocol::{
@@ -30,41 +29,6 @@ const ASKING: Duration = Duration::from_secs(5);
 
 /// Beyond what guards wait for themselves.
 const REPORTING: Duration = Duration::from_secs(5);
-
-/// What is known of a case's faults, in the plan's order.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    pub(super) of: Vec<FaultResult>,
-    /// Guards were told to end what goes on.
-    are_ended: bool,
-    /// Until when undoing is waited for, on this machine's clock.
-    patience_us: Option<u64>,
-}
-
-impl Faults {
-    pub(super) fn of(plan: &[FaultPlan], undo: Duration) -> Self {
-        let of = |fault: &FaultPlan| FaultResult {
-            name: fault.name.clone(),
-            kind: fault.act.word().to_owned(),
-            node: fault.node.to_string(),
-            planned_us: fault.at_us,
-            for_us: fault.for_us,
-            undo_us: micros(undo),
-            ..FaultResult::default()
-        };
-        Self { of: plan.iter().map(of).collect(), ..Self::default() }
-    }
-
-    fn active(&self) -> impl Iterator<Item = usize> {
-        let active = self.of.iter().enumerate().filter(|(_, fault)| fault.is_active());
-        active.map(|(at, _)| at)
-    }
-
-    /// The fault that a broker suffers now, if one does.
-    fn suffered_by(&self, broker: i32) -> Option<&FaultResult> {
-        self.of.iter().find(|fault| fault.broker == Some(broker) && fault.is_active())
-    }
-}
 
 impl Shared {
     /// A fault is due: finds out whom it is about.

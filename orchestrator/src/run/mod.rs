@@ -16,6 +16,7 @@ mod cuts;
 pub mod drain;
 pub mod driver;
 mod facts;
+mod fault_states;
 mod faults;
 mod gaps;
 mod guards;

@@ -7,7 +7,7 @@ use super::{
     clocks::Clocks,
     context::CaseContext,
     drain::DrainWatch,
-    faults::Faults,
+    fault_states::Faults,
     io::Effect,
     questions::{Asked, Questions},
     stage_id::StageId,
