@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p mallard-agent --example engine_throughput -- \
-//!     BOOTSTRAP|mock TOPIC PARTITIONS BYTES RATE|max SECONDS [consume] [KEY=VALUE…]
+//!     BOOTSTRAP|mock TOPIC PARTITIONS BYTES RATE|max SECONDS [consume] [integrity] [KEY=VALUE…]
 //! ```
 //!
 //! The topic must exist, unless the broker is the mock cluster, which runs in this process and is part
@@ -38,6 +38,7 @@ struct Arguments {
     pace: Pace,
     load_us: u64,
     consume: bool,
+    integrity: bool,
     client: Vec<(String, String)>,
 }
 
@@ -103,6 +104,7 @@ fn arguments() -> Result<Arguments> {
         pace,
         load_us: seconds.parse::<u64>().context("the length in seconds")? * 1_000_000,
         consume: rest.iter().any(|word| word == "consume"),
+        integrity: rest.iter().any(|word| word == "integrity"),
         client: rest.iter().filter_map(property).collect(),
     })
 }
@@ -165,6 +167,7 @@ fn assignment(arguments: &Arguments) -> Assignment {
         observes: Vec::new(),
         observed_groups: Vec::new(),
         watches_cluster: false,
+        integrity: arguments.integrity,
     }
 }
 

@@ -280,6 +280,7 @@ fn producer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ProducerInt
         counters: Counters::default().with(Counter::ReportPolls, 3).with(Counter::BehindMax, 1),
         transactions: Transactions::default(),
         client: Some(ClientStats { batch_bytes_mean: 400.5, ..ClientStats::default() }),
+        numbers: Vec::new(),
     }
 }
 
@@ -308,5 +309,6 @@ fn consumer(case: &CasePlan, instance: InstanceId, sequence: u64) -> ConsumerInt
         errors: vec![("_TRANSPORT".to_owned(), 1)],
         through: Some(ThroughInterval { sightings: vec![sightings], unmatched: 0 }),
         client: None,
+        integrity: None,
     }
 }

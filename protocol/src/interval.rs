@@ -14,6 +14,7 @@ use crate::{
     counters::Counters,
     histogram::Histogram,
     ids::{GroupId, InstanceId, PhaseId, TopicId},
+    integrity::{ReceivedIntegrity, SentNumbers},
     pipeline::PipelineSlice,
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,8 @@ pub struct ProducerInterval {
     pub transactions: Transactions,
     /// The client's own statistics, when they came in this interval.
     pub client: Option<ClientStats>,
+    /// Where integrity is checked: by partition, what was sent to those in which anything happened.
+    pub numbers: Vec<SentNumbers>,
 }
 
 /// A producer's accounts. Every figure counts records since the common start.
@@ -246,6 +249,8 @@ pub struct ConsumerInterval {
     pub through: Option<ThroughInterval>,
     /// The client's own statistics, when they came in this interval.
     pub client: Option<ClientStats>,
+    /// Where integrity is checked: which records were received.
+    pub integrity: Option<Box<ReceivedIntegrity>>,
 }
 
 /// What a consumer behind a pipeline of others saw of its inputs. Everything received in the interval is

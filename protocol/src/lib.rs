@@ -10,7 +10,9 @@
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
 //! - [`pipeline`]: decoding, validating and flattening, as a workload and as a measurement.
+//! - [`runs`]: sets of numbers that mostly follow each other.
 //! - [`schedule`]: when each record is due. Planning and pacing share this one implementation.
+//! - [`integrity`]: which records were sent and which came, by their numbers.
 //! - [`interval`]: what an agent measured in one interval.
 //! - [`histogram`]: the latency histogram, lossless to merge and small to keep.
 //! - [`stamp`]: the mark that every record carries from its producer to its consumer.
@@ -29,12 +31,14 @@ pub mod frame;
 pub mod health;
 pub mod histogram;
 pub mod ids;
+pub mod integrity;
 pub mod interval;
 pub mod mark;
 pub mod message;
 pub mod pipeline;
 pub mod preflight;
 pub mod private_file;
+pub mod runs;
 pub mod schedule;
 pub mod stamp;
 pub mod template;

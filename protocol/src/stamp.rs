@@ -7,6 +7,10 @@
 //!
 //! Layout, 32 bytes, big-endian: magic (4), run (4), instance (2), reserved (2), checksum (4), sequence
 //! (8), due time (8, microseconds on the run's clock).
+//!
+//! Where integrity is checked, the same 32 bytes also say the record's place ([`Placed`]): the partition's low bits in
+//! the reserved bytes, and in the last 16, from the highest bit, the record's number among those that its instance sent
+//! to its partition (42 bits), its sequence (42) and its due time (44). The checksum may then cover key and value, too.
 
 use crate::ids::InstanceId;
 
@@ -17,6 +21,18 @@ pub const HEADER: &str = "mallard";
 pub const STAMP_BYTES: usize = 32;
 
 const MAGIC: [u8; 4] = *b"\xd7Mal";
+
+/// Of a stamp with a place.
+const MAGIC_PLACED: [u8; 4] = *b"\xd7Map";
+
+/// 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bits of a number or a sequence in a stamp with a place: at a million records a second, 50 days.
+const COUNT_BITS: u32 = 42;
+
+/// Bits of a due time there: 203 days.
+const DUE_BITS: u32 = 44;
 
 /// Who sent a record, which one it is, and when it was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +78,99 @@ impl Stamp {
     }
 
     /// A mix of all fields, so that a user's payload that begins with the magic by chance is not read as
-    /// a stamp. The multiplier is 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
+    /// a stamp.
     fn checksum(self) -> u32 {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
         let head = u64::from(self.run) << 16 | u64::from(self.instance.0);
         let mixed = (head.wrapping_mul(GOLDEN) ^ self.sequence).wrapping_mul(GOLDEN) ^ self.due_us;
         (mixed.wrapping_mul(GOLDEN) >> 32) as u32
     }
+}
+
+/// A stamp that also says where its record belongs, so that a lost, repeated, reordered, changed or misplaced one can
+/// be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Who, which, when.
+    pub stamp: Stamp,
+    /// The partition that it was sent to: its low 16 bits.
+    pub partition: u16,
+    /// The instance's own count of records to that partition, from 0, without holes.
+    pub number: u64,
+}
+
+impl Placed {
+    /// The bytes. `content` is [`content_sum`] of key and value, or 0 where content is not checked. Counts and times
+    /// beyond their bits are cut off.
+    #[must_use]
+    pub fn to_bytes(self, content: u32) -> [u8; STAMP_BYTES] {
+        let Stamp { run, instance, sequence, due_us } = self.stamp;
+        let low = |value: u64, bits: u32| u128::from(value & ((1 << bits) - 1));
+        let counts = low(self.number, COUNT_BITS) << (COUNT_BITS + DUE_BITS)
+            | low(sequence, COUNT_BITS) << DUE_BITS
+            | low(due_us, DUE_BITS);
+        let mut bytes = [0; STAMP_BYTES];
+        bytes[0..4].copy_from_slice(&MAGIC_PLACED);
+        bytes[4..8].copy_from_slice(&run.to_be_bytes());
+        bytes[8..10].copy_from_slice(&instance.0.to_be_bytes());
+        bytes[10..12].copy_from_slice(&self.partition.to_be_bytes());
+        bytes[12..16].copy_from_slice(&(self.checksum() ^ content).to_be_bytes());
+        bytes[16..32].copy_from_slice(&counts.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a stamp with a place, and the sum of the content that it was made for; `None` if there is none. A stamp
+    /// that was changed gives another sum.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<(Self, u32)> {
+        let bytes: &[u8; STAMP_BYTES] = bytes.first_chunk()?;
+        if bytes[0..4] != MAGIC_PLACED {
+            return None;
+        }
+        let counts = u128::from_be_bytes(bytes[16..32].try_into().ok()?);
+        #[expect(clippy::cast_possible_truncation, reason = "cut off on purpose, by the mask")]
+        let part = |shift: u32, bits: u32| (counts >> shift) as u64 & ((1 << bits) - 1);
+        let placed = Self {
+            stamp: Stamp {
+                run: u32::from_be_bytes(bytes[4..8].try_into().ok()?),
+                instance: InstanceId(u16::from_be_bytes(bytes[8..10].try_into().ok()?)),
+                sequence: part(DUE_BITS, COUNT_BITS),
+                due_us: part(0, DUE_BITS),
+            },
+            partition: u16::from_be_bytes(bytes[10..12].try_into().ok()?),
+            number: part(COUNT_BITS + DUE_BITS, COUNT_BITS),
+        };
+        let stored = u32::from_be_bytes(bytes[12..16].try_into().ok()?);
+        Some((placed, stored ^ placed.checksum()))
+    }
+
+    fn checksum(self) -> u32 {
+        let place = self.number << 16 | u64::from(self.partition);
+        self.stamp.checksum() ^ (place.wrapping_mul(GOLDEN) >> 32) as u32
+    }
+}
+
+/// A sum of a record's key and of its value without the stamp, of which one changed bit makes another. Each word is
+/// mixed in by an invertible step (add, multiply by an odd number, rotate), so that no single change can cancel itself;
+/// what differs in more places has the same sum once in 2^32 times.
+#[must_use]
+pub fn content_sum(key: Option<&[u8]>, value: &[u8]) -> u32 {
+    let key_sum = match key {
+        None => 1,
+        Some(key) => mix(3, key),
+    };
+    let sum = mix(key_sum, value);
+    ((sum ^ sum << 32) >> 32) as u32
+}
+
+#[inline]
+fn mix(seed: u64, bytes: &[u8]) -> u64 {
+    let step = |sum: u64, word: u64| (sum ^ word).wrapping_mul(GOLDEN).rotate_left(29);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(seed, |sum, word| step(sum, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    // The length keeps a value apart from the same with zeros behind it.
+    step(step(sum, u64::from_le_bytes(last)), bytes.len() as u64)
 }
 
 /// Fingerprint of a run and a case, for [`Stamp::run`]: 32-bit FNV-1a.
@@ -96,6 +198,44 @@ mod tests {
             let mut bytes = stamp.to_bytes();
             bytes[at] ^= flip;
             prop_assert_ne!(Stamp::from_bytes(&bytes), Some(stamp));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_placed_stamp_survives_its_bytes(
+            run: u32, instance: u16, partition: u16, content: u32,
+            number in 0..1_u64 << COUNT_BITS, sequence in 0..1_u64 << COUNT_BITS, due_us in 0..1_u64 << DUE_BITS,
+        ) {
+            let stamp = Stamp { run, instance: InstanceId(instance), sequence, due_us };
+            let placed = Placed { stamp, partition, number };
+            let bytes = placed.to_bytes(content);
+            prop_assert_eq!(Placed::from_bytes(&bytes), Some((placed, content)));
+            prop_assert_eq!(Stamp::from_bytes(&bytes), None);
+            prop_assert_eq!(Placed::from_bytes(&stamp.to_bytes()), None);
+        }
+
+        #[test]
+        fn a_changed_bit_of_a_placed_stamp_is_noticed(
+            number in 0..1_u64 << 20, sequence in 0..1_u64 << 30, bit in 8 * 8..8 * STAMP_BYTES, content: u32,
+        ) {
+            let stamp = Stamp { run: 7, instance: InstanceId(3), sequence, due_us: 12 };
+            let mut bytes = Placed { stamp, partition: 5, number }.to_bytes(content);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_ne!(Placed::from_bytes(&bytes).map(|(_, content)| content), Some(content));
+        }
+
+        #[test]
+        fn a_changed_bit_of_key_or_value_is_noticed(key: Option<Vec<u8>>, value: Vec<u8>, at: prop::sample::Index) {
+            let sum = content_sum(key.as_deref(), &value);
+            prop_assert_ne!(sum, content_sum(key.as_deref(), &[&value[..], &[0]].concat()));
+            let mut all = [key.clone().unwrap_or_default(), value.clone()].concat();
+            if !all.is_empty() {
+                let bit = at.index(all.len() * 8);
+                all[bit / 8] ^= 1 << (bit % 8);
+                let (other, rest) = all.split_at(key.as_ref().map_or(0, Vec::len));
+                prop_assert_ne!(sum, content_sum(key.as_ref().map(|_| other), rest));
+            }
         }
     }
 

@@ -38,6 +38,9 @@ pub struct Assignment {
     pub observed_groups: Vec<String>,
     /// Whether this agent looks at brokers, leaders and replicas once an interval. One agent of a case does.
     pub watches_cluster: bool,
+    /// Whether records are numbered by partition ([`crate::stamp::Placed`]), and what was sent and received is told by
+    /// these numbers ([`crate::integrity`]). Producers then choose partitions themselves.
+    pub integrity: bool,
 }
 
 /// A topic of a case.

@@ -9,6 +9,7 @@ use mallard_protocol::{
     LATE_AFTER_US,
     counters::{Counter, Counters},
     ids::PhaseId,
+    integrity::SentNumbers,
     interval::{ProducedPartition, ProducerSlice, Transactions},
     schedule::Timeline,
 };
@@ -38,10 +39,13 @@ pub(crate) struct Counts {
     due_before: u64,
     /// Closed-loop records before the open interval.
     closed_loop_before: u64,
+    /// By partition, where records are numbered.
+    numbers: Vec<SentNumbers>,
 }
 
 impl Counts {
-    pub(crate) fn new(timeline: &Timeline) -> Self {
+    /// Nothing counted yet; with `numbered`, records are numbered in each of so many partitions.
+    pub(crate) fn new(timeline: &Timeline, numbered: Option<usize>) -> Self {
         let finder = PhaseFinder::new(timeline);
         let phases = finder.count();
         Self {
@@ -54,6 +58,7 @@ impl Counts {
             handed: 0,
             due_before: 0,
             closed_loop_before: 0,
+            numbers: (0..numbered.unwrap_or(0)).map(|_| SentNumbers::default()).collect(),
         }
     }
 
@@ -86,6 +91,39 @@ impl Counts {
             let slot = self.finder.find(messages[*index].due_us);
             add_code(&mut self.refused[slot], *code, 1);
         }
+        if !self.numbers.is_empty() {
+            self.numbered(messages, refused);
+        }
+    }
+
+    fn numbered(&mut self, messages: &[Message], refused: &[(usize, Code)]) {
+        let index = |message: &Message| usize::try_from(message.partition).unwrap_or(usize::MAX);
+        for run in messages.chunk_by(|a, b| a.partition == b.partition) {
+            if let (Some(last), Some(numbers)) =
+                (run.last(), run.first().and_then(|first| self.numbers.get_mut(index(first))))
+            {
+                numbers.next = last.number + 1;
+            }
+        }
+        for (at, _) in refused {
+            let message = &messages[*at];
+            if let Some(numbers) = self.numbers.get_mut(index(message)) {
+                numbers.fail(message.number);
+            }
+        }
+    }
+
+    /// What is told of numbers: of partitions to which anything was sent in the interval.
+    fn close_numbers(&mut self) -> Vec<SentNumbers> {
+        let mut told = Vec::new();
+        for (partition, numbers) in (0..).zip(&mut self.numbers) {
+            if numbers.next > 0 {
+                let next = numbers.next;
+                told.push(SentNumbers { partition, ..std::mem::take(numbers) });
+                numbers.next = next;
+            }
+        }
+        told
     }
 
     #[inline]
@@ -149,6 +187,7 @@ impl Counts {
             slices,
             counters: std::mem::take(&mut self.counters),
             transactions: Transactions::default(),
+            numbers: self.close_numbers(),
         }
     }
 }

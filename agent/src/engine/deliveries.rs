@@ -10,9 +10,11 @@ use super::{
 use crate::librdkafka::{Code, Report};
 use mallard_protocol::{
     counters::{Counter, Counters},
+    integrity::SentNumbers,
     interval::{ClientStats, ProducedPartition},
     schedule::Timeline,
 };
+use std::collections::BTreeMap;
 
 /// Delivery reports of one instance.
 pub(crate) struct Deliveries {
@@ -24,6 +26,8 @@ pub(crate) struct Deliveries {
     client: Option<ClientStats>,
     /// Records that were seen to be sent again until now.
     sent_again: u64,
+    /// Numbers of records that failed in the open interval, by partition.
+    failed: BTreeMap<i32, SentNumbers>,
 }
 
 /// Reports of one event that differ in their sizes at most. In a closed loop, records that were sent
@@ -46,8 +50,11 @@ impl Alike {
     #[inline]
     pub(crate) fn takes(&mut self, other: &Report) -> bool {
         let this = &self.report;
-        let alike =
-            (this.opaque, this.partition, this.code) == (other.opaque, other.partition, other.code);
+        // Each record that failed has a number of its own.
+        let alike = this.number.is_none()
+            && other.number.is_none()
+            && (this.opaque, this.partition, this.code)
+                == (other.opaque, other.partition, other.code);
         if alike {
             self.report.bytes += other.bytes;
             self.report.offset = self.report.offset.max(other.offset);
@@ -93,6 +100,7 @@ impl Deliveries {
             counters: Counters::default(),
             client: None,
             sent_again: 0,
+            failed: BTreeMap::new(),
         }
     }
 
@@ -123,6 +131,11 @@ impl Deliveries {
         } else {
             partition.failed += records;
             add_code(&mut phase.failed, report.code, records);
+            if let Some(number) = report.number {
+                let partition = report.partition;
+                let numbers = self.failed.entry(partition);
+                numbers.or_insert(SentNumbers { partition, ..SentNumbers::default() }).fail(number);
+            }
         }
     }
 
@@ -148,6 +161,7 @@ impl Deliveries {
             slices,
             counters: std::mem::take(&mut self.counters),
             client: self.client.take(),
+            numbers: std::mem::take(&mut self.failed).into_values().collect(),
         }
     }
 }
@@ -190,7 +204,14 @@ mod tests {
     };
 
     fn report(code: Code, partition: i32, due_us: u64, sent_us: u64) -> Report {
-        Report { code, partition, offset: 41, bytes: 100, opaque: pack(due_us, sent_us) }
+        Report {
+            code,
+            partition,
+            offset: 41,
+            bytes: 100,
+            opaque: pack(due_us, sent_us),
+            number: None,
+        }
     }
 
     #[test]

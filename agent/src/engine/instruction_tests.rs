@@ -126,7 +126,7 @@ fn send(way: &str, pace: Pace, bytes: u32) {
     let payload = PayloadSpec::Bytes { size: SizeSpec::Fixed(bytes), random_share: 0.5 };
     let spec = ProducerSpec { payload, ..spec(pace, HOUR_US) };
     let partitioner = Partitioner::new(&spec, 6, 0).unwrap();
-    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US };
+    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US, numbered: None };
     let mut sender = Sender::new(&spec, 5, settings, &timeline(), Everything::default()).unwrap();
     // Rings and tables are made by the first records.
     sender.turn(1, &mut |_| {});
@@ -165,6 +165,7 @@ fn acknowledge(way: &str, together: u64) {
         offset: i64::try_from(number).unwrap(),
         bytes: 100,
         opaque: pack(number / together * 7, number / together * 7 + 3),
+        number: None,
     };
     let mut all = |from: u64, to: u64| {
         let mut alike: Option<Alike> = None;

@@ -4,6 +4,7 @@ use super::{
     clock::{Cutter, Interval, NEVER},
     commit::Committer,
     control::Control,
+    integrity::{Checker, Sighting},
     membership::Membership,
     parts::{Part, PolledPart},
     readiness::Reading,
@@ -20,7 +21,7 @@ use mallard_protocol::{
     histogram::Histogram,
     ids::InstanceId,
     message::FromAgent,
-    stamp::{HEADER, Stamp},
+    stamp::{HEADER, Placed, STAMP_BYTES, Stamp, content_sum},
 };
 use std::{
     collections::HashMap,
@@ -86,6 +87,20 @@ impl Processing {
     }
 }
 
+/// A record's stamp with its place, and whether stamp, key and value are as they were sent.
+#[inline]
+fn placed_of(record: Received<'_>, header: &CStr) -> Option<(Placed, bool)> {
+    let (value, key) = (record.payload(), record.key());
+    let (placed, content, made_of) = match Placed::from_bytes(value) {
+        Some((placed, content)) => (placed, content, &value[STAMP_BYTES..]),
+        None => {
+            let (placed, content) = Placed::from_bytes(record.header(header)?)?;
+            (placed, content, value)
+        }
+    };
+    Some((placed, content == content_sum(key, made_of)))
+}
+
 /// The polling thread.
 pub(crate) struct Intake {
     pub(crate) slot: usize,
@@ -107,6 +122,8 @@ pub(crate) struct Intake {
     /// Whether records may carry stamps of this run. To look for one in a record that has none costs more
     /// than all else that is done with it: librdkafka allocates twice to see that there is no header.
     pub(crate) stamped: bool,
+    /// Looks at records' integrity, where that is checked.
+    pub(crate) checker: Option<Checker>,
     /// Matches records with what went into a pipeline of others.
     pub(crate) through: Option<Through>,
     pub(crate) counts: Counts,
@@ -228,7 +245,7 @@ impl Intake {
             }
             let Some(topic) = self.topic_of(record) else { continue };
             let place = (topic, record.partition());
-            match self.sort(record, place, header, now_us.is_some()) {
+            match self.sort(record, place, header, now_us) {
                 Some(due_us) => {
                     let (offset, bytes) = (record.offset(), record.bytes());
                     self.take(record, Item { place, offset, bytes, due_us });
@@ -252,16 +269,19 @@ impl Intake {
         record: Received<'_>,
         place: Place,
         header: &CStr,
-        started: bool,
+        now_us: Option<u64>,
     ) -> Option<u64> {
-        let mut stamp = None;
-        if self.stamped {
-            stamp = Stamp::from_bytes(record.payload());
-        }
-        if self.stamped && stamp.is_none() {
-            stamp = record.header(header).and_then(Stamp::from_bytes);
-        }
-        if !started {
+        let mut placed = None;
+        let stamp = match (self.stamped, &self.checker) {
+            (false, _) => None,
+            (true, None) => Stamp::from_bytes(record.payload())
+                .or_else(|| record.header(header).and_then(Stamp::from_bytes)),
+            (true, Some(_)) => {
+                placed = placed_of(record, header);
+                placed.map(|(placed, _)| placed.stamp)
+            }
+        };
+        let Some(now_us) = now_us else {
             // Other agents may have heard of the start sooner, and what they have sent is of the load.
             let is_ours = stamp.is_some_and(|stamp| stamp.run == self.run);
             if !(self.reads_again || is_ours) {
@@ -271,13 +291,21 @@ impl Intake {
                 self.counts.early.entry(place).or_insert((record.offset(), record.offset()));
             *last = record.offset();
             return None;
-        }
+        };
         if !self.counts.rewinding.is_empty() && self.is_on_its_way(place, record.offset()) {
             return None;
         }
         if stamp.is_some_and(|stamp| stamp.run != self.run) {
             self.counts.foreign += 1;
             return None;
+        }
+        if let (Some(checker), Some((placed, is_sound))) = (&mut self.checker, placed) {
+            let sighting = Sighting { place, offset: record.offset(), placed, now_us };
+            checker.note(&sighting, is_sound, &self.topics);
+            if !is_sound {
+                // It was received, but nobody knows when it was due.
+                return Some(NEVER);
+            }
         }
         if let Some(through) = &mut self.through {
             return Some(through.note(stamp, record.payload()));
@@ -418,6 +446,7 @@ impl Intake {
             errors: Vec::new(),
             through: self.through.as_mut().map(Through::close),
             client: None,
+            integrity: self.checker.as_mut().map(|checker| Box::new(checker.close(&self.topics))),
         };
         lock(&self.membership).report(&mut part);
         let _ = self.parts.send(Part::Polled(self.slot, part));

@@ -8,13 +8,13 @@ use super::{
     keys::Keys,
     numbers::Numbers,
     pacer::Due,
-    partitioner::Partitioner,
+    partitioner::{Partitioner, by_key},
     payload::{Payloads, place},
 };
 use crate::librdkafka::Message;
 use mallard_protocol::{
     ids::InstanceId,
-    stamp::Stamp,
+    stamp::{Placed, STAMP_BYTES, Stamp, content_sum},
     workload::{KeySpec, ProducerSpec, StampPlace},
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Maker {
     stamp: Option<(u32, InstanceId)>,
     partitioner: Partitioner,
     next_sequence: u64,
+    /// By partition, the number of the next record; empty where they are not counted.
+    next_numbers: Vec<u64>,
     beyond: Beyond,
     /// The batch in the making.
     pub(crate) due: Vec<Due>,
@@ -58,10 +60,12 @@ impl Beyond {
 }
 
 impl Maker {
+    /// Records of an instance; with `numbered`, numbered in each of so many partitions.
     pub(crate) fn new(
         spec: &ProducerSpec,
         run: u32,
         partitioner: Partitioner,
+        numbered: Option<usize>,
     ) -> Result<Self, String> {
         let stamped = spec.stamp == StampPlace::Payload;
         Ok(Self {
@@ -75,6 +79,7 @@ impl Maker {
             stamp: stamped.then_some((run, spec.instance)),
             partitioner,
             next_sequence: 0,
+            next_numbers: vec![0; numbered.unwrap_or(0)],
             beyond: Beyond::new(spec),
             due: Vec::new(),
         })
@@ -121,23 +126,45 @@ impl Maker {
                 place(at, self.key_arena.len() - at)?
             }
         };
-        self.write_stamp(value_at, sequence, due_us);
+        // A record is numbered before the client has it, so its partition is chosen here.
+        let is_open = partition < 0 && !self.next_numbers.is_empty();
+        let partition = if is_open && key_len != Message::NO_KEY {
+            let key = &self.key_arena[key_at as usize..][..key_len as usize];
+            by_key(key, self.next_numbers.len())
+        } else {
+            partition
+        };
+        let number =
+            match usize::try_from(partition).ok().and_then(|p| self.next_numbers.get_mut(p)) {
+                Some(next) => std::mem::replace(next, *next + 1),
+                None => 0,
+            };
+        let message =
+            Message { due_us, sequence, number, value_at, value_len, key_at, key_len, partition };
+        self.write_stamp(&message);
         self.next_sequence += 1;
-        Ok(Message { due_us, sequence, value_at, value_len, key_at, key_len, partition })
+        Ok(message)
     }
 
     #[inline]
-    fn write_stamp(&mut self, value_at: u32, sequence: u64, due_us: u64) {
-        if let Some((run, instance)) = self.stamp {
-            let stamp = Stamp { run, instance, sequence, due_us };
-            self.payloads.stamp_place(value_at).copy_from_slice(&stamp.to_bytes());
-        }
+    fn write_stamp(&mut self, message: &Message) {
+        let Some((run, instance)) = self.stamp else { return };
+        let Message { sequence, due_us, .. } = *message;
+        let stamp = Stamp { run, instance, sequence, due_us };
+        let bytes = if self.next_numbers.is_empty() {
+            stamp.to_bytes()
+        } else {
+            let content = &message.value(self.payloads.arena())[STAMP_BYTES..];
+            let content = content_sum(message.key(&self.key_arena), content);
+            placed(stamp, message).to_bytes(content)
+        };
+        self.payloads.stamp_place(message.value_at).copy_from_slice(&bytes);
     }
 
     pub(crate) fn stamp_again(&mut self, messages: &mut [Message], due_us: u64) {
         for message in messages {
             message.due_us = due_us;
-            self.write_stamp(message.value_at, message.sequence, due_us);
+            self.write_stamp(message);
         }
     }
 
@@ -148,5 +175,20 @@ impl Maker {
             self.next_sequence = first.sequence;
             self.beyond.give_back(messages.len());
         }
+        // From the last to the first, so that the lowest number of each partition stays.
+        for message in messages.iter().rev() {
+            let partition = usize::try_from(message.partition).unwrap_or(usize::MAX);
+            if let Some(next) = self.next_numbers.get_mut(partition) {
+                *next = message.number;
+            }
+        }
     }
+}
+
+/// The stamp of a record that is numbered.
+#[inline]
+pub(crate) fn placed(stamp: Stamp, message: &Message) -> Placed {
+    #[expect(clippy::cast_possible_truncation, reason = "a stamp has the low bits")]
+    let partition = message.partition.cast_unsigned() as u16;
+    Placed { stamp, partition, number: message.number }
 }

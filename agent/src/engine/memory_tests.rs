@@ -84,6 +84,7 @@ impl Both {
             offset: 7,
             bytes: 100,
             opaque: pack(due_us, due_us + 20),
+            number: None,
         };
         self.deliveries.record(Alike::new(report), due_us + took_us);
         let offset = self.sent.cast_signed();
@@ -112,6 +113,7 @@ impl Both {
                 counters: delivered.counters.with(Counter::ReportPolls, 1),
                 transactions: Transactions::default(),
                 client: None,
+                numbers: Vec::new(),
             }],
             consumers: vec![ConsumerInterval {
                 instance: InstanceId(1),
@@ -124,6 +126,7 @@ impl Both {
                 errors: Vec::new(),
                 through: None,
                 client: None,
+                integrity: None,
             }],
             ..IntervalReport::default()
         }

@@ -20,6 +20,7 @@ mod counts;
 mod deliveries;
 mod hooks;
 mod intake;
+mod integrity;
 mod keys;
 mod maker;
 mod membership;

@@ -89,6 +89,38 @@ impl Partitioner {
     }
 }
 
+/// The partition that Java's clients give a key: murmur2, without its sign, modulo the partitions
+/// (org.apache.kafka.common.utils.Utils).
+pub(crate) fn by_key(key: &[u8], partitions: usize) -> i32 {
+    let hash = murmur2(key) & 0x7fff_ffff;
+    i32::try_from(hash as usize % partitions.max(1)).unwrap_or(0)
+}
+
+/// MurmurHash2 by Austin Appleby, in 32 bits, with the seed of Kafka.
+fn murmur2(bytes: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mix = |word: u32| {
+        let word = word.wrapping_mul(M);
+        (word ^ word >> 24).wrapping_mul(M)
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the algorithm takes the length's low bits"
+    )]
+    let seeded = 0x9747_b28c ^ bytes.len() as u32;
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut hash = words
+        .iter()
+        .fold(seeded, |hash, word| hash.wrapping_mul(M) ^ mix(u32::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last[..rest.len()].copy_from_slice(rest);
+        hash = (hash ^ u32::from_le_bytes(last)).wrapping_mul(M);
+    }
+    hash = (hash ^ hash >> 13).wrapping_mul(M);
+    hash ^ hash >> 15
+}
+
 impl Sticky {
     #[inline]
     fn partition(&mut self, due_us: u64) -> i32 {
@@ -112,6 +144,22 @@ mod tests {
         let spec = ProducerSpec { partitioning, offset, ..spec(rate(1.0), 1) };
         let mut partitioner = Partitioner::new(&spec, 3, 10_000).unwrap();
         due_us.iter().map(|due_us| partitioner.partition(0, *due_us)).collect()
+    }
+
+    #[test]
+    fn keys_are_hashed_as_java_does() {
+        // From Kafka's own test of its hash (UtilsTest.testMurmur2).
+        for (key, hash) in [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ] {
+            assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+        assert_eq!(by_key(b"foobar", 3), ((-790_332_482_i32) & i32::MAX) % 3);
     }
 
     #[test]

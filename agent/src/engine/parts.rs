@@ -5,7 +5,12 @@ use mallard_protocol::interval::{
     ClientStats, ConsumerSlice, PartitionOffset, ProducedPartition, ProducerSlice, Rebalance,
     ThroughInterval, Transactions,
 };
-use mallard_protocol::{counters::Counters, histogram::Histogram, ids::PhaseId};
+use mallard_protocol::{
+    counters::Counters,
+    histogram::Histogram,
+    ids::PhaseId,
+    integrity::{ReceivedIntegrity, SentNumbers},
+};
 
 /// A part of an interval, with the index of the instance in its assignment.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub(crate) struct SentPart {
     pub(crate) counters: Counters,
     /// Transactions that ended.
     pub(crate) transactions: Transactions,
+    /// Where records are numbered: by partition, what was sent.
+    pub(crate) numbers: Vec<SentNumbers>,
 }
 
 /// What a delivery thread saw in an interval.
@@ -56,6 +63,8 @@ pub(crate) struct DeliveredPart {
     pub(crate) counters: Counters,
     /// The client's statistics.
     pub(crate) client: Option<ClientStats>,
+    /// Where records are numbered: by partition, what failed.
+    pub(crate) numbers: Vec<SentNumbers>,
 }
 
 /// Delivery reports of records that were due in one phase.
@@ -90,6 +99,8 @@ pub(crate) struct PolledPart {
     pub(crate) through: Option<ThroughInterval>,
     /// The client's statistics.
     pub(crate) client: Option<ClientStats>,
+    /// Where integrity is checked: which records were received.
+    pub(crate) integrity: Option<Box<ReceivedIntegrity>>,
 }
 
 /// What was processed in an interval.

@@ -7,6 +7,7 @@ use super::{
     clock::Cutter,
     control::Control,
     deliveries::{Alike, Deliveries},
+    maker::placed,
     notes::Notes,
     opaque::pack,
     outlet::{HeldUp, Offer, Outlet},
@@ -22,7 +23,7 @@ use crate::librdkafka::{
 use mallard_health::headers;
 use mallard_protocol::{
     message::{AgentFailure, FailureKind},
-    stamp::{HEADER, Stamp},
+    stamp::{HEADER, STAMP_BYTES, Stamp, content_sum},
     workload::{PayloadSpec, ProducerSpec, StampPlace},
 };
 use std::{
@@ -84,9 +85,26 @@ struct Headers {
     /// Where those begin whose values stand behind each record's value, if there are any.
     of_payload: Option<usize>,
     stamp: Option<(CString, Stamp)>,
+    /// Whether records are numbered by partition.
+    numbered: bool,
 }
 
 impl Headers {
+    /// A record's stamp, if it has it in a header.
+    fn stamp(
+        &self,
+        (values, keys): (&[u8], &[u8]),
+        message: &Message,
+    ) -> Option<[u8; STAMP_BYTES]> {
+        let (_, stamp) = self.stamp.as_ref()?;
+        let stamp = Stamp { sequence: message.sequence, due_us: message.due_us, ..*stamp };
+        Some(match self.numbered {
+            false => stamp.to_bytes(),
+            true => placed(stamp, message)
+                .to_bytes(content_sum(message.key(keys), message.value(values))),
+        })
+    }
+
     /// Takes over what stands behind a record's value.
     fn take_values(&mut self, values: &[u8], message: &Message) {
         let Some(first) = self.of_payload else { return };
@@ -104,7 +122,7 @@ impl Gate {
     pub(crate) fn new(
         producer: Producer,
         spec: &ProducerSpec,
-        run: u32,
+        (run, numbered): (u32, bool),
         control: &Arc<Control>,
         flow: &Arc<Flow>,
         transactor: Option<Transactor>,
@@ -124,8 +142,12 @@ impl Gate {
             let name = |name: &&str| (crate::librdkafka::header_name(name), Vec::new());
             named.extend(headers::NAMES.iter().map(name));
         }
-        let headers =
-            (stamp.is_some() || !named.is_empty()).then_some(Headers { named, of_payload, stamp });
+        let headers = (stamp.is_some() || !named.is_empty()).then_some(Headers {
+            named,
+            of_payload,
+            stamp,
+            numbered,
+        });
         Self {
             client: Arc::clone(producer.client()),
             producer,
@@ -196,13 +218,11 @@ impl Gate {
         let mut offer = Offer { handled: 0, taken: 0, held_up: None };
         let Some(headers) = &mut self.headers else { return offer };
         for (index, message) in messages.iter().enumerate() {
-            let bytes = headers.stamp.as_mut().map(|(_, stamp)| {
-                (stamp.sequence, stamp.due_us) = (message.sequence, message.due_us);
-                stamp.to_bytes()
-            });
+            let bytes = headers.stamp(arenas, message);
             headers.take_values(arenas.0, message);
             let name = headers.stamp.as_ref().map(|(name, _)| name.as_c_str());
-            let stamp: Option<(&CStr, &[u8])> = name.zip(bytes.as_ref().map(<[u8; 32]>::as_slice));
+            let stamp: Option<(&CStr, &[u8])> =
+                name.zip(bytes.as_ref().map(<[u8; STAMP_BYTES]>::as_slice));
             let outcome = self.producer.send_with_headers(
                 arenas,
                 message,

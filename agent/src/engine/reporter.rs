@@ -11,6 +11,7 @@ use super::{
 };
 use mallard_protocol::{
     ids::InstanceId,
+    integrity::SentNumbers,
     interval::{
         ConsumerInterval, ConsumerTotals, IntervalReport, ProducerInterval, ProducerSlice,
         ProducerTotals, Resources,
@@ -309,6 +310,7 @@ impl Producer {
             counters,
             transactions: sent.transactions,
             client: delivered.client,
+            numbers: merge_numbers(sent.numbers, delivered.numbers),
         })
     }
 }
@@ -332,8 +334,20 @@ impl Consumer {
             errors: polled.errors,
             through: polled.through,
             client: polled.client,
+            integrity: polled.integrity,
         })
     }
+}
+
+fn merge_numbers(sent: Vec<SentNumbers>, failed: Vec<SentNumbers>) -> Vec<SentNumbers> {
+    let mut all = sent;
+    for theirs in failed {
+        match all.iter_mut().find(|mine| mine.partition == theirs.partition) {
+            Some(mine) => mine.absorb(&theirs),
+            None => all.push(theirs),
+        }
+    }
+    all
 }
 
 fn merge_failed(into: &mut Vec<(String, u64)>, from: Vec<(String, u64)>) {

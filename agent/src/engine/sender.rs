@@ -33,6 +33,8 @@ const RETRY_US: u64 = 500;
 pub(crate) struct SenderSettings {
     pub(crate) partitioner: Partitioner,
     pub(crate) tick_us: u64,
+    /// Partitions in each of which its records are numbered; `None` where they are not.
+    pub(crate) numbered: Option<usize>,
 }
 
 /// A producer instance.
@@ -81,9 +83,9 @@ impl<'s, O: Outlet> Sender<'s, O> {
             outlet,
             pacer: Pacer::new(&spec.schedule, (spec.stride, spec.offset), settings.tick_us),
             cutter: Cutter::new(timeline),
-            maker: Maker::new(spec, run, settings.partitioner)?,
+            maker: Maker::new(spec, run, settings.partitioner, settings.numbered)?,
             batch: Batch::default(),
-            counts: Counts::new(timeline),
+            counts: Counts::new(timeline, settings.numbered),
             transactions: spec.transactions.as_ref().map(|t| TransactionLoop::new(t, spec.seed)),
             held: false,
             refusing_since_us: None,

@@ -7,6 +7,7 @@ use super::{
     control::Control,
     deliveries::Deliveries,
     intake::{Counts, Intake, Processing, SharedMembership, lock},
+    integrity::Checker,
     membership::{Happened, Membership},
     notes::{Notes, failure_kind},
     pacer,
@@ -158,11 +159,19 @@ impl Engine {
             }
         };
         // Tried here, where a failure can still be told; the thread makes its own.
-        let gate = Gate::new(producer, spec, assignment.run, &self.control, &flow, transactor);
+        let gate = Gate::new(
+            producer,
+            spec,
+            (assignment.run, assignment.integrity),
+            &self.control,
+            &flow,
+            transactor,
+        );
         let partitioner = Partitioner::new(spec, topic.partitions, properties::sticky_us(&client))
             .map_err(|reason| impossible(&spec.name, &reason))?;
         let tick_us = pacer::tick_us(properties::linger_us(&client));
-        let settings = SenderSettings { partitioner, tick_us };
+        let numbered = assignment.integrity.then(|| usize::try_from(topic.partitions).unwrap_or(0));
+        let settings = SenderSettings { partitioner, tick_us, numbered };
         let make = Making { settings, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =
@@ -317,6 +326,7 @@ impl Engine {
                 .through
                 .as_ref()
                 .map(|through| Through::new(through, self.assignment.run)),
+            checker: self.assignment.integrity.then(Checker::new),
             counts: Counts::default(),
         };
         self.spawn(&format!("poll {}", spec.name), move || intake.run())

@@ -1,6 +1,7 @@
 //! The whole engine against librdkafka's mock cluster.
 
 mod consumers;
+mod integrity;
 mod producers;
 
 use super::*;
@@ -115,6 +116,7 @@ fn assignment(
         observes: Vec::new(),
         observed_groups: Vec::new(),
         watches_cluster: false,
+        integrity: false,
     }
 }
 

@@ -1,6 +1,11 @@
 //! Queues of events, and the delivery reports, statistics and errors that they bring.
 
-use super::{Code, rd, text};
+use super::{
+    Code, rd,
+    received::{Received, header_name},
+    text,
+};
+use mallard_protocol::stamp::{HEADER, Placed};
 use std::{
     ffi::{CStr, c_int},
     ptr::{self, NonNull},
@@ -22,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) bytes: u64,
     /// What was handed in with it.
     pub(crate) opaque: u64,
+    /// Of a record that failed: its number, if its stamp says it.
+    pub(crate) number: Option<u64>,
 }
 
 /// Something that happened to a client, in words.
@@ -72,6 +79,7 @@ impl Event {
                     offset: message.offset,
                     bytes: (message.len + message.key_len) as u64,
                     opaque: message._private.addr() as u64,
+                    number: if message.err == Code::OK.0 { None } else { number(message) },
                 });
             }
             if count < messages.len() {
@@ -137,6 +145,18 @@ impl Drop for Event {
         // SAFETY: owned, freed once.
         unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
     }
+}
+
+/// The number in a record's stamp, in its value or in its header.
+#[cold]
+fn number(message: &rd::rd_kafka_message_t) -> Option<u64> {
+    let message = Received(message);
+    let in_header = || {
+        let name = header_name(HEADER);
+        message.header(&name).and_then(Placed::from_bytes)
+    };
+    let (placed, _) = Placed::from_bytes(message.payload()).or_else(in_header)?;
+    Some(placed.number)
 }
 
 /// Syslog's number for a warning; less is worse.

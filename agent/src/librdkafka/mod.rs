@@ -21,6 +21,7 @@ mod event;
 mod partitions;
 mod producer;
 mod queue;
+mod received;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -28,11 +29,12 @@ mod tokens;
 pub(crate) use client::{Client, TransactionError};
 pub use config::Kind;
 pub(crate) use config::{Config, PropertyError, contradiction, is_secret, redact};
-pub(crate) use consumer::{Batch, Consumer, Happening, Received, header_name};
+pub(crate) use consumer::{Batch, Consumer, Happening};
 pub(crate) use event::{Event, Incident, Report};
 pub(crate) use partitions::{OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, PartitionList};
 pub(crate) use producer::{Arguments, Message, Outbox, Producer};
 pub(crate) use queue::Queue;
+pub(crate) use received::{Received, header_name};
 pub(crate) use tokens::LoggedIn;
 
 use rdkafka::bindings::{self as rd, rd_kafka_resp_err_t as RawCode};

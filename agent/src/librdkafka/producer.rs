@@ -30,6 +30,8 @@ pub(crate) struct Message {
     pub(crate) due_us: u64,
     /// The instance's own count.
     pub(crate) sequence: u64,
+    /// Its number among the instance's records to its partition, where these are counted.
+    pub(crate) number: u64,
     /// First byte of its value in the arena of values.
     pub(crate) value_at: u32,
     /// Length of its value.
@@ -59,8 +61,9 @@ impl Message {
         &values[self.value_at as usize..][..self.value_len as usize]
     }
 
+    /// The key, in the arena of keys.
     #[inline]
-    fn key<'a>(&self, keys: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn key<'a>(&self, keys: &'a [u8]) -> Option<&'a [u8]> {
         (self.key_len != Self::NO_KEY)
             .then(|| &keys[self.key_at as usize..][..self.key_len as usize])
     }

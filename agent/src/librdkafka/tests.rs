@@ -51,6 +51,7 @@ fn message(at: usize, value_len: usize, partition: i32) -> Message {
     Message {
         due_us: at as u64,
         sequence: at as u64,
+        number: 0,
         value_at: place(at * value_len),
         value_len: place(value_len),
         key_at: 0,

@@ -94,6 +94,7 @@ impl Feeder {
             errors: Vec::new(),
             client: None,
             through: None,
+            integrity: None,
         };
         let _ = self.parts.send(Part::Polled(self.slot, part));
     }

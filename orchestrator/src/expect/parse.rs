@@ -282,6 +282,10 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
             "no consumer is measured through a pipeline",
             "add `through:` to the consumer that reads its output",
         )),
+        Needs::Integrity => (!vocabulary.has_integrity).then_some((
+            "records' integrity is not checked",
+            "add `integrity: at-least-once`, or another guarantee, to the scenario",
+        )),
         Needs::Groups => vocabulary.groups.is_empty().then_some((
             "it observes no consumer group",
             "name the group under `observe: {groups: […]}`",

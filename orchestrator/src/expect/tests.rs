@@ -16,6 +16,7 @@ fn vocabulary() -> Vocabulary {
         has_through: false,
         has_transactions: false,
         has_pipelines: false,
+        has_integrity: true,
         closed_loop_only: false,
         measured_us: 600_000_000,
     }

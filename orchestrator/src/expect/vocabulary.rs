@@ -26,6 +26,8 @@ pub struct Vocabulary {
     pub has_transactions: bool,
     /// Whether a consumer has a pipeline.
     pub has_pipelines: bool,
+    /// Whether integrity is checked.
+    pub has_integrity: bool,
     /// Whether every producer runs closed loop (`rate: max`).
     pub closed_loop_only: bool,
     /// Length of the measured phases together, in microseconds.

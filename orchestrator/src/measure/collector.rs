@@ -9,6 +9,7 @@
 use super::{
     audit::{self, AuditFailure, Ledger},
     cell::{self, Cell, MergedInterval},
+    integrity::IntegrityBook,
     lag::LagTable,
     observed::{GroupInterval, GroupTable, add_groups},
     outages::{OutageTable, flows},
@@ -91,6 +92,7 @@ pub struct Collector {
     pub(super) lag: LagTable,
     /// By reader.
     pub(super) throughs: Vec<ThroughBook>,
+    pub(super) integrity: IntegrityBook,
     pub(super) groups: Vec<Tally>,
     pub(super) group_table: GroupTable,
     pub(super) outages: OutageTable,
@@ -121,6 +123,7 @@ impl Collector {
             partitions: PartitionTable::new(slots, readers, &roster.timeline),
             lag,
             throughs: vec![ThroughBook::default(); readers],
+            integrity: IntegrityBook::default(),
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
             outages: OutageTable::default(),
@@ -367,6 +370,7 @@ impl Collector {
         interval: &mallard_protocol::interval::ProducerInterval,
     ) {
         let Some(instance) = self.roster.instance(interval.instance) else { return };
+        self.integrity.sent(interval.instance, &interval.numbers);
         let ledger = &self.ledgers[interval.instance.index()];
         let partitions = &mut self.partitions;
         let sent = Sent::new(report, interval, ledger, instance, &self.roster, partitions);
@@ -423,6 +427,9 @@ impl Collector {
             (&interval.through, &self.roster.readers[reader].through)
         {
             self.throughs[reader].add(through, plan);
+        }
+        if let Some(told) = &interval.integrity {
+            self.integrity.received(reader, told, &self.roster);
         }
         let before = self.ledgers[interval.instance.index()].consumed.foreign;
         let foreign = interval.totals.foreign.saturating_sub(before);

@@ -13,7 +13,9 @@ use crate::{
     metrics::{resources::ResourceTally, tally::Tally},
     model::{
         outage::Outage,
-        result::{Accounts, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult},
+        result::{
+            Accounts, EvidenceRow, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult,
+        },
     },
 };
 use mallard_protocol::message::LogBounds;
@@ -49,6 +51,8 @@ pub struct Measured {
     pub agents: Vec<AgentMeasured>,
     /// Stretches in which brokers or acknowledgements were missing.
     pub outages: Vec<Outage>,
+    /// Records with which something is wrong, where integrity is checked.
+    pub evidence: Vec<EvidenceRow>,
     /// What the trust in all this hangs on.
     pub quality: Quality,
 }
@@ -128,6 +132,7 @@ impl Collector {
             behind_others: self.behind_others(),
         };
         Measured {
+            evidence: self.evidence(),
             outages: std::mem::take(&mut self.outages).finish(&self.roster),
             accounts: accounts_of(&self.whole),
             accounts_whole: self.accounts_whole(),

@@ -9,15 +9,21 @@
 
 use super::{
     collector::Collector,
+    integrity,
     roster::Role,
     watch::{Who, is_slot_of, lag_of, pairs},
 };
-use crate::metrics::{
-    fate::{Fate, Standing, gone},
-    tally::{Outcome, ThroughOutcome},
+use crate::{
+    metrics::{
+        fate::{Fate, Standing, gone},
+        integrity::IntegrityOutcome,
+        tally::{Outcome, ThroughOutcome},
+    },
+    model::result::EvidenceRow,
 };
 use mallard_protocol::{
     ids::{InstanceId, TopicId},
+    integrity::{EVIDENCE_MAX, Evidence},
     interval::PartitionOffset,
 };
 
@@ -104,7 +110,7 @@ impl Collector {
         let topic = self.roster.partition_of(slot).0;
         Standing {
             acked,
-            received: self.partitions.received_whole(reader)[slot],
+            received: self.received_of(reader, slot),
             gone: self.gone_from(slot),
             is_settled: self.lag.settled(slot).is_some(),
             unread: self.lag.unread(reader, slot),
@@ -112,6 +118,81 @@ impl Collector {
             is_compacted: self.roster.topics[topic.index()].is_compacted,
             is_told: self.is_told(reader),
         }
+    }
+
+    /// Records of a partition that a reader received: each once where they can be told apart.
+    fn received_of(&self, reader: usize, slot: usize) -> u64 {
+        let counted = self.partitions.received_whole(reader)[slot];
+        match self.roster.integrity {
+            // A partition without numbers has nothing but records of others.
+            true => self.integrity.distinct(reader, slot, &self.roster).min(counted),
+            false => counted,
+        }
+    }
+
+    /// What integrity found about a member of a scope.
+    fn integrity_of(&self, who: &Who, member: usize) -> Option<IntegrityOutcome> {
+        if !self.roster.integrity {
+            return None;
+        }
+        let readers = match who {
+            Who::Reader(reader) => *reader..*reader + 1,
+            Who::All | Who::Topic(_) | Who::Partitions(_) => 0..self.readers.len(),
+            Who::Producer(_) | Who::Agents(_) | Who::Group(_) => return None,
+        };
+        let reads = |reader: usize, slot: usize| self.roster.readers[reader].reads[slot];
+        let slots = (0..self.roster.slots()).filter(|s| is_slot_of(who, member, *s, &self.roster));
+        let pairs = slots.flat_map(|slot| readers.clone().map(move |reader| (reader, slot)));
+        let outcomes = pairs
+            .filter(|(reader, slot)| reads(*reader, *slot))
+            .map(|(reader, slot)| self.integrity.outcome(reader, slot, &self.roster));
+        outcomes.reduce(|a, b| a + b)
+    }
+
+    /// Records with which something is wrong, the first ones of each kind, and the first that did not come.
+    pub(super) fn evidence(&self) -> Vec<EvidenceRow> {
+        let mut rows: Vec<_> =
+            self.integrity.evidence().iter().map(|of| self.evidence_row(of)).collect();
+        let slots = 0..self.roster.slots();
+        let pairs = slots.flat_map(|slot| (0..self.readers.len()).map(move |r| (r, slot)));
+        let read = pairs.filter(|(reader, slot)| self.roster.readers[*reader].reads[*slot]);
+        let missing = read.flat_map(|(reader, slot)| {
+            let (topic, partition) = self.roster.partition_of(slot);
+            let missing = self.integrity.missing(reader, slot, &self.roster).into_iter();
+            missing.map(move |(instance, number)| EvidenceRow {
+                anomaly: "missing".to_owned(),
+                topic: self.roster.topics[topic.index()].alias.clone(),
+                partition,
+                producer: self.instance_name(instance),
+                number,
+                ..EvidenceRow::default()
+            })
+        });
+        rows.extend(missing.take(EVIDENCE_MAX));
+        rows
+    }
+
+    fn evidence_row(&self, of: &Evidence) -> EvidenceRow {
+        EvidenceRow {
+            anomaly: integrity::name(of.anomaly).to_owned(),
+            topic: self
+                .roster
+                .topics
+                .get(of.topic.index())
+                .map_or_else(String::new, |topic| topic.alias.clone()),
+            partition: of.partition,
+            offset: Some(of.offset),
+            producer: self.instance_name(of.instance),
+            number: of.number,
+            sequence: Some(of.sequence),
+            due_us: Some(of.due_us),
+            received_us: Some(of.received_us),
+        }
+    }
+
+    fn instance_name(&self, instance: InstanceId) -> String {
+        let known = self.roster.instance(instance).map(|instance| instance.name.clone());
+        known.unwrap_or_else(|| format!("instance {}", instance.0))
     }
 
     /// Records of a partition that were acknowledged and cannot be in its log.
@@ -180,6 +261,7 @@ impl Collector {
             fate: fates.into_iter().flatten().reduce(|a, b| a + b),
             lag_end: lag_of(who, member, &self.roster, &|reader, slot| self.lag.of(reader, slot)),
             through: self.through_outcome(who),
+            integrity: self.integrity_of(who, member),
             audited_intervals: self.audited,
         }
     }

@@ -10,6 +10,7 @@ mod coarse;
 mod collector;
 mod conclude;
 mod fate;
+mod integrity;
 mod lag;
 mod noting;
 mod observed;

@@ -37,6 +37,8 @@ pub struct Roster {
     pub timeline: Timeline,
     /// The measured ones.
     pub measured: Spans,
+    /// Whether records' integrity is checked.
+    pub integrity: bool,
 }
 
 /// An instance.
@@ -134,6 +136,7 @@ impl Roster {
             topics: topics(&plan.topics),
             timeline: plan.timeline.clone(),
             measured: Spans::measured(&plan.timeline),
+            integrity: plan.integrity.is_some(),
         };
         let connection = plan.kafka.client_properties();
         for (index, agent) in plan.agents.iter().enumerate() {
@@ -312,6 +315,15 @@ impl Roster {
         !self.producers.is_empty() && !self.producers.iter().any(|p| paced(&p.schedule))
     }
 
+    /// Where a producer instance sends.
+    #[must_use]
+    pub fn producer_topic(&self, instance: InstanceId) -> Option<TopicId> {
+        match self.instance(instance)?.role {
+            Role::Producer { producer } => Some(self.producers[producer].topic),
+            Role::Consumer { .. } => None,
+        }
+    }
+
     /// What expectations may name.
     #[must_use]
     pub fn vocabulary(&self) -> Vocabulary {
@@ -330,6 +342,7 @@ impl Roster {
             has_end_to_end: has_through || self.producers.iter().any(|p| p.stamped && is_read(p)),
             has_through,
             has_transactions: self.producers.iter().any(|producer| producer.transactional),
+            has_integrity: self.integrity,
             has_pipelines: self.readers.iter().any(|reader| reader.has_pipeline),
             closed_loop_only: self.is_closed_loop_only(),
             measured_us: self.measured.total_us(),

@@ -63,6 +63,8 @@ pub enum Subject {
     Service,
     /// Failures and what was tried again.
     Reliability,
+    /// Records by their own numbers.
+    Integrity,
     /// What clients make of records.
     Batches,
     /// Bytes of a record.
@@ -83,10 +85,11 @@ pub enum Subject {
 
 impl Subject {
     /// All of them, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Throughput,
         Self::Service,
         Self::Reliability,
+        Self::Integrity,
         Self::Batches,
         Self::Sizes,
         Self::Wire,
@@ -104,6 +107,7 @@ impl Subject {
             Self::Throughput => "Throughput",
             Self::Service => "Latency, sent to acknowledged",
             Self::Reliability => "Reliability",
+            Self::Integrity => "Integrity, whole load",
             Self::Batches => "Batches and buffers",
             Self::Sizes => "Message sizes",
             Self::Wire => "On the wire",
@@ -139,6 +143,8 @@ pub enum Needs {
     Groups,
     /// Consumers with a pipeline.
     Pipelines,
+    /// `integrity`.
+    Integrity,
 }
 
 /// A set of kinds of scope.

@@ -4,10 +4,12 @@
 //! whole run, over a window and over one producer.
 
 mod agent;
+mod anomalies;
 mod cluster;
 mod consume;
 pub mod direction;
 pub mod fate;
+pub mod integrity;
 mod latency;
 mod listing;
 mod metric;
@@ -41,6 +43,7 @@ pub fn registry() -> &'static [Metric] {
             latency::sizes_and_commits(),
             consume::metrics(),
             records::metrics(),
+            anomalies::metrics(),
             through::metrics(),
             observe::metrics(),
             cluster::metrics(),

@@ -11,6 +11,7 @@
 
 use super::{
     fate::Fate,
+    integrity::IntegrityOutcome,
     resources::{MEMORY_SLOPE_SPAN_US, ResourceTally},
     slope::LeastSquares,
 };
@@ -251,6 +252,8 @@ pub struct Outcome {
     pub lag_end: Option<u64>,
     /// What became of records that went into pipelines of others.
     pub through: Option<ThroughOutcome>,
+    /// What integrity found, where it is checked.
+    pub integrity: Option<IntegrityOutcome>,
     /// Interval reports whose accounts were checked and add up.
     pub audited_intervals: u64,
 }

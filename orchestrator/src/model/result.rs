@@ -521,6 +521,29 @@ pub struct Interpretation {
     pub summary: String,
 }
 
+/// A record with which something is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceRow {
+    /// What: `duplicated`, `reordered`, `corrupt`, `misplaced`, or `missing` for one that did not come.
+    pub anomaly: String,
+    /// Topic, by its name in the scenario.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Its offset; null if it did not come.
+    pub offset: Option<i64>,
+    /// The producer instance.
+    pub producer: String,
+    /// Its number among that instance's records to the partition, from 0.
+    pub number: u64,
+    /// Its number among all of that instance's records; null if it did not come.
+    pub sequence: Option<u64>,
+    /// When it was due, in microseconds on the run's clock.
+    pub due_us: Option<u64>,
+    /// When it was received, likewise.
+    pub received_us: Option<u64>,
+}
+
 /// `result.json`: a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
@@ -591,6 +614,9 @@ pub struct CaseResult {
     /// What the figures mean: tiers, stages, diagnoses.
     #[serde(default)]
     pub interpretation: Interpretation,
+    /// Where integrity is checked: the first 20 records of each kind with which something is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceRow>,
 }
 
 /// `run.json`: a run.

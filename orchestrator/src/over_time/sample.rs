@@ -24,6 +24,7 @@ pub(crate) fn result(run_id: &str, case: &str) -> CaseResult {
         ..AgentResult::default()
     };
     CaseResult {
+        evidence: Vec::new(),
         schema_version: SCHEMA_VERSION,
         run_id: run_id.into(),
         scenario: case.into(),

@@ -86,6 +86,7 @@ pub(super) fn build(
     building.consumers();
     building.throughs();
     building.check_observed();
+    building.check_integrity();
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
     let broken = scenario.broken || building.reader.errors() > before;
     let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
@@ -119,6 +120,7 @@ pub(super) fn build(
         seed,
         against,
         compare: scenario.compare.clone(),
+        integrity: scenario.integrity.as_ref().map(|integrity| integrity.value),
         on_agent_loss: scenario.on_agent_loss,
         deadlines: cluster.deadlines,
         lease: cluster.lease,
@@ -230,7 +232,7 @@ impl Building<'_> {
         &mut self,
         vocabulary: &expect::Vocabulary,
     ) -> (Vec<Expectation>, Vec<WrittenAgainst>) {
-        let (mut expectations, mut against) = (Vec::new(), Vec::new());
+        let (mut expectations, mut against) = (self.guaranteed(vocabulary), Vec::new());
         for written in &self.scenario.expect {
             let read = if against_baseline::is_meant(&written.value) {
                 against_baseline::parse(&written.value, vocabulary).map(|(expectation, name)| {
@@ -324,6 +326,7 @@ pub(super) fn vocabulary(
         has_through: broken || scenario.consumers.iter().any(|(_, c)| c.through.is_some()),
         has_transactions: broken
             || scenario.producers.iter().any(|(_, p)| p.transactions.is_some()),
+        has_integrity: broken || scenario.integrity.is_some(),
         has_pipelines: broken || scenario.consumers.iter().any(|(_, c)| c.process.is_some()),
         closed_loop_only: !broken && producers().next().is_some() && !producers().any(open),
         measured_us: measured.iter().map(|phase| phase.end_us - phase.start_us).sum(),

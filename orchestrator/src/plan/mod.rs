@@ -12,6 +12,7 @@ pub mod clients;
 mod consumers;
 mod faults;
 pub mod handover;
+mod integrity;
 mod model;
 mod observe;
 mod place;

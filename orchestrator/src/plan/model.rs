@@ -5,7 +5,7 @@ use crate::{
     config::{Diagnostic, source::Place},
     expect::{Expectation, across_cases::AcrossPlan, against_baseline::WrittenAgainst},
     scenario::{
-        Compare,
+        Compare, Guarantee,
         cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
         faults::Node,
     },
@@ -106,6 +106,8 @@ pub struct CasePlan {
     pub against: Vec<WrittenAgainst>,
     /// With which baseline it is compared.
     pub compare: Option<Compare>,
+    /// Which guarantee records' integrity is held to, if it is checked.
+    pub integrity: Option<Guarantee>,
     /// What happens when an agent is lost.
     pub on_agent_loss: OnAgentLoss,
     /// How long each step may take.
@@ -157,6 +159,7 @@ impl CasePlan {
             observes,
             observed_groups,
             watches_cluster: observer,
+            integrity: self.integrity.is_some(),
         }
     }
 

@@ -196,8 +196,10 @@ impl Building<'_> {
         let says_how = |key: &String| PARTITIONERS.contains(&key.as_str());
         let of_producer = producer.client.iter().map(|property| &property.key.value);
         let of_all = self.cluster.connection_places.iter().map(|(key, _)| key);
+        let agent_chooses =
+            self.scenario.integrity.is_some() || !of_producer.chain(of_all).any(says_how);
         match producer.key {
-            KeySpec::None if !of_producer.chain(of_all).any(says_how) => Partitioning::Sticky,
+            KeySpec::None if agent_chooses => Partitioning::Sticky,
             _ => Partitioning::Client,
         }
     }

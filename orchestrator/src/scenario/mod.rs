@@ -9,6 +9,7 @@ pub mod faults;
 pub mod file_kind;
 pub mod files;
 mod health;
+pub mod integrity;
 mod java;
 mod login;
 pub(crate) mod matrix;
@@ -37,6 +38,7 @@ pub use clients::{clash, mistake as client_mistake};
 pub use compare::Compare;
 pub use consumers::Consumer;
 pub use files::{LoadedScenario, cluster_file, default_cluster, scenario_files};
+pub use integrity::Guarantee;
 pub use observe::Observe;
 pub use producers::Producer;
 pub use steps::{Step, StepKind};
@@ -74,6 +76,8 @@ pub struct Scenario {
     pub across: Vec<Located<String>>,
     /// With which baseline its runs are compared.
     pub compare: Option<Compare>,
+    /// Which guarantee records' integrity is held to.
+    pub integrity: Option<Located<Guarantee>>,
     /// Its bounds.
     pub bounds: Option<Written>,
     /// What happens when an agent is lost.
@@ -140,6 +144,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let across = fields.default("across", doc, statements(), json!([]), Vec::new());
     let doc = "The baseline that each run is compared with once it is over. It changes no verdict: `expect` does.";
     let compare = fields.optional("compare", doc, compare::shape());
+    let integrity = integrity::integrity(fields);
     let doc = "Bounds: a file of them, or keys with values.";
     let bounds = fields.optional("bounds", doc, choose::of_scenario());
     let on_agent_loss = on_agent_loss(fields);
@@ -166,6 +171,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
         expect: expect.unwrap_or_default(),
         across: across.unwrap_or_default(),
         compare: compare.flatten(),
+        integrity,
         bounds: bounds.flatten(),
         on_agent_loss: on_agent_loss.unwrap_or_default(),
         keep_intervals_bytes: keep_intervals_bytes.unwrap_or(KEEP_INTERVALS_BYTES),

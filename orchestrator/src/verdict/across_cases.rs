@@ -102,9 +102,12 @@ impl Cores {
         match metric.needs {
             Needs::Producers | Needs::Schedule | Needs::Transactions => self.sending,
             Needs::Consumers | Needs::Pipelines => self.receiving,
-            Needs::Nothing | Needs::EndToEnd | Needs::Both | Needs::Through | Needs::Groups => {
-                self.all
-            }
+            Needs::Nothing
+            | Needs::EndToEnd
+            | Needs::Both
+            | Needs::Through
+            | Needs::Groups
+            | Needs::Integrity => self.all,
         }
     }
 }

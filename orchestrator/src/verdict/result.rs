@@ -98,6 +98,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         partitions: measured.partitions,
         topics: measured.topics,
         interpretation: Interpretation::default(),
+        evidence: measured.evidence,
     };
     result.interpretation = diagnosis::interpret(&Facts::of(plan, &result));
     let spent = TimeSpent::default();

@@ -363,6 +363,7 @@ fn producer(instance: InstanceId, agent: u64, scale: &Scale) -> ProducerInterval
         counters: Counters::default().with(Counter::ReportPolls, 100),
         transactions: Transactions::default(),
         client: None,
+        numbers: Vec::new(),
     }
 }
 
@@ -394,6 +395,7 @@ fn consumer(instance: InstanceId, agent: u64, scale: &Scale) -> ConsumerInterval
         errors: Vec::new(),
         through: None,
         client: None,
+        integrity: None,
     }
 }
 

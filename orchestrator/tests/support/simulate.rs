@@ -91,6 +91,7 @@ impl Shape {
             seed: 1,
             against: Vec::new(),
             compare: None,
+            integrity: None,
             on_agent_loss: OnAgentLoss::Abort,
             deadlines: Deadlines::default(),
             lease: Duration::from_secs(30),
@@ -434,6 +435,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         counters: Counters::default().with(Counter::ReportPolls, 1),
         transactions: Transactions::default(),
         client: None,
+        numbers: Vec::new(),
     };
     let consumer = |spec: &ConsumerSpec| ConsumerInterval {
         instance: spec.instance,
@@ -446,6 +448,7 @@ fn empty_reports(agent: &AgentPlan, cells: &[(u64, u64)]) -> Vec<IntervalReport>
         errors: Vec::new(),
         through: None,
         client: None,
+        integrity: None,
     };
     let report = |((start_us, end_us), sequence): (&(u64, u64), u64)| IntervalReport {
         sequence,

@@ -226,6 +226,7 @@ impl Case {
             taken_over_at_us: None,
         });
         CaseResult {
+            evidence: Vec::new(),
             schema_version: SCHEMA_VERSION,
             run_id: run.id().into(),
             scenario: self.scenario.clone(),

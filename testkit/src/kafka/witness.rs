@@ -229,6 +229,18 @@ impl KafkaCluster {
         content(&answer.stdout).unwrap_or_else(|| panic!("not understood\n{answer}"))
     }
 
+    /// Writes records of a partition again with Apache's own clients: so many as they are, so many with a changed bit,
+    /// so many to the partition after it. Waits until there are as many.
+    #[track_caller]
+    pub fn meddle(&self, topic: &str, partition: i32, [twice, changed, astray]: [u32; 3]) {
+        let source = include_str!("../../java/Meddle.java");
+        let numbers = [twice, changed, astray].map(|count| count.to_string());
+        let (bootstrap, partition) = (self.bootstrap(), partition.to_string());
+        let [twice, changed, astray] = &numbers;
+        let args = [bootstrap.as_str(), topic, &partition, twice, changed, astray];
+        drop(java::run_source("Meddle.java", source, &args));
+    }
+
     /// Runs any of Apache's tools that take `--bootstrap-server`, by its class; how it ends is for
     /// the caller to judge.
     #[track_caller]

@@ -4,7 +4,10 @@ use super::{
     events::{self, EventView},
     figures::{self, FigureGroup, TopicRow},
     meaning::{self, MeaningView},
-    parts::{self, AccountsView, ClientView, ExpectationView, HostView, LatencyRow, MetricRow},
+    parts::{
+        self, AccountsView, ClientView, EvidenceView, ExpectationView, HostView, LatencyRow,
+        MetricRow,
+    },
 };
 use crate::{
     archive::read::{CaseArchive, RunArchive},
@@ -52,6 +55,7 @@ pub(super) struct CaseView<'a> {
     figures: Vec<FigureGroup>,
     topic_columns: [&'static str; 10],
     topics: Vec<TopicRow>,
+    evidence: Vec<EvidenceView<'a>>,
     accounts: Option<AccountsView>,
     metrics: Vec<MetricRow>,
     workloads: Vec<&'a str>,
@@ -117,6 +121,7 @@ pub(super) fn view<'a>(
         figures: result.map(figures::groups).unwrap_or_default(),
         topic_columns: figures::TOPIC_COLUMNS,
         topics: result.map(figures::topics).unwrap_or_default(),
+        evidence: result.map(parts::evidence).unwrap_or_default(),
         accounts: result.map(parts::accounts),
         metrics: result
             .map(|r| parts::metrics(&r.metrics, &r.workloads.values().collect::<Vec<_>>()))

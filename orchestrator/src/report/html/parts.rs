@@ -2,7 +2,9 @@
 
 use crate::{
     archive::hlog::TAGS,
-    model::result::{Accounts, AgentResult, CaseResult, ExpectationResult, MetricValue},
+    model::result::{
+        Accounts, AgentResult, CaseResult, EvidenceRow, ExpectationResult, MetricValue,
+    },
     report::{column::figure, trust::contradictions, words},
     text::{
         format::{self, count, percent, quantity},
@@ -15,6 +17,39 @@ use mallard_protocol::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A record with which something is wrong.
+#[derive(Serialize)]
+pub(super) struct EvidenceView<'a> {
+    anomaly: &'a str,
+    topic: &'a str,
+    partition: i32,
+    offset: String,
+    producer: &'a str,
+    number: u64,
+    sequence: String,
+    due: String,
+    received: String,
+}
+
+/// Records with which something is wrong.
+pub(super) fn evidence(result: &CaseResult) -> Vec<EvidenceView<'_>> {
+    fn view(row: &EvidenceRow) -> EvidenceView<'_> {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+        EvidenceView {
+            anomaly: &row.anomaly,
+            topic: &row.topic,
+            partition: row.partition,
+            offset: or_dash(row.offset.map(|offset| offset.to_string())),
+            producer: &row.producer,
+            number: row.number,
+            sequence: or_dash(row.sequence.map(|sequence| sequence.to_string())),
+            due: or_dash(row.due_us.map(format::clock)),
+            received: or_dash(row.received_us.map(format::clock)),
+        }
+    }
+    result.evidence.iter().map(view).collect()
+}
 
 /// An expectation, judged.
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 mod figures;
 mod foreign;
+mod integrity;
 mod logins;
 mod loss;
 mod ready;
