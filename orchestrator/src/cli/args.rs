@@ -126,7 +126,7 @@ pub enum Command {
 #[derive(Debug, Args, Clone, Default, Serialize, Deserialize)]
 pub struct PlanArgs {
     /// Scenario files, or folders of them
-    #[arg(required = true, value_name = "SCENARIO|FOLDER")]
+    #[arg(value_name = "SCENARIO|FOLDER")]
     pub scenarios: Vec<PathBuf>,
     /// Where Kafka and the agents' hosts are [default: cluster.yaml here, else an embedded broker]
     #[arg(long, value_name = "FILE")]
@@ -161,6 +161,11 @@ pub struct RunArgs {
     /// Print the verdict only
     #[arg(long, short)]
     pub quiet: bool,
+    /// Run once more what did not pass in this run (its id, folder, or `latest`): cases that failed, were invalid, broke, were
+    /// not run, or are new. Without SCENARIO: those of that run, with its settings. A case that passes after it had
+    /// failed is `flaky`
+    #[arg(long, value_name = "RUN")]
+    pub rerun: Option<String>,
     /// Leave created topics and groups on the broker
     #[arg(long)]
     pub keep: bool,

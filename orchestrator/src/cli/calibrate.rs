@@ -42,6 +42,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
     let run_args = RunArgs {
         plan: PlanArgs::default(),
         results: results.folder.clone(),
+        rerun: None,
         id: Some(run_id.clone()),
         quiet: true,
         keep: false,
@@ -55,7 +56,7 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Outcome {
         Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
-    let order = match Order::new(&run_args, &programs, &plan) {
+    let order = match Order::new(&run_args, (&run_args.plan, None), &programs, &plan) {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };

@@ -10,7 +10,7 @@ use crate::{
     scenario::{LoadedScenario, cluster::Cluster},
     terminal::words::takes_colour,
 };
-use std::{io::IsTerminal as _, path::Path};
+use std::{collections::BTreeSet, io::IsTerminal as _, path::Path};
 
 /// Loads the files of a command line and plans their cases. With the plan come its warnings, rendered.
 ///
@@ -18,9 +18,22 @@ use std::{io::IsTerminal as _, path::Path};
 ///
 /// An outcome with every mistake in the files and settings, and the exit code for them.
 pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Outcome> {
+    load_and_plan_without(args, run_id, BTreeSet::new())
+}
+
+/// The same without some cases.
+///
+/// # Errors
+///
+/// As [`load_and_plan`].
+pub(super) fn load_and_plan_without(
+    args: &PlanArgs,
+    run_id: &str,
+    leave_out: BTreeSet<String>,
+) -> Result<(Plan, String), Outcome> {
     let (scenarios, mut warnings) = scenarios(args)?;
     let cluster = cluster(args.cluster.as_deref()).map_err(|mistakes| refused(&mistakes))?;
-    let options = options(args, run_id)?;
+    let options = PlanOptions { leave_out, ..options(args, run_id)? };
     match crate::plan::plan(&scenarios, &cluster, &options) {
         Ok(plan) => {
             warnings.extend(plan.warnings.iter().cloned());
@@ -40,6 +53,10 @@ pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Ou
 pub(super) fn scenarios(
     args: &PlanArgs,
 ) -> Result<(Vec<LoadedScenario>, Vec<Diagnostic>), Outcome> {
+    if args.scenarios.is_empty() {
+        let nothing = Diagnostic::error("", "no scenario is named");
+        return Err(refused(&[nothing.with_help("name scenario files, or folders of them")]));
+    }
     scenario::scenario_files(&args.scenarios, &process_environment)
         .map_err(|mistakes| refused(&mistakes))
 }
@@ -60,6 +77,7 @@ pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outc
         set,
         only: args.only.clone(),
         repeat: args.repeat,
+        leave_out: BTreeSet::new(),
         bounds: Outside::new(args.bounds.as_deref(), &process_environment),
     })
 }

@@ -19,6 +19,7 @@ pub mod plan;
 mod progress;
 pub mod properties;
 mod report;
+mod rerun;
 mod resume;
 mod run;
 mod run_id;

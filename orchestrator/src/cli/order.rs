@@ -4,7 +4,7 @@ use super::args::{PlanArgs, RunArgs};
 use crate::{
     clock,
     hosts::deploy::{AgentOption, Programs},
-    model::result::SCHEMA_VERSION,
+    model::result::{Attempt, SCHEMA_VERSION},
     plan::Plan,
     scenario::cluster::HostPlan,
     sinks::Exports,
@@ -12,7 +12,7 @@ use crate::{
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::PathBuf,
@@ -45,8 +45,22 @@ pub(super) struct Order {
     pub(super) exports: Exports,
     /// What the plan came to: see [`fingerprint`].
     pub(super) fingerprint: String,
+    /// The run of which what did not pass is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rerun: Option<Rerun>,
     /// The command line.
     pub(super) command_line: Vec<String>,
+}
+
+/// The run that is repeated in part, as `order.json` keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Rerun {
+    /// Its id.
+    pub(super) parent: String,
+    /// Cases that passed there, and are not run again.
+    pub(super) passed: BTreeSet<String>,
+    /// What came of the others there and before, oldest first.
+    pub(super) earlier: BTreeMap<String, Vec<Attempt>>,
 }
 
 impl Order {
@@ -55,19 +69,25 @@ impl Order {
     /// # Errors
     ///
     /// When the current folder, or the agent's program, is gone.
-    pub(super) fn new(args: &RunArgs, programs: &Programs, plan: &Plan) -> io::Result<Self> {
+    pub(super) fn new(
+        args: &RunArgs,
+        (asked, rerun): (&PlanArgs, Option<Rerun>),
+        programs: &Programs,
+        plan: &Plan,
+    ) -> io::Result<Self> {
         Ok(Self {
             schema_version: SCHEMA_VERSION,
             build_id: BUILD_ID.to_owned(),
             started_at: clock::now_rfc3339(),
             folder: std::env::current_dir()?,
-            plan: args.plan.clone(),
+            plan: asked.clone(),
             keep: args.keep,
             ssh_hosts: ssh_hosts(plan),
             agents: programs.options()?,
             templates: args.templates.clone(),
             exports: args.export.exports(),
             fingerprint: fingerprint(plan),
+            rerun,
             command_line: std::env::args().collect(),
         })
     }

@@ -8,6 +8,7 @@ use super::{
     order::Order,
     progress::{self, Judged, Progress},
     properties::refused_properties,
+    rerun,
     run_id::{calibrations, run_id},
 };
 use crate::{
@@ -65,12 +66,22 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(programs) => programs,
         Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
     };
-    let run_id = run_id(args);
-    let planned = super::files::load_and_plan(&args.plan, &run_id);
+    let (asked, rerun) = match rerun::asked(args) {
+        Ok(asked) => asked,
+        Err(cause) => return Outcome::failed(exit_code::USAGE, error_text(&cause)),
+    };
+    let run_id = run_id(args, &asked);
+    let leave_out = rerun.as_ref().map(|rerun| rerun.passed.clone()).unwrap_or_default();
+    let planned = super::files::load_and_plan_without(&asked, &run_id, leave_out);
     let (plan, warnings) = match planned {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
     };
+    if let Some(rerun) = rerun.as_ref().filter(|_| plan.cases.is_empty()) {
+        let text =
+            format!("every case passed in {}: there is nothing to run again\n", rerun.parent);
+        return Outcome::ok(text);
+    }
     match refused_properties(&plan, programs.own()) {
         Ok(refused) if refused.is_empty() => {}
         Ok(refused) => return super::files::refused(&refused),
@@ -79,7 +90,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     if args.detach {
         return super::detach::detach(args, &run_id, &warnings);
     }
-    let order = match Order::new(args, &programs, &plan) {
+    let order = match Order::new(args, (&asked, rerun), &programs, &plan) {
         Ok(order) => order,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
@@ -317,7 +328,12 @@ fn close(
 ) -> Outcome {
     let report_path = folder.path().join("report.html").display().to_string();
     let written = folder.finish(result);
-    let finished = RunEvent::RunFinished { verdict: result.verdict, report: report_path };
+    let flaky = result.cases.iter().filter(|case| case.is_flaky());
+    let finished = RunEvent::RunFinished {
+        verdict: result.verdict,
+        report: report_path,
+        flaky: flaky.map(|case| case.name.clone()).collect(),
+    };
     let told = sinks.send(folder, finished);
     let began = clock::monotonic_us();
     let pages = Templates::load(order.templates.as_deref()).and_then(|templates| {
@@ -373,6 +389,11 @@ impl Ended {
     }
 
     fn into_result(mut self, run_id: &str, name: &str, order: &Order) -> RunResult {
+        for case in &mut self.cases {
+            let rerun = order.rerun.as_ref();
+            case.earlier =
+                rerun.and_then(|of| of.earlier.get(&case.name).cloned()).unwrap_or_default();
+        }
         if self.skipped > 0 {
             let cases = if self.skipped == 1 { "case was" } else { "cases were" };
             let text = format!("{} {cases} not started", self.skipped);
@@ -409,6 +430,7 @@ impl Ended {
             across: self.across,
             compared: self.against.results,
             comparisons: self.against.made,
+            parent: order.rerun.as_ref().map(|rerun| rerun.parent.clone()),
             versions: self.versions,
             command_line: order.command_line.clone(),
             time: self.time,
@@ -425,7 +447,7 @@ impl Ended {
         if let [only] = self.cases.as_slice() {
             return match self.against.worst().filter(|_| verdict > only.verdict) {
                 Some(worst) => format!("{}: {}", verdict.as_str(), worst.sentence),
-                None => only.sentence.clone(),
+                None => flaky_or(only),
             };
         }
         let passed = self.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
@@ -445,6 +467,19 @@ impl Ended {
             }
         };
         let against = self.against.tally();
-        format!("{passed} of {} cases passed{held}{against}{detail}", self.cases.len())
+        let flaky = self.cases.iter().filter(|case| case.is_flaky()).count();
+        let flaky = if flaky > 0 { format!(" ({flaky} flaky)") } else { String::new() };
+        format!("{passed} of {} cases passed{flaky}{held}{against}{detail}", self.cases.len())
+    }
+}
+
+/// A case's sentence; of one that passed after it had failed, with where that was.
+fn flaky_or(case: &CaseSummary) -> String {
+    match case.failed_before().last() {
+        Some(before) => {
+            let rest = case.sentence.strip_prefix(case.verdict.as_str()).unwrap_or(&case.sentence);
+            format!("{}: flaky, it failed in {}{rest}", case.verdict.as_str(), before.run_id)
+        }
+        None => case.sentence.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! The id of a run, and what is known of its hosts.
 
-use super::args::RunArgs;
+use super::args::{PlanArgs, RunArgs};
 use crate::{
     archive::{self},
     calibrate::Store,
@@ -8,8 +8,8 @@ use crate::{
 use jiff::Timestamp;
 
 /// The run's id: as asked for, else by time and the first scenario's file.
-pub(super) fn run_id(args: &RunArgs) -> String {
-    let stem = args.plan.scenarios.first().and_then(|path| path.file_stem());
+pub(super) fn run_id(args: &RunArgs, asked: &PlanArgs) -> String {
+    let stem = asked.scenarios.first().and_then(|path| path.file_stem());
     let name = stem.map_or("run".into(), |stem| stem.to_string_lossy());
     args.id.clone().unwrap_or_else(|| archive::new_id(&name, Timestamp::now()))
 }

@@ -226,6 +226,9 @@ pub enum RunEvent {
         verdict: Verdict,
         /// The report.
         report: String,
+        /// Cases that passed after they had failed in the run that this one repeats.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        flaky: Vec<String>,
     },
 }
 

@@ -652,6 +652,9 @@ pub struct RunResult {
     /// What a reader should know of the whole run. Warnings change no verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Reason>,
+    /// The run of which this one repeats what did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Versions.
     pub versions: BTreeMap<String, String>,
     /// The command line, secrets removed.
@@ -709,6 +712,34 @@ pub struct CaseSummary {
     /// What determined its figures; not there in archives of Mallard 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// What came of it in the runs that this one repeats, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Attempt>,
+}
+
+impl CaseSummary {
+    /// The attempts that failed before it passed: a case that has any is flaky, and has not simply passed.
+    pub fn failed_before(&self) -> impl Iterator<Item = &Attempt> {
+        let passed = self.verdict == Verdict::Pass;
+        self.earlier.iter().filter(move |of| passed && of.verdict == Verdict::Fail)
+    }
+
+    /// Whether it passed after it had failed.
+    #[must_use]
+    pub fn is_flaky(&self) -> bool {
+        self.failed_before().next().is_some()
+    }
+}
+
+/// An earlier attempt at a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// The run.
+    pub run_id: String,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// One sentence.
+    pub sentence: String,
 }
 
 /// A row of `series.csv`: one interval, merged over all agents. Its last columns are the table of counters.

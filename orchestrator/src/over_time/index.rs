@@ -122,7 +122,6 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let result = read::read_summary(path);
     let is_running = result.is_none() && read::is_running(path);
-    let verdict = result.as_ref().map(|r| r.verdict);
     let (started_at, duration) = match &result {
         Some(result) => (result.started_at.clone(), lasted(result)),
         None => (read::parts_of_id(&id).0, String::new()),
@@ -142,8 +141,8 @@ fn view(path: &Path) -> (RunView, Option<RunResult>) {
         name: result
             .as_ref()
             .map_or_else(|| read::parts_of_id(&id).1, |result| result.name.clone()),
-        word: words::state(verdict, is_running),
-        sign: words::sign(verdict),
+        word: result.as_ref().map_or(words::state(None, is_running), |of| words::of_run(of).0),
+        sign: result.as_ref().map_or(words::sign(None), |of| words::of_run(of).1),
         sentence,
         started_at,
         duration,

@@ -48,6 +48,9 @@ pub fn plan(
         let told = reader.diagnostics.len();
         for round in 1..=options.repeat.max(1) {
             let name = case_name(&one.name, round, options.repeat);
+            if options.leave_out.contains(&name) {
+                continue;
+            }
             let identity = case::Identity {
                 run_id: &options.run_id,
                 number: cases.len() + 1,

@@ -16,7 +16,11 @@ use mallard_protocol::{
     schedule::Timeline,
     workload::{Assignment, ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
 };
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// What the command line says about a plan.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct PlanOptions {
     pub only: Vec<String>,
     /// `--repeat`: how often each case is run.
     pub repeat: u32,
+    /// Cases that are left out, by their names.
+    pub leave_out: BTreeSet<String>,
     /// What says from outside which bounds hold.
     pub bounds: Outside,
 }
@@ -42,6 +48,7 @@ impl PlanOptions {
             set: Vec::new(),
             only: Vec::new(),
             repeat: 1,
+            leave_out: BTreeSet::new(),
             bounds: Outside::default(),
         }
     }

@@ -7,12 +7,12 @@ use super::{Format, ReportError, words};
 use crate::{
     archive::read::{CaseArchive, RunArchive},
     model::result::{
-        AcrossResult, CaseResult, CaseSummary, ComparedResult, ExpectationResult, Reason, Standing,
-        Verdict,
+        AcrossResult, Attempt, CaseResult, CaseSummary, ComparedResult, ExpectationResult, Reason,
+        Standing, Verdict,
     },
     text::{format::quantity, margin},
 };
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 use std::{fmt::Write, time::Duration};
 
 /// The format.
@@ -91,7 +91,11 @@ fn test_case(
 ) -> (TestCase, Duration) {
     let verdict = summary.map(|s| s.verdict).or(case.result.as_ref().map(|r| r.verdict));
     let sentence = summary.map_or("the case did not finish", |summary| &summary.sentence);
-    let mut test = TestCase::new(&case.name, status(verdict, sentence, case));
+    let mut status = status(verdict, sentence, case);
+    for attempt in summary.iter().flat_map(|summary| summary.failed_before()) {
+        status.add_rerun(failed_attempt(attempt));
+    }
+    let mut test = TestCase::new(&case.name, status);
     test.set_classname(scenario);
     let time = summary.map_or(Duration::ZERO, |s| Duration::from_micros(s.duration_us));
     test.set_time(time);
@@ -152,6 +156,13 @@ fn compared_case(of: &ComparedResult) -> TestCase {
     test.set_classname(&of.scenario);
     test.set_system_out(format!("{}\n", of.sentence));
     test
+}
+
+/// An attempt that failed before the case passed: what makes it flaky.
+fn failed_attempt(of: &Attempt) -> TestRerun {
+    let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+    rerun.set_type(of.verdict.as_str()).set_message(format!("in {}: {}", of.run_id, of.sentence));
+    rerun
 }
 
 fn status(verdict: Option<Verdict>, sentence: &str, case: &CaseArchive) -> TestCaseStatus {

@@ -4,7 +4,7 @@ use super::column::figure;
 use crate::{
     archive::hlog::TAGS,
     metrics,
-    model::result::{CaseResult, SeriesRow, Verdict},
+    model::result::{CaseResult, CaseSummary, RunResult, SeriesRow, Verdict},
     text::format::{clock, count, duration, quantity},
 };
 use mallard_protocol::{counters::Counter, histogram::Histogram};
@@ -44,6 +44,25 @@ pub fn word(verdict: Option<Verdict>) -> &'static str {
 #[must_use]
 pub fn state(verdict: Option<Verdict>, is_running: bool) -> &'static str {
     if verdict.is_none() && is_running { "running" } else { word(verdict) }
+}
+
+/// A case's word and sign: its verdict's, or `flaky` where it passed after it had failed.
+#[must_use]
+pub fn of_case(summary: &CaseSummary) -> (&'static str, &'static str) {
+    match summary.is_flaky() {
+        true => ("flaky", "≈"),
+        false => (word(Some(summary.verdict)), sign(Some(summary.verdict))),
+    }
+}
+
+/// A run's word and sign: its verdict's, or `flaky` where it passed and a case of it is.
+#[must_use]
+pub fn of_run(result: &RunResult) -> (&'static str, &'static str) {
+    let flaky = result.verdict == Verdict::Pass && result.cases.iter().any(CaseSummary::is_flaky);
+    match flaky {
+        true => ("flaky", "≈"),
+        false => (word(Some(result.verdict)), sign(Some(result.verdict))),
+    }
 }
 
 /// What a metric means, how it is computed and where it comes from.

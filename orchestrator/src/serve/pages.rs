@@ -47,7 +47,7 @@ pub(super) struct Pages {
 struct List<'a> {
     filter: &'a Filter,
     scenarios: BTreeSet<&'a str>,
-    verdicts: [&'static str; 7],
+    verdicts: [&'static str; 8],
     rows: Vec<&'a Row>,
     found: usize,
     all: usize,
@@ -99,7 +99,16 @@ impl Pages {
         let page = page.clamp(1, pages);
         let list = List {
             scenarios: all.iter().map(|row| row.name.as_str()).collect(),
-            verdicts: ["pass", "fail", "invalid", "error", "interrupted", "running", "unfinished"],
+            verdicts: [
+                "pass",
+                "flaky",
+                "fail",
+                "invalid",
+                "error",
+                "interrupted",
+                "running",
+                "unfinished",
+            ],
             rows: found.iter().skip((page - 1) * ROWS).take(ROWS).copied().collect(),
             found: found.len(),
             all: all.len(),

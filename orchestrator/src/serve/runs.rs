@@ -125,11 +125,12 @@ fn row_of(id: &str, result: &RunResult) -> Row {
     let rest = result.sentence.strip_prefix(verdict.as_str()).unwrap_or(&result.sentence);
     let prints: Vec<_> = result.cases.iter().filter_map(|case| case.fingerprint.as_ref()).collect();
     let parts = prints.iter().flat_map(|print| print.parts());
+    let (word, sign) = words::of_run(result);
     Row {
         id: id.to_owned(),
         name: result.name.clone(),
-        word: verdict.as_str(),
-        sign: words::sign(Some(verdict)),
+        word,
+        sign,
         sentence: rest.trim_start_matches([':', ' ']).to_owned(),
         started_at: result.started_at.clone(),
         took: format::between(&result.started_at, &result.ended_at)

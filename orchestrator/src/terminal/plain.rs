@@ -152,7 +152,12 @@ pub(super) fn tell_outcome(
         RunEvent::ComparedWithBaselines { results, comparisons, missing } => {
             tell_of_baselines((results, comparisons, missing), paint, out)
         }
-        RunEvent::RunFinished { report, .. } => writeln!(out, "report: {report}"),
+        RunEvent::RunFinished { report, flaky, .. } => {
+            if !flaky.is_empty() {
+                writeln!(out, "flaky, passed after it had failed: {}", flaky.join(", "))?;
+            }
+            writeln!(out, "report: {report}")
+        }
         _ => Ok(()),
     }
 }

@@ -125,6 +125,7 @@ pub fn summary_of(result: &CaseResult, sentence: &str, duration_us: u64) -> Case
         duration_us,
         headline: headline.collect(),
         fingerprint: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -300,6 +300,7 @@ fn finish(mut run: RunFolder, judgement: &verdict::Judgement) -> PathBuf {
         compared: Vec::new(),
         comparisons: Vec::new(),
         warnings: Vec::new(),
+        parent: None,
         versions: Default::default(),
         command_line: Vec::new(),
         time: TimeSpent::default(),

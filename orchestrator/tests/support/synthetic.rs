@@ -602,6 +602,7 @@ pub fn summary(result: &CaseResult, sentence: &str, duration_us: u64) -> CaseSum
         duration_us,
         headline: headline.collect(),
         fingerprint: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -637,6 +638,7 @@ pub fn finish_set(
         compared,
         comparisons: Vec::new(),
         warnings: Vec::new(),
+        parent: None,
         versions: BTreeMap::from([("mallard".to_owned(), "0.1.0".to_owned())]),
         command_line: ["mallard", "run", "scenarios/steady.yaml", "--set", "rate=5000/s"]
             .map(str::to_owned)

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     archive::read::{CaseArchive, RunArchive},
-    model::result::{AgentResult, CaseSummary, Reason},
+    model::result::{AgentResult, Attempt, CaseSummary, Reason},
     report::{
         Budget, ReportError, charts,
         faults::{self, FaultView},
@@ -32,6 +32,8 @@ pub(super) struct CaseView<'a> {
     pub(super) open: bool,
     pub(super) word: &'static str,
     sign: &'static str,
+    /// What came of it in the runs that this one repeats.
+    earlier: &'a [Attempt],
     anchor: String,
     name: &'a str,
     description: &'a str,
@@ -96,8 +98,9 @@ pub(super) fn view<'a>(
     };
     Ok(CaseView {
         open: false,
-        word: words::state(verdict, run.is_running),
-        sign: words::sign(verdict),
+        word: summary.map_or(words::state(verdict, run.is_running), |of| words::of_case(of).0),
+        sign: summary.map_or(words::sign(verdict), |of| words::of_case(of).1),
+        earlier: summary.map_or(&[], |of| &of.earlier),
         anchor: format!("case-{}", at + 1),
         name: &case.name,
         description: result.map_or("", |r| &r.description),

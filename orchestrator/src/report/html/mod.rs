@@ -42,6 +42,8 @@ struct Page<'a> {
     name: &'a str,
     word: &'static str,
     sign: &'static str,
+    /// The run of which this one repeats what did not pass.
+    parent: Option<&'a str>,
     sentence: String,
     started_at: Option<&'a str>,
     duration_us: Option<u64>,
@@ -78,8 +80,9 @@ impl Format for Html<'_> {
         let page = Page {
             run_id: &run.id,
             name: result.map_or("", |r| &r.name),
-            word: words::state(result.map(|r| r.verdict), run.is_running),
-            sign: words::sign(result.map(|r| r.verdict)),
+            word: result.map_or(words::state(None, run.is_running), |r| words::of_run(r).0),
+            sign: result.map_or(words::sign(None), |r| words::of_run(r).1),
+            parent: result.and_then(|r| r.parent.as_deref()),
             sentence: sentence(run),
             started_at: result.map(|r| r.started_at.as_str()),
             duration_us: result.and_then(|r| format::between(&r.started_at, &r.ended_at)),
@@ -128,11 +131,11 @@ fn sentence(run: &RunArchive) -> String {
 
 /// `5 cases: 4 pass, 1 fail`.
 fn tally(run: &RunArchive) -> String {
-    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(Verdict, &str), usize> = BTreeMap::new();
     for case in run.result.iter().flat_map(|result| &result.cases) {
-        *counts.entry(case.verdict).or_default() += 1;
+        *counts.entry((case.verdict, words::of_case(case).0)).or_default() += 1;
     }
-    let counts: Vec<_> = counts.iter().map(|(v, n)| format!("{n} {}", v.as_str())).collect();
+    let counts: Vec<_> = counts.iter().map(|((_, word), n)| format!("{n} {word}")).collect();
     let all = run.cases.len();
     let noun = noun(all, "case");
     if counts.is_empty() {

@@ -6,6 +6,7 @@ mod clean;
 mod compare;
 mod export;
 mod interrupt;
+mod rerun;
 pub(crate) mod resume;
 mod serve;
 mod stop;
