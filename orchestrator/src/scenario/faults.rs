@@ -1,6 +1,6 @@
 //! Faults on the load's timeline, as a scenario writes them.
 
-use super::{NAME_LIMIT, TOPIC_NAME_LIMIT};
+use super::names::{NAME_LIMIT, TOPIC_NAME_LIMIT};
 use crate::config::{
     shape::{
         Fields, Located, ScalarShape, Shape, name,

@@ -13,6 +13,7 @@ pub mod integrity;
 mod java;
 mod login;
 pub(crate) mod matrix;
+mod names;
 mod observe;
 pub mod payload;
 pub mod process;
@@ -39,15 +40,10 @@ pub use compare::Compare;
 pub use consumers::Consumer;
 pub use files::{LoadedScenario, cluster_file, default_cluster, scenario_files};
 pub use integrity::Guarantee;
+pub use names::{NAME_LIMIT, TOPIC_NAME_LIMIT};
 pub use observe::Observe;
 pub use producers::Producer;
 pub use steps::{Step, StepKind};
-
-/// Longest name of a scenario or workload: file names and client ids are made of them.
-pub const NAME_LIMIT: usize = 64;
-
-/// Longest topic name that Kafka takes.
-pub const TOPIC_NAME_LIMIT: usize = 249;
 
 /// Up to how many bytes raw intervals are kept where a scenario does not say: a day of the shipped soak
 /// takes less, a day of a hundred agents with a thousand partitions far more.
