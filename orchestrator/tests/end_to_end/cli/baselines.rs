@@ -80,7 +80,8 @@ fn a_run_that_is_worse_than_its_baseline_fails_and_one_without_a_baseline_is_war
     );
     let junit = std::fs::read_to_string(sandbox.path("results/worse/junit.xml")).expect("junit");
     let test = junit.split("<testcase name=\"produce.service.p50 no worse than main").nth(1);
-    assert!(test.is_some_and(|test| test.contains("<failure type=\"fail\"")), "{junit}");
+    let end = test.and_then(|test| test.split("</testcase>").next()).expect("its test case");
+    assert!(end.contains("<failure message=\"produce.service.p50 was"), "{junit}");
 
     // Once more from the archive: the same bytes.
     let report = sandbox.path("results/worse/report.html");
