@@ -50,9 +50,8 @@ impl Alike {
     #[inline]
     pub(crate) fn takes(&mut self, other: &Report) -> bool {
         let this = &self.report;
-        // Each record that failed has a number of its own.
-        let alike = this.number.is_none()
-            && other.number.is_none()
+        // Each record that failed may have a number of its own.
+        let alike = this.code.is_ok()
             && (this.opaque, this.partition, this.code)
                 == (other.opaque, other.partition, other.code);
         if alike {

@@ -126,24 +126,30 @@ impl Maker {
                 place(at, self.key_arena.len() - at)?
             }
         };
-        // A record is numbered before the client has it, so its partition is chosen here.
-        let is_open = partition < 0 && !self.next_numbers.is_empty();
-        let partition = if is_open && key_len != Message::NO_KEY {
-            let key = &self.key_arena[key_at as usize..][..key_len as usize];
-            by_key(key, self.next_numbers.len())
+        let (partition, number) = if self.next_numbers.is_empty() {
+            (partition, 0)
         } else {
-            partition
+            self.take_number(partition, (key_at, key_len))
         };
-        let number =
-            match usize::try_from(partition).ok().and_then(|p| self.next_numbers.get_mut(p)) {
-                Some(next) => std::mem::replace(next, *next + 1),
-                None => 0,
-            };
         let message =
             Message { due_us, sequence, number, value_at, value_len, key_at, key_len, partition };
         self.write_stamp(&message);
         self.next_sequence += 1;
         Ok(message)
+    }
+
+    /// The next number of a record's partition. A record is numbered before the client has it, so where its key
+    /// decides on its partition, that is done here.
+    fn take_number(&mut self, partition: i32, (key_at, key_len): (u32, u32)) -> (i32, u64) {
+        let partition = if partition < 0 && key_len != Message::NO_KEY {
+            let key = &self.key_arena[key_at as usize..][..key_len as usize];
+            by_key(key, self.next_numbers.len())
+        } else {
+            partition
+        };
+        let next = usize::try_from(partition).ok().and_then(|p| self.next_numbers.get_mut(p));
+        let number = next.map_or(0, |next| std::mem::replace(next, *next + 1));
+        (partition, number)
     }
 
     #[inline]

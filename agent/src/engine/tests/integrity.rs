@@ -85,7 +85,9 @@ fn read_all(bootstrap: &str) -> Vec<Vec<Stored>> {
 fn write_all(broker: &Broker, partitions: &[Vec<Stored>]) {
     broker.create_topic(COPY, PARTITIONS, 1).unwrap();
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", broker.bootstrap_servers()).set("enable.idempotence", "true");
+    config.set("bootstrap.servers", broker.bootstrap_servers());
+    // The mock cluster takes requests in any order: of two that are in flight one may overtake the other.
+    config.set("max.in.flight", "1");
     let producer: BaseProducer = config.create().unwrap();
     for (partition, records) in (0..).zip(partitions) {
         for record in records {
