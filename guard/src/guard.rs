@@ -58,7 +58,12 @@ impl Guard {
         };
         if let Err(cause) = guard.begin() {
             // Whatever was done of it is undone; of nothing, undoing does nothing.
-            let undone = undo::undo(&guard.note, &mut *guard.broker, "the guard");
+            let undone = undo::undo(
+                &guard.note,
+                &mut *guard.broker,
+                "the guard",
+                undo::patience(&guard.note.order),
+            );
             guard.journal.remove();
             say(&match undone {
                 GuardReport::NotUndone { .. } => undone,
@@ -71,7 +76,12 @@ impl Guard {
         if let Err(seen) = &had_effect {
             say(&GuardReport::NoEffect { seen: seen.clone() });
         }
-        let last = undo::undo(&guard.note, &mut *guard.broker, "the guard");
+        let last = undo::undo(
+            &guard.note,
+            &mut *guard.broker,
+            "the guard",
+            undo::patience(&guard.note.order),
+        );
         let is_undone = matches!(last, GuardReport::Undone { .. });
         // Before the note is gone: whoever looks for it then knows how the fault ended.
         say(&last);

@@ -25,6 +25,9 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a process that was killed may take to be gone.
 const ENDING_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long the undoing of what others have left is waited for.
+const SWEEPING: Duration = Duration::from_secs(3);
+
 /// How long after the latest end a guard that lives and does nothing is waited for.
 const HUNG_AFTER_US: u64 = 2_000_000;
 
@@ -93,7 +96,7 @@ pub fn be(note: &Path) -> io::Result<()> {
         // A guard that is undoing takes its time; one that stands still does not.
         let hung = hung && guard.as_ref().is_some_and(|guard| guard.is_paused().unwrap_or(false));
         if !lives || hung {
-            finish(&journal, &note, "its twin");
+            finish(&journal, &note, "its twin", undo::patience(&note.order));
             return Ok(());
         }
         thread::sleep(LOOK_EVERY);
@@ -126,14 +129,14 @@ fn is_held(journal: &Journal, note: &Note, patience: Duration) -> bool {
 }
 
 /// Undoes by a note, reports, and removes it if nothing is left to undo.
-fn finish(journal: &Journal, note: &Note, by: &str) -> bool {
+fn finish(journal: &Journal, note: &Note, by: &str, patience: Duration) -> bool {
     if !note.is_begun {
         say(&GuardReport::NotBegun { cause: "its guard ended before".to_owned() });
         journal.remove();
         return true;
     }
     let last = match find::known(&note.order.victim, &note.identity) {
-        Ok(mut broker) => undo::undo(note, &mut *broker, by),
+        Ok(mut broker) => undo::undo(note, &mut *broker, by, patience),
         Err(error) => GuardReport::NotUndone { cause: error.to_string(), by_hand: String::new() },
     };
     say(&last);
@@ -164,7 +167,10 @@ pub fn sweep(folder: &Path, id: Option<&str>) -> io::Result<bool> {
         // Whoever asks for one fault has seen its holders' output end, and they may be ending still.
         let patience = if id.is_some() { ENDING_WITHIN } else { Duration::ZERO };
         if !is_held(&journal, &note, patience) {
-            is_clean &= finish(&journal, &note, "whoever came later");
+            // A run that is about to start does not wait for brokers of others: what it has begun here goes on, and
+            // who comes next looks whether it is done.
+            let patience = if id.is_some() { undo::patience(&note.order) } else { SWEEPING };
+            is_clean &= finish(&journal, &note, "whoever came later", patience);
         }
     }
     Ok(is_clean)

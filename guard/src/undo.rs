@@ -78,9 +78,14 @@ fn seen(order: &Order) -> Option<(&str, Seen)> {
     Some((address, probe::look(address)))
 }
 
-/// Undoes a fault, however far it has come, and waits until that is seen: the last report on it.
-pub(crate) fn undo(note: &Note, broker: &mut dyn Broker, by: &str) -> GuardReport {
-    match try_to_undo(note, broker) {
+/// Undoes a fault, however far it has come, and waits until that is seen, for a while: the last report on it.
+pub(crate) fn undo(
+    note: &Note,
+    broker: &mut dyn Broker,
+    by: &str,
+    patience: Duration,
+) -> GuardReport {
+    match try_to_undo(note, broker, patience) {
         Ok((proof, revived)) => {
             GuardReport::Undone { clock_us: now_us(), proof, by: by.to_owned(), revived }
         }
@@ -91,9 +96,17 @@ pub(crate) fn undo(note: &Note, broker: &mut dyn Broker, by: &str) -> GuardRepor
     }
 }
 
-fn try_to_undo(note: &Note, broker: &mut dyn Broker) -> Result<(String, bool), String> {
+/// How long the undoing of a fault is waited for by those who hold it.
+pub(crate) fn patience(order: &Order) -> Duration {
+    Duration::from_millis(order.undo_ms.saturating_mul(UNDO_PATIENCE))
+}
+
+fn try_to_undo(
+    note: &Note,
+    broker: &mut dyn Broker,
+    within: Duration,
+) -> Result<(String, bool), String> {
     let order = &note.order;
-    let within = Duration::from_millis(order.undo_ms.saturating_mul(UNDO_PATIENCE));
     let began = Instant::now();
     let mut revived = false;
     loop {

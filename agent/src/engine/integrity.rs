@@ -134,7 +134,8 @@ impl Checker {
             }
             let state = &mut self.partitions[topic][index];
             state.find(placed.stamp.instance);
-            state.streams[state.last].note(placed.number);
+            // It is not lost, and says nothing of the order in which others come there.
+            state.streams[state.last].keep(placed.number);
         }
     }
 
@@ -214,11 +215,15 @@ impl Stream {
 
     #[inline]
     fn note(&mut self, number: u64) -> Seen {
+        self.keep(number);
+        self.seen.insert(number)
+    }
+
+    fn keep(&mut self, number: u64) {
         match self.numbers.insert_within(number, RUNS_MAX) {
             Some(is_new) => self.again += u64::from(!is_new),
             None => self.untold += 1,
         }
-        self.seen.insert(number)
     }
 
     fn is_touched(&self) -> bool {

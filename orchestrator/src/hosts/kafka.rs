@@ -83,7 +83,7 @@ fn swept(report: GuardReport) -> Option<Swept> {
         GuardReport::NotUndone { cause, by_hand } => {
             let (cause, by_hand) = (untrusted::line(&cause), untrusted::line(&by_hand));
             let text = format!(
-                "a fault that a dead run has left cannot be undone: {cause}; by hand: {by_hand}"
+                "a fault that a dead run has left is not undone yet: {cause}; by hand: {by_hand}"
             );
             Some(Swept { is_undone: false, text })
         }

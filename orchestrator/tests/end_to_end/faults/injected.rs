@@ -134,8 +134,28 @@ fn within(value: f64, low: f64, high: f64) {
     assert!((low..=high).contains(&value), "{value:.2} is not from {low:.2} to {high:.2}");
 }
 
+/// Where guards of the superuser note what they do.
+const NOTES: &str = "/run/mallard/faults";
+
+/// Removes what a test that fails leaves there: its brokers are gone then, and runs of other tests would try to undo it.
+struct Notes<'a>(&'a Sandbox);
+
+impl Drop for Notes<'_> {
+    fn drop(&mut self) {
+        let sandbox = self.0.path(".").display().to_string();
+        for name in notes_left() {
+            let note = Path::new(NOTES).join(name);
+            if fs::read_to_string(&note)
+                .is_ok_and(|text| text.contains(sandbox.trim_end_matches('.')))
+            {
+                let _ = fs::remove_file(note);
+            }
+        }
+    }
+}
+
 fn notes_left() -> Vec<String> {
-    let folder = fs::read_dir("/run/mallard/faults");
+    let folder = fs::read_dir(NOTES);
     let files = folder.into_iter().flatten().flatten().map(|entry| entry.file_name());
     files.map(|name| name.to_string_lossy().into_owned()).collect()
 }
@@ -145,6 +165,7 @@ fn a_broker_that_the_scenario_kills_is_proved_dead_and_started_again() {
     testkit::require!(kafka);
     let kafka = KafkaCluster::start(3);
     let sandbox = Sandbox::new();
+    let _notes = Notes(&sandbox);
     sandbox.file("c.yaml", cluster(&kafka, &sandbox, "kill"));
     let (outcome, seen) = run(&kafka, &sandbox, "scenarios/faults/broker-killed.yaml");
     let run = sandbox.latest_run();
@@ -168,6 +189,7 @@ fn a_broker_that_the_scenario_pauses_stands_still_and_goes_on() {
     testkit::require!(kafka);
     let kafka = KafkaCluster::start(3);
     let sandbox = Sandbox::new();
+    let _notes = Notes(&sandbox);
     sandbox.file("c.yaml", cluster(&kafka, &sandbox, "pause"));
     let pids: Vec<u32> = (1..=3).map(|id| kafka.broker_pid(id)).collect();
     let (outcome, seen) = run(&kafka, &sandbox, "scenarios/faults/broker-paused.yaml");
@@ -183,6 +205,7 @@ fn a_fault_that_hits_another_process_than_the_broker_is_no_pass() {
     testkit::require!(kafka);
     let kafka = testkit::kafka::shared(1);
     let sandbox = Sandbox::new();
+    let _notes = Notes(&sandbox);
     let mut stranger = std::process::Command::new("sleep").arg("300").spawn().expect("sleep");
     let scenario = "name: wrong\ntopics: {orders: {partitions: 1}}\n\
         load: [hold: {rate: 50/s, for: 30s}, drain: {within: 20s}]\n\
@@ -214,6 +237,7 @@ fn a_fault_is_undone_after_its_controller_was_killed() {
     testkit::require!(kafka);
     let kafka = KafkaCluster::start(1);
     let sandbox = Sandbox::new();
+    let _notes = Notes(&sandbox);
     let scenario = "name: alone\ntopics: {orders: {partitions: 1}}\n\
         load: [hold: {rate: 50/s, for: 60s}, drain: {within: 20s}]\n\
         producers: {shop: {topic: orders, payload: {size: 100B}}}\n\
