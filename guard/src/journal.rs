@@ -116,8 +116,10 @@ impl Journal {
 
     /// Removes it: nothing is left to undo.
     pub(crate) fn remove(&self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(self.twin_file());
+        // With those that a guard was writing when it was killed.
+        for extension in ["json", "new", "twin", "twin-new"] {
+            let _ = fs::remove_file(self.path.with_extension(extension));
+        }
     }
 
     /// Notes a twin, which is ready now.

@@ -23,7 +23,7 @@ fn run_json(sandbox: &Sandbox, id: &str) -> Value {
 
 #[test]
 fn what_failed_is_run_again_and_is_flaky_once_it_passes() {
-    let _quiet = testkit::quiet::alone();
+    testkit::alone!();
     let sandbox = Sandbox::new();
     sandbox.file("cluster.yaml", "kafka: embedded\nhosts: [{local: {}}]\n");
     sandbox.mallard(["run", "--rerun", "latest"]).assert_code(2);
