@@ -169,12 +169,18 @@ impl Drop for Mailbox {
 fn take(stream: TcpStream, status: &str) -> io::Result<Posted> {
     stream.set_read_timeout(Some(WITHIN))?;
     let mut reader = BufReader::new(stream);
-    let (line, headers) = head_of(&mut reader)?;
+    let posted = request(&mut reader)?;
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    reader.get_mut().write_all(answer.as_bytes())?;
+    Ok(posted)
+}
+
+/// A request as a server reads it.
+pub(crate) fn request(reader: &mut impl BufRead) -> io::Result<Posted> {
+    let (line, headers) = head_of(reader)?;
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    reader.get_mut().write_all(answer.as_bytes())?;
     let line = line.trim_end_matches(" HTTP/1.1").to_owned();
     Ok(Posted { line, headers, body })
 }

@@ -3,13 +3,16 @@
 //!
 //! <https://docs.confluent.io/platform/current/schema-registry/develop/api.html#post--subjects-(string-%20subject)-versions>
 
-use crate::java;
+use crate::{
+    http::{self, Posted},
+    java,
+};
 use native_tls::{Identity, TlsAcceptor};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     sync::{
@@ -186,19 +189,7 @@ fn serve<S: Read + Write>(
     noted: &Mutex<Vec<Request>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        headers.insert(name.to_lowercase(), value.trim().to_owned());
-    }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let Posted { line, headers, body } = http::request(&mut reader)?;
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let request = Request { line, headers, body };
     let (status, answer) = answer(&request, behaviour);

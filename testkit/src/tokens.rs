@@ -3,14 +3,14 @@
 //! RFC 6749 (section 4.4) and RFC 7519, as far as a client's credentials go.
 
 use crate::{
-    base64, java,
+    base64, http, java,
     kafka::secure::{KEY_ID, SecureBroker},
     process,
 };
 use native_tls::{Identity, TlsAcceptor};
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
@@ -111,25 +111,12 @@ fn serve<S: Read + Write>(
     given: &AtomicUsize,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
-    let (mut line, mut authorization, mut length) = (String::new(), String::new(), 0);
-    reader.read_line(&mut line)?;
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        match name.to_lowercase().as_str() {
-            "authorization" => value.trim().clone_into(&mut authorization),
-            "content-length" => length = value.trim().parse().unwrap_or(0),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let body = String::from_utf8_lossy(&body);
+    let request = http::request(&mut reader)?;
+    let body = String::from_utf8_lossy(&request.body);
     let right =
         format!("Basic {}", base64::encode(format!("{CLIENT_ID}:{CLIENT_SECRET}").as_bytes()));
     let asked = format!("grant_type=client_credentials&scope={}", SCOPE.replace(' ', "%20"));
-    let (status, answer) = if authorization != right {
+    let (status, answer) = if request.headers.get("authorization") != Some(&right) {
         (
             "401 Unauthorized",
             r#"{"error": "invalid_client", "error_description": "no such client"}"#.to_owned(),
