@@ -57,9 +57,10 @@ impl Prometheus {
         }
         let running = process::start(&mut command);
         let prometheus = Self { address, _running: running, _folder: folder };
-        wait::until("Prometheus to be ready", STARTED_WITHIN, || {
-            let ready = http::get(address, "/-/ready", &[]);
-            ready.is_ok_and(|answer| answer.status == 200).then_some(())
+        // It begins to scrape some seconds after it says that it is ready, and the first scrape must see no record.
+        wait::until("Prometheus to scrape", STARTED_WITHIN, || {
+            let targets = http::get(address, "/api/v1/targets", &[]).ok()?;
+            targets.text().contains(r#""health":"down""#).then_some(())
         });
         prometheus
     }
