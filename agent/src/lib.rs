@@ -19,7 +19,6 @@ pub mod cli;
 pub mod connect;
 pub mod daemon;
 pub mod engine;
-pub mod exit_code;
 pub mod folder;
 pub mod host;
 pub(crate) mod librdkafka;
@@ -32,3 +31,4 @@ pub mod spool;
 mod sys;
 
 pub use cli::run;
+pub use mallard_protocol::exit_code;

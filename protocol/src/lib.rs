@@ -6,6 +6,7 @@
 //! - [`workload`]: what an instance is told to do.
 //! - [`cluster`]: brokers, leaders and replicas at a moment.
 //! - [`counters`]: what instances count beside their records, as a table.
+//! - [`exit_code`]: how the agent's program ends.
 //! - [`fault`]: what a guard is ordered to break, and what it reports.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
@@ -25,6 +26,7 @@
 pub mod clients;
 pub mod cluster;
 pub mod counters;
+pub mod exit_code;
 pub mod fault;
 pub mod field;
 pub mod frame;
