@@ -1,38 +1,7 @@
 //! What there is on a cluster by name, and its removal, for `mallard clean`.
 
 use crate::admin::{self, Deadline};
-use mallard_protocol::workload::ClientProperties;
-use serde::{Deserialize, Serialize};
-
-/// What comes in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    connection: ClientProperties,
-    within_ms: u64,
-    /// What to delete; without it, names are asked for.
-    delete: Option<Names>,
-}
-
-/// Topics and consumer groups.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Names {
-    topics: Vec<String>,
-    groups: Vec<String>,
-}
-
-/// What goes out.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Report {
-    /// All there is, internal topics aside.
-    Found(Names),
-    /// What could not be deleted, with the cause.
-    Left(Vec<(String, String)>),
-    /// The brokers cannot be asked.
-    Failed(String),
-}
+use mallard_protocol::brokers::{Names, Report, Request};
 
 /// Answers a request in JSON with a report in JSON.
 ///

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use mallard_protocol::{BUILD_ID, PROTOCOL_VERSION};
+use mallard_protocol::{BUILD_ID, PROTOCOL_VERSION, agent_command};
 use rdkafka::ClientConfig;
 use std::{
     ffi::OsString,
@@ -25,7 +25,7 @@ const REQUEST_CAP_BYTES: u64 = 16 * 1024 * 1024;
 /// speaks with it. An agent is a process that listens on a socket in a private folder, opens no port,
 /// and ends by itself when nobody speaks with it for the time of its lease.
 #[derive(Debug, Parser)]
-#[command(name = "mallard-agent", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = agent_command::PROGRAM, version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Task,
@@ -38,7 +38,8 @@ Exit codes:
   2  the command line is wrong
   3  no agent runs in the folder, and none could be started
   4  the agent ended the conversation (it ended, or another connection has taken charge)
-  5  an agent runs in the folder already";
+  5  an agent runs in the folder already
+  6  an agent runs in the folder and does not answer";
 
 #[derive(Debug, Subcommand)]
 enum Task {
@@ -51,6 +52,7 @@ enum Task {
     #[command(
         after_help = "Example:\n  mallard-agent daemon --dir /tmp/agent-1 --lease 600 --name load-1 --run 20260131-120000-steady-1f2e"
     )]
+    #[command(name = agent_command::DAEMON)]
     Daemon(Daemon),
     /// Carry a conversation between stdin and stdout and the agent in a folder
     ///
@@ -61,16 +63,19 @@ enum Task {
     #[command(
         after_help = "Example:\n  ssh load-1 .cache/mallard/…/mallard-agent connect --dir /tmp/agent-1"
     )]
+    #[command(name = agent_command::CONNECT)]
     Connect(Connect),
     /// End the agent in a folder by force
     ///
     /// Nothing happens where none runs. For hosts that have no shell and no `kill`.
     #[command(after_help = "Example:\n  mallard-agent kill --dir /tmp/agent-1")]
+    #[command(name = agent_command::KILL)]
     Kill(Kill),
     /// Be the first process of a container in which agents run
     ///
     /// Waits for SIGTERM, SIGINT or SIGHUP, and lets the kernel take processes that ended in the
     /// container, whose parent it becomes. The image needs no program of its own so.
+    #[command(name = agent_command::HOLD)]
     Hold,
     /// Check client properties with this build's librdkafka, for `mallard validate`
     ///
@@ -81,6 +86,7 @@ enum Task {
     #[command(
         after_help = "Example:\n  echo '{\"clients\": [{\"kind\": \"producer\", \"name\": \"gateway\", \"properties\": [[\"linger.msx\", \"5\"]]}]}' | mallard-agent properties"
     )]
+    #[command(name = agent_command::PROPERTIES)]
     Properties,
     /// List or delete topics and consumer groups, for `mallard clean`
     ///
@@ -88,6 +94,7 @@ enum Task {
     /// {"topics": […], "groups": […]}}, and writes JSON to stdout. Without "delete" it is {"found":
     /// {"topics": […], "groups": […]}} with all there are, else {"left": [["name", "cause"], …]} with
     /// those that could not be deleted; where no broker answers, {"failed": "cause"}, with exit code 0.
+    #[command(name = agent_command::BROKERS)]
     Brokers,
     /// Tell what this host is, and which brokers it reaches, for `mallard check`
     ///
@@ -96,9 +103,10 @@ enum Task {
     #[command(
         after_help = "Example:\n  echo '{\"connection\": [], \"within_ms\": 1000}' | mallard-agent host --runs ~/.cache/mallard/runs"
     )]
+    #[command(name = agent_command::HOST)]
     Host {
         /// The folder in which agents have theirs
-        #[arg(long, value_name = "DIR")]
+        #[arg(long = agent_command::RUNS, value_name = "DIR")]
         runs: PathBuf,
     },
     /// Break one broker of this host for a time, and hold the undo, for `faults` of a scenario
@@ -113,60 +121,62 @@ enum Task {
         after_help = "Example: undo what guards have left that were killed with their twins\n  \
                       mallard-agent guard --sweep"
     )]
+    #[command(name = agent_command::GUARD)]
     Guard(Guard),
     /// Print build id, protocol version, and librdkafka's version and features
+    #[command(name = agent_command::VERSION)]
     Version,
 }
 
 #[derive(Debug, Args)]
 struct Daemon {
     /// Private folder of the agent: socket, log and spool
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = agent_command::DIR, value_name = "DIR")]
     dir: PathBuf,
     #[command(flatten)]
     options: Options,
     /// Be the agent's process, in the current folder.
-    #[arg(long, hide = true)]
+    #[arg(long = agent_command::DETACHED, hide = true)]
     detached: bool,
 }
 
 #[derive(Debug, Args)]
 struct Kill {
     /// Private folder of the agent: socket, log and spool
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = agent_command::DIR, value_name = "DIR")]
     dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
 struct Guard {
     /// Undo what was left on this host by guards that were killed with their twins, and report it
-    #[arg(long)]
+    #[arg(long = agent_command::SWEEP)]
     sweep: bool,
     /// Only the fault of this id
-    #[arg(long, requires = "sweep")]
+    #[arg(long = agent_command::ID, requires = "sweep")]
     id: Option<String>,
     /// The folder with notes on faults, instead of /run/mallard/faults or the user's own
     #[arg(long, value_name = "DIR", hide = true)]
     dir: Option<PathBuf>,
     /// Be the twin of the guard that wrote this note.
-    #[arg(long, hide = true, value_name = "FILE")]
+    #[arg(long = agent_command::TWIN, hide = true, value_name = "FILE")]
     twin: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 struct Connect {
     /// Private folder of the agent: socket, log and spool
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = agent_command::DIR, value_name = "DIR")]
     dir: PathBuf,
     /// Start an agent if none runs: end it after this many seconds without a controller
-    #[arg(long = "lease", value_name = "SECONDS", requires_all = ["name", "run"],
+    #[arg(long = agent_command::LEASE, value_name = "SECONDS", requires_all = ["name", "run"],
         value_parser = clap::value_parser!(u64).range(1..=daemon::LONGEST_LEASE_S))]
     lease_s: Option<u64>,
     /// Start an agent if none runs: its name in reports
-    #[arg(long, requires_all = ["lease_s", "run"])]
+    #[arg(long = agent_command::NAME, requires_all = ["lease_s", "run"])]
     name: Option<String>,
     /// Start an agent if none runs: the id of its run
-    #[arg(long, value_name = "RUN_ID", requires_all = ["lease_s", "name"])]
+    #[arg(long = agent_command::RUN, value_name = "RUN_ID", requires_all = ["lease_s", "name"])]
     run: Option<String>,
 }
 

@@ -8,7 +8,9 @@ use crate::{
     daemon::{Options, StartError},
     exit_code, folder, sys,
 };
+use mallard_protocol::agent_command;
 use std::{
+    ffi::OsString,
     io::{self, Read, Write},
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
@@ -154,10 +156,9 @@ fn open(path: &Path, known: bool) -> Result<Option<Opened>, ConnectError> {
 /// and leaves no zombie behind, however long this process lives.
 fn start_apart(path: &Path, options: &Options) -> Result<(), StartError> {
     let output = Command::new(std::env::current_exe().map_err(StartError::Process)?)
-        .args(["daemon", "--dir"])
+        .args([agent_command::DAEMON, &agent_command::option::<String>(agent_command::DIR)])
         .arg(path)
-        .args(["--lease", &options.lease_s.to_string()])
-        .args(["--name", &options.name, "--run", &options.run])
+        .args(options.identity().options::<OsString>())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .output()

@@ -16,16 +16,13 @@ use std::{
 };
 
 pub use error::FolderError;
+pub use mallard_protocol::agent_command::{LOG, SPOOL};
 
 /// The socket, relative to the folder. It is bound and connected from inside the folder, because a
 /// socket's path may have 108 bytes at most and a folder's may have more.
 pub const SOCKET: &str = "control.sock";
 /// The process id, and the lock of the living agent.
 pub const PID: &str = "agent.pid";
-/// The log.
-pub const LOG: &str = "agent.log";
-/// The folder of the spool.
-pub const SPOOL: &str = "spool";
 /// What the agent's life had come to when it ended without anyone having heard of it.
 pub const LAST_WORDS: &str = "last-words";
 

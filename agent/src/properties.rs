@@ -5,46 +5,7 @@ use crate::{
     engine::{Kind, check_properties},
     host,
 };
-use serde::{Deserialize, Serialize};
-
-/// What comes in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    #[serde(default)]
-    connection: Vec<(String, String)>,
-    clients: Vec<Client>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Client {
-    kind: ClientKind,
-    name: String,
-    #[serde(default)]
-    properties: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ClientKind {
-    Producer,
-    Consumer,
-}
-
-/// What goes out.
-#[derive(Debug, Serialize)]
-struct Report {
-    librdkafka: String,
-    refused: Vec<Refusal>,
-}
-
-#[derive(Debug, Serialize)]
-struct Refusal {
-    client: String,
-    key: String,
-    reason: String,
-}
+use mallard_protocol::properties::{Client, ClientKind, Refusal, Report, Request};
 
 /// Answers a request in JSON with a report in JSON.
 ///

@@ -7,7 +7,7 @@ use crate::{
     process::ProcessBroker,
     sys, undo,
 };
-use mallard_protocol::fault::GuardReport;
+use mallard_protocol::{agent_command, fault::GuardReport};
 use std::{
     io,
     path::Path,
@@ -40,7 +40,8 @@ impl Twin {
     /// Starts one and waits until it watches.
     pub(crate) fn start(journal: &Journal) -> io::Result<Self> {
         let mut command = Command::new("/proc/self/exe");
-        command.args(["guard", "--twin"]).arg(journal.path());
+        command.arg(agent_command::GUARD);
+        command.arg(agent_command::option::<String>(agent_command::TWIN)).arg(journal.path());
         // Its reports go where the guard's go: the pipe is open for as long as one of both lives.
         command.stdin(Stdio::null());
         let mut twin = Self { child: command.spawn()? };

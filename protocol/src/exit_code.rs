@@ -1,4 +1,4 @@
-//! Exit codes of `mallard-agent`.
+//! Exit codes of `mallard-agent`, by which `mallard` tells what became of an agent.
 
 /// All went well. For `connect`: the caller closed the conversation.
 pub const OK: u8 = 0;

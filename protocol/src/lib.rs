@@ -3,10 +3,11 @@
 //!
 //! - [`message`]: the messages, named by direction, and their frames.
 //! - [`clients`]: client properties that Mallard sets where nobody else does.
+//! - [`agent_command`], [`exit_code`]: how the agent's program is called, where agents have their folders, and how it ends.
+//! - [`brokers`], [`preflight`], [`properties`]: what the program is asked outside a conversation, in JSON.
 //! - [`workload`]: what an instance is told to do.
 //! - [`cluster`]: brokers, leaders and replicas at a moment.
 //! - [`counters`]: what instances count beside their records, as a table.
-//! - [`exit_code`]: how the agent's program ends.
 //! - [`fault`]: what a guard is ordered to break, and what it reports.
 //! - [`field`]: keys from a field of a value.
 //! - [`health`]: health data payloads, by the names that plans use.
@@ -23,6 +24,8 @@
 //! Units: times on the run's clock are microseconds since the common start (`_us`), sizes are bytes.
 //! A number's unit stands last in its name.
 
+pub mod agent_command;
+pub mod brokers;
 pub mod clients;
 pub mod cluster;
 pub mod counters;
@@ -40,6 +43,7 @@ pub mod message;
 pub mod pipeline;
 pub mod preflight;
 pub mod private_file;
+pub mod properties;
 pub mod runs;
 pub mod schedule;
 pub mod stamp;

@@ -104,6 +104,29 @@ fn who_decides_reads_no_clock() {
     assert!(found.is_empty(), "time is to be handed in:\n{}", found.join("\n"));
 }
 
+/// Enums of kinds, each with the files that may tell one kind from another: where it is, and what makes something of it.
+/// Everybody else asks what they want to know, so that a new kind touches no other file.
+const KINDS: [(&str, &[&str]); 1] =
+    [("HostKind", &["hosts/kinds.rs", "scenario/cluster/kinds.rs"])];
+
+#[test]
+fn kinds_are_told_apart_where_they_are_and_nowhere_else() {
+    let sources = sources("orchestrator");
+    for (kind, allowed) in KINDS {
+        let found: Vec<_> = sources
+            .naming(&[kind])
+            .into_iter()
+            .filter(|(file, _)| !allowed.contains(file))
+            .collect();
+        assert!(found.is_empty(), "{kind} may be named in {allowed:?} alone: {found:?}");
+        let text = |file: &&str| {
+            std::fs::read_to_string(paths::workspace().join("orchestrator/src").join(file))
+        };
+        let names = |file: &&str| text(file).unwrap().contains(&format!("{kind}::"));
+        assert!(allowed.iter().all(names), "{kind} is named in none of {allowed:?} any more");
+    }
+}
+
 #[test]
 fn a_clock_is_found_by_its_type_and_by_its_function_and_not_in_tests() {
     let folder = tempfile::tempdir().unwrap();

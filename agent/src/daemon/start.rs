@@ -1,7 +1,9 @@
 //! Starting an agent: a process that goes its own way, and the proof that it listens.
 
 use crate::{folder, sys};
+use mallard_protocol::agent_command;
 use std::{
+    ffi::OsString,
     fs::OpenOptions,
     io::{self, BufRead, BufReader},
     os::unix::fs::OpenOptionsExt,
@@ -16,14 +18,22 @@ pub const LONGEST_LEASE_S: u64 = 31_536_000;
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
     /// End the agent after this many seconds without a controller
-    #[arg(long = "lease", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=LONGEST_LEASE_S))]
+    #[arg(long = agent_command::LEASE, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=LONGEST_LEASE_S))]
     pub lease_s: u64,
     /// Name of the agent in reports
-    #[arg(long)]
+    #[arg(long = agent_command::NAME)]
     pub name: String,
     /// Id of the run; it stays visible in the process list
-    #[arg(long = "run", value_name = "RUN_ID")]
+    #[arg(long = agent_command::RUN, value_name = "RUN_ID")]
     pub run: String,
+}
+
+impl Options {
+    /// Whose agent it is.
+    pub(crate) fn identity(&self) -> agent_command::Identity<'_> {
+        let Self { lease_s, name, run } = self;
+        agent_command::Identity { name, run, lease_s: *lease_s }
+    }
 }
 
 /// What came of a start.
@@ -74,10 +84,10 @@ pub fn start(dir: &Path, options: &Options) -> Result<Started, StartError> {
         .open(dir.join(folder::LOG))
         .map_err(StartError::Process)?;
     let mut child = Command::new(std::env::current_exe().map_err(StartError::Process)?)
-        .args(["daemon", "--detached", "--dir"])
+        .arg(agent_command::DAEMON)
+        .args([agent_command::DETACHED, agent_command::DIR].map(agent_command::option::<OsString>))
         .arg(&dir)
-        .args(["--lease", &options.lease_s.to_string()])
-        .args(["--name", &options.name, "--run", &options.run])
+        .args(options.identity().options::<OsString>())
         .current_dir(&dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

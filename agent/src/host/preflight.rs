@@ -6,6 +6,7 @@ use crate::{
     folder, sys,
 };
 use mallard_protocol::{
+    agent_command,
     preflight::{BrokerReach, Facts, Leftover, Question},
     workload::ClientProperties,
 };
@@ -156,7 +157,7 @@ fn leftovers(runs: &Path) -> Vec<Leftover> {
 
 /// What an agent has measured and nobody has collected.
 fn spool_bytes(agent: &Path) -> u64 {
-    let files = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
+    let files = fs::read_dir(agent.join(agent_command::SPOOL)).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 

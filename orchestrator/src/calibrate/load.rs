@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn ssh(host: &str) -> HostPlan {
-        HostPlan::Ssh(SshPlan {
+        HostPlan::ssh(SshPlan {
             host: host.to_owned(),
             user: None,
             port: None,

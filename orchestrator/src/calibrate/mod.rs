@@ -21,13 +21,13 @@ pub use measures::{Figures, Measure, plan, read};
 pub use store::{Calibration, Rates, Store, StoreError};
 pub use table::table;
 
-use crate::{plan::AgentPlan, scenario::cluster::HostPlan};
+use crate::plan::AgentPlan;
 
 /// What a host is called in the store: this machine by its host name, others as the cluster file calls
 /// them.
 #[must_use]
 pub fn host_key(agent: &AgentPlan) -> String {
-    if agent.host == HostPlan::Local {
+    if agent.host.is_local() {
         return host_name();
     }
     agent.host_name.clone()

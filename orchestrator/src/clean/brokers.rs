@@ -3,8 +3,11 @@
 
 use super::{Leftover, Place, Sort};
 use crate::hosts::deploy::ask::{Limits, ask};
-use mallard_protocol::workload::ClientProperties;
-use serde::{Deserialize, Serialize};
+use mallard_protocol::{
+    agent_command,
+    brokers::{Names, Report, Request},
+    workload::ClientProperties,
+};
 use std::{collections::BTreeSet, io, path::Path, process::Command, time::Duration};
 
 /// What the agent's program may take beyond the time that the brokers have: starting, and ending.
@@ -12,30 +15,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Longest answer: a hundred thousand topics with the longest names that Kafka takes have 25 MB.
 const REPORT_LIMIT_BYTES: u64 = 64 << 20;
-
-/// Topics and consumer groups, by name.
-#[derive(Debug, Default, Deserialize, Serialize)]
-struct Names {
-    topics: Vec<String>,
-    groups: Vec<String>,
-}
-
-/// What the agent's program is asked.
-#[derive(Debug, Serialize)]
-struct Request<'a> {
-    connection: &'a ClientProperties,
-    within_ms: u64,
-    delete: Option<Names>,
-}
-
-/// What it answers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Report {
-    Found(Names),
-    Left(Vec<(String, String)>),
-    Failed(String),
-}
 
 /// A cluster that can be asked.
 #[derive(Debug)]
@@ -92,12 +71,12 @@ impl Brokers<'_> {
 
     fn ask(&self, delete: Option<Names>) -> io::Result<Report> {
         let within_ms = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
-        let request = Request { connection: self.connection, within_ms, delete };
+        let request = Request { connection: self.connection.clone(), within_ms, delete };
         // Over its stdin, because a command line is everybody's to read, and there are passwords in it.
         let request = serde_json::to_vec(&request)?;
         let mut command = Command::new(self.agent);
         let limits = Limits { within: self.within + GRACE, stdout_bytes: REPORT_LIMIT_BYTES };
-        let report = ask(command.arg("brokers"), &request, limits)
+        let report = ask(command.arg(agent_command::BROKERS), &request, limits)
             .map_err(|cause| io::Error::other(format!("`mallard-agent brokers`: {cause}")))?;
         serde_json::from_slice(&report).map_err(io::Error::from)
     }

@@ -2,6 +2,7 @@
 
 use super::{Leftover, Place};
 use crate::archive::read;
+use mallard_protocol::agent_command;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,7 +86,7 @@ impl Runs {
         let on_hosts = leftovers.iter().any(|leftover| leftover.place == Place::Hosts);
         let order: Order = read::order(&folder).unwrap_or_default();
         if is_known && !is_named && only_brokers && order.keep {
-            return Fate::Stays("it was told to keep them (`--keep`)".to_owned());
+            return Fate::Stays("it was started with `--keep`".to_owned());
         }
         if folder.join("run.json").is_file() {
             return Fate::Dead("it is over".to_owned());
@@ -130,8 +131,7 @@ fn living() -> BTreeMap<String, String> {
 /// The run of an agent, by its command line as the kernel keeps it.
 fn run_of_agent(line: &str) -> Option<String> {
     let words: Vec<&str> = line.split('\0').collect();
-    let at = words.iter().position(|word| *word == "--run")?;
-    words.contains(&"daemon").then(|| words.get(at + 1).map(|id| (*id).to_owned()))?
+    agent_command::run_of_agent(&words).map(str::to_owned)
 }
 
 /// The run whose folder a lock lies in.

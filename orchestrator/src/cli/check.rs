@@ -13,7 +13,7 @@ use crate::{
         self, Weight,
         table::{self, Answers},
     },
-    scenario::cluster::{Cluster, Deadlines, HostPlan, KafkaPlan},
+    scenario::cluster::{Cluster, Deadlines, KafkaPlan},
     text::{error_chain::error_text, table::Table},
 };
 use mallard_protocol::preflight::Question;
@@ -63,8 +63,8 @@ pub(super) fn check(args: &CheckArgs) -> Outcome {
         }
         stdout.push_str(&engine_text(&images));
     }
-    if cluster.hosts.iter().any(|host| is_contained(&host.kind)) {
-        stdout.push_str("containers come to be with a run, and are not looked at before\n");
+    if cluster.hosts.iter().any(|host| host.kind.is_of_run()) {
+        stdout.push_str("containers are created by each run and are not checked beforehand\n");
     }
     let code = if fit { exit_code::PASS } else { exit_code::ERROR };
     Outcome { code, stdout, ..Outcome::default() }
@@ -73,7 +73,7 @@ pub(super) fn check(args: &CheckArgs) -> Outcome {
 /// Makes all hosts ready, and asks those that are.
 async fn ask(cluster: &Cluster, programs: &Arc<Programs>) -> io::Result<Answers> {
     let named = cluster.hosts.iter().map(|host| (name_of(host.name.as_deref()), &host.kind));
-    let hosts = Hosts::new(named, programs)?;
+    let hosts = Hosts::without_run(named, programs)?;
     let (fit, problems) = hosts.fit(&cluster.deadlines).await;
     let within = cluster.deadlines.topics;
     let question = serde_json::to_vec(&question(&cluster.kafka, &cluster.deadlines))?;
@@ -93,7 +93,7 @@ pub(super) fn question(kafka: &KafkaPlan, deadlines: &Deadlines) -> Question {
 /// How many agents each host is to have.
 fn agents_by_host(cluster: &Cluster) -> BTreeMap<&str, u64> {
     let mut agents = BTreeMap::new();
-    for host in cluster.hosts.iter().filter(|host| !is_contained(&host.kind)) {
+    for host in cluster.hosts.iter().filter(|host| !host.kind.is_of_run()) {
         *agents.entry(name_of(host.name.as_deref())).or_insert(0) += u64::from(host.agents);
     }
     agents
@@ -101,10 +101,6 @@ fn agents_by_host(cluster: &Cluster) -> BTreeMap<&str, u64> {
 
 fn name_of(name: Option<&str>) -> &str {
     name.unwrap_or("local")
-}
-
-fn is_contained(host: &HostPlan) -> bool {
-    matches!(host, HostPlan::Container(_))
 }
 
 /// An image in the engine, or the engine itself where that cannot be asked.
@@ -122,7 +118,7 @@ async fn look_at_engine(cluster: &Cluster, programs: &Programs) -> Option<Vec<Im
         images.insert(&kafka.image, false);
     }
     for host in &cluster.hosts {
-        if let HostPlan::Container(plan) = &host.kind {
+        if let Some(plan) = host.kind.as_container() {
             images.insert(&plan.image, true);
         }
     }

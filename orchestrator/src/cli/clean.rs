@@ -15,7 +15,7 @@ use crate::{
         kafka::{Swept, undo_what_is_left},
     },
     model::exit_code,
-    scenario::cluster::{Cluster, HostPlan},
+    scenario::cluster::Cluster,
     text::{error_chain::error_text, plural::noun, untrusted},
 };
 use mallard_protocol::workload::ClientProperties;
@@ -48,9 +48,9 @@ pub(super) fn clean(args: &CleanArgs) -> Outcome {
         Ok(runtime) => runtime.block_on(async {
             let over_ssh = cluster.hosts.iter().filter_map(|host| {
                 let name = host.name.as_deref()?;
-                matches!(host.kind, HostPlan::Ssh(_)).then_some((name, &host.kind))
+                host.kind.is_over_ssh().then_some((name, &host.kind))
             });
-            match Hosts::new(over_ssh, &programs) {
+            match Hosts::without_run(over_ssh, &programs) {
                 Ok(all) => {
                     let (hosts, unfit) = all.fit(&cluster.deadlines).await;
                     let outcome = Cleaning { args, cluster, programs, hosts, unfit }.clean().await;
@@ -106,7 +106,7 @@ impl Cleaning<'_> {
                 Some(false) => return outcome,
                 None => {
                     let text =
-                        "error: nothing was removed: there is no terminal to ask at; say `--yes`\n";
+                        "error: nothing was removed: stdin is not a terminal; pass `--yes`\n";
                     return Outcome::failed(exit_code::USAGE, text.to_owned());
                 }
             }
@@ -143,9 +143,8 @@ impl Cleaning<'_> {
 
     /// The engine, if one is there or has to be.
     async fn engine(&self) -> Option<Result<Engine, container::Problem>> {
-        let contained = |kind: &HostPlan| matches!(kind, HostPlan::Container(_));
         let is_needed = self.cluster.kafka.containers().is_some()
-            || self.cluster.hosts.iter().any(|host| contained(&host.kind));
+            || self.cluster.hosts.iter().any(|host| host.kind.is_of_run());
         match Engine::connect().await {
             Err(_) if !is_needed => None,
             engine => Some(engine),

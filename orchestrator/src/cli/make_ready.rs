@@ -13,7 +13,6 @@ use crate::{
         capacity::{self, Demand},
     },
     run::driver::Surroundings,
-    scenario::cluster::HostPlan,
 };
 use mallard_protocol::preflight::Facts;
 use std::{fs, iter, path::Path, pin::pin};
@@ -135,7 +134,7 @@ fn most<'a>(cases: impl Iterator<Item = &'a CasePlan>, host: &str, facts: &Facts
 }
 
 fn is_local(case: &CasePlan, host: &str) -> bool {
-    case.agents.iter().any(|agent| agent.host_name == host && agent.host == HostPlan::Local)
+    case.agents.iter().any(|agent| agent.host_name == host && agent.host.is_local())
 }
 
 /// Takes out of what a host told what need not be said: the run itself, which has agents there when it was taken

@@ -6,7 +6,6 @@ use crate::{
     hosts::deploy::{AgentOption, Programs},
     model::result::{Attempt, SCHEMA_VERSION},
     plan::Plan,
-    scenario::cluster::HostPlan,
     sinks::Exports,
 };
 use mallard_protocol::BUILD_ID;
@@ -95,7 +94,7 @@ impl Order {
 
 fn ssh_hosts(plan: &Plan) -> BTreeSet<String> {
     let agents = plan.cases.iter().flat_map(|case| &case.agents);
-    let over_ssh = agents.filter(|agent| matches!(agent.host, HostPlan::Ssh(_)));
+    let over_ssh = agents.filter(|agent| agent.host.is_over_ssh());
     over_ssh.map(|agent| agent.host_name.clone()).collect()
 }
 

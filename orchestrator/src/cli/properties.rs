@@ -9,6 +9,7 @@ use crate::{
     },
     scenario::cluster::Cluster,
 };
+use mallard_protocol::agent_command;
 use std::{io, path::Path, process::Command, time::Duration};
 
 /// What checking properties may take. No client is made for it; each refusal is a line.
@@ -37,7 +38,7 @@ pub fn refused_by_cluster(cluster: &Cluster, agent: &Path) -> io::Result<Vec<Dia
 
 fn asked(agent: &Path, request: &str) -> io::Result<String> {
     let mut command = Command::new(agent);
-    let report = ask(command.arg("properties"), request.as_bytes(), LIMITS)
+    let report = ask(command.arg(agent_command::PROPERTIES), request.as_bytes(), LIMITS)
         .map_err(|cause| io::Error::other(format!("`mallard-agent properties`: {cause}")))?;
     Ok(String::from_utf8_lossy(&report).into_owned())
 }

@@ -162,11 +162,11 @@ async fn run_plan(
         Ok(programs) => Arc::new(programs),
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let hosts = match Hosts::of(&plan, &programs) {
+    let run_containers = Arc::new(RunContainers::new(folder.id()));
+    let hosts = match Hosts::of(&plan, &programs, &run_containers) {
         Ok(hosts) => hosts,
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
-    let run_containers = Arc::new(RunContainers::new(folder.id()));
     let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
     let (name, asks) = (plan.name.clone(), against::asks(&plan));
     let mut around = Surroundings {

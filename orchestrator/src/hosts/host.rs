@@ -2,7 +2,7 @@
 
 use super::{Problem, channel::Bridge};
 use crate::scenario::cluster::Deadlines;
-use mallard_protocol::preflight::Facts;
+use mallard_protocol::{agent_command, preflight::Facts};
 use std::{sync::Arc, time::Duration};
 
 /// Where one agent of one case sits on its host.
@@ -22,7 +22,20 @@ impl AgentLocation {
     /// The agent's folder, below a host's folder of runs.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!("{}/{}-{}", self.run_id, self.case, self.agent)
+        format!("{}/{}", self.run_id, self.folder_in_run())
+    }
+
+    /// The agent's folder, below that of its run.
+    #[must_use]
+    pub fn folder_in_run(&self) -> String {
+        agent_command::folder(self.case, &self.agent)
+    }
+
+    /// Whose agent it is, as its program is told.
+    #[must_use]
+    pub fn identity(&self) -> agent_command::Identity<'_> {
+        let Self { run_id, agent, lease, .. } = self;
+        agent_command::Identity { name: agent, run: run_id, lease_s: lease.as_secs() }
     }
 }
 
@@ -31,6 +44,12 @@ impl AgentLocation {
 pub trait Host: Send + Sync + 'static {
     /// Whether it is this machine.
     fn is_local(&self) -> bool {
+        false
+    }
+
+    /// Whether it is made for a run and goes with it, as a container does. Then it need not be made ready, nothing can
+    /// be asked of it before its case runs, and nothing of dead runs is on it.
+    fn is_of_run(&self) -> bool {
         false
     }
 

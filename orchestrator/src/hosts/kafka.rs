@@ -5,7 +5,10 @@ use crate::{
     scenario::cluster::{KafkaPlan, kafka::BrokerPlace},
     text::untrusted,
 };
-use mallard_protocol::fault::{GuardReport, Victim};
+use mallard_protocol::{
+    agent_command,
+    fault::{GuardReport, Victim},
+};
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
@@ -56,7 +59,7 @@ pub async fn find(
 /// none is left, as ever so often.
 pub async fn undo_what_is_left(program: &Path) -> Vec<Swept> {
     let mut command = Command::new(program);
-    command.args(["guard", "--sweep"]).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(agent_command::sweep::<String>(None)).stdin(Stdio::null()).kill_on_drop(true);
     // One that does not start says so where agents are started.
     let Ok(Ok(output)) = timeout(SWEEPING, command.output()).await else { return Vec::new() };
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -2,13 +2,15 @@
 //!
 //! A [`Host`] is a place for agents; one kind of host is one implementation. What it gives a case is a
 //! [`Bridge`] for each of its agents, by which that one agent is started, spoken with, ended by force and
-//! cleaned up. A kind that needs nothing to be ready, as this machine, says so by doing nothing.
+//! cleaned up. A kind that needs nothing to be ready, as this machine, says so by doing nothing; one that comes to be with a
+//! case, as a container, by [`Host::is_of_run`].
 
 pub mod channel;
 pub mod container;
 pub mod deploy;
 mod host;
 pub mod kafka;
+mod kinds;
 pub mod local;
 mod problem;
 mod readiness;
@@ -21,11 +23,14 @@ use crate::{
     text::untrusted,
 };
 use channel::Bridge;
+use container::RunContainers;
 use deploy::Programs;
+use kinds::Kinds;
 use mallard_protocol::{preflight::Facts, texts};
 use readiness::{OnceReady, Readiness};
 use std::{
     collections::BTreeMap,
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -51,45 +56,41 @@ impl std::fmt::Debug for Hosts {
 }
 
 impl Hosts {
-    /// The hosts of a plan. Nothing is touched yet.
+    /// The hosts of a run. Nothing is touched yet.
     ///
     /// # Errors
     /// The private folder for the connections cannot be made.
-    pub fn of(plan: &Plan, programs: &Arc<Programs>) -> std::io::Result<Self> {
+    pub fn of(
+        plan: &Plan,
+        programs: &Arc<Programs>,
+        run_containers: &Arc<RunContainers>,
+    ) -> io::Result<Self> {
         let agents = plan.cases.iter().flat_map(|case| &case.agents);
-        Self::new(agents.map(|agent| (&*agent.host_name, &agent.host)), programs)
+        let all = agents.map(|agent| (&*agent.host_name, &agent.host));
+        Self::new(all, Kinds::new(programs, Some(run_containers)))
     }
 
-    /// Hosts by name and kind; those that are named twice are one.
+    /// Those hosts that are there without a run, by name and plan.
     ///
     /// # Errors
     /// The private folder for the connections cannot be made.
-    pub fn new<'a>(
+    pub fn without_run<'a>(
         all: impl Iterator<Item = (&'a str, &'a HostPlan)>,
         programs: &Arc<Programs>,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
+        Self::new(all, Kinds::new(programs, None))
+    }
+
+    /// Hosts that are named twice are one.
+    fn new<'a>(
+        all: impl Iterator<Item = (&'a str, &'a HostPlan)>,
+        mut kinds: Kinds<'_>,
+    ) -> io::Result<Self> {
         let mut hosts: BTreeMap<String, Arc<dyn Host>> = BTreeMap::new();
-        let mut context = None;
         for (name, plan) in all {
-            if hosts.contains_key(name) {
-                continue;
+            if let (false, Some(host)) = (hosts.contains_key(name), kinds.host(name, plan)?) {
+                hosts.insert(name.to_owned(), host);
             }
-            let host: Arc<dyn Host> = match plan {
-                // Made anew for each case, by the engine: see `container::RunContainers`.
-                HostPlan::Container(_) => continue,
-                HostPlan::Local => Arc::new(local::ThisMachine::new(programs.own().to_owned())),
-                HostPlan::Ssh(plan) => {
-                    let context = match &context {
-                        Some(context) => Arc::clone(context),
-                        None => Arc::clone(
-                            context
-                                .insert(Arc::new(ssh::SshContext::open(plan.config.as_deref())?)),
-                        ),
-                    };
-                    Arc::new(ssh::SshHost::new(name, plan, context, Arc::clone(programs)))
-                }
-            };
-            hosts.insert(name.to_owned(), host);
         }
         let ready = hosts.keys().map(|name| (name.clone(), Arc::default())).collect();
         Ok(Self { hosts, ready })
@@ -105,7 +106,7 @@ impl Hosts {
         tell: &mpsc::Sender<RunEvent>,
     ) -> Result<(), Vec<Problem>> {
         let mut making = JoinSet::new();
-        for (name, host) in &self.hosts {
+        for (name, host) in self.standing() {
             let (name, host, deadlines) = (name.clone(), Arc::clone(host), *deadlines);
             let readiness = self.ready.get(&name).cloned().unwrap_or_default();
             let began = Instant::now();
@@ -114,14 +115,14 @@ impl Hosts {
                 (name, outcome, began.elapsed())
             });
         }
-        let (mut ready, mut problems) = (0, Vec::new());
+        let (of, mut ready, mut problems) = (making.len(), 0, Vec::new());
         while let Some(made) = making.join_next().await {
             let Ok((host, outcome, took)) = made else { continue };
             let event = match outcome {
                 Ok(Ready { copied_bytes }) => {
                     ready += 1;
                     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                    RunEvent::HostReady { host, copied_bytes, took_us, ready, of: self.hosts.len() }
+                    RunEvent::HostReady { host, copied_bytes, took_us, ready, of }
                 }
                 Err(problem) => {
                     problems.push(problem.clone());
@@ -148,10 +149,15 @@ impl Hosts {
         (Self { hosts, ready: self.ready.clone() }, problems)
     }
 
-    /// Whether all of them are this machine.
+    /// Those that are there before a case runs.
+    fn standing(&self) -> impl Iterator<Item = (&String, &Arc<dyn Host>)> {
+        self.hosts.iter().filter(|(_, host)| !host.is_of_run())
+    }
+
+    /// Whether all that are there before a case runs are this machine.
     #[must_use]
     pub fn are_local(&self) -> bool {
-        self.hosts.values().all(|host| host.is_local())
+        self.standing().all(|(_, host)| host.is_local())
     }
 
     /// Asks all hosts what they are, at once.
@@ -161,7 +167,7 @@ impl Hosts {
         within: Duration,
     ) -> BTreeMap<String, Result<Facts, Problem>> {
         let mut asking = JoinSet::new();
-        for (name, host) in &self.hosts {
+        for (name, host) in self.standing() {
             let (name, host, question) = (name.clone(), Arc::clone(host), question.to_vec());
             asking.spawn(async move { (name, host.inspect(&question, within).await) });
         }

@@ -28,6 +28,7 @@ use crate::{
 use mallard_protocol::{
     health::HealthFormat,
     ids::InstanceId,
+    properties::ClientKind,
     schedule::{Pace, PhaseKind, Timeline},
     workload::{StampPlace, TopicSpec},
 };
@@ -163,8 +164,10 @@ fn written_clients(scenario: &Scenario) -> Vec<WrittenClient> {
         places: client.iter().map(|p| (p.key.value.clone(), p.key.at.clone())).collect(),
         at: name.at.clone(),
     };
-    let producers = scenario.producers.iter().map(|(name, p)| one("producer", name, &p.client));
-    let consumers = scenario.consumers.iter().map(|(name, c)| one("consumer", name, &c.client));
+    let producers =
+        scenario.producers.iter().map(|(name, p)| one(ClientKind::Producer, name, &p.client));
+    let consumers =
+        scenario.consumers.iter().map(|(name, c)| one(ClientKind::Consumer, name, &c.client));
     producers.chain(consumers).collect()
 }
 

@@ -8,33 +8,8 @@ use crate::{
     config::{Diagnostic, Severity, source::Place, tidy},
     scenario::cluster::Cluster,
 };
-use serde::{Deserialize, Serialize};
+use mallard_protocol::properties::{Client, ClientKind, Refusal, Report, Request};
 use std::collections::HashSet;
-
-#[derive(Serialize)]
-struct Request<'a> {
-    connection: &'a [(String, String)],
-    clients: Vec<Client<'a>>,
-}
-
-#[derive(Serialize)]
-struct Client<'a> {
-    kind: &'static str,
-    name: String,
-    properties: &'a [(String, String)],
-}
-
-#[derive(Deserialize)]
-struct Report {
-    refused: Vec<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    client: String,
-    key: String,
-    reason: String,
-}
 
 /// What the agent's binary is asked about a cluster file by itself, in JSON: a client of each kind without
 /// properties of its own.
@@ -43,9 +18,10 @@ struct Refusal {
 ///
 /// Never in practice: all of it is text.
 pub fn cluster_property_request(cluster: &Cluster) -> serde_json::Result<String> {
-    let client = |kind| Client { kind, name: kind.to_owned(), properties: &[] };
-    let clients = ["producer", "consumer"].map(client).into();
-    serde_json::to_string(&Request { connection: cluster.kafka.client_properties(), clients })
+    let client = |kind| Client { kind, name: String::new(), properties: Vec::new() };
+    let clients = [ClientKind::Producer, ClientKind::Consumer].map(client).into();
+    let connection = cluster.kafka.client_properties().to_vec();
+    serde_json::to_string(&Request { connection, clients })
 }
 
 /// What it answered, as diagnostics.
@@ -62,23 +38,22 @@ pub fn cluster_property_mistakes(
     let places = &cluster.connection_places;
     let mistake = |refusal: &Refusal| {
         let at = places.iter().find(|(key, _)| *key == refusal.key).map_or(&whole, |(_, at)| at);
-        refusal.told(at)
+        diagnostic(refusal, at)
     };
     let mut diagnostics: Vec<_> = report.refused.iter().map(mistake).collect();
     tidy(&mut diagnostics);
     Ok(diagnostics)
 }
 
-impl Refusal {
-    fn told(&self, at: &Place) -> Diagnostic {
-        let reason = self.reason.trim_end_matches('.');
-        let message = match self.key.as_str() {
-            "" => format!("librdkafka refuses these client properties together: {reason}"),
-            key => format!("librdkafka refuses `{key}`: {reason}"),
-        };
-        let help = "properties are spelt as in librdkafka's CONFIGURATION.md".to_owned();
-        at.diagnostic(Severity::Error, message, Some(help))
-    }
+/// What is refused, at the place where it is written.
+fn diagnostic(refusal: &Refusal, at: &Place) -> Diagnostic {
+    let reason = refusal.reason.trim_end_matches('.');
+    let message = match refusal.key.as_str() {
+        "" => format!("librdkafka refuses these client properties together: {reason}"),
+        key => format!("librdkafka refuses `{key}`: {reason}"),
+    };
+    let help = "properties are spelt as in librdkafka's CONFIGURATION.md".to_owned();
+    at.diagnostic(Severity::Error, message, Some(help))
 }
 
 impl Plan {
@@ -88,8 +63,10 @@ impl Plan {
     ///
     /// Never in practice: all of it is text.
     pub fn property_request(&self) -> serde_json::Result<String> {
-        let connection = self.cases.first().map_or(&[][..], |case| case.kafka.client_properties());
-        let mut clients: Vec<Client<'_>> = Vec::new();
+        let first = self.cases.first();
+        let connection = first.map(|case| case.kafka.client_properties().to_vec());
+        let connection = connection.unwrap_or_default();
+        let mut clients = Vec::new();
         let mut asked = HashSet::new();
         for (index, case) in self.cases.iter().enumerate() {
             // Most cases of a matrix have the same clients; one of each is enough.
@@ -98,7 +75,7 @@ impl Plan {
             clients.extend(new.map(|client| Client {
                 kind: client.kind,
                 name: format!("{index}/{}", client.name),
-                properties: &client.properties,
+                properties: client.properties.clone(),
             }));
         }
         serde_json::to_string(&Request { connection, clients })
@@ -124,6 +101,6 @@ impl Plan {
         let own = client.places.iter().find(|(key, _)| *key == refusal.key);
         let shared = || case.connection_places.iter().find(|(key, _)| *key == refusal.key);
         let at = own.or_else(shared).map_or(&client.at, |(_, at)| at);
-        Some(refusal.told(at))
+        Some(diagnostic(refusal, at))
     }
 }

@@ -13,6 +13,7 @@ use crate::{
 use mallard_protocol::{
     fault::Act,
     ids::TopicId,
+    properties::ClientKind,
     schedule::Timeline,
     workload::{Assignment, ClientProperties, ConsumerSpec, ProducerSpec, TopicSpec},
 };
@@ -173,8 +174,8 @@ impl CasePlan {
     /// Whether anything runs in containers.
     #[must_use]
     pub fn needs_engine(&self) -> bool {
-        let contained = |agent: &AgentPlan| matches!(agent.host, HostPlan::Container(_));
-        self.kafka.containers().is_some() || self.agents.iter().any(contained)
+        let is_made = |agent: &AgentPlan| agent.host.is_of_run();
+        self.kafka.containers().is_some() || self.agents.iter().any(is_made)
     }
 
     /// Index of the agent that reads end offsets: the broker's, else the first.
@@ -229,8 +230,8 @@ pub type AgentIndex = usize;
 /// The properties of a producer or consumer, as written.
 #[derive(Clone, Debug)]
 pub struct WrittenClient {
-    /// `producer` or `consumer`.
-    pub kind: &'static str,
+    /// What it does.
+    pub kind: ClientKind,
     /// Name of the workload.
     pub name: String,
     /// Properties as they are set.

@@ -6,7 +6,7 @@
 use super::AgentPlan;
 use crate::{
     config::shape::{Located, Reader},
-    scenario::cluster::{Cluster, HostPlan},
+    scenario::cluster::Cluster,
     text::nearest::{listed, suggest},
 };
 use mallard_protocol::workload::{ConsumerSpec, ProducerSpec};
@@ -25,25 +25,15 @@ impl Placement {
     pub(super) fn new(cluster: &Cluster) -> Self {
         let mut agents: Vec<AgentPlan> = Vec::new();
         let mut hosts = Vec::new();
-        let mut containers = 0;
+        let mut made = 0;
         for (index, host) in cluster.hosts.iter().enumerate() {
-            let host_name = match (&host.name, &host.kind) {
-                (Some(name), _) => name.clone(),
-                (None, HostPlan::Local | HostPlan::Ssh(_)) => "local".to_owned(),
-                (None, HostPlan::Container(_)) => {
-                    containers += 1;
-                    format!("container-{containers}")
-                }
-            };
+            made += usize::from(host.kind.is_of_run());
+            let host_name = host.name.clone().unwrap_or_else(|| host.kind.default_name(made));
             for number in 1..=host.agents {
                 let embedded = cluster.kafka.is_embedded();
-                let name = match host.kind {
-                    HostPlan::Local => format!("local-{}", agents.len() + 1),
-                    _ if host.agents == 1 => host_name.clone(),
-                    HostPlan::Container(_) | HostPlan::Ssh(_) => format!("{host_name}.{number}"),
-                };
+                let among_all = agents.len() + 1;
                 agents.push(AgentPlan {
-                    name,
+                    name: host.kind.agent_name(&host_name, number, host.agents, among_all),
                     host: host.kind.clone(),
                     host_name: host_name.clone(),
                     labels: host.labels.clone(),

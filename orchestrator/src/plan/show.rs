@@ -3,13 +3,10 @@
 use super::{
     AgentPlan, CasePlan, Plan, archive_size::archive_bytes, producers::instance_total, sizes,
 };
-use crate::{
-    scenario::cluster::HostPlan,
-    text::{
-        figures::{bytes_text, humanly},
-        table::Table,
-        units::count,
-    },
+use crate::text::{
+    figures::{bytes_text, humanly},
+    table::Table,
+    units::count,
 };
 use mallard_protocol::{
     fault::Act,
@@ -116,7 +113,7 @@ fn overview(plan: &Plan) -> String {
         archive += totals.archive_bytes;
         let count = counted(totals);
         let stored = match totals.closed_loop {
-            true => "as many as go".to_owned(),
+            true => "unlimited".to_owned(),
             false => bytes_text(totals.broker_bytes),
         };
         let longest = humanly(case.longest());
@@ -135,7 +132,7 @@ fn overview(plan: &Plan) -> String {
 
 fn counted(totals: Totals) -> String {
     match (totals.closed_loop, totals.records) {
-        (true, 0) => "as many as go".to_owned(),
+        (true, 0) => "unlimited".to_owned(),
         (true, records) => format!("{} and more", count(records)),
         (false, records) => count(records),
     }
@@ -304,11 +301,7 @@ fn placement(case: &CasePlan) -> String {
 }
 
 fn host_text(agent: &AgentPlan) -> String {
-    let host = match &agent.host {
-        HostPlan::Local => "this machine".to_owned(),
-        HostPlan::Container(container) => format!("a container of {}", container.image),
-        HostPlan::Ssh(_) => format!("{} by ssh", agent.host_name),
-    };
+    let host = agent.host.describe(&agent.host_name);
     match agent.labels.is_empty() {
         true => host,
         false => format!("{host} [{}]", agent.labels.join(", ")),

@@ -18,13 +18,12 @@ use crate::{
     hosts::{
         AgentLocation, Hosts,
         channel::{Bridge, Link, Remains, event::Input},
-        container::{ContainerAgent, RunContainers},
+        container::RunContainers,
         kafka,
     },
     measure::MergedInterval,
     model::{events::RunEvent, figures::IntervalFigures},
     plan::{AgentIndex, AgentPlan, CasePlan},
-    scenario::cluster::HostPlan,
     sinks::EventSinks,
     text::figures::bytes_text,
     verdict::Judgement,
@@ -237,25 +236,14 @@ fn bridges(
     context: &CaseContext,
     around: &Surroundings<'_>,
 ) -> Vec<Arc<dyn Bridge>> {
-    let bridge = |agent: &AgentPlan| -> Option<Arc<dyn Bridge>> {
+    let bridge = |agent: &AgentPlan| {
         let location = AgentLocation {
             run_id: context.run_id.clone(),
             case: context.index,
             agent: agent.name.clone(),
             lease: plan.lease,
         };
-        match agent.host {
-            HostPlan::Container(_) => Some(Arc::new(ContainerAgent {
-                run_containers: Arc::clone(&around.run_containers),
-                host: agent.host_name.clone(),
-                name: agent.name.clone(),
-                folder: format!("{}-{}", context.index, agent.name),
-                lease: plan.lease,
-            })),
-            HostPlan::Local | HostPlan::Ssh(_) => {
-                around.hosts.bridge(agent, location, plan.deadlines)
-            }
-        }
+        around.hosts.bridge(agent, location, plan.deadlines)
     };
     plan.agents.iter().filter_map(bridge).collect()
 }

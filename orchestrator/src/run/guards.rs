@@ -6,7 +6,10 @@ use crate::{
     scenario::cluster::KafkaPlan,
     text::untrusted,
 };
-use mallard_protocol::fault::{END, GuardReport, Order, UNDO_PATIENCE, by_hand};
+use mallard_protocol::{
+    agent_command,
+    fault::{END, GuardReport, Order, UNDO_PATIENCE, by_hand},
+};
 use std::{
     collections::BTreeMap,
     io,
@@ -107,7 +110,11 @@ impl Start {
 /// Starts a guard with its order.
 async fn spawn(program: &Path, order: &Order) -> io::Result<(Child, ChildStdin)> {
     let mut command = Command::new(program);
-    command.arg("guard").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .arg(agent_command::GUARD)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut guard = command.spawn()?;
     let mut stdin = guard.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let line = format!("{}\n", serde_json::to_string(order)?);
@@ -144,7 +151,7 @@ impl Hearing {
         // The pipe is closed, so guard and twin are gone.
         let _ = guard.wait().await;
         if !has_ended && !self.sweep().await {
-            let cause = "its guard and the guard's twin ended and nobody could undo it".to_owned();
+            let cause = "its guard and the guard's twin ended before it was undone".to_owned();
             let by_hand = by_hand(self.order.act, &self.order.victim, &self.order.id);
             self.tell(GuardReport::NotUndone { cause, by_hand });
         }
@@ -169,7 +176,7 @@ impl Hearing {
     /// Undoes what is left of the fault; whether it was undone, or had not begun.
     async fn sweep(&self) -> bool {
         let mut command = Command::new(&self.program);
-        command.args(["guard", "--sweep", "--id", &self.order.id]);
+        command.args(agent_command::sweep::<String>(Some(&self.order.id)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut sweeping) = command.spawn() else { return false };
         let Some(stdout) = sweeping.stdout.take() else { return false };

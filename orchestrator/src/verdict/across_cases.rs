@@ -9,7 +9,6 @@ use crate::{
     metrics::{Metric, Needs},
     model::result::{AcrossResult, AgentResult, MetricValue},
     plan::{AgentPlan, CasePlan},
-    scenario::cluster::HostPlan,
     text::units::{human, human_pair},
 };
 use std::collections::BTreeMap;
@@ -74,13 +73,9 @@ impl CaseOutcome {
 
 impl Duty {
     fn of(agent: &AgentPlan) -> Self {
-        let has_quota = match &agent.host {
-            HostPlan::Container(container) => container.limits.nano_cpus.is_some(),
-            HostPlan::Local | HostPlan::Ssh(_) => false,
-        };
         Self {
             host: agent.host_name.clone(),
-            has_quota,
+            has_quota: agent.host.has_core_quota(),
             sends: !agent.producers.is_empty(),
             receives: !agent.consumers.is_empty(),
         }

@@ -163,7 +163,7 @@ impl Shape {
         };
         AgentPlan {
             name: format!("local-{number}"),
-            host: HostPlan::Local,
+            host: HostPlan::local(),
             host_name: "local".to_owned(),
             labels: Vec::new(),
             carries_broker: false,

@@ -11,7 +11,7 @@ use tokio::{
 #[async_trait::async_trait]
 pub trait Bridge: Send + Sync + 'static {
     /// Opens a channel to the agent. With `start`, an agent is started where none runs; without, an
-    /// agent that is gone is told by the exit, whose code is then [`EXIT_NO_AGENT`].
+    /// agent that is gone is told by the exit, whose code is then [`NOT_RUNNING`](mallard_protocol::exit_code::NOT_RUNNING).
     ///
     /// # Errors
     /// Why no channel could be opened, as a text for people. Of an agent that is known to have run, this
@@ -41,12 +41,6 @@ pub struct Remains {
     pub kept: Option<String>,
 }
 
-/// Exit code of `mallard-agent connect` when there is no agent to connect to.
-pub const EXIT_NO_AGENT: i32 = 3;
-
-/// Exit code of `mallard-agent connect` when the agent's process is there and does not answer.
-pub const EXIT_SILENT: i32 = 6;
-
 /// An open channel. Dropping it closes it, and ends whatever carries it; the agent lives on.
 pub struct Channel {
     /// What is written here, the agent reads.
@@ -66,12 +60,20 @@ impl fmt::Debug for Channel {
 /// How a channel ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelExit {
-    /// The exit code of `mallard-agent connect`, if it is known.
+    /// The exit code of `mallard-agent connect`, if it is known: one of [`exit_code`](mallard_protocol::exit_code).
     pub code: Option<i32>,
     /// What it wrote to its stderr at the end.
     pub stderr: String,
     /// What became of the agent, where its host knows more than that it is gone.
     pub gone: Option<String>,
+}
+
+impl ChannelExit {
+    /// Whether `mallard-agent connect` ended with this code.
+    #[must_use]
+    pub fn is(&self, code: u8) -> bool {
+        self.code == Some(i32::from(code))
+    }
 }
 
 /// What a link reports: which agent, and what happened.

@@ -4,8 +4,8 @@ use super::{Channel, ChannelExit};
 use crate::text::untrusted;
 use std::{io, pin::pin, process::Stdio, time::Duration};
 use tokio::{
-    io::AsyncReadExt,
-    process::{Child, ChildStderr, Command},
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
     time::timeout,
 };
 
@@ -36,25 +36,32 @@ pub(crate) fn channel(command: &mut Command) -> io::Result<Channel> {
     Ok(Channel {
         to_agent: Box::new(stdin),
         from_agent: Box::new(stdout),
-        exit: Box::pin(exit(child, stderr)),
+        exit: Box::pin(
+            async move { exit(async { child.wait().await.ok()?.code() }, stderr).await },
+        ),
     })
 }
 
-async fn exit(mut child: Child, stderr: ChildStderr) -> ChannelExit {
+/// How a channel ended, by what carried it: a process whose exit code `ended` waits for, here or on another host.
+pub(crate) async fn exit(
+    ended: impl Future<Output = Option<i32>>,
+    stderr: impl AsyncRead + Unpin,
+) -> ChannelExit {
     let mut written = Vec::new();
     let mut stderr = stderr.take(STDERR_BYTES);
-    let status = {
+    let code = {
         // At the same time: a child that has much to say would never end, and one that leaves its
         // stderr to a process of its own would never be done with speaking.
         let mut read = pin!(stderr.read_to_end(&mut written));
+        let mut ended = pin!(ended);
         tokio::select! {
-            _ = &mut read => child.wait().await,
-            status = child.wait() => {
+            _ = &mut read => ended.await,
+            code = &mut ended => {
                 let _ = timeout(STDERR_WITHIN, read).await;
-                status
+                code
             }
         }
     };
     let stderr = untrusted::bytes(&written).trim().to_owned();
-    ChannelExit { code: status.ok().and_then(|status| status.code()), stderr, gone: None }
+    ChannelExit { code, stderr, gone: None }
 }

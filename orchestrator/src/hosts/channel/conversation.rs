@@ -6,10 +6,10 @@
 //! is another matter: then the reason is told at once. One that an earlier controller has started may be well
 //! though nothing is heard of it yet.
 
-use super::{Bridge, Channel, EXIT_NO_AGENT, EXIT_SILENT, Inputs};
+use super::{Bridge, Channel, Inputs};
 use crate::{hosts::channel::event::Input, plan::AgentIndex, text::untrusted};
 use mallard_protocol::{
-    BUILD_ID, PROTOCOL_VERSION, frame,
+    BUILD_ID, PROTOCOL_VERSION, exit_code, frame,
     message::{FromAgent, ToAgent},
     texts,
 };
@@ -164,11 +164,11 @@ impl Conversation {
         }
         // Of one that never greeted, its own stderr says why it did not start.
         let spoke = !self.greeted && !self.runs && exit.gone.is_none() && !exit.stderr.is_empty();
-        if exit.code == Some(EXIT_NO_AGENT) && !spoke {
+        if exit.is(exit_code::NOT_RUNNING) && !spoke {
             let known = exit.gone;
             return self.ended(known.unwrap_or_else(|| "its process is gone".to_owned()), false);
         }
-        if exit.code == Some(EXIT_SILENT) && (self.greeted || self.runs) {
+        if exit.is(exit_code::SILENT) && (self.greeted || self.runs) {
             return self.ended("its process is there and does not answer".to_owned(), true);
         }
         if let Some(cause) = self.succeeds.clone().filter(|_| !self.heard)

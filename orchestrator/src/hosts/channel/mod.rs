@@ -15,8 +15,8 @@ use mallard_protocol::message::ToAgent;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-pub use bridge::{Bridge, Channel, ChannelExit, EXIT_NO_AGENT, EXIT_SILENT, Inputs, Remains};
-pub(crate) use child::channel as channel_of_child;
+pub use bridge::{Bridge, Channel, ChannelExit, Inputs, Remains};
+pub(crate) use child::{channel as channel_of_child, exit as exit_of_child};
 pub(crate) use conversation::how_to_match;
 
 /// Messages to an agent that may wait for a channel. Far more than a case ever sends; beyond it the

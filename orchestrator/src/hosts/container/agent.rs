@@ -1,30 +1,34 @@
 //! The way to an agent in a container.
 
 use super::{RunContainers, engine, exec, exit_cause, hosts};
-use crate::hosts::channel::{Bridge, Channel, ChannelExit, EXIT_NO_AGENT, Remains};
-use std::{io, io::Read, sync::Arc, time::Duration};
+use crate::hosts::{
+    AgentLocation,
+    channel::{Bridge, Channel, ChannelExit, Remains},
+};
+use mallard_protocol::{
+    agent_command::{self, LOG},
+    exit_code,
+};
+use std::{io, io::Read, sync::Arc};
 
 /// Bytes of an agent's log that are taken from a container: the agent itself keeps it below that.
 const LOG_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// An agent in a container: where it is, and its names.
+/// An agent in a container.
 #[derive(Clone, Debug)]
-pub struct ContainerAgent {
+pub(super) struct ContainerAgent {
     /// What the run has in the engine.
-    pub run_containers: Arc<RunContainers>,
+    pub(super) run_containers: Arc<RunContainers>,
     /// The host's name: `container-1`.
-    pub host: String,
-    /// Its name.
-    pub name: String,
-    /// Its private folder's name, unique in its container.
-    pub folder: String,
-    /// How long it goes on alone.
-    pub lease: Duration,
+    pub(super) host: String,
+    /// Whose agent it is.
+    pub(super) location: AgentLocation,
 }
 
 impl ContainerAgent {
+    /// Its folder. A container is of one run, so there is none for the run.
     fn path(&self) -> String {
-        format!("{}/{}", hosts::RUNS, self.folder)
+        format!("{}/{}", hosts::RUNS, self.location.folder_in_run())
     }
 
     fn container(&self) -> String {
@@ -33,8 +37,8 @@ impl ContainerAgent {
 
     /// A channel that tells nothing but that the agent is gone.
     fn gone(cause: String) -> Channel {
-        let exit =
-            ChannelExit { code: Some(EXIT_NO_AGENT), stderr: cause.clone(), gone: Some(cause) };
+        let code = Some(i32::from(exit_code::NOT_RUNNING));
+        let exit = ChannelExit { code, stderr: cause.clone(), gone: Some(cause) };
         Channel {
             to_agent: Box::new(tokio::io::sink()),
             from_agent: Box::new(tokio::io::empty()),
@@ -48,14 +52,8 @@ impl Bridge for ContainerAgent {
     async fn open(&self, start: bool) -> Result<Channel, String> {
         let engine =
             self.run_containers.engine().await.map_err(|problem| problem.to_string())?.clone();
-        let mut command: Vec<String> =
-            [hosts::AGENT, "connect", "--dir", &self.path()].map(str::to_owned).into();
-        if start {
-            let lease = self.lease.as_secs().to_string();
-            let names =
-                ["--name", &self.name, "--run", self.run_containers.run_id(), "--lease", &lease];
-            command.extend(names.map(str::to_owned));
-        }
+        let identity = start.then(|| self.location.identity());
+        let command = hosts::agent(agent_command::connect(self.path(), identity));
         let container = self.container();
         let exec::Attached { stdin, stdout, mut end } =
             match exec::start(&engine, &container, command).await {
@@ -69,14 +67,15 @@ impl Bridge for ContainerAgent {
             };
         let exit = async move {
             let exec::Ended { code, words: stderr } = (&mut end.0).await.unwrap_or_default();
-            let mut code = code.and_then(|code| i32::try_from(code).ok());
-            let mut gone = exit_cause::of(&engine, &container).await;
-            if gone.is_some() {
-                code = Some(EXIT_NO_AGENT);
-            } else if code == Some(EXIT_NO_AGENT) {
-                gone = exit_cause::of_agent(&engine, &container).await;
+            let code = code.and_then(|code| i32::try_from(code).ok());
+            let gone = exit_cause::of(&engine, &container).await;
+            let mut exit = ChannelExit { code, stderr, gone };
+            if exit.gone.is_some() {
+                exit.code = Some(i32::from(exit_code::NOT_RUNNING));
+            } else if exit.is(exit_code::NOT_RUNNING) {
+                exit.gone = exit_cause::of_agent(&engine, &container).await;
             }
-            ChannelExit { code, stderr, gone }
+            exit
         };
         Ok(Channel { to_agent: stdin, from_agent: stdout, exit: Box::pin(exit) })
     }
@@ -88,7 +87,7 @@ impl Bridge for ContainerAgent {
     async fn kill(&self, _pid: u32) -> io::Result<()> {
         // The process id is that of the container's own namespace; the folder names the agent.
         let engine = self.run_containers.engine().await.map_err(io::Error::other)?;
-        let command = [hosts::AGENT, "kill", "--dir", &self.path()].map(str::to_owned).into();
+        let command = hosts::agent(agent_command::kill(self.path()));
         match exec::run(engine, &self.container(), command).await {
             Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
             Ok(ended) => Err(io::Error::other(ended.words)),
@@ -107,7 +106,7 @@ impl Bridge for ContainerAgent {
 impl ContainerAgent {
     async fn log(&self) -> Option<Vec<u8>> {
         let engine = self.run_containers.engine().await.ok()?;
-        let path = format!("{}/agent.log", self.path());
+        let path = format!("{}/{LOG}", self.path());
         let archive = hosts::download(engine, &self.container(), &path).await?;
         let mut archive = tar::Archive::new(archive.as_slice());
         let mut log = Vec::new();

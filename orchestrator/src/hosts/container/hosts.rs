@@ -22,7 +22,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use mallard_protocol::BUILD_ID;
+use mallard_protocol::{BUILD_ID, agent_command};
 use std::{collections::HashMap, io, path::Path, time::Duration};
 
 /// The agent's program in every container.
@@ -39,6 +39,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The exit code of a program that is not there, or whose loader is not.
 const NOT_FOUND: i64 = 127;
+
+/// A command of the agent's program in a container.
+pub(super) fn agent(arguments: Vec<String>) -> Vec<String> {
+    let mut command = vec![AGENT.to_owned()];
+    command.extend(arguments);
+    command
+}
 
 /// What a container's name and labels are made of.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +92,7 @@ pub(super) async fn start(
         image: Some(plan.image.clone()),
         hostname: Some(role.to_owned()).filter(|_| named != Some(HOST_NETWORK)),
         entrypoint: Some(vec![AGENT.to_owned()]),
-        cmd: Some(vec!["hold".to_owned()]),
+        cmd: Some(vec![agent_command::HOLD.to_owned()]),
         env: Some(plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
         labels: Some(labels::of(identity.run_id, role)),
         host_config: Some(HostConfig {
@@ -123,7 +130,7 @@ async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Probl
         let remedy = exit_cause::remedy(&cause);
         Problem::new(what, "running the agent in it", &cause, remedy)
     };
-    let command = vec![AGENT.to_owned(), "version".to_owned()];
+    let command = agent(vec![agent_command::VERSION.to_owned()]);
     match exec::run(engine, container, command).await {
         Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
         Ok(ended) => Err(problem(match exit_cause::of(engine, container).await {

@@ -15,10 +15,8 @@ use bollard::{
     models::ContainerSummaryStateEnum,
     query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder},
 };
+use mallard_protocol::agent_command::{DAEMON, SPOOL};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// What a command line of an agent has, beside its run's id.
-const DAEMON: &str = "daemon";
 
 /// How old the newest container of somebody else's run must be for the run to be dead: longer than it
 /// takes from making a container to starting it.
@@ -158,7 +156,7 @@ async fn has_measurements(engine: &Engine, leftover: &Leftover) -> bool {
     let Ok(mut entries) = archive.entries() else { return false };
     entries.any(|entry| {
         entry.is_ok_and(|entry| {
-            let in_spool = entry.path().is_ok_and(|path| path.iter().any(|part| part == "spool"));
+            let in_spool = entry.path().is_ok_and(|path| path.iter().any(|part| part == SPOOL));
             in_spool && entry.size() > 0
         })
     })

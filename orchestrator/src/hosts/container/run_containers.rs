@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     plan::{AgentPlan, CasePlan},
-    scenario::cluster::{ContainerPlan, HostPlan, KafkaContainers},
+    scenario::cluster::{ContainerPlan, KafkaContainers},
 };
 use bollard::{models::NetworkCreateRequest, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
@@ -104,12 +104,8 @@ impl RunContainers {
         };
         self.raise_hosts(engine, &hosts, brokers.is_some(), program, &tell).await?;
         let Some(addresses) = addresses else { return Ok(Vec::new()) };
-        let connection = |agent: &AgentPlan| match &agent.host {
-            HostPlan::Container(container)
-                if container.network.as_deref() != Some(HOST_NETWORK) =>
-            {
-                addresses.inside()
-            }
+        let connection = |agent: &AgentPlan| match agent.host.as_container() {
+            Some(plan) if plan.network.as_deref() != Some(HOST_NETWORK) => addresses.inside(),
             _ => addresses.outside(),
         };
         Ok(plan.agents.iter().map(connection).collect())
@@ -268,12 +264,9 @@ impl RunContainers {
 }
 
 /// The containers that a case's agents run in, by their names.
-fn container_hosts(plan: &CasePlan) -> BTreeMap<&str, &ContainerPlan> {
-    let hosts = plan.agents.iter().filter_map(|agent| match &agent.host {
-        HostPlan::Container(container) => Some((agent.host_name.as_str(), container)),
-        HostPlan::Local | HostPlan::Ssh(_) => None,
-    });
-    hosts.collect()
+fn container_hosts<'a>(plan: &'a CasePlan) -> BTreeMap<&'a str, &'a ContainerPlan> {
+    let of = |agent: &'a AgentPlan| Some((&*agent.host_name, agent.host.as_container()?));
+    plan.agents.iter().filter_map(of).collect()
 }
 
 fn needs_network(plan: &CasePlan, hosts: &BTreeMap<&str, &ContainerPlan>) -> bool {

@@ -2,7 +2,7 @@
 
 use super::ask::{AskError, Limits, ask};
 use crate::text::untrusted;
-use mallard_protocol::BUILD_ID;
+use mallard_protocol::{BUILD_ID, agent_command};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use std::{
 const VERSION: Limits = Limits { within: Duration::from_secs(10), stdout_bytes: 64 << 10 };
 
 /// Its file name.
-const NAME: &str = "mallard-agent";
+const NAME: &str = agent_command::PROGRAM;
 
 /// Why there is no agent to run.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum AgentBinaryError {
     },
     /// It does not say which build it is of.
     #[error(
-        "the agent's program {path} does not tell its version: {cause}\n  = help: start it by hand: `{path} version`; --agent names a program `mallard-agent`"
+        "the agent's program {path} does not report its version: {cause}\n  = help: start it by hand: `{path} version`; --agent names a program `mallard-agent`"
     )]
     NoVersion {
         /// The file.
@@ -68,7 +68,7 @@ pub fn find(asked_for: Option<&Path>) -> Result<PathBuf, AgentBinaryError> {
     if !path.is_file() {
         return Err(AgentBinaryError::Missing { path });
     }
-    let said = ask(Command::new(&path).arg("version"), b"", VERSION);
+    let said = ask(Command::new(&path).arg(agent_command::VERSION), b"", VERSION);
     let said = said.map_err(|cause| match cause {
         AskError::Start(source) => AgentBinaryError::Unusable { path: path.clone(), source },
         cause => AgentBinaryError::NoVersion { path: path.clone(), cause },

@@ -1,37 +1,34 @@
 //! Agents on this machine.
 
-use crate::hosts::channel::{Bridge, Channel, Remains, channel_of_child};
+use crate::hosts::{
+    AgentLocation,
+    channel::{Bridge, Channel, Remains, channel_of_child},
+};
+use mallard_protocol::agent_command::{self, LOG, SPOOL};
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use tokio::process::Command;
 
-/// An agent on this machine: its binary, its private folder, its names.
+/// An agent on this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalAgent {
     /// The agent's program.
     pub binary: PathBuf,
     /// Its folder, which only its user may enter.
     pub folder: PathBuf,
-    /// Its name.
-    pub name: String,
-    /// The run.
-    pub run_id: String,
-    /// How long it goes on alone.
-    pub lease: Duration,
+    /// Whose agent it is.
+    pub location: AgentLocation,
 }
 
 #[async_trait::async_trait]
 impl Bridge for LocalAgent {
     async fn open(&self, start: bool) -> Result<Channel, String> {
         let mut command = Command::new(&self.binary);
-        command.arg("connect").arg("--dir").arg(&self.folder);
-        if start {
-            command.args(["--name", &self.name, "--run", &self.run_id, "--lease"]);
-            command.arg(self.lease.as_secs().to_string());
-        }
+        let identity = start.then(|| self.location.identity());
+        command.args(agent_command::connect(OsString::from(&self.folder), identity));
         channel_of_child(&mut command).map_err(|cause| cause.to_string())
     }
 
@@ -40,11 +37,11 @@ impl Bridge for LocalAgent {
     }
 
     async fn kill(&self, pid: u32) -> io::Result<()> {
-        kill(pid, &self.run_id)
+        kill(pid, &self.location.run_id)
     }
 
     async fn clean_up(&self, keep: bool) -> Remains {
-        let log = fs::read(self.folder.join("agent.log")).ok();
+        let log = fs::read(self.folder.join(LOG)).ok();
         if spool_bytes(&self.folder) > 0 {
             return Remains { log, kept: Some(self.folder.display().to_string()) };
         }
@@ -61,7 +58,7 @@ impl Bridge for LocalAgent {
 /// What an agent has measured and nobody has collected: it lets go of an interval when that is in the archive.
 #[must_use]
 pub fn spool_bytes(agent: &Path) -> u64 {
-    let spool = fs::read_dir(agent.join("spool")).into_iter().flatten().flatten();
+    let spool = fs::read_dir(agent.join(SPOOL)).into_iter().flatten().flatten();
     spool.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 

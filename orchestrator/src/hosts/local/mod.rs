@@ -5,8 +5,8 @@ mod agent;
 use super::{AgentLocation, Host, Phase, Problem, Ready, channel::Bridge};
 use crate::{scenario::cluster::Deadlines, text::untrusted};
 use agent::LocalAgent;
-use mallard_protocol::preflight::Facts;
-use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use mallard_protocol::{agent_command, preflight::Facts};
+use std::{ffi::OsString, io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 pub use agent::{runs_folder, spool_bytes};
@@ -40,7 +40,7 @@ impl Host for ThisMachine {
         };
         let failed = |cause: io::Error| problem(cause.to_string());
         let mut command = Command::new(&self.program);
-        command.arg("host").arg("--runs").arg(runs_folder()).kill_on_drop(true);
+        command.args(agent_command::host(OsString::from(runs_folder()))).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
         let answered = async {
@@ -71,9 +71,7 @@ impl Host for ThisMachine {
         Arc::new(LocalAgent {
             binary: self.program.clone(),
             folder: runs_folder().join(location.folder()),
-            name: location.agent,
-            run_id: location.run_id,
-            lease: location.lease,
+            location,
         })
     }
 

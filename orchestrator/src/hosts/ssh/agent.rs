@@ -1,30 +1,21 @@
 //! The way to one agent on a host over ssh.
 
 use super::{Place, session::Sessions};
-use crate::{
-    hosts::{
-        AgentLocation,
-        channel::{Bridge, Channel, ChannelExit, Remains},
-    },
-    text::untrusted,
+use crate::hosts::{
+    AgentLocation,
+    channel::{Bridge, Channel, Remains, exit_of_child},
 };
-use openssh::{Child, ChildStderr, Session, Stdio};
+use mallard_protocol::agent_command;
+use openssh::Stdio;
 use std::{
     io,
-    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::time::timeout;
 
 /// How long opening a channel, killing and cleaning up may take each: less than a reconnection waits.
 const WITHIN: Duration = Duration::from_secs(10);
-
-/// How much of what an agent wrote at the end is kept.
-const WORDS: u64 = 4_096;
-
-/// How long what has been said may take to arrive after the end.
-const STDERR_WITHIN: Duration = Duration::from_millis(200);
 
 /// Ends process `$1` if it still carries the run `$2`: its id may be somebody else's by now.
 const KILL: &str = r#"tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2" || exit 0
@@ -73,13 +64,9 @@ impl Bridge for SshAgent {
         let place = self.place()?;
         let session = self.sessions.get(self.connection, WITHIN).await;
         let session = session.map_err(|problem| problem.to_string())?;
-        let (folder, lease) = (self.folder(place), self.location.lease.as_secs().to_string());
         let mut command = session.arc_command(place.program.as_str());
-        command.args(["connect", "--dir", &folder]);
-        if start {
-            let AgentLocation { agent, run_id, .. } = &self.location;
-            command.args(["--name", agent, "--run", run_id, "--lease", &lease]);
-        }
+        let identity = start.then(|| self.location.identity());
+        command.args(agent_command::connect(self.folder(place), identity));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = timeout(WITHIN, command.spawn()).await;
         let mut child = spawned
@@ -93,7 +80,11 @@ impl Bridge for SshAgent {
         Ok(Channel {
             to_agent: Box::new(stdin),
             from_agent: Box::new(stdout),
-            exit: Box::pin(exit(child, stderr)),
+            // A code is only known where the connection lived long enough to carry it.
+            exit: Box::pin(exit_of_child(
+                async { child.wait().await.ok().and_then(|status| status.code()) },
+                stderr,
+            )),
         })
     }
 
@@ -122,23 +113,4 @@ impl Bridge for SshAgent {
             _ => Remains::default(),
         }
     }
-}
-
-/// How the channel ended. A code is only known where the connection lived long enough to carry it.
-async fn exit(child: Child<Arc<Session>>, stderr: ChildStderr) -> ChannelExit {
-    let mut written = Vec::new();
-    let mut stderr = stderr.take(WORDS);
-    let status = {
-        let mut read = pin!(stderr.read_to_end(&mut written));
-        let mut wait = pin!(child.wait());
-        tokio::select! {
-            _ = &mut read => wait.await,
-            status = &mut wait => {
-                let _ = timeout(STDERR_WITHIN, read).await;
-                status
-            }
-        }
-    };
-    let stderr = untrusted::bytes(&written).trim().to_owned();
-    ChannelExit { code: status.ok().and_then(|status| status.code()), stderr, gone: None }
 }

@@ -17,7 +17,7 @@ use crate::{
     },
     scenario::cluster::{Deadlines, SshPlan},
 };
-use mallard_protocol::{BUILD_ID, preflight::Facts};
+use mallard_protocol::{BUILD_ID, agent_command, preflight::Facts};
 use place::Place;
 use session::Sessions;
 use std::{
@@ -96,8 +96,10 @@ impl SshHost {
     async fn put(&self, probe: &Probe, within: Duration) -> Result<(Place, u64), Problem> {
         let program = probe.choose(&self.name, &self.programs)?;
         let folder = format!("{}/{}", probe.cache, program.sha256);
-        let place =
-            Place { cache: probe.cache.clone(), program: format!("{folder}/mallard-agent") };
+        let place = Place {
+            cache: probe.cache.clone(),
+            program: format!("{folder}/{}", agent_command::PROGRAM),
+        };
         if probe.has.contains(&program.sha256) {
             return Ok((place, 0));
         }
@@ -122,7 +124,10 @@ impl SshHost {
     async fn try_out(&self, place: &Place) -> Result<(), Problem> {
         let start =
             |code, words: &str| deploy::start_problem(&self.name, &place.program, code, words);
-        let said = self.sessions.run("\"$1\" version", &[&place.program], None, SOON).await;
+        let said = self
+            .sessions
+            .run("\"$@\"", &[&*place.program, agent_command::VERSION], None, SOON)
+            .await;
         let said = said.map_err(|cause| start(None, &cause))?;
         if said.code != Some(0) {
             return Err(start(said.code, &said.stderr));
@@ -173,9 +178,10 @@ impl Host for SshHost {
         };
         let place = self.place.get().ok_or_else(|| problem("it is not ready".to_owned()))?;
         let runs = format!("{}/runs", place.cache);
-        let args = [&*place.program, &*runs];
-        let script = "exec \"$1\" host --runs \"$2\"";
-        let said = self.sessions.run(script, &args, Some(question.into()), within).await;
+        let mut args = vec![place.program.clone()];
+        args.extend(agent_command::host(runs));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = self.sessions.run("exec \"$@\"", &args, Some(question.into()), within).await;
         let said = said.map_err(problem)?;
         serde_json::from_str(&said.stdout).map_err(|_| problem(said.stderr.trim().to_owned()))
     }

@@ -6,7 +6,6 @@ use crate::{
         shared::Shared,
         stage::{Next, Stage},
     },
-    scenario::cluster::HostPlan,
     verdict::Trouble,
 };
 use mallard_protocol::workload::ClientProperties;
@@ -58,7 +57,7 @@ impl Stage for StartingContainers {
 /// The names of the containers that the case needs.
 fn containers(case: &Shared) -> String {
     let agents = case.plan.agents.iter();
-    let hosts = agents.filter(|agent| matches!(agent.host, HostPlan::Container(_)));
+    let hosts = agents.filter(|agent| agent.host.is_of_run());
     let mut names: BTreeSet<String> = hosts.map(|agent| agent.host_name.clone()).collect();
     if let Some(kafka) = case.plan.kafka.containers() {
         names.extend(kafka.names());

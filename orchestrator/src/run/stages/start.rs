@@ -12,7 +12,6 @@ use crate::{
         stage::{CLOSING, Next, Stage},
         stage_id::StageId,
     },
-    scenario::cluster::HostPlan,
 };
 use mallard_protocol::message::Question;
 use std::{collections::BTreeSet, time::Duration};
@@ -65,7 +64,7 @@ impl Stage for StartOffsets {
 
 /// Tells every agent the common start, on its own clock.
 fn start_load(case: &mut Shared) -> Next {
-    let is_here = |agent: AgentIndex| case.plan.agents[agent].host == HostPlan::Local;
+    let is_here = |agent: AgentIndex| case.plan.agents[agent].host.is_local();
     let lead = if case.living().into_iter().all(is_here) { START_LEAD_HERE } else { START_LEAD };
     case.load.start_clock_us = Some(case.now_us + micros(lead));
     case.load.started_at = Some(case.moment().wall_in(lead));

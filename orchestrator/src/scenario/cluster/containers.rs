@@ -67,7 +67,7 @@ pub(super) fn hosts(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
     };
     let host = Host {
         name: None,
-        kind: HostPlan::Container(container),
+        kind: HostPlan::container(container),
         agents: u32::try_from(agents?).unwrap_or(1),
         labels: labels?,
         at,

@@ -1,16 +1,142 @@
-//! Kinds of host, as a cluster file describes them, and what it says of a run.
+//! Kinds of host, as a cluster file describes them, and what it says of a run. What depends on a kind is asked here;
+//! only what makes the plan of a host into a host (`hosts/kinds.rs`) tells one kind from another.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What this machine and its agents are called: `local`, `local-2`.
+const LOCAL: &str = "local";
+
+/// What containers are called, with their number: `container-1`.
+const CONTAINER: &str = "container";
 
 /// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HostPlan {
+pub struct HostPlan(HostKind);
+
+/// What a host is. Named here and in `hosts/kinds.rs` alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostKind {
     /// This machine.
     Local,
     /// A container of an engine.
     Container(ContainerPlan),
     /// A host that is reached by ssh.
     Ssh(SshPlan),
+}
+
+impl HostPlan {
+    /// This machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self(HostKind::Local)
+    }
+
+    /// A container, which is made for a run and goes with it.
+    #[must_use]
+    pub fn container(plan: ContainerPlan) -> Self {
+        Self(HostKind::Container(plan))
+    }
+
+    /// A host that is reached by ssh.
+    #[must_use]
+    pub fn ssh(plan: SshPlan) -> Self {
+        Self(HostKind::Ssh(plan))
+    }
+
+    /// Its kind, for what makes a host of it. Everybody else asks what they want to know.
+    #[must_use]
+    pub fn kind(&self) -> &HostKind {
+        &self.0
+    }
+
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.0 == HostKind::Local
+    }
+
+    /// Whether it is reached by ssh, so that a dead run may have left something there.
+    #[must_use]
+    pub fn is_over_ssh(&self) -> bool {
+        matches!(self.0, HostKind::Ssh(_))
+    }
+
+    /// The container, if it is one: it is made for a run and goes with it.
+    #[must_use]
+    pub fn as_container(&self) -> Option<&ContainerPlan> {
+        match &self.0 {
+            HostKind::Container(plan) => Some(plan),
+            HostKind::Local | HostKind::Ssh(_) => None,
+        }
+    }
+
+    /// Whether it is made for a run and goes with it.
+    #[must_use]
+    pub fn is_of_run(&self) -> bool {
+        self.as_container().is_some()
+    }
+
+    /// Whether it may use a part of its machine's processors alone.
+    #[must_use]
+    pub fn has_core_quota(&self) -> bool {
+        self.as_container().is_some_and(|plan| plan.limits.nano_cpus.is_some())
+    }
+
+    /// What it is called where the cluster file does not name it. `number` counts the hosts that are made for the run,
+    /// from 1.
+    #[must_use]
+    pub fn default_name(&self, number: usize) -> String {
+        if self.is_of_run() { format!("{CONTAINER}-{number}") } else { LOCAL.to_owned() }
+    }
+
+    /// What agent `number` of `agents` on it is called, both from 1; `among_all` is its number among those of all hosts.
+    #[must_use]
+    pub fn agent_name(&self, host: &str, number: u32, agents: u32, among_all: usize) -> String {
+        match (&self.0, agents) {
+            (HostKind::Local, _) => format!("{LOCAL}-{among_all}"),
+            (HostKind::Container(_) | HostKind::Ssh(_), 1) => host.to_owned(),
+            (HostKind::Container(_) | HostKind::Ssh(_), _) => format!("{host}.{number}"),
+        }
+    }
+
+    /// What it is, for people: `a container of debian:13`.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> String {
+        match &self.0 {
+            HostKind::Local => "this machine".to_owned(),
+            HostKind::Container(plan) => format!("a container of {}", plan.image),
+            HostKind::Ssh(_) => format!("{name} by ssh"),
+        }
+    }
+
+    /// Makes paths of the cluster file those that they are from its folder; `~` is ssh's to know. `ssh_config` is the key
+    /// of that name.
+    pub(super) fn resolve_paths(&mut self, folder: &Path, ssh_config: Option<&str>) {
+        let HostKind::Ssh(plan) = &mut self.0 else { return };
+        let from_folder = |path: &Path| match path.starts_with("~") {
+            true => path.to_owned(),
+            false => folder.join(path),
+        };
+        plan.identity = plan.identity.as_deref().map(from_folder);
+        plan.config = ssh_config.map(|config| from_folder(Path::new(config)));
+    }
+
+    /// Files of this machine that it needs: the key that names each, and its path.
+    pub(super) fn files(&self) -> Vec<(&'static str, &Path)> {
+        let HostKind::Ssh(plan) = &self.0 else { return Vec::new() };
+        let named = [("ssh_config", &plan.config), ("identity", &plan.identity)];
+        named.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))).collect()
+    }
+}
+
+/// Whether a name is one that hosts and agents have that the cluster file does not name: `local`, `local-2`, `container-1`.
+pub(super) fn is_default_name(name: &str) -> bool {
+    let numbered = |kind| name.strip_prefix(kind).and_then(|rest: &str| rest.strip_prefix('-'));
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name == LOCAL || [LOCAL, CONTAINER].into_iter().filter_map(numbered).any(is_number)
 }
 
 /// How a host is reached by ssh. What is `None` is for ssh's own configuration to say.

@@ -118,7 +118,7 @@ pub(super) fn missing_files(cluster: &Cluster) -> Vec<Diagnostic> {
 
 /// An embedded broker listens on the loopback of its agent's host, where other hosts do not get.
 fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
-    let far = raw.hosts.iter().find(|host| host.kind != HostPlan::Local);
+    let far = raw.hosts.iter().find(|host| !host.kind.is_local());
     if let (Kafka::Embedded { .. }, Some(far), 2..) = (&raw.kafka, far, raw.hosts.len()) {
         let message = "an embedded broker can only be reached on its own host";
         let help = "take a real Kafka (`bootstrap` or `container`), or one host";
@@ -130,7 +130,7 @@ fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
 fn refuse_twins(hosts: &[Host], reader: &mut Reader) {
     let mut names = BTreeSet::new();
     for (host, name) in hosts.iter().filter_map(|host| Some((host, host.name.as_deref()?))) {
-        if is_of_mallard(name) {
+        if kinds::is_default_name(name) {
             let message = format!("`{name}` is what Mallard calls a host without a name");
             reader.error(&host.at, message, "take a name such as `load-1`");
         }
@@ -146,13 +146,6 @@ fn refuse_twins(hosts: &[Host], reader: &mut Reader) {
             reader.error(&host.at, message, "for several agents on a host say `agents`");
         }
     }
-}
-
-/// Names that this machine, containers and their agents are given: `local`, `local-2`, `container-1`.
-fn is_of_mallard(name: &str) -> bool {
-    let numbered = |kind| name.strip_prefix(kind).and_then(|rest: &str| rest.strip_prefix('-'));
-    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
-    name == "local" || ["local", "container"].into_iter().filter_map(numbered).any(is_number)
 }
 
 /// Values of properties that must never be written anywhere, files that came with them included.
@@ -184,10 +177,8 @@ impl Raw {
             brokers::resolve_paths(nodes, folder);
         }
         for host in &mut self.hosts {
-            if let HostPlan::Ssh(plan) = &mut host.kind {
-                let config = self.ssh_config.as_ref().map(|config| config.value.as_str());
-                ssh::resolve(plan, folder, config);
-            }
+            let config = self.ssh_config.as_ref().map(|config| config.value.as_str());
+            host.kind.resolve_paths(folder, config);
         }
     }
 
@@ -195,17 +186,14 @@ impl Raw {
     fn ssh_files(&self) -> Vec<(&'static str, PathBuf, Place)> {
         let mut files: Vec<(&'static str, PathBuf, Place)> = Vec::new();
         for host in &self.hosts {
-            let HostPlan::Ssh(plan) = &host.kind else { continue };
-            let config_at = self.ssh_config.as_ref().map_or(&host.at, |config| &config.at);
-            let named =
-                [("ssh_config", &plan.config, config_at), ("identity", &plan.identity, &host.at)];
-            for (key, path, at) in named {
-                let Some(path) = path.as_ref().filter(|path| !path.starts_with("~")) else {
+            let config_at = self.ssh_config.as_ref().map(|config| &config.at);
+            for (key, path) in host.kind.files() {
+                let is_known = files.iter().any(|(_, known, _)| known == path);
+                if is_known || path.starts_with("~") {
                     continue;
-                };
-                if files.iter().all(|(_, known, _)| known != path) {
-                    files.push((key, path.clone(), at.clone()));
                 }
+                let at = config_at.filter(|_| key == "ssh_config").unwrap_or(&host.at);
+                files.push((key, path.to_owned(), at.clone()));
             }
         }
         files
@@ -369,7 +357,7 @@ fn local(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
     let labels = fields.default("labels", doc, list(name(64)), json!([]), Vec::new());
     let at = fields.at();
     let agents = u32::try_from(agents?).unwrap_or(1);
-    Some(vec![Host { kind: HostPlan::Local, name: None, agents, labels: labels?, at }])
+    Some(vec![Host { kind: HostPlan::local(), name: None, agents, labels: labels?, at }])
 }
 
 fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
@@ -408,7 +396,7 @@ fn deadlines(fields: &mut Fields<'_>) -> Option<Deadlines> {
 
 /// Whether nobody but this machine runs agents.
 fn all_local(hosts: &[Host]) -> bool {
-    hosts.iter().all(|host| host.kind == HostPlan::Local)
+    hosts.iter().all(|host| host.kind.is_local())
 }
 
 /// The lease for a set of hosts that says nothing about it.

@@ -6,7 +6,7 @@ use crate::{
     scenario::cluster::{HostPlan, SshPlan},
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Longest name of a host.
 const NAME_LIMIT: usize = 64;
@@ -48,7 +48,7 @@ pub(super) fn hosts(fields: &mut Fields<'_>) -> Option<Vec<Host>> {
     };
     let (agents, labels) = (u32::try_from(agents?).unwrap_or(1), labels?);
     let host = |(name, address): (String, String)| Host {
-        kind: HostPlan::Ssh(SshPlan { host: address, ..plan.clone() }),
+        kind: HostPlan::ssh(SshPlan { host: address, ..plan.clone() }),
         name: Some(name),
         agents,
         labels: labels.clone(),
@@ -110,14 +110,4 @@ fn expand(
         return None;
     }
     Some(all.into_iter().zip(hosts).collect())
-}
-
-/// Makes paths of an entry those that they are from the cluster file's folder; `~` is ssh's to know.
-pub(super) fn resolve(plan: &mut SshPlan, folder: &Path, config: Option<&str>) {
-    let from_folder = |path: &Path| match path.starts_with("~") {
-        true => path.to_owned(),
-        false => folder.join(path),
-    };
-    plan.identity = plan.identity.as_deref().map(from_folder);
-    plan.config = config.map(|config| from_folder(Path::new(config)));
 }

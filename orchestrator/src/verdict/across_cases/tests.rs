@@ -257,7 +257,7 @@ fn a_plan_says_what_its_agents_are_there_for() {
     case.agents[0].consumers.clear();
     case.agents[1].producers.clear();
     case.agents[1].host_name = "container-1".to_owned();
-    case.agents[1].host = HostPlan::Container(ContainerPlan {
+    case.agents[1].host = HostPlan::container(ContainerPlan {
         image: "debian:12-slim".to_owned(),
         network: None,
         limits: Limits { nano_cpus: Some(2_000_000_000), memory_bytes: None },

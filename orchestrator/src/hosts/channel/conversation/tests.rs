@@ -156,7 +156,7 @@ impl Bridge for Deserted {
         // At first it is there, and says so; then it is gone.
         let is_there = self.1.fetch_add(1, Ordering::Relaxed) == 0;
         let words = if is_there { hello() } else { Vec::new() };
-        let code = if is_there { None } else { Some(EXIT_NO_AGENT) };
+        let code = if is_there { None } else { Some(i32::from(exit_code::NOT_RUNNING)) };
         Ok(Channel {
             to_agent: Box::new(tokio::io::sink()),
             from_agent: Box::new(io::Cursor::new(words)),
