@@ -52,7 +52,6 @@ fn the_embedded_broker_serves_other_processes() {
     let mut other = other_place.greeted(30, 0);
     let facts = describe(&mut other, &servers, 5000).unwrap();
     assert_eq!(facts.brokers.len(), 3, "{facts:?}");
-    assert!(facts.cluster_id.is_some(), "{facts:?}");
     let names = vec!["readings".to_owned()];
     let question =
         Question::DescribeTopics { connection: connection(&servers), names, within_ms: 5000 };

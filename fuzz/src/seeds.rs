@@ -120,11 +120,7 @@ pub fn from_agent(case: &CasePlan, agent: usize) -> Vec<FromAgent> {
     };
     let answers = [
         Ok(Answer::Bootstrap("127.0.0.1:9092".to_owned())),
-        Ok(Answer::Cluster(ClusterFacts {
-            cluster_id: Some("x".to_owned()),
-            brokers: vec![(1, "127.0.0.1:9092".to_owned())],
-            controller: Some(1),
-        })),
+        Ok(Answer::Cluster(ClusterFacts { brokers: vec![(1, "127.0.0.1:9092".to_owned())] })),
         Ok(Answer::Topics(vec![facts])),
         Ok(Answer::Deleted(vec![("orders".to_owned(), "no".to_owned())])),
         Ok(Answer::EndOffsets(vec![offset])),

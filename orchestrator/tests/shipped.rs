@@ -66,7 +66,7 @@ fn as_json(node: &yaml::Node) -> Json {
         yaml::Kind::Map(entries) => Json::Object(
             entries.iter().map(|entry| (entry.key.clone(), as_json(&entry.value))).collect(),
         ),
-        yaml::Kind::Noted => Json::Null,
+        yaml::Kind::Invalid => Json::Null,
     }
 }
 

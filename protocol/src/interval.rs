@@ -206,8 +206,6 @@ pub struct ClientStats {
     pub queue_us_mean: f64,
     /// Mean round trip to the brokers, in microseconds.
     pub round_trip_us_mean: f64,
-    /// 99th percentile of the same, of the slowest broker.
-    pub round_trip_us_p99: f64,
     /// Mean time that brokers throttled the client, in milliseconds.
     pub throttle_ms_mean: f64,
     /// Most requests that were sent to one broker and not answered, when the client was asked.
@@ -220,8 +218,6 @@ pub struct ClientStats {
     pub errors: u64,
     /// Bytes sent to the brokers, since the client started.
     pub wire_sent_bytes: u64,
-    /// Bytes received from the brokers, since the client started.
-    pub wire_received_bytes: u64,
 }
 
 /// One interval of one consumer instance.

@@ -345,12 +345,8 @@ pub enum FailureKind {
 /// A cluster as its brokers describe it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterFacts {
-    /// The cluster's id, if it says one.
-    pub cluster_id: Option<String>,
     /// Id and address of every broker.
     pub brokers: Vec<(i32, String)>,
-    /// The controller's broker id.
-    pub controller: Option<i32>,
 }
 
 /// A topic as the broker has it.

@@ -52,7 +52,6 @@ fn of_failure(failure: &mut AgentFailure, change: &mut dyn FnMut(&mut String)) {
 fn of_answer(answer: &mut Answer, change: &mut dyn FnMut(&mut String)) {
     match answer {
         Answer::Cluster(cluster) => {
-            cluster.cluster_id.iter_mut().for_each(&mut *change);
             cluster.brokers.iter_mut().for_each(|(_, address)| change(address));
         }
         Answer::Topics(topics) => {

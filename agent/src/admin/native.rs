@@ -118,13 +118,6 @@ pub(super) fn list_offsets<'a>(
     }
 }
 
-/// The id of the cluster's controller.
-pub(super) fn controller(client: &Client<Quiet>, deadline: &Deadline) -> Option<i32> {
-    // SAFETY: the client is alive; the call takes nothing else by pointer.
-    let id = unsafe { c::rd_kafka_controllerid(client.native_ptr(), deadline.remaining_ms()) };
-    (id >= 0).then_some(id)
-}
-
 /// Takes the lines out of a client's log.
 pub(super) fn drain_log(client: &Client<Quiet>, mut each: impl FnMut(&str)) {
     let main = Queue {

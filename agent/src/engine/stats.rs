@@ -14,8 +14,6 @@ pub(crate) fn interval_ms(partitions: i32) -> u32 {
 struct Statistics {
     #[serde(default)]
     tx_bytes: u64,
-    #[serde(default)]
-    rx_bytes: u64,
     /// Records that were put into requests, each as often as that was done.
     #[serde(default)]
     txmsgs: u64,
@@ -51,7 +49,6 @@ struct Topic {
 struct Window {
     sum: i64,
     cnt: i64,
-    p99: i64,
 }
 
 /// Reads statistics of a client that was handed so many records; `None` if they are not what librdkafka writes.
@@ -75,14 +72,12 @@ pub(crate) fn parse(json: &str, handed: u64) -> Option<ClientStats> {
         // From the call to the batch being made, and from there to the socket.
         queue_us_mean: mean(queue()) + mean(wait()),
         round_trip_us_mean: mean(brokers().map(|b| b.rtt)),
-        round_trip_us_p99: worst(brokers().map(|b| b.rtt)),
         throttle_ms_mean: mean(brokers().map(|b| b.throttle)),
         in_flight: brokers().map(|b| count(b.waitresp_cnt)).max().unwrap_or(0),
         waiting_requests: brokers().map(|b| count(b.outbuf_cnt)).sum(),
         retries: statistics.txmsgs.saturating_sub(handed),
         errors: brokers().map(|b| b.txerrs + b.rxerrs).sum(),
         wire_sent_bytes: statistics.tx_bytes,
-        wire_received_bytes: statistics.rx_bytes,
     })
 }
 
@@ -102,11 +97,6 @@ fn count(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "latencies are below 2^53 µs")]
-fn worst(windows: impl Iterator<Item = Window>) -> f64 {
-    windows.map(|w| w.p99).max().unwrap_or(0).max(0) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +104,11 @@ mod tests {
     #[test]
     fn windows_of_several_brokers_are_weighted() {
         let json = r#"{"name": "x", "tx_bytes": 10, "rx_bytes": 20, "txmsgs": 52, "brokers": {
-            "a": {"txretries": 9, "waitresp_cnt": 7, "outbuf_cnt": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1, "p99": 100}},
-            "b": {"rxerrs": 3, "waitresp_cnt": 4, "outbuf_cnt": -1, "rtt": {"sum": 900, "cnt": 3, "p99": 400}, "extra": {}}},
+            "a": {"txretries": 9, "waitresp_cnt": 7, "outbuf_cnt": 2, "txerrs": 1, "rtt": {"sum": 100, "cnt": 1}},
+            "b": {"rxerrs": 3, "waitresp_cnt": 4, "outbuf_cnt": -1, "rtt": {"sum": 900, "cnt": 3}, "extra": {}}},
             "topics": {"t": {"batchcnt": {"sum": 50, "cnt": 5}, "partitions": {"0": {}}}}}"#;
         let stats = parse(json, 50).unwrap();
         assert_eq!(stats.round_trip_us_mean, 250.0);
-        assert_eq!(stats.round_trip_us_p99, 400.0);
         assert_eq!(stats.batch_records_mean, 10.0);
         assert_eq!((stats.batches, stats.requests, stats.dequeued), (5, 4, 0));
         assert_eq!((stats.retries, stats.errors, stats.wire_sent_bytes), (2, 4, 10));

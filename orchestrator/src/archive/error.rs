@@ -118,10 +118,4 @@ impl ArchiveError {
     pub(crate) fn encode(path: impl Into<PathBuf>, what: impl ToString) -> Self {
         Self::Encode { path: path.into(), what: what.to_string() }
     }
-
-    /// Whether the disk is full: nothing more can be written, and the run should end.
-    #[must_use]
-    pub fn is_no_space(&self) -> bool {
-        matches!(self, Self::NoSpace { .. })
-    }
 }

@@ -165,7 +165,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
         let file = OpenOptions::new().append(true).open(&path).unwrap();
         let error = Appender { path: path.clone(), file, len: 0 }.append(b"a,b\n").unwrap_err();
-        assert!(error.is_no_space());
+        assert!(matches!(error, ArchiveError::NoSpace { .. }), "{error:?}");
         assert!(error.to_string().contains("series.csv: no space left"), "{error}");
     }
 

@@ -110,17 +110,6 @@ impl Converter {
     }
 }
 
-/// HdrHistogram's counts in Mallard's form. The extremes are those of the cells.
-#[must_use]
-pub fn from_hdr(hdr: &hdrhistogram::Histogram<u64>) -> Histogram {
-    let mut histogram = Histogram::new();
-    for cell in hdr.iter_recorded() {
-        let middle = hdr.median_equivalent(cell.value_iterated_to());
-        histogram.record_n(middle.min(MAX_VALUE_US), cell.count_at_value());
-    }
-    histogram
-}
-
 /// Writes a log while the run goes on.
 #[derive(Debug)]
 pub(super) struct LogWriter {

@@ -27,7 +27,7 @@ pub fn one_line(node: &Node) -> String {
                 |entry: &super::yaml::Entry| format!("{}: {}", entry.key, one_line(&entry.value));
             format!("{{{}}}", entries.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
-        Kind::Noted => String::new(),
+        Kind::Invalid => String::new(),
     }
 }
 
@@ -93,7 +93,7 @@ fn leaf(node: &Node, secret: bool) -> String {
         Kind::Scalar(text) => scalar(text, false),
         Kind::Map(_) => "{}".to_owned(),
         Kind::List(_) => "[]".to_owned(),
-        Kind::Noted => "null".to_owned(),
+        Kind::Invalid => "null".to_owned(),
     }
 }
 

@@ -38,12 +38,12 @@ pub fn substitute_environment(
         Err(Unset::Variable(name)) => {
             let help = format!("set it (`export {name}=…`), or write `$$` for a `$`");
             reader.error(at, format!("the environment variable `{name}` is not set"), help);
-            Some(Kind::Noted)
+            Some(Kind::Invalid)
         }
         Err(Unset::Malformed) => {
             let help = "write `${NAME}` for an environment variable, or `$$` for a `$`";
             reader.error(at, "`${` begins no variable's name", help);
-            Some(Kind::Noted)
+            Some(Kind::Invalid)
         }
     });
     secrets.retain(|secret| secret.len() >= SECRET_MIN_BYTES);
@@ -101,7 +101,7 @@ fn for_each_scalar(node: &mut Node, change: &mut dyn FnMut(&mut Scalar, &Place) 
         Kind::Map(entries) => {
             entries.iter_mut().for_each(|entry| for_each_scalar(&mut entry.value, change));
         }
-        Kind::Noted => {}
+        Kind::Invalid => {}
     }
 }
 
@@ -156,7 +156,7 @@ impl Values {
             Kind::Map(entries) => {
                 entries.iter_mut().for_each(|entry| self.substitute(&mut entry.value, reader));
             }
-            Kind::Scalar(_) | Kind::Noted => {}
+            Kind::Scalar(_) | Kind::Invalid => {}
         }
     }
 
@@ -173,7 +173,7 @@ impl Values {
             };
             let join = if help.ends_with('?') { "" } else { ";" };
             reader.error(&node.at, message, format!("{help}{join} `$$` is a `$`"));
-            node.kind = Kind::Noted;
+            node.kind = Kind::Invalid;
             return;
         };
         self.used.insert(name.to_owned());
@@ -199,7 +199,7 @@ impl Values {
         if !reader.diagnostics.iter().any(|told| told.message == message) {
             reader.error(&node.at, message, help);
         }
-        node.kind = Kind::Noted;
+        node.kind = Kind::Invalid;
     }
 
     fn unescape(&self, scalar: &mut Scalar, at: &Place, reader: &mut Reader) {
@@ -266,6 +266,6 @@ fn mark(node: &mut Node, via: &Arc<str>) {
             at.via = Some(Arc::clone(via));
             mark(value, via);
         }),
-        Kind::Scalar(_) | Kind::Noted => {}
+        Kind::Scalar(_) | Kind::Invalid => {}
     }
 }

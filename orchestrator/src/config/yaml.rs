@@ -40,7 +40,7 @@ pub enum Kind {
     /// A mapping, in the order of the file, keys unique.
     Map(Vec<Entry>),
     /// A value whose mistake has been noted already: read as if it were right.
-    Noted,
+    Invalid,
 }
 
 /// A scalar as text.
@@ -102,7 +102,7 @@ impl Node {
                 .map(|entry| one(&entry.key).plus(entry.value.size()))
                 .fold(one(""), Size::plus),
             Kind::Scalar(scalar) => one(&scalar.text),
-            Kind::Noted => one(""),
+            Kind::Invalid => one(""),
         }
     }
 }
@@ -240,7 +240,7 @@ impl<'a> Builder<'a> {
             Event::UnresolvedAlias(name) => {
                 let help = "an anchor (`&name`) stands before its aliases (`*name`)".to_owned();
                 self.note(self.place(span), format!("there is no anchor `{name}`"), help);
-                (Kind::Noted, self.place(span))
+                (Kind::Invalid, self.place(span))
             }
             _ => return Err(self.stop(span, "a value is missing here", "")),
         };
@@ -327,7 +327,7 @@ impl<'a> Builder<'a> {
                         }
                     }
                 }
-                Kind::Noted => {}
+                Kind::Invalid => {}
                 _ => {
                     let help = "write `<<: *name`, with `name` the anchor of a mapping".to_owned();
                     self.note(at, "`<<` merges mappings only".into(), help);

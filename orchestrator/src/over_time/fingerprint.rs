@@ -173,7 +173,7 @@ fn as_json(node: &Node) -> Value {
             let pair = |entry: &yaml::Entry| (entry.key.clone(), as_json(&entry.value));
             Value::Object(entries.iter().map(pair).collect())
         }
-        Kind::Noted => Value::Null,
+        Kind::Invalid => Value::Null,
     }
 }
 

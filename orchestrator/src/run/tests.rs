@@ -588,14 +588,13 @@ fn agents_start_when_containers_run_and_the_load_when_every_broker_is_there() {
     let connections = vec![bootstrap("broker-1:9092"), bootstrap("127.0.0.1:20001")];
     world.feed(Input::ContainersStarted { connections: connections.clone() });
     assert!(world.place(connects).is_some());
-    world.cluster =
-        Ok(ClusterFacts { brokers: vec![(1, "broker-1:9092".into())], ..Default::default() });
+    world.cluster = Ok(ClusterFacts { brokers: vec![(1, "broker-1:9092".into())] });
     world.hello(0);
     world.hello(1);
     world.pass(5 * SECOND);
     assert!(!world.told(|m| matches!(m, ToAgent::Prepare(_))), "two brokers are missing");
     let three = (1..=3).map(|id| (id, format!("broker-{id}:9092"))).collect();
-    world.cluster = Ok(ClusterFacts { brokers: three, ..Default::default() });
+    world.cluster = Ok(ClusterFacts { brokers: three });
     world.pass(SECOND);
     for (agent, connection) in connections.iter().enumerate() {
         let prepared = world.place(|effect| {

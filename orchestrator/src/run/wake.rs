@@ -97,7 +97,7 @@ mod tests {
             "slept_us": slept_us,
             "boot_id": boot_id,
             "own_brokers": [],
-            "cluster": {"cluster_id": null, "brokers": [], "controller": null},
+            "cluster": {"brokers": []},
             "partitions": [3],
             "start_offsets": [],
             "clocks": {},

@@ -171,8 +171,10 @@ fn one_of_each_name(scenarios: &[LoadedScenario], diagnostics: &mut Vec<Diagnost
             let at =
                 scenario.root.get("name").map_or_else(|| scenario.source.whole(), |n| n.at.clone());
             let message = format!("a second scenario has the name `{}`", scenario.name);
-            let help =
-                format!("the first is {}; cases are told apart by it", first.source.path.display());
+            let help = format!(
+                "the first is {}; cases are distinguished by it",
+                first.source.path.display()
+            );
             diagnostics.push(at.diagnostic(Severity::Error, message, Some(help)));
         }
     }
@@ -241,6 +243,6 @@ fn collect_labels(node: &Node, under: bool, labels: &mut Vec<String>) {
             let under = under || matches!(&*entry.key, "on" | "parameters" | "matrix");
             collect_labels(&entry.value, under, labels);
         }),
-        Kind::Scalar(_) | Kind::Noted => {}
+        Kind::Scalar(_) | Kind::Invalid => {}
     }
 }

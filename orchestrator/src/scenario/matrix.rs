@@ -93,7 +93,7 @@ pub(crate) fn expand(
             return Vec::new();
         }
     }
-    warn_of_idle_axes(&axes, loaded, reader);
+    warn_of_idle_axes(&axes, reader);
     cases
 }
 
@@ -110,7 +110,7 @@ fn axis<'a>(entry: &'a Entry, settings: &[(String, Node)]) -> Axis<'a> {
         (Some((_, value)), _) => vec![value.clone()],
         (None, Kind::List(items)) if !items.is_empty() => items.clone(),
         // The mistake is told where the scenario is read; what uses the axis is not to blame.
-        _ => vec![Node { kind: Kind::Noted, ..entry.value.clone() }],
+        _ => vec![Node { kind: Kind::Invalid, ..entry.value.clone() }],
     };
     let mut values: Vec<(String, Node)> = Vec::new();
     for (index, node) in nodes.into_iter().enumerate() {
@@ -227,11 +227,11 @@ fn warn_of_unused(values: &Values, parameters: &[Entry], axes: &[Axis<'_>], read
 }
 
 /// Warns of a list with the same value twice: its cases are the same but for their names.
-fn warn_of_idle_axes(axes: &[Axis<'_>], _loaded: &LoadedScenario, reader: &mut Reader) {
+fn warn_of_idle_axes(axes: &[Axis<'_>], reader: &mut Reader) {
     for axis in axes {
         for (index, (_, value)) in axis.values.iter().enumerate() {
             let same = |(_, other): &&(String, Node)| {
-                other.kind == value.kind && value.kind != Kind::Noted
+                other.kind == value.kind && value.kind != Kind::Invalid
             };
             if axis.values[..index].iter().any(|other| same(&other)) {
                 let message = format!("the axis `{}` has this value twice", axis.name);

@@ -194,7 +194,7 @@ impl<T> Shape for Tagged<T> {
     fn read(&self, node: &Node, reader: &mut Reader) -> Option<T> {
         let tags = self.tags();
         let Kind::Map(entries) = &node.kind else {
-            if node.kind != Kind::Noted {
+            if node.kind != Kind::Invalid {
                 let word = node.scalar().filter(|s| tags.contains(&&*s.text));
                 let help = word.map(|s| format!("write `{}: …`", s.text)).unwrap_or_default();
                 let message = format!("expected {}, found {}", self.expected(), super::found(node));

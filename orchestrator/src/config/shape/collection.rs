@@ -28,7 +28,7 @@ impl<S: Shape> Shape for List<S> {
 
     fn read(&self, node: &Node, reader: &mut Reader) -> Option<Self::Value> {
         let Kind::List(items) = &node.kind else {
-            if node.kind != Kind::Noted {
+            if node.kind != Kind::Invalid {
                 let scalar = node.scalar().filter(|s| !s.secret && !node.is_null());
                 let help = scalar.map(|s| format!("write `[{}]`", super::shortened(&s.text)));
                 let message = format!("expected {}, found {}", self.expected(), super::found(node));

@@ -96,7 +96,7 @@ impl Takes {
             Kind::Scalar(_) => self.scalar,
             Kind::List(_) => self.list,
             Kind::Map(_) => self.map,
-            Kind::Noted => true,
+            Kind::Invalid => true,
         }
     }
 }
@@ -126,7 +126,7 @@ impl Reader {
 
     /// Notes that a node is of another kind than expected.
     pub fn mismatch(&mut self, node: &Node, expected: &str) {
-        if node.kind != Kind::Noted {
+        if node.kind != Kind::Invalid {
             self.error(&node.at, format!("expected {expected}, found {}", found(node)), "");
         }
     }
@@ -155,7 +155,7 @@ fn found(node: &Node) -> String {
         Kind::Scalar(scalar) => format!("`{}`", shortened(&scalar.text)),
         Kind::List(_) => "a list".to_owned(),
         Kind::Map(_) => "a mapping".to_owned(),
-        Kind::Noted => "a mistake".to_owned(),
+        Kind::Invalid => "a mistake".to_owned(),
     }
 }
 
@@ -266,7 +266,7 @@ impl Shape for Anything {
     type Value = Node;
 
     fn read(&self, node: &Node, _reader: &mut Reader) -> Option<Node> {
-        (node.kind != Kind::Noted).then(|| node.clone())
+        (node.kind != Kind::Invalid).then(|| node.clone())
     }
 
     fn schema(&self) -> Json {
