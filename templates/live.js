@@ -129,7 +129,7 @@
   source.addEventListener("step", (message) => { const { at, what } = JSON.parse(message.data); step(at, what); });
   source.addEventListener("left", () => {
     source.close();
-    say("state", "nobody runs it; see mallard status");
+    say("state", "no controller; see mallard status");
   });
   source.addEventListener("over", () => {
     source.close();

@@ -144,7 +144,7 @@ impl Guard {
     /// Waits until the fault is to be undone. Returns whether it was seen to have its effect, or what was seen
     /// instead, and why it ends.
     fn hold(&mut self) -> (Result<(), String>, &'static str) {
-        let mut had_effect = Err("nobody has looked yet".to_owned());
+        let mut had_effect = Err("not looked at yet".to_owned());
         loop {
             if had_effect.is_err() {
                 had_effect = self.prove();

@@ -196,7 +196,10 @@ fn one_run_a_side_is_unclear_and_says_what_would_tell() {
     let of = compared(&base, &new, &asked());
     assert_eq!((of.word, of.exit_code()), (Word::Unclear, 4));
     let text = compare::text(&of);
-    assert!(text.contains("within these runs only; --repeat 5 on both sides would tell"), "{text}");
+    assert!(
+        text.contains("within these runs only; --repeat 5 on both sides would decide it"),
+        "{text}"
+    );
     let p99 = figure(&of, "produce.response.p99");
     assert_eq!(p99.judged.basis, Basis::WithinRuns);
     assert!(p99.judged.low.unwrap() < 1.0 && p99.judged.high.unwrap() > 1.0, "{p99:?}");

@@ -31,7 +31,7 @@ const KNOWN: [(&str, &str); 12] = [
     ),
     (
         "alert unknown ca",
-        "the broker does not know who signed this client's certificate: ask whom it trusts",
+        "the broker does not trust the authority that signed this client's certificate",
     ),
     ("certificate verify failed", AUTHORITY),
     ("issuer certificate", AUTHORITY),

@@ -21,7 +21,7 @@ pub(super) fn differences(spec: &TopicSpec, facts: &TopicFacts) -> Vec<String> {
     }
     for (key, asked) in &spec.config {
         match facts.config.iter().find(|(known, _)| known == key) {
-            None => differences.push(format!("topic {name}: the broker does not tell {key}")),
+            None => differences.push(format!("topic {name}: the broker does not report {key}")),
             Some((_, has)) if !same_value(asked, has) => {
                 differences.push(format!("topic {name} has {key}={has}, asked for was {asked}"));
             }
@@ -85,7 +85,7 @@ mod tests {
                 "topic t has 1 partitions, asked for were 2",
                 "partition 0 of topic t has 1 replicas, asked for were 3",
                 "topic t has cleanup.policy=delete, asked for was compact, delete",
-                "topic t: the broker does not tell preallocate",
+                "topic t: the broker does not report preallocate",
             ]
         );
     }

@@ -38,7 +38,7 @@ pub(super) fn tidy_up(
     if folder::is_owned(here) || here.exists() != is_kept {
         return;
     }
-    logfile::info(format!("deletes {}, which nobody came for", made.topics.join(", ")));
+    logfile::info(format!("deletes {}, which no controller came back for", made.topics.join(", ")));
     let deadline = Deadline::within(DELETING);
     match admin::delete(&made.connection, &made.topics, &made.groups, &deadline) {
         Ok(left) => left

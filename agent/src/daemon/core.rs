@@ -243,7 +243,7 @@ impl Core {
                 }
             }
             ToAgent::Exit { keep_folder } => {
-                logfile::info("told to exit");
+                logfile::info("exits as asked");
                 // What nobody has collected is never removed, whoever asks for it.
                 let is_collected = self.shared.with_spool(|spool| spool.is_empty());
                 let removes = !keep_folder && is_collected;
@@ -397,7 +397,7 @@ impl Core {
             return self.look_at_the_end(now);
         }
         if self.charge.is_none() && now.duration_since(self.alone_since) >= self.lease {
-            self.begin_end(&format!("nobody came back within {:?}", self.lease), true);
+            self.begin_end(&format!("no controller came back within {:?}", self.lease), true);
         }
         None
     }

@@ -238,7 +238,7 @@ fn fingerprint(assignment: &Assignment) -> u64 {
 }
 
 fn refuse(order: &str, why: &str) -> Step {
-    let text = format!("{order} as told: {why}");
+    let text = format!("{order} as ordered: {why}");
     Step::Say(vec![FromAgent::Failed(AgentFailure { kind: FailureKind::Other, text })])
 }
 

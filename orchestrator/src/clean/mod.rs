@@ -43,9 +43,9 @@ impl OfRun {
 fn note_of_spool(bytes: u64, run_id: &str, can_resume: bool) -> String {
     match (bytes, can_resume) {
         (0, _) => String::new(),
-        (_, false) => "with measurements that nobody collected".to_owned(),
+        (_, false) => "with measurements that were not collected".to_owned(),
         (_, true) => {
-            format!("with measurements that nobody collected: `mallard resume {run_id}` would")
+            format!("with measurements that were not collected: `mallard resume {run_id}` would")
         }
     }
 }

@@ -68,8 +68,7 @@ pub(super) fn resume(args: &ResumeArgs) -> Outcome {
         Ok(sinks) => begin(Ok(folder), plan, order, sinks),
         // Agents wait for somebody to collect what they measure: that comes first.
         Err(cause) => {
-            let warning =
-                format!("warning: nobody follows the run from outside: {}\n", chain(&cause));
+            let warning = format!("warning: the run is not exported: {}\n", chain(&cause));
             let mut outcome = begin(Ok(folder), plan, order, EventSinks::to_terminal(style));
             outcome.stderr.insert_str(0, &warning);
             outcome

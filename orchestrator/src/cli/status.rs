@@ -126,7 +126,7 @@ fn text(run: &Path, progress: &Progress, holder: Option<Holder>) -> String {
         (Some(holder), _) => format!("runs ({holder})"),
         (None, true) => "is over".to_owned(),
         (None, false) => format!(
-            "has nobody who runs it{}; take it over with `mallard resume {id}`",
+            "has no controller{}; take it over with `mallard resume {id}`",
             progress.last_at.map_or(String::new(), |at| format!(" since {at:.0}"))
         ),
     };

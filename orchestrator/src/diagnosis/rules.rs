@@ -266,7 +266,7 @@ fn stage(stages: &[Stage]) -> Option<Diagnosis> {
                       at requests in flight"
         }
         ROUND_TRIP | SERVICE => {
-            "no witness tells client settings, network and brokers apart here: look at `broker.probe.*` and `network.*` over time"
+            "no probe distinguishes client settings, network and brokers here: look at `broker.probe.*` and `network.*` over time"
         }
         DELIVERY => "look at the consumers: lag, work for each record, fetch settings",
         _ => "",

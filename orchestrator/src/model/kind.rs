@@ -57,7 +57,7 @@ kinds! {
         "what was measured is no answer to the fault: see that the cluster file names the broker's own \
          process, and how it is reached";
     FaultsMissed "faults_missed"
-        "nobody ran the case when they were due, and they are not made up for: run it again";
+        "no controller was running the case when they were due, and they are not repeated later: run it again";
     UndoLate "undo_late"
         "the broker was away for longer than the fault: raise `deadlines: {undo: …}` of the cluster file if \
          that is how long it takes to start";

@@ -240,7 +240,7 @@ fn sentence(
     let interval = compare::interval(&figure.judged);
     let interval = if interval.is_empty() { interval } else { format!(" {interval}") };
     let outcome = match standing {
-        Standing::Unclear => "; it cannot be told",
+        Standing::Unclear => "; it is unclear",
         _ => "",
     };
     let says = if figure.says.is_empty() { String::new() } else { format!("; {}", figure.says) };

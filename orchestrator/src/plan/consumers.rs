@@ -235,8 +235,10 @@ impl Building<'_> {
                 .iter()
                 .any(|(name, t)| name.value == topic.value && t.existing);
             if !fed && !existing {
-                let message =
-                    format!("nobody produces to `{}`: there will be nothing to read", topic.value);
+                let message = format!(
+                    "no producer writes to `{}`: there will be nothing to read",
+                    topic.value
+                );
                 self.reader.warn(&topic.at, message, "add a producer, or read an existing topic");
             } else if !fed {
                 let message = format!("no producer of this scenario sends to `{}`", topic.value);

@@ -18,7 +18,7 @@ impl Building<'_> {
         }
         if let Some(beyond) = groups.get(GROUPS_LIMIT) {
             let message = format!("more than {GROUPS_LIMIT} groups to observe");
-            self.reader.error(&beyond.at, message, "leave out those that tell the least");
+            self.reader.error(&beyond.at, message, "leave out the least informative ones");
         }
         for (at, group) in groups.iter().enumerate() {
             if groups[..at].iter().any(|other| other.value == group.value) {

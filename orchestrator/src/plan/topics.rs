@@ -55,7 +55,7 @@ impl Building<'_> {
             || consumers.flat_map(|(_, c)| &c.topics.value).any(|read| read.value == name.value);
         // A group that is observed may read any topic.
         if !used && self.scenario.observe.groups.is_empty() {
-            let message = format!("nobody produces to or consumes from the topic `{}`", name.value);
+            let message = format!("no producer or consumer uses the topic `{}`", name.value);
             self.reader.warn(&name.at, message, "remove it, or name it in a producer or consumer");
         }
         let kafka = &self.cluster.kafka;

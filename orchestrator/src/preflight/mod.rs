@@ -106,7 +106,7 @@ fn of_host(host: &str, facts: &Facts, agents: u64, around: &Around<'_>) -> Vec<F
     }
     if around.several_kernels && facts.clock_synchronised == Some(false) {
         let remedy = "start chrony or systemd-timesyncd; mallard measures and corrects offsets, and steps of the clock hurt least with one of them";
-        say(Doubtful, "nobody keeps its clock right".to_owned(), remedy);
+        say(Doubtful, "its clock is not synchronised".to_owned(), remedy);
     }
     if !QUICK_CLOCKS.contains(&&*facts.clock_source) && !facts.clock_source.is_empty() {
         let text = format!("its clock source is {}, which is slow to read", facts.clock_source);
@@ -142,7 +142,7 @@ fn too_little_disk(free_bytes: u64, agents: u64) -> Option<(Weight, String)> {
     (free_bytes < most).then(|| {
         let most = human(most);
         let text = format!(
-            "{free} of disk are free, and logs and spools of {agents} agent(s) may come to {most} while nobody collects them"
+            "{free} of disk are free, and logs and spools of {agents} agent(s) may grow to {most} while no controller collects them"
         );
         (Weight::Doubtful, text)
     })
@@ -234,7 +234,7 @@ pub(crate) mod tests {
             clock_synchronised: Some(false),
             governors: vec!["powersave".to_owned()],
             brokers: vec![broker("broker-2:9092", refused())],
-            cluster_problem: Some("nobody answers".to_owned()),
+            cluster_problem: Some("no broker answers".to_owned()),
             leftovers: vec![
                 Leftover { run_id: "old".to_owned(), alive: false, spool_bytes: 0 },
                 Leftover { run_id: "now".to_owned(), alive: true, spool_bytes: 0 },

@@ -34,7 +34,7 @@ pub fn views(faults: &[FaultResult]) -> (Vec<FaultView>, usize) {
 fn view(fault: &FaultResult) -> FaultView {
     let begun = match (fault.begun_us, fault.missed) {
         (Some(at_us), _) => clock(at_us),
-        (None, true) => "missed: nobody ran the case".to_owned(),
+        (None, true) => "missed: no controller was running the case".to_owned(),
         (None, false) => "not begun".to_owned(),
     };
     let held = fault.begun_us.zip(fault.ended_us).map(|(from, to)| to.saturating_sub(from));

@@ -56,7 +56,7 @@ const COLUMNS: &[(&str, &str, &str, &str, Of)] = &[
     ("compacted", "compacted", "records", "Removed by compaction before they were read", |p| {
         f(p, |f| f.compacted)
     }),
-    ("unaccounted", "unaccounted", "records", "Not received, and it cannot be told why", |p| {
+    ("unaccounted", "unaccounted", "records", "Not received, for an unknown reason", |p| {
         f(p, |f| f.unaccounted)
     }),
     (

@@ -126,7 +126,7 @@ impl Shared {
         let seconds = handover.from_us / INTERVAL_US;
         let name = &self.plan.agents[handover.lost].name;
         let text = match handover.successors(&self.plan).as_slice() {
-            [] => format!("nobody is left who could send what {name} had to send"),
+            [] => format!("no agent is left to send what {name} was due to send"),
             successors => {
                 let successors = successors.join(", ");
                 format!(

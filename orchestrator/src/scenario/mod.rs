@@ -147,8 +147,7 @@ fn scenario(fields: &mut Fields<'_>) -> Option<Scenario> {
     let keep_intervals_bytes = keep_intervals(fields);
     let doc = "Seed of everything random: sizes, keys, contents, aborts.";
     let seed = fields.default("seed", doc, integer(0..=u64::from(u32::MAX)), 1, 1);
-    let doc =
-        "What is broken while the load runs, and mended again. The cluster file has to allow it.";
+    let doc = "What is broken while the load runs, and repaired afterwards. The cluster file has to allow it.";
     let faults =
         fields.default("faults", doc, list_of_some(faults::shape()), json!([]), Vec::new());
     fields.later("services", "services under test");

@@ -176,7 +176,7 @@ fn unaccounted(case: &Case) -> Vec<Doubt> {
             "where the log ends could not be read after the load"
         };
         let text = format!(
-            "consumer {reader} did not receive {} {}, and what became of them cannot be told: {cause}",
+            "consumer {reader} did not receive {} {}, and their outcome is unknown: {cause}",
             records(unaccounted),
             places(&shortfalls)
         );

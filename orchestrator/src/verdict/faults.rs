@@ -46,7 +46,7 @@ fn doubt(fault: &FaultResult) -> Option<Doubt> {
             Some(Doubt::reason(Kind::FaultNotBegun, Verdict::Error, text))
         }
         (Some(_), None, _) if fault.effect_us.is_none() => {
-            let seen = fault.effect.as_deref().unwrap_or("nobody saw any");
+            let seen = fault.effect.as_deref().unwrap_or("none was observed");
             let text = format!("fault {of} had no effect: {seen}");
             Some(Doubt::reason(Kind::FaultWithoutEffect, Verdict::Invalid, text))
         }

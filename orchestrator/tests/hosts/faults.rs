@@ -205,7 +205,7 @@ fn what_a_dead_run_has_left_on_hosts_and_brokers_is_removed_and_a_living_one_is_
         assert!(shown.stdout.contains(what), "no {what:?}: {shown}");
     }
     // What was measured since then lies there: one should know before it goes.
-    let noted = format!("{folder}  (with measurements that nobody collected: `mallard resume");
+    let noted = format!("{folder}  (with measurements that were not collected: `mallard resume");
     assert!(shown.stdout.contains(&noted), "{shown}");
     let spared = clean("--yes").expect_code(0);
     assert!(spared.stdout.contains("removed 1 of 1"), "the topic: {spared}");
@@ -233,7 +233,7 @@ fn what_somebody_elses_run_has_left_on_a_host_stays_unless_it_is_named() {
 
     let kept = sandbox.mallard(["clean", "c.yaml", "--yes"]).expect_code(0);
     assert!(kept.stdout.contains(&format!("{theirs} stays: ")), "{kept}");
-    assert!(kept.stdout.contains("(with measurements that nobody collected)"), "{kept}");
+    assert!(kept.stdout.contains("(with measurements that were not collected)"), "{kept}");
     host.run(&format!("test -f {spool}/1")).assert_code(0);
 
     let named = ["clean", "c.yaml", "--run", theirs, "--yes", "--discard"];

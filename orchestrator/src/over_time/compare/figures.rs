@@ -177,7 +177,7 @@ fn within(of: &Observation, times: usize) -> Vec<(String, f64)> {
 fn says(judged: &Judged, runs: usize, too_short: bool) -> String {
     let repeats = || match judged.repeats {
         Some(n) if n >= 1_000 => "; the lab has to become quieter first".to_owned(),
-        Some(n) => format!("; --repeat {} on both sides would tell", count(u64::from(n))),
+        Some(n) => format!("; --repeat {} on both sides would decide it", count(u64::from(n))),
         None => String::new(),
     };
     let spread = judged.spread.map(|share| format!("runs spread by {}", of_share(share)));

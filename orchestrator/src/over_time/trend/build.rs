@@ -104,7 +104,7 @@ fn sentence(all: &[Series], runs: usize) -> String {
     }
     let suspect: Vec<String> = all.iter().filter(|series| series.is_suspect()).map(name).collect();
     if !suspect.is_empty() {
-        return format!("suspect, more runs would tell: {}", suspect.join(", "));
+        return format!("suspected, more runs will show: {}", suspect.join(", "));
     }
     let noun = if runs == 1 { "run" } else { "runs" };
     let figures = if all.len() == 1 { "figure" } else { "figures" };

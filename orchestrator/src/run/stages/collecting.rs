@@ -51,7 +51,7 @@ impl Stage for Collecting {
         if waiting && case.now_us < case.timing.deadline_us {
             return None;
         }
-        // What was broken is mended again before anybody calls the case over.
+        // Faults are undone before the case counts as over.
         if case.waits_for_undoing() {
             return None;
         }
