@@ -23,8 +23,8 @@ pub use mallard_protocol::agent_command::{LOG, SPOOL};
 pub const SOCKET: &str = "control.sock";
 /// The process id, and the lock of the living agent.
 pub const PID: &str = "agent.pid";
-/// What the agent's life had come to when it ended without anyone having heard of it.
-pub const LAST_WORDS: &str = "last-words";
+/// The agent's last reports, where it ended before a controller had them.
+pub const FINAL_REPORTS: &str = "final-reports";
 
 /// Makes the folder if needed, with mode 0700, checks that it is private and on a way that is nobody
 /// else's, and returns its absolute path.
@@ -123,7 +123,7 @@ pub fn remove(folder: &Path) -> io::Result<()> {
     let spool = folder.join(SPOOL);
     crate::spool::remove_files(&spool);
     let _ = fs::remove_dir(spool);
-    for name in [LAST_WORDS, LOG, SOCKET, PID] {
+    for name in [FINAL_REPORTS, LOG, SOCKET, PID] {
         let _ = fs::remove_file(folder.join(name));
     }
     fs::remove_dir(folder)

@@ -46,7 +46,7 @@ const FLUSHING: Duration = Duration::from_secs(10);
 const ENDING: Duration = Duration::from_secs(20);
 
 /// How long a controller that is there at the end has to take the last messages.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const DRAINING: Duration = Duration::from_secs(2);
 
 /// How an agent ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -445,7 +445,7 @@ impl Core {
         if !ending.engine_gone {
             return None;
         }
-        let until = *ending.drained_until.get_or_insert(now + LAST_WORDS);
+        let until = *ending.drained_until.get_or_insert(now + DRAINING);
         let drained =
             self.charge.as_ref().is_none_or(|peer| peer.outbox.has_written_all(&self.shared));
         (drained || now >= until).then(|| self.end())

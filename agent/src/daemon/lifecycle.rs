@@ -207,7 +207,7 @@ impl Lifecycle {
 
     /// What a process that ends unheard leaves to the next one in its folder: nothing, unless the case
     /// has come to its end. What was merely prepared is gone with the process.
-    pub(super) fn last_words(&self) -> Vec<FromAgent> {
+    pub(super) fn final_reports(&self) -> Vec<FromAgent> {
         if self.state == AgentState::Finished { self.replay() } else { Vec::new() }
     }
 

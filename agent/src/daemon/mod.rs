@@ -80,7 +80,7 @@ pub fn serve(options: &Options, ready: impl FnOnce(Started)) -> io::Result<()> {
         .spawn(move || while signals.send(Event::Signal(termination.wait())).is_ok() {})?;
     ready(Started::Now);
     let lease = Duration::from_secs(options.lease_s);
-    let mut core = Core::new(lease, Arc::clone(&shared), events, engine, last_words());
+    let mut core = Core::new(lease, Arc::clone(&shared), events, engine, final_reports());
     let end = core.run(&happening);
     let folder = std::env::current_dir()?;
     leave(end, &core)?;
@@ -158,10 +158,10 @@ fn tell_the_beginning(options: &Options, spool: &Spool, cut_bytes: u64) {
 }
 
 /// What an earlier process in this folder had come to when it ended unheard.
-fn last_words() -> Lifecycle {
+fn final_reports() -> Lifecycle {
     let mut lifecycle = Lifecycle::default();
     let mut decoder = Decoder::default();
-    decoder.push(&fs::read(folder::LAST_WORDS).unwrap_or_default());
+    decoder.push(&fs::read(folder::FINAL_REPORTS).unwrap_or_default());
     while let Ok(Some(message)) = decoder.next_message::<FromAgent>() {
         lifecycle.hear(&message);
     }
@@ -177,9 +177,9 @@ fn leave(end: End, core: &Core) -> io::Result<()> {
             }
         }
         End::KeepFolder => {
-            let words = core.lifecycle().last_words();
-            let frames = words.iter().filter_map(|message| frame::encode(message).ok());
-            fs::write(folder::LAST_WORDS, frames.flatten().collect::<Vec<_>>())?;
+            let reports = core.lifecycle().final_reports();
+            let frames = reports.iter().filter_map(|message| frame::encode(message).ok());
+            fs::write(folder::FINAL_REPORTS, frames.flatten().collect::<Vec<_>>())?;
             logfile::info("the agent ends; log and spool stay");
             folder::release(Path::new("."));
         }

@@ -209,12 +209,12 @@ async fn hand_over(
         let _ = writeln!(io::stderr(), "{text}; Ctrl-C ends that");
     }
     stops.mark_unchanged();
-    let troubles = tokio::select! {
-        troubles = sinks.end() => troubles,
+    let warnings = tokio::select! {
+        warnings = sinks.end() => warnings,
         _ = stops.changed() => Vec::new(),
     };
-    for trouble in troubles {
-        outcome.stderr.push_str(&format!("warning: {trouble}\n"));
+    for warning in warnings {
+        outcome.stderr.push_str(&format!("warning: {warning}\n"));
     }
     outcome
 }

@@ -18,7 +18,7 @@ const SILENCE_MIN_US: u64 = 2_000_000;
 /// A record acknowledged this long after it was due was late, in microseconds.
 const LATE_US: u64 = 1_000_000;
 
-/// Troubles that are no further apart than this are one outage, in microseconds: clients need some
+/// Failures that are no further apart than this are one outage, in microseconds: clients need some
 /// seconds to find a broker that is back.
 const TOGETHER_US: u64 = 5_000_000;
 

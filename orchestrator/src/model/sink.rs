@@ -6,7 +6,7 @@ use async_trait::async_trait;
 /// Takes every event of a run, one after the other, as soon as it is in the journal, and the figures of every
 /// interval, as soon as they are in the archive.
 ///
-/// A sink returns at once, since the case waits for it, and its troubles are never the run's: no run ends
+/// A sink returns at once, since the case waits for it, and its warnings are never the run's: no run ends
 /// because a terminal was closed or nobody fetches its figures.
 #[async_trait(?Send)]
 pub trait EventSink: std::fmt::Debug {
@@ -18,7 +18,7 @@ pub trait EventSink: std::fmt::Debug {
     fn figures(&mut self, _interval: IntervalFigures<'_>) {}
 
     /// What went wrong, or well again, since this was last asked: it is noted in the journal.
-    fn troubles(&mut self) -> Vec<String> {
+    fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
 

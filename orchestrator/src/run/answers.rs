@@ -4,7 +4,7 @@ use super::{case::Case, questions::Asked, shared::Shared, stage_id::StageId};
 use crate::{
     model::events::RunEvent,
     plan::{AgentIndex, workload::CLEANUP_POLICY},
-    verdict::Trouble,
+    verdict::RunError,
 };
 use mallard_protocol::message::{AgentFailure, Answer, FailureKind, TopicFacts};
 
@@ -29,11 +29,11 @@ impl Case {
                     let next = self.stage.answered(&mut self.shared, asked);
                     self.go_on(next);
                 }
-                Err(trouble) => self.fail(trouble),
+                Err(error) => self.fail(error),
             },
             Err(failure) => {
-                if let Err(trouble) = case.on_refused(agent, asked, failure) {
-                    self.fail(trouble);
+                if let Err(error) = case.on_refused(agent, asked, failure) {
+                    self.fail(error);
                 }
             }
         }
@@ -41,8 +41,8 @@ impl Case {
 }
 
 impl Shared {
-    /// Takes an answer in. It is a trouble if it does not fit its question.
-    fn learn(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) -> Result<(), Trouble> {
+    /// Takes an answer in. It is a run error if it does not fit its question.
+    fn learn(&mut self, agent: AgentIndex, asked: Asked, answer: Answer) -> Result<(), RunError> {
         match (asked, answer) {
             // An answer that comes when the end has begun is too late.
             (Asked::Broker, Answer::Bootstrap(_))
@@ -66,19 +66,19 @@ impl Shared {
             (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => self.tell_of_left(left),
             (asked, answer) => {
                 let text = format!("an agent answered {asked:?} with {answer:?}");
-                return Err(Trouble::Harness { text });
+                return Err(RunError::Harness { text });
             }
         }
         Ok(())
     }
 
-    /// Takes in that an agent could not do what it was asked. It is a trouble if the case cannot do without.
+    /// Takes in that an agent could not do what it was asked. It is a run error if the case cannot do without.
     fn on_refused(
         &mut self,
         agent: AgentIndex,
         asked: Asked,
         failure: AgentFailure,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RunError> {
         match asked {
             Asked::Delete => self.tell_of_left(vec![("topics".into(), failure.text)]),
             Asked::DeleteGroups => {
@@ -98,21 +98,21 @@ impl Shared {
                     text: format!("offsets could not be read: {}", failure.text),
                 });
             }
-            _ => return Err(self.trouble_of(agent, failure)),
+            _ => return Err(self.run_error_of(agent, failure)),
         }
         Ok(())
     }
 
     /// What an agent's failure means for the case.
-    pub(super) fn trouble_of(&self, agent: AgentIndex, failure: AgentFailure) -> Trouble {
+    pub(super) fn run_error_of(&self, agent: AgentIndex, failure: AgentFailure) -> RunError {
         let agent = self.plan.agents[agent].name.clone();
         match failure.kind {
             FailureKind::Unreachable => {
-                Trouble::BrokerUnreachable { text: format!("{agent}: {}", failure.text) }
+                RunError::BrokerUnreachable { text: format!("{agent}: {}", failure.text) }
             }
-            FailureKind::Topic => Trouble::Topic { text: failure.text },
-            FailureKind::TopicDiffers => Trouble::TopicConfiguration { text: failure.text },
-            _ => Trouble::Agent { agent, failure },
+            FailureKind::Topic => RunError::Topic { text: failure.text },
+            FailureKind::TopicDiffers => RunError::TopicConfiguration { text: failure.text },
+            _ => RunError::Agent { agent, failure },
         }
     }
 

@@ -26,7 +26,7 @@ use crate::{
     measure::MergedInterval,
     model::{events::RunEvent, result::TimeSpent},
     plan::{AgentIndex, CasePlan},
-    verdict::Trouble,
+    verdict::RunError,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -126,8 +126,8 @@ impl Case {
         if case.now_us >= case.timing.deadline_us
             && let Some(within) = self.stage.limit(case)
         {
-            let trouble = stage::late(&*self.stage, case, within);
-            self.fail(trouble);
+            let error = stage::late(&*self.stage, case, within);
+            self.fail(error);
         }
     }
 
@@ -135,7 +135,7 @@ impl Case {
     /// tested, and records tell what became of them.
     fn on_broker_ended(&mut self, broker: String, cause: String) {
         if self.shared.timing.stage < StageId::Running {
-            self.fail(Trouble::Harness { text: format!("{broker}: {cause}") });
+            self.fail(RunError::Harness { text: format!("{broker}: {cause}") });
         } else if self.shared.timing.stage < StageId::Finishing && !self.is_harmed(&broker) {
             let level = "warning".to_owned();
             self.shared.emit(RunEvent::Note { level, source: broker, text: cause });

@@ -73,7 +73,7 @@ struct Driver<'a, 'b> {
     links: Vec<Option<Link>>,
     inputs: mpsc::UnboundedSender<Input>,
     /// Starts containers, and watches those of brokers.
-    raising: JoinSet<()>,
+    starting: JoinSet<()>,
     guards: Guards,
     kills: JoinSet<(AgentIndex, u32, io::Result<()>)>,
     intervals: Vec<IntervalLog>,
@@ -156,7 +156,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             bridges,
             links: Vec::new(),
             inputs,
-            raising: JoinSet::new(),
+            starting: JoinSet::new(),
             guards: Guards::default(),
             kills: JoinSet::new(),
             intervals: Vec::new(),
@@ -355,7 +355,7 @@ impl Driver<'_, '_> {
         let (run_containers, inputs) =
             (Arc::clone(&self.around.run_containers), self.inputs.clone());
         let (plan, program) = (self.case.plan().clone(), self.around.agent_binary.to_owned());
-        self.raising.spawn(async move {
+        self.starting.spawn(async move {
             // Nobody listens once the case is done; then nothing is worth telling.
             let tell = |input| drop(inputs.send(input));
             match run_containers.start(&plan, &program, |text| tell(Input::Step(text))).await {
@@ -525,7 +525,7 @@ impl Driver<'_, '_> {
         self.links.clear();
         // Nothing is left of faults but where the case was broken off.
         self.guards.close(CLEANING_UP).await;
-        self.raising.shutdown().await;
+        self.starting.shutdown().await;
         self.keep_broker_logs().await;
         while let Some(killed) = self.kills.join_next().await {
             if let Ok(killed) = killed {

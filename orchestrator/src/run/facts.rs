@@ -28,7 +28,7 @@ impl Shared {
             drained_at_us: self.load.drained_at_us,
             interrupted_by: self.stop.by.filter(|_| !self.ends_in_order()).map(str::to_owned),
             early_stop: self.early_stop(),
-            troubles: self.troubles.clone(),
+            run_errors: self.run_errors.clone(),
             cuts: self.cuts.clone(),
             faults: self.faults.of.clone(),
             agents: agents.collect(),

@@ -43,8 +43,8 @@ impl Case {
             }
             FromAgent::Note { level, instance, text } => case.on_note(agent, level, instance, text),
             FromAgent::Failed(failure) => {
-                let trouble = case.trouble_of(agent, failure);
-                self.wind_up(trouble);
+                let error = case.run_error_of(agent, failure);
+                self.wind_up(error);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{case::Case, shared::Shared, stage_id::StageId};
 use crate::{
     clock::micros, measure, model::events::RunEvent, plan::AgentIndex,
-    scenario::cluster::OnAgentLoss, verdict::Trouble,
+    scenario::cluster::OnAgentLoss, verdict::RunError,
 };
 use mallard_protocol::message::ToAgent;
 
@@ -14,7 +14,7 @@ enum Loss {
     /// It ends, as the scenario asks for.
     Aborts,
     /// It cannot go on.
-    Fatal(Trouble),
+    Fatal(RunError),
 }
 
 impl Case {
@@ -37,7 +37,7 @@ impl Case {
         match case.lose(agent, cause) {
             Loss::Bearable => {}
             Loss::Aborts => self.give_up(),
-            Loss::Fatal(trouble) => self.fail(trouble),
+            Loss::Fatal(error) => self.fail(error),
         }
     }
 
@@ -117,7 +117,7 @@ impl Shared {
         }
         let name = &self.plan.agents[agent].name;
         let text = format!("{name} was lost, and the case cannot go on: {why}");
-        Loss::Fatal(Trouble::Harness { text })
+        Loss::Fatal(RunError::Harness { text })
     }
 
     /// Others do what an agent did for the case and for its load.

@@ -19,7 +19,7 @@ use crate::{
     model::{events::RunEvent, result::Cut},
     plan::{AgentIndex, CasePlan, handover::Handover},
     text::plural::noun,
-    verdict::Trouble,
+    verdict::RunError,
 };
 use jiff::Timestamp;
 use mallard_protocol::{
@@ -103,7 +103,7 @@ pub(super) struct Shared {
     pub(super) faults: Faults,
     pub(super) stop: StopWish,
     pub(super) archive: ArchiveState,
-    pub(super) troubles: Vec<Trouble>,
+    pub(super) run_errors: Vec<RunError>,
     /// Stretches of the load without a channel to an agent.
     pub(super) cuts: Vec<Cut>,
     /// It was told that the end waits for agents without a channel.
@@ -150,7 +150,7 @@ impl Shared {
             faults: Faults::of(&plan.faults, plan.deadlines.undo),
             stop: StopWish::default(),
             archive: ArchiveState::default(),
-            troubles: Vec::new(),
+            run_errors: Vec::new(),
             cuts: Vec::new(),
             waits_for_channels: false,
             handovers: Vec::new(),

@@ -1,7 +1,7 @@
 //! What a stage of a case is.
 
 use super::{joined::Joined, questions::Asked, shared::Shared};
-use crate::{plan::AgentIndex, verdict::Trouble};
+use crate::{plan::AgentIndex, verdict::RunError};
 use mallard_protocol::workload::ClientProperties;
 use std::time::Duration;
 
@@ -92,8 +92,8 @@ pub(super) trait Stage: std::fmt::Debug {
 }
 
 /// That a stage took too long.
-pub(super) fn late(stage: &dyn Stage, case: &Shared, within: Duration) -> Trouble {
-    Trouble::Deadline {
+pub(super) fn late(stage: &dyn Stage, case: &Shared, within: Duration) -> RunError {
+    RunError::Deadline {
         step: case.timing.stage.words().to_owned(),
         progress: format!("still waiting for {}", stage.waiting_for(case)),
         within_us: crate::clock::micros(within),

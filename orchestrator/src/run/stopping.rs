@@ -1,7 +1,7 @@
 //! Ends that do not come by themselves: somebody asks for one, or the case cannot go on.
 
 use super::{case::Case, shared::Shared, signals::TERMINATE, stage::Next, stage_id::StageId};
-use crate::{model::events::RunEvent, verdict::Trouble};
+use crate::{model::events::RunEvent, verdict::RunError};
 
 impl Case {
     /// The stage that follows, if one does.
@@ -12,14 +12,14 @@ impl Case {
     }
 
     /// The case cannot go on: says why, and goes towards the end from wherever it is.
-    pub(super) fn fail(&mut self, trouble: Trouble) {
-        self.shared.troubles.push(trouble);
+    pub(super) fn fail(&mut self, error: RunError) {
+        self.shared.run_errors.push(error);
         self.give_up();
     }
 
     /// A client can do nothing more: says why, and ends what goes on in order.
-    pub(super) fn wind_up(&mut self, trouble: Trouble) {
-        self.shared.troubles.push(trouble);
+    pub(super) fn wind_up(&mut self, error: RunError) {
+        self.shared.run_errors.push(error);
         self.shared.has_failed = true;
         let next = self.stage.wind_up(&mut self.shared);
         self.go_on(next);
@@ -64,9 +64,9 @@ impl Case {
         let text = format!("the archive could not be written: {cause}");
         if !is_resumable {
             archive.has_failed = true;
-            return self.fail(Trouble::Harness { text });
+            return self.fail(RunError::Harness { text });
         }
-        self.shared.troubles.push(Trouble::Harness { text: text.clone() });
+        self.shared.run_errors.push(RunError::Harness { text: text.clone() });
         let id = &self.shared.context.run_id;
         let text = format!(
             "{text}; the load goes on and agents keep what they measure: make room, then `mallard resume {id}` \

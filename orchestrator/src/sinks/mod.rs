@@ -103,7 +103,7 @@ impl EventSinks {
         for sink in &mut self.0 {
             sink.take(&timed);
         }
-        for text in self.troubles() {
+        for text in self.warnings() {
             let (level, source) = ("warning".to_owned(), "export".to_owned());
             self.send(run, RunEvent::Note { level, source, text })?;
         }
@@ -115,16 +115,16 @@ impl EventSinks {
         self.0.iter_mut().for_each(|sink| sink.figures(interval));
     }
 
-    /// Waits for sinks that have something to hand over yet, each within its own bound. Gives back their troubles.
+    /// Waits for sinks that have something to hand over yet, each within its own bound. Gives back their warnings.
     pub async fn end(&mut self) -> Vec<String> {
         for sink in &mut self.0 {
             sink.end().await;
         }
-        self.troubles()
+        self.warnings()
     }
 
-    fn troubles(&mut self) -> Vec<String> {
-        self.0.iter_mut().flat_map(|sink| sink.troubles()).collect()
+    fn warnings(&mut self) -> Vec<String> {
+        self.0.iter_mut().flat_map(|sink| sink.warnings()).collect()
     }
 }
 

@@ -86,7 +86,7 @@ impl Plain {
     }
 }
 
-/// What is told in every style: trouble, and how it ended.
+/// What every style prints: errors, and how it ended.
 pub(super) fn tell_outcome(
     event: &RunEvent,
     paint: Paint,

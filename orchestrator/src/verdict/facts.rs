@@ -26,7 +26,7 @@ pub struct CaseFacts {
     /// How its load was ended in order before its planned end.
     pub early_stop: Option<EarlyStop>,
     /// What went wrong.
-    pub troubles: Vec<Trouble>,
+    pub run_errors: Vec<RunError>,
     /// Stretches of the load without a channel.
     pub cuts: Vec<Cut>,
     /// What became of faults, in the plan's order.
@@ -81,7 +81,7 @@ pub struct EarlyStop {
 
 /// Something that went wrong outside the measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RunError {
     /// No broker answered.
     BrokerUnreachable {
         /// Agent, broker and librdkafka's reason.

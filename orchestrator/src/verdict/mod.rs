@@ -19,12 +19,12 @@ mod fates;
 mod faults;
 mod hosts;
 mod result;
-mod troubles;
+mod run_errors;
 
 #[cfg(test)]
 mod tests;
 
-use troubles::troubles;
+use run_errors::run_errors;
 
 pub use checks::{
     BUSY_HOST_INTERVALS, CLOCK_SHARE_OF_LIMIT, LATE_INTERVALS_MIN, LATE_INTERVALS_SHARE,
@@ -32,5 +32,5 @@ pub use checks::{
     SLIP_RECORDS_SHARE, SLIP_SHARE_OF_RESPONSE, START_SPREAD_US,
 };
 pub use doubt::{Doubt, Kind};
-pub use facts::{AgentFacts, CaseFacts, EarlyStop, Trouble};
+pub use facts::{AgentFacts, CaseFacts, EarlyStop, RunError};
 pub use result::{Judgement, judge, summary, summary_of};

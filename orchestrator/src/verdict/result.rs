@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     early_stop, expectations,
     fates::fates,
-    faults, hosts, troubles,
+    faults, hosts, run_errors,
 };
 use crate::{
     diagnosis::{self, Facts},
@@ -138,7 +138,7 @@ fn doubts(
 ) -> Vec<Doubt> {
     let mut case = Case { plan, measured, facts, is_whole: false };
     let mut doubts = faults::doubts(&case);
-    doubts.extend(troubles(&case));
+    doubts.extend(run_errors(&case));
     let broken = |doubt: &Doubt| doubt.verdict > Some(Verdict::Invalid);
     // What kept the load from starting is the one reason: that nothing was measured follows from it.
     let kept_from_starting =

@@ -416,29 +416,29 @@ fn a_lost_agent_is_an_error_or_a_degraded_case() {
 }
 
 #[test]
-fn troubles_of_the_run_are_errors() {
-    let troubles = [
+fn errors_of_the_run_are_reasons() {
+    let run_errors = [
         (
-            Trouble::BrokerUnreachable { text: "local-1: broker-1:9092: refused".into() },
+            RunError::BrokerUnreachable { text: "local-1: broker-1:9092: refused".into() },
             Kind::BrokerUnreachable,
         ),
-        (Trouble::Topic { text: "replication 3 with 1 broker".into() }, Kind::TopicFailed),
+        (RunError::Topic { text: "replication 3 with 1 broker".into() }, Kind::TopicFailed),
         (
-            Trouble::Agent {
+            RunError::Agent {
                 agent: "local-1".into(),
                 failure: AgentFailure { kind: FailureKind::Other, text: "no memory".into() },
             },
             Kind::AgentFailed,
         ),
         (
-            Trouble::Agent {
+            RunError::Agent {
                 agent: "local-1".into(),
                 failure: AgentFailure { kind: FailureKind::Registry, text: "409".into() },
             },
             Kind::SchemaRegistryFailed,
         ),
         (
-            Trouble::Deadline {
+            RunError::Deadline {
                 step: "assigning consumers".into(),
                 progress: "1 of 2 assigned".into(),
                 within_us: 30_000_000,
@@ -446,18 +446,18 @@ fn troubles_of_the_run_are_errors() {
             Kind::DeadlineMissed,
         ),
         (
-            Trouble::Abandoned {
+            RunError::Abandoned {
                 until_us: 31_000_000,
                 planned_us: 60_000_000,
                 lease_us: 30_000_000,
             },
             Kind::Abandoned,
         ),
-        (Trouble::Harness { text: "disk full".into() }, Kind::HarnessFailed),
+        (RunError::Harness { text: "disk full".into() }, Kind::HarnessFailed),
     ];
-    for (trouble, kind) in troubles {
+    for (error, kind) in run_errors {
         let mut trial = Trial::new(&[], well);
-        trial.facts.troubles.push(trouble);
+        trial.facts.run_errors.push(error);
         because(&trial, Verdict::Error, kind);
     }
 }
@@ -465,7 +465,7 @@ fn troubles_of_the_run_are_errors() {
 #[test]
 fn a_refused_topic_configuration_is_invalid() {
     let mut trial = Trial::new(&[], well);
-    trial.facts.troubles.push(Trouble::TopicConfiguration {
+    trial.facts.run_errors.push(RunError::TopicConfiguration {
         text: "topic orders has min.insync.replicas=1, asked for was 2".into(),
     });
     because(&trial, Verdict::Invalid, Kind::TopicConfigurationRefused);
@@ -583,7 +583,7 @@ fn a_load_that_never_started_passes_nothing() {
     let mut trial =
         Trial::new(&["records.lost == 0", "records.failed == 0", "consume.errors == 0"], well);
     trial.spoil = |_, _| false;
-    trial.facts.troubles.push(Trouble::Harness { text: "it never started".into() });
+    trial.facts.run_errors.push(RunError::Harness { text: "it never started".into() });
     let result = trial.result();
     assert!(result.expectations.iter().all(|e| !e.passed && e.value.is_none()), "{result:#?}");
     assert!(result.metrics.values().all(|metric| metric.value.is_none()));

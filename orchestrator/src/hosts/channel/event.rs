@@ -57,7 +57,7 @@ pub enum Input {
         /// How they asked: `Ctrl-C`, `SIGTERM`.
         by: &'static str,
     },
-    /// A step of raising containers began.
+    /// A step of starting containers began.
     Step(String),
     /// What runs in containers runs, and agents can be reached.
     ContainersStarted {

@@ -66,7 +66,7 @@ impl Bridge for ContainerAgent {
                 }
             };
         let exit = async move {
-            let exec::Ended { code, words: stderr } = (&mut end.0).await.unwrap_or_default();
+            let exec::Ended { code, stderr } = (&mut end.0).await.unwrap_or_default();
             let code = code.and_then(|code| i32::try_from(code).ok());
             let gone = exit_cause::of(&engine, &container).await;
             let mut exit = ChannelExit { code, stderr, gone };
@@ -90,7 +90,7 @@ impl Bridge for ContainerAgent {
         let command = hosts::agent(agent_command::kill(self.path()));
         match exec::run(engine, &self.container(), command).await {
             Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
-            Ok(ended) => Err(io::Error::other(ended.words)),
+            Ok(ended) => Err(io::Error::other(ended.stderr)),
             // With its container, the agent is gone, too.
             Err(_) if exit_cause::of(engine, &self.container()).await.is_some() => Ok(()),
             Err(cause) => Err(io::Error::other(engine::said(&cause))),

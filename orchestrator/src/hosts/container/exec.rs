@@ -17,14 +17,14 @@ use tokio::{
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Bytes of stderr that are kept.
-const WORDS_BYTES: usize = 4_096;
+const STDERR_BYTES: usize = 4_096;
 
 /// How a command ended.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     pub(super) code: Option<i64>,
     /// The beginning of what it wrote to stderr.
-    pub(super) words: String,
+    pub(super) stderr: String,
 }
 
 /// A command whose streams are attached.
@@ -69,12 +69,12 @@ pub(super) async fn start(
     let (mut to_reader, stdout) = duplex(BUFFER_BYTES);
     let engine = engine.clone();
     let end = tokio::spawn(async move {
-        let mut words = Vec::new();
+        let mut stderr = Vec::new();
         while let Some(Ok(piece)) = output.next().await {
             match piece {
                 LogOutput::StdErr { message } => {
-                    let room = WORDS_BYTES.saturating_sub(words.len());
-                    words.extend(message.iter().take(room));
+                    let room = STDERR_BYTES.saturating_sub(stderr.len());
+                    stderr.extend(message.iter().take(room));
                 }
                 // Whoever reads may have gone; what is still said then is of no use to anybody.
                 other => drop(to_reader.write_all(other.as_ref()).await),
@@ -82,7 +82,7 @@ pub(super) async fn start(
         }
         drop(to_reader);
         let code = engine.api.inspect_exec(&id).await.ok().and_then(|state| state.exit_code);
-        Ended { code, words: untrusted::bytes(&words).trim().to_owned() }
+        Ended { code, stderr: untrusted::bytes(&stderr).trim().to_owned() }
     });
     Ok(Attached { stdin: Box::new(input), stdout: Box::new(stdout), end: AbortOnDrop(end) })
 }

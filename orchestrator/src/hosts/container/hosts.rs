@@ -144,11 +144,11 @@ async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Probl
     }
 }
 
-/// What a program said at its end. The engine's own words about one that it could not start get lost now and
-/// then; the exit code does not.
+/// What a program said at its end. What the engine itself says of one that it could not start is lost now and
+/// then; the exit code is not.
 fn told(ended: &exec::Ended) -> String {
     match ended.code {
-        _ if !ended.words.is_empty() => ended.words.clone(),
+        _ if !ended.stderr.is_empty() => ended.stderr.clone(),
         Some(NOT_FOUND) => format!("no such file or directory (exit code {NOT_FOUND})"),
         Some(code) => format!("exit code {code}"),
         None => "it was ended from outside".to_owned(),

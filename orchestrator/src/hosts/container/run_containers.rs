@@ -1,6 +1,6 @@
 //! All that a run has in an engine: a network, brokers, and the containers of its agents.
 //!
-//! It is raised for the first case that needs it and serves the others, too; what died meanwhile is
+//! It is started for the first case that needs it and serves the others, too; what died meanwhile is
 //! started anew. Removing goes by labels, so that also what was made last, and nobody heard of, goes.
 
 use super::{
@@ -98,11 +98,11 @@ impl RunContainers {
         // The brokers first: they take longest, and start while the agents do.
         let addresses = match brokers {
             Some(kafka) => Some(
-                self.raise_kafka(engine, kafka, &tell).await.map_err(|problem| vec![problem])?,
+                self.start_kafka(engine, kafka, &tell).await.map_err(|problem| vec![problem])?,
             ),
             None => None,
         };
-        self.raise_hosts(engine, &hosts, brokers.is_some(), program, &tell).await?;
+        self.start_hosts(engine, &hosts, brokers.is_some(), program, &tell).await?;
         let Some(addresses) = addresses else { return Ok(Vec::new()) };
         let connection = |agent: &AgentPlan| match agent.host.as_container() {
             Some(plan) if plan.network.as_deref() != Some(HOST_NETWORK) => addresses.inside(),
@@ -150,7 +150,7 @@ impl RunContainers {
         })
     }
 
-    async fn raise_kafka(
+    async fn start_kafka(
         &self,
         engine: &Engine,
         plan: &KafkaContainers,
@@ -173,7 +173,7 @@ impl RunContainers {
         Ok(addresses)
     }
 
-    async fn raise_hosts(
+    async fn start_hosts(
         &self,
         engine: &Engine,
         hosts: &BTreeMap<&str, &ContainerPlan>,

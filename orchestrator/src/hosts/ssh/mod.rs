@@ -40,7 +40,7 @@ pub struct SshHost {
     programs: Arc<Programs>,
     place: Arc<OnceLock<Place>>,
     /// Its agents by name, in the order in which they were asked for first: cases share connections.
-    seats: Mutex<Vec<String>>,
+    agents: Mutex<Vec<String>>,
 }
 
 impl SshHost {
@@ -59,16 +59,16 @@ impl SshHost {
             context,
             programs,
             place: Arc::default(),
-            seats: Mutex::default(),
+            agents: Mutex::default(),
         }
     }
 
     /// The place of an agent among those of this host, from 0.
     fn number_of(&self, agent: &str) -> usize {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        seats.iter().position(|known| known == agent).unwrap_or_else(|| {
-            seats.push(agent.to_owned());
-            seats.len() - 1
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        agents.iter().position(|known| known == agent).unwrap_or_else(|| {
+            agents.push(agent.to_owned());
+            agents.len() - 1
         })
     }
 

@@ -6,7 +6,7 @@ use crate::{
         shared::Shared,
         stage::{Next, Stage},
     },
-    verdict::Trouble,
+    verdict::RunError,
 };
 use mallard_protocol::workload::ClientProperties;
 use std::{collections::BTreeSet, time::Duration};
@@ -47,7 +47,7 @@ impl Stage for StartingContainers {
                 Connecting::enter(case)
             }
             Err(problems) => {
-                case.troubles.extend(problems.into_iter().map(|text| Trouble::Harness { text }));
+                case.run_errors.extend(problems.into_iter().map(|text| RunError::Harness { text }));
                 Collecting::enter(case)
             }
         }

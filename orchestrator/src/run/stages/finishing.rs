@@ -52,8 +52,8 @@ impl Stage for Finishing {
         }
         // Whoever has asked twice, or ended it before the load, knows that something is cut short.
         if waiting && case.stop.times < 2 && case.load.start_clock_us.is_some() {
-            let trouble = stage::late(self, case, case.plan.deadlines.finish);
-            case.troubles.push(trouble);
+            let error = stage::late(self, case, case.plan.deadlines.finish);
+            case.run_errors.push(error);
         }
         Collecting::enter(case)
     }

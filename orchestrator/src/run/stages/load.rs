@@ -9,7 +9,7 @@ use crate::{
         stage::{Next, Stage},
         stage_id::StageId,
     },
-    verdict::Trouble,
+    verdict::RunError,
 };
 use mallard_protocol::message::ToAgent;
 use std::time::Duration;
@@ -67,6 +67,6 @@ fn look_for_an_early_end(case: &mut Shared) {
     let planned_us = case.plan.timeline.load_end_us();
     if until_us < planned_us {
         let lease_us = micros(case.plan.lease);
-        case.troubles.push(Trouble::Abandoned { until_us, planned_us, lease_us });
+        case.run_errors.push(RunError::Abandoned { until_us, planned_us, lease_us });
     }
 }

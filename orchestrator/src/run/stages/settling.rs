@@ -52,8 +52,8 @@ impl Stage for Flushing {
             return None;
         }
         if waiting {
-            let trouble = stage::late(self, case, case.plan.deadlines.finish);
-            case.troubles.push(trouble);
+            let error = stage::late(self, case, case.plan.deadlines.finish);
+            case.run_errors.push(error);
         }
         Offsets::enter(case, StageId::EndOffsets, Asked::EndOffsets)
     }

@@ -35,7 +35,7 @@ const PATH: &str = "/v1/metrics";
 pub(super) struct OtlpPush {
     board: Arc<Mutex<Board>>,
     /// What is to be told of the collector.
-    troubles: Arc<Mutex<Vec<String>>>,
+    warnings: Arc<Mutex<Vec<String>>>,
     /// Dropped at the end of the run.
     run: Option<mpsc::Sender<()>>,
     /// Answered once the last push is done.
@@ -52,18 +52,18 @@ impl OtlpPush {
         let board = Arc::<Mutex<Board>>::default();
         let (run, over) = mpsc::channel();
         let (tell, done) = oneshot::channel();
-        let troubles = Arc::<Mutex<Vec<String>>>::default();
+        let warnings = Arc::<Mutex<Vec<String>>>::default();
         let mut pusher = Pusher {
             target: target.or_path(PATH),
             board: Arc::clone(&board),
-            troubles: Arc::clone(&troubles),
+            warnings: Arc::clone(&warnings),
             fails: false,
         };
         thread::Builder::new().name("otlp".into()).spawn(move || {
             pusher.push_until(&over);
             let _ = tell.send(());
         })?;
-        Ok(Self { board, troubles, run: Some(run), done: Some(done) })
+        Ok(Self { board, warnings, run: Some(run), done: Some(done) })
     }
 }
 
@@ -77,8 +77,8 @@ impl EventSink for OtlpPush {
         lock(&self.board).figures(interval);
     }
 
-    fn troubles(&mut self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.troubles))
+    fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.warnings))
     }
 
     async fn end(&mut self) {
@@ -94,7 +94,7 @@ impl EventSink for OtlpPush {
 struct Pusher {
     target: Target,
     board: Arc<Mutex<Board>>,
-    troubles: Arc<Mutex<Vec<String>>>,
+    warnings: Arc<Mutex<Vec<String>>>,
     /// Whether the last push failed.
     fails: bool,
 }
@@ -122,7 +122,7 @@ impl Pusher {
             message::write(board.run(), &families, now_ns())
         };
         let pushed = post(&self.target, message::CONTENT_TYPE, &body, ANSWERED_WITHIN);
-        let trouble = match (&pushed, self.fails) {
+        let warning = match (&pushed, self.fails) {
             (Err(cause), false) => {
                 let (target, cause) = (&self.target, chain(cause));
                 format!(
@@ -133,7 +133,7 @@ impl Pusher {
             _ => return,
         };
         self.fails = pushed.is_err();
-        lock(&self.troubles).push(trouble);
+        lock(&self.warnings).push(warning);
     }
 }
 

@@ -9,7 +9,7 @@ fn a_topic_that_cannot_be_created_is_an_error_with_one_reason() {
     trial.spoil = |_, _| false;
     trial.facts.load_started_at = None;
     let text = "create topics: topic t: Replication factor: 5 larger than available brokers: 1.";
-    trial.facts.troubles.push(Trouble::Topic { text: text.into() });
+    trial.facts.run_errors.push(RunError::Topic { text: text.into() });
     let judgement = trial.judge();
     let result = &judgement.result;
     assert_eq!(result.verdict, Verdict::Error);
@@ -25,7 +25,7 @@ fn a_topic_that_differs_is_invalid_with_one_reason() {
     trial.spoil = |_, _| false;
     trial.facts.load_started_at = None;
     let text = "create topics as asked: topic t has 3 partitions, asked for were 2";
-    trial.facts.troubles.push(Trouble::TopicConfiguration { text: text.into() });
+    trial.facts.run_errors.push(RunError::TopicConfiguration { text: text.into() });
     let result = trial.result();
     assert_eq!(result.verdict, Verdict::Invalid);
     assert_eq!(result.reasons.len(), 1, "{:#?}", result.reasons);

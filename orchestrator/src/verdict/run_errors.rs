@@ -1,7 +1,7 @@
 //! What went wrong around the measurement, as reasons with remedies.
 
 use super::{
-    Doubt, Kind, Trouble,
+    Doubt, Kind, RunError,
     checks::{Case, us},
 };
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
 use mallard_protocol::message::FailureKind;
 
 /// What went wrong outside the measurement.
-pub(super) fn troubles(case: &Case) -> Vec<Doubt> {
-    let mut doubts: Vec<_> = case.facts.troubles.iter().map(trouble).collect();
+pub(super) fn run_errors(case: &Case) -> Vec<Doubt> {
+    let mut doubts: Vec<_> = case.facts.run_errors.iter().map(run_error).collect();
     for (agent, name) in case.facts.agents.iter().zip(&case.measured.roster.agents) {
         let Some(cause) = &agent.lost else { continue };
         let lost_at = case.measured.agents.iter().zip(&case.measured.roster.agents);
@@ -59,34 +59,34 @@ pub(super) fn share_moved(case: &Case, handover: &Handover) -> String {
     )
 }
 
-pub(super) fn trouble(trouble: &Trouble) -> Doubt {
-    let error = |kind, text: String| Doubt::reason(kind, Verdict::Error, text);
-    match trouble {
-        Trouble::BrokerUnreachable { text } => error(Kind::BrokerUnreachable, text.clone()),
-        Trouble::TopicConfiguration { text } => {
+pub(super) fn run_error(error: &RunError) -> Doubt {
+    let fails = |kind, text: String| Doubt::reason(kind, Verdict::Error, text);
+    match error {
+        RunError::BrokerUnreachable { text } => fails(Kind::BrokerUnreachable, text.clone()),
+        RunError::TopicConfiguration { text } => {
             Doubt::reason(Kind::TopicConfigurationRefused, Verdict::Invalid, text.clone())
         }
-        Trouble::Topic { text } => error(Kind::TopicFailed, text.clone()),
-        Trouble::Agent { agent, failure } => {
+        RunError::Topic { text } => fails(Kind::TopicFailed, text.clone()),
+        RunError::Agent { agent, failure } => {
             let kind = match failure.kind {
                 FailureKind::Registry => Kind::SchemaRegistryFailed,
                 _ => Kind::AgentFailed,
             };
-            error(kind, format!("{agent}: {}", failure.text))
+            fails(kind, format!("{agent}: {}", failure.text))
         }
-        Trouble::Deadline { step, progress, within_us } => {
+        RunError::Deadline { step, progress, within_us } => {
             let text = format!("{step} took longer than {}: {progress}", us(*within_us));
-            error(Kind::DeadlineMissed, text)
+            fails(Kind::DeadlineMissed, text)
         }
-        Trouble::Abandoned { until_us, planned_us, lease_us } => {
+        RunError::Abandoned { until_us, planned_us, lease_us } => {
             let text = format!(
                 "no controller was connected for {}, so the agents ended their load at {} of {}",
                 us(*lease_us),
                 us(*until_us),
                 us(*planned_us)
             );
-            error(Kind::Abandoned, text)
+            fails(Kind::Abandoned, text)
         }
-        Trouble::Harness { text } => error(Kind::HarnessFailed, text.clone()),
+        RunError::Harness { text } => fails(Kind::HarnessFailed, text.clone()),
     }
 }
