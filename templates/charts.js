@@ -14,12 +14,12 @@ const Charts = (() => {
 
   const UNITS = {
     us: [[1e3, 1, "µs"], [1e6, 1e3, "ms"], [12e7, 1e6, "s"], [72e8, 6e7, "min"], [Infinity, 3.6e9, "h"]],
-    bytes: [[1024, 1, "B"], [2 ** 20, 1024, "KiB"], [2 ** 30, 2 ** 20, "MiB"], [Infinity, 2 ** 30, "GiB"]],
+    bytes: [[1024, 1, "B"], [2 ** 20, 1024, "KiB"], [2 ** 30, 2 ** 20, "MiB"], [2 ** 40, 2 ** 30, "GiB"], [Infinity, 2 ** 40, "TiB"]],
     ratio: [[Infinity, 0.01, "%"]],
     per_s: [[Infinity, 1, "/s"]],
   };
 
-  // A figure with its unit in three or four digits, like report/format.rs.
+  // A figure with its unit in three or four digits, like text/format.rs.
   function quantity(value, unit) {
     if (value === null || value === undefined || !Number.isFinite(value)) return "–";
     if (unit === "bytes_per_s") return quantity(value, "bytes") + "/s";
@@ -33,7 +33,8 @@ const Charts = (() => {
     else if (Math.abs(number) >= 10 ** (digits - 1) || (whole && Number.isInteger(number))) text = grouped(Math.round(number));
     else text = number.toPrecision(digits);
     if (text.includes("e")) text = String(Number(text));
-    return (name && unit !== "records" ? `${text} ${name}` : text).replace("-", "−");
+    const gap = (name || "").startsWith("/") ? "" : " ";
+    return (name && unit !== "records" ? text + gap + name : text).replace("-", "−");
   }
 
   function grouped(number) {

@@ -4,7 +4,7 @@ use super::{Finding, Weight};
 use crate::{
     hosts::Problem,
     text::{
-        figures::{bytes, latency},
+        figures::{bytes_text, latency},
         table::Table,
         units::count,
     },
@@ -87,8 +87,8 @@ fn host_row(table: &mut Table, name: &str, facts: &Facts) {
         &*facts.host.architecture,
         &*facts.host.kernel,
         &*facts.host.cores.to_string(),
-        &*bytes(facts.host.memory_bytes),
-        &*bytes(facts.free_disk_bytes),
+        &*bytes_text(facts.host.memory_bytes),
+        &*bytes_text(facts.free_disk_bytes),
         &*count(facts.open_files),
         &*format!("{}, {synchronised}", facts.clock_source),
         &*governor,

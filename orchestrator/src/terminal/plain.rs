@@ -66,7 +66,7 @@ impl Plain {
                 writeln!(out, "  taken over {} into the load", figures::duration(*at_us))
             }
             RunEvent::HostReady { host, copied_bytes, took_us, ready, of } if *copied_bytes > 0 => {
-                let (bytes, took) = (figures::bytes(*copied_bytes), figures::latency(*took_us));
+                let (bytes, took) = (figures::bytes_text(*copied_bytes), figures::latency(*took_us));
                 writeln!(
                     out,
                     "{host}: agent copied, {bytes} in {took} ({ready} of {of} hosts ready)"

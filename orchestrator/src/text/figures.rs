@@ -29,47 +29,32 @@ pub(super) fn trimmed(us: u64, unit: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A number of bytes for people, in the largest binary unit that keeps it above one.
-#[must_use]
-pub fn bytes_text(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    #[expect(clippy::cast_precision_loss, reason = "for people, to three digits")]
-    let mut value = bytes as f64;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 || value.fract() == 0.0 {
-        format!("{value:.0} {}", UNITS[unit])
-    } else if value < 10.0 {
-        format!("{value:.2} {}", UNITS[unit])
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
 /// Microseconds as `412 µs`, `12.3 ms`, `4.81 s`.
 #[must_use]
 pub fn latency(us: u64) -> String {
     units::human(us as f64, "us")
 }
 
-/// Microseconds as `20 s`, `2 min 5 s`, `1 h 3 min`.
+/// A time that something takes or took: `412 ms`, `1.5 s`, `20 s`, `2 min 5 s`, `24 h`.
 #[must_use]
 pub fn duration(us: u64) -> String {
-    let seconds = us / 1_000_000;
-    match seconds {
-        0..10 => format!("{:.1} s", us as f64 / 1e6),
-        10..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    match us {
+        0 => "0 s".to_owned(),
+        1..1_000_000 => latency(us),
+        1_000_000..10_000_000 => format!("{} s", units::digits((us / 100_000) as f64 / 10.0)),
+        10_000_000..60_000_000 => format!("{} s", us / 1_000_000),
+        _ => {
+            let seconds = us.saturating_add(500_000) / 1_000_000;
+            let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+            let shown = parts.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0);
+            shown.map(|(n, unit)| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
-/// Bytes as `3.9 MiB`.
+/// Bytes in the largest binary unit of which there is at least one: `3.9 MiB`.
 #[must_use]
-pub fn bytes(bytes: u64) -> String {
+pub fn bytes_text(bytes: u64) -> String {
     units::human(bytes as f64, "bytes")
 }
 

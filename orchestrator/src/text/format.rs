@@ -2,7 +2,7 @@
 //!
 //! `templates/charts.js` does the same for what is under the pointer.
 
-use crate::text::units;
+use crate::text::{figures, units};
 
 /// Digits that a figure is shown with, as a rule.
 const DIGITS: usize = 3;
@@ -10,7 +10,7 @@ const DIGITS: usize = 3;
 /// Most digits that are shown to tell a value from its limit.
 const MOST_DIGITS: usize = 9;
 
-/// A value with its unit, in three or four significant digits: `41.3 ms`, `4,999 /s`, `1.50 GiB`.
+/// A value with its unit, in three or four significant digits: `41.3 ms`, `4,999/s`, `1.50 GiB`.
 #[must_use]
 pub fn quantity(value: f64, unit: &str) -> String {
     with_digits(value, unit, DIGITS)
@@ -50,17 +50,10 @@ pub fn between(start: &str, end: &str) -> Option<u64> {
     u64::try_from(end.duration_since(start).as_micros()).ok()
 }
 
-/// A duration in words that fit a sentence: `24 h`, `1 h 5 min`, `20 s`, `1.5 s`.
+/// A duration as the terminal has it, which no line of a page breaks.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a duration below an hour")]
 pub fn duration(us: u64) -> String {
-    if us < 60_000_000 {
-        return quantity(us as f64, "us");
-    }
-    let seconds = us.saturating_add(500_000) / 1_000_000;
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let shown = parts.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0);
-    shown.map(|(n, unit)| format!("{n}\u{a0}{unit}")).collect::<Vec<_>>().join(" ")
+    figures::duration(us).replace(' ', "\u{a0}")
 }
 
 /// An RFC 3339 time as `2026-01-02 03:04:05 UTC`; what is no such time stays as it is.
@@ -107,7 +100,8 @@ fn with_digits(value: f64, unit: &str, digits: usize) -> String {
             s if s < 1024.0 => (1.0, "B"),
             s if s < 1_048_576.0 => (1024.0, "KiB"),
             s if s < 1_073_741_824.0 => (1_048_576.0, "MiB"),
-            _ => (1_073_741_824.0, "GiB"),
+            s if s < 1_099_511_627_776.0 => (1_073_741_824.0, "GiB"),
+            _ => (1_099_511_627_776.0, "TiB"),
         },
         "ratio" => (0.01, "%"),
         "factor" => (1.0, "×"),
@@ -119,7 +113,11 @@ fn with_digits(value: f64, unit: &str, digits: usize) -> String {
     let digits = if is_count || unit == "per_s" { digits.max(4) } else { digits };
     let number = significant(value / scale, digits, is_count);
     let name = name.replace('_', " ").replace(" per ", "/");
-    if name.is_empty() { number } else { format!("{number}\u{a0}{name}") }
+    match name.as_str() {
+        "" => number,
+        rate if rate.starts_with('/') => format!("{number}{rate}"),
+        unit => format!("{number}\u{a0}{unit}"),
+    }
 }
 
 /// A number in so many significant digits. Whole digits are never rounded away.
@@ -163,9 +161,9 @@ mod tests {
             (999.6, "us", "1000 µs"),
             (41_260.0, "us", "41.3 ms"),
             (4_998_700.0, "us", "5.00 s"),
-            (4998.66, "per_s", "4,999 /s"),
-            (0.25, "per_s", "0.2500 /s"),
-            (20_000.0, "per_s", "20,000 /s"),
+            (4998.66, "per_s", "4,999/s"),
+            (0.25, "per_s", "0.2500/s"),
+            (20_000.0, "per_s", "20,000/s"),
             (0.0123, "ratio", "1.23 %"),
             (1.0, "ratio", "100 %"),
             (2.5, "factor", "2.50 ×"),
@@ -196,7 +194,7 @@ mod tests {
     fn durations_and_clocks_are_short() {
         assert_eq!(duration(86_400_000_000).replace('\u{a0}', " "), "24 h");
         assert_eq!(duration(3_900_000_000).replace('\u{a0}', " "), "1 h 5 min");
-        assert_eq!(duration(1_500_000).replace('\u{a0}', " "), "1.50 s");
+        assert_eq!(duration(1_500_000).replace('\u{a0}', " "), "1.5 s");
         assert_eq!(clock(83_400_000), "1:23.4");
         assert_eq!(clock(3_600_000_000), "1:00:00");
     }

@@ -189,7 +189,13 @@ pub fn human_pair(value: f64, limit: f64, unit: &str) -> (String, String) {
 fn binary(value: f64) -> String {
     scaled(
         value,
-        &[(1_073_741_824.0, " GiB"), (1_048_576.0, " MiB"), (1024.0, " KiB"), (1.0, " B")],
+        &[
+            (1_099_511_627_776.0, " TiB"),
+            (1_073_741_824.0, " GiB"),
+            (1_048_576.0, " MiB"),
+            (1024.0, " KiB"),
+            (1.0, " B"),
+        ],
     )
 }
 

@@ -150,7 +150,7 @@ fn taken_over(at_us: u64) -> String {
 fn host_ready(copied_bytes: u64, took_us: u64) -> String {
     let copied = match copied_bytes {
         0 => "the agent's program was there".to_owned(),
-        bytes => format!("{} of the agent's program copied", crate::text::figures::bytes(bytes)),
+        bytes => format!("{} of the agent's program copied", crate::text::figures::bytes_text(bytes)),
     };
     format!("ready after {}; {copied}", duration(took_us))
 }
