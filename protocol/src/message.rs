@@ -266,7 +266,8 @@ pub enum AgentState {
 }
 
 /// How bad a note is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Good to know.
     Info,
@@ -274,6 +275,18 @@ pub enum Level {
     Warning,
     /// Something failed.
     Error,
+}
+
+impl Level {
+    /// As the journal and the terminal have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// Answers.

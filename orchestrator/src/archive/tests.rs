@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::model::{
-    events::{RunEvent, TimedEvent},
+    events::{Level, RunEvent, TimedEvent},
     result::{ErrorRow, LagRow, ResourceRow, SeriesRow},
 };
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ fn append(case: &mut CaseFolder, second: u64, phase: &str, values: &[u64]) {
 }
 
 fn note(text: &str) -> TimedEvent {
-    let event = RunEvent::Note { level: "info".into(), source: String::new(), text: text.into() };
+    let event = RunEvent::Note { level: Level::Info, source: String::new(), text: text.into() };
     TimedEvent { at: "2026-01-02T03:04:05.000006Z".into(), event }
 }
 

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     hosts::{Phase, Problem},
-    model::{events::RunEvent, kind::Kind, result::Reason},
+    model::{
+        events::{Level, RunEvent},
+        kind::Kind,
+        result::Reason,
+    },
     plan::CasePlan,
     preflight::{
         self, Weight,
@@ -106,7 +110,7 @@ async fn look_at_hosts(
     for found in findings {
         let event = match found.weight {
             Weight::Doubtful => RunEvent::Note {
-                level: "warning".to_owned(),
+                level: Level::Warning,
                 source: found.host,
                 text: format!("{}: {}", found.text, found.remedy),
             },

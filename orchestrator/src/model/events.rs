@@ -7,6 +7,8 @@ use crate::model::result::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use mallard_protocol::message::Level;
+
 /// An event with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimedEvent {
@@ -171,8 +173,8 @@ pub enum RunEvent {
     Interval(Box<SeriesRow>),
     /// Something a reader should know.
     Note {
-        /// `info`, `warning`, `error`.
-        level: String,
+        /// How bad it is.
+        level: Level,
         /// Who says it: an agent or instance, or empty.
         source: String,
         /// What.

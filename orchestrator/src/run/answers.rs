@@ -2,7 +2,7 @@
 
 use super::{case::Case, questions::Asked, shared::Shared, stage_id::StageId};
 use crate::{
-    model::events::RunEvent,
+    model::events::{Level, RunEvent},
     plan::{AgentIndex, workload::CLEANUP_POLICY},
     verdict::RunError,
 };
@@ -93,7 +93,7 @@ impl Shared {
             // Without them no loss can be shown, and the verdict says so.
             Asked::StartOffsets | Asked::EndOffsets | Asked::LastOffsets => {
                 self.emit(RunEvent::Note {
-                    level: "warning".to_owned(),
+                    level: Level::Warning,
                     source: self.plan.agents[agent].name.clone(),
                     text: format!("offsets could not be read: {}", failure.text),
                 });

@@ -24,7 +24,10 @@ use crate::{
     clock::{Moment, micros},
     hosts::channel::event::Input,
     measure::MergedInterval,
-    model::{events::RunEvent, result::TimeSpent},
+    model::{
+        events::{Level, RunEvent},
+        result::TimeSpent,
+    },
     plan::{AgentIndex, CasePlan},
     verdict::RunError,
 };
@@ -137,7 +140,7 @@ impl Case {
         if self.shared.timing.stage < StageId::Running {
             self.fail(RunError::Harness { text: format!("{broker}: {cause}") });
         } else if self.shared.timing.stage < StageId::Finishing && !self.is_harmed(&broker) {
-            let level = "warning".to_owned();
+            let level = Level::Warning;
             self.shared.emit(RunEvent::Note { level, source: broker, text: cause });
         }
     }

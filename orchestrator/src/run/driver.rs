@@ -22,7 +22,10 @@ use crate::{
         kafka,
     },
     measure::MergedInterval,
-    model::{events::RunEvent, figures::IntervalFigures},
+    model::{
+        events::{Level, RunEvent},
+        figures::IntervalFigures,
+    },
     plan::{AgentIndex, AgentPlan, CasePlan},
     sinks::EventSinks,
     text::figures::bytes_text,
@@ -203,7 +206,7 @@ impl<'a, 'b> Driver<'a, 'b> {
     /// Brokers that a dead run has broken would be measured as they are.
     async fn undo_what_is_left(&mut self) {
         for swept in kafka::undo_what_is_left(self.around.agent_binary).await {
-            let level = if swept.is_undone { "warning" } else { "error" }.to_owned();
+            let level = if swept.is_undone { Level::Warning } else { Level::Error };
             self.emit(RunEvent::Note { level, source: "mallard".to_owned(), text: swept.text });
         }
     }
@@ -472,15 +475,15 @@ impl Driver<'_, '_> {
             Ok(Some(bytes)) => {
                 let (bytes, limit) = (bytes_text(bytes), bytes_text(keep_bytes));
                 let why = format!("more than `keep_intervals` ({limit})");
-                ("info", format!("raw intervals took {bytes}, {why}: they are removed"))
+                (Level::Info, format!("raw intervals took {bytes}, {why}: they are removed"))
             }
             Err(cause) => {
                 let cause = crate::text::error_chain::chain(&cause);
-                ("warning", format!("raw intervals were to be removed: {cause}"))
+                (Level::Warning, format!("raw intervals were to be removed: {cause}"))
             }
         };
         let source = "mallard".to_owned();
-        self.emit(RunEvent::Note { level: level.to_owned(), source, text });
+        self.emit(RunEvent::Note { level, source, text });
     }
 
     /// Starts the guard of a fault, by which it begins.
@@ -573,7 +576,7 @@ impl Driver<'_, '_> {
         for agent in (0..self.names.len()).filter(|agent| !self.logged[*agent]).collect::<Vec<_>>()
         {
             if self.case.has_greeted(agent) {
-                let (level, source) = ("warning".to_owned(), self.names[agent].clone());
+                let (level, source) = (Level::Warning, self.names[agent].clone());
                 let text =
                     "its log could not be collected: its host did not answer in time".to_owned();
                 self.emit(RunEvent::Note { level, source, text });

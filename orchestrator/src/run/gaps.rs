@@ -4,7 +4,7 @@
 //! said of it.
 
 use super::{case::Case, shared::Shared, stage_id::StageId};
-use crate::model::events::RunEvent;
+use crate::model::events::{Level, RunEvent};
 
 /// A time without this process that is told. The rest of it is no more than a busy machine.
 const TOLD_HELD_UP_US: u64 = 2_000_000;
@@ -24,7 +24,7 @@ impl Shared {
         self.excuse(us);
         self.clocks.start_over(self.now_us);
         self.emit(RunEvent::Note {
-            level: "warning".to_owned(),
+            level: Level::Warning,
             source: "this machine".to_owned(),
             text: format!("it slept for {} s; the load went on", us / 1_000_000),
         });
@@ -37,7 +37,7 @@ impl Shared {
             && (StageId::Running..StageId::Collecting).contains(&self.timing.stage)
         {
             self.emit(RunEvent::Note {
-                level: "warning".to_owned(),
+                level: Level::Warning,
                 source: "this machine".to_owned(),
                 text: format!(
                     "mallard did not run for {:.1} s (stopped, or out of CPU); the load went on",

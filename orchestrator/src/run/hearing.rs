@@ -2,7 +2,7 @@
 
 use super::{case::Case, io::Effect, shared::Shared, stage_id::StageId};
 use crate::{
-    model::events::RunEvent,
+    model::events::{Level, RunEvent},
     plan::{AgentIndex, workload::workload_of},
 };
 use mallard_protocol::{
@@ -93,21 +93,16 @@ impl Shared {
     fn on_note(
         &mut self,
         agent: AgentIndex,
-        level: mallard_protocol::message::Level,
+        level: Level,
         instance: Option<InstanceId>,
         text: String,
     ) {
-        use mallard_protocol::message::Level;
-        let level = match level {
-            // What clients say while they close, of commits that come too late for instance, is about
-            // nothing that was measured.
-            _ if self.timing.stage >= StageId::Finishing => "info",
-            Level::Info => "info",
-            Level::Warning => "warning",
-            Level::Error => "error",
-        };
+        // What clients say while they close, of commits that come too late for instance, is about nothing that
+        // was measured.
+        let is_over = self.timing.stage >= StageId::Finishing;
+        let level = if is_over { Level::Info } else { level };
         let named = instance.and_then(|instance| self.plan.instance_name(instance));
         let source = named.unwrap_or(&self.plan.agents[agent].name).to_owned();
-        self.emit(RunEvent::Note { level: level.to_owned(), source, text });
+        self.emit(RunEvent::Note { level, source, text });
     }
 }

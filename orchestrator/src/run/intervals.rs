@@ -3,7 +3,7 @@
 use super::{case::Case, io::Effect, shared::Shared};
 use crate::{
     measure::{self, MergedInterval},
-    model::events::RunEvent,
+    model::events::{Level, RunEvent},
     plan::AgentIndex,
 };
 use mallard_protocol::{
@@ -44,7 +44,7 @@ impl Shared {
             Err(failure) => {
                 // The collector keeps the failure; the verdict names it.
                 self.emit(RunEvent::Note {
-                    level: "error".to_owned(),
+                    level: Level::Error,
                     source: self.plan.agents[agent].name.clone(),
                     text: failure.to_string(),
                 });
@@ -62,7 +62,7 @@ impl Shared {
             let Some(group) = self.plan.observed_groups.get(sample.group.index()) else { continue };
             let text = format!("consumer group {group} does not exist (yet)");
             let source = self.plan.agents[agent].name.clone();
-            self.emit(RunEvent::Note { level: "warning".to_owned(), source, text });
+            self.emit(RunEvent::Note { level: Level::Warning, source, text });
         }
     }
 

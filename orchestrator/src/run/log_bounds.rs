@@ -1,7 +1,10 @@
 //! Where logs start and end after the last acknowledgement, as it was read, once or twice.
 
 use super::shared::Shared;
-use crate::{model::events::RunEvent, plan::AgentIndex};
+use crate::{
+    model::events::{Level, RunEvent},
+    plan::AgentIndex,
+};
 use mallard_protocol::message::LogBounds;
 
 impl Shared {
@@ -11,7 +14,7 @@ impl Shared {
         if let Some(why) = &read.missing {
             let text = format!("where some logs start and end could not be read: {why}");
             let source = self.plan.agents[agent].name.clone();
-            self.emit(RunEvent::Note { level: "warning".to_owned(), source, text });
+            self.emit(RunEvent::Note { level: Level::Warning, source, text });
         }
         let known = std::mem::take(&mut self.log);
         self.log = later(known, read);

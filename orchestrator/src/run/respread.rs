@@ -13,7 +13,7 @@
 use super::{io::Effect, shared::Shared, stage_id::StageId};
 use crate::{
     measure,
-    model::events::RunEvent,
+    model::events::{Level, RunEvent},
     plan::{AgentIndex, handover::Handover, workload::workload_of},
     scenario::cluster::OnAgentLoss,
 };
@@ -134,7 +134,7 @@ impl Shared {
                 )
             }
         };
-        let level = "warning".to_owned();
+        let level = Level::Warning;
         self.emit(RunEvent::Note { level, source: name.clone(), text });
     }
 

@@ -1,7 +1,10 @@
 //! Ends that do not come by themselves: somebody asks for one, or the case cannot go on.
 
 use super::{case::Case, shared::Shared, signals::TERMINATE, stage::Next, stage_id::StageId};
-use crate::{model::events::RunEvent, verdict::RunError};
+use crate::{
+    model::events::{Level, RunEvent},
+    verdict::RunError,
+};
 
 impl Case {
     /// The stage that follows, if one does.
@@ -72,7 +75,7 @@ impl Case {
             "{text}; the load goes on and agents keep what they measure: make room, then `mallard resume {id}` \
              archives it"
         );
-        let (level, source) = ("error".to_owned(), "mallard".to_owned());
+        let (level, source) = (Level::Error, "mallard".to_owned());
         self.shared.emit(RunEvent::Note { level, source, text });
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     clock,
     http::Target,
     model::{
-        events::{RunEvent, TimedEvent},
+        events::{Level, RunEvent, TimedEvent},
         figures::IntervalFigures,
         sink::EventSink,
     },
@@ -104,7 +104,7 @@ impl EventSinks {
             sink.take(&timed);
         }
         for text in self.warnings() {
-            let (level, source) = ("warning".to_owned(), "export".to_owned());
+            let (level, source) = (Level::Warning, "export".to_owned());
             self.send(run, RunEvent::Note { level, source, text })?;
         }
         journaled
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn note(text: &str) -> RunEvent {
-        RunEvent::Note { level: "info".into(), source: "test".into(), text: text.into() }
+        RunEvent::Note { level: Level::Info, source: "test".into(), text: text.into() }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{
-        events::RunEvent,
+        events::{Level, RunEvent},
         kind::Kind,
         result::{ComparedResult, ComparisonMade, SeriesRow, Verdict},
     },
@@ -66,7 +66,8 @@ impl Plain {
                 writeln!(out, "  taken over {} into the load", figures::duration(*at_us))
             }
             RunEvent::HostReady { host, copied_bytes, took_us, ready, of } if *copied_bytes > 0 => {
-                let (bytes, took) = (figures::bytes_text(*copied_bytes), figures::latency(*took_us));
+                let (bytes, took) =
+                    (figures::bytes_text(*copied_bytes), figures::latency(*took_us));
                 writeln!(
                     out,
                     "{host}: agent copied, {bytes} in {took} ({ready} of {of} hosts ready)"
@@ -100,8 +101,8 @@ pub(super) fn tell_outcome(
         RunEvent::AgentLost { agent, cause, .. } => {
             writeln!(out, "  agent {agent} is lost: {cause}")
         }
-        RunEvent::Note { level, source, text } if level != "info" => {
-            writeln!(out, "  {level} from {source}: {text}")
+        RunEvent::Note { level, source, text } if *level > Level::Info => {
+            writeln!(out, "  {} from {source}: {text}", level.as_str())
         }
         RunEvent::Fault { fault, step, text, at_us } if step != "armed" => {
             let (at, step) = (figures::duration(*at_us), step.replace('_', " "));

@@ -383,7 +383,7 @@ pub fn hostile(results: &Path) -> PathBuf {
         &mut run,
         20_000,
         mallard::model::events::RunEvent::Note {
-            level: HOSTILE.into(),
+            level: mallard::model::events::Level::Warning,
             source: HOSTILE.into(),
             text: HOSTILE.into(),
         },

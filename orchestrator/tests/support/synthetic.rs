@@ -569,7 +569,7 @@ pub fn case_events(run: &mut RunFolder, case: &str, result: &CaseResult, sentenc
         run,
         9000,
         RunEvent::Note {
-            level: "warning".into(),
+            level: mallard::model::events::Level::Warning,
             source: "gateway-1".into(),
             text: "broker 2 is down: Connection refused".into(),
         },

@@ -125,7 +125,7 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
             duration(*spread_us)
         )),
         RunEvent::PhaseStarted { phase, .. } => info(format!("phase {phase}")),
-        RunEvent::Note { level, source, text } => Some((level, source, text.clone())),
+        RunEvent::Note { level, source, text } => Some((level.as_str(), source, text.clone())),
         RunEvent::StopRequested { by } => Some(("warning", "", format!("asked to stop: {by}"))),
         RunEvent::CaseFinished { verdict, .. } => info(format!("judged: {}", verdict.as_str())),
         RunEvent::LeftBehind { what, cause } => {
@@ -150,7 +150,9 @@ fn taken_over(at_us: u64) -> String {
 fn host_ready(copied_bytes: u64, took_us: u64) -> String {
     let copied = match copied_bytes {
         0 => "the agent's program was there".to_owned(),
-        bytes => format!("{} of the agent's program copied", crate::text::figures::bytes_text(bytes)),
+        bytes => {
+            format!("{} of the agent's program copied", crate::text::figures::bytes_text(bytes))
+        }
     };
     format!("ready after {}; {copied}", duration(took_us))
 }
