@@ -5,7 +5,7 @@ use crate::{
     config::{Diagnostic, shape::Reader, source::Place, tidy},
     model::{
         kind::Kind,
-        result::{ComparedResult, ComparisonMade, Reason, Standing, Verdict},
+        result::{ComparedResult, ComparisonMade, Reason, Standing},
     },
     over_time::{
         against_baseline::{self, CaseAsks, Comparing, Held},
@@ -115,23 +115,6 @@ impl Against {
             Kind::BaselineMissing.reason(format!("{}: {}: {}", of.case, of.text, of.sentence))
         });
         missing.chain(alone).collect()
-    }
-
-    /// The expectation that decides for the run.
-    pub(super) fn worst(&self) -> Option<&ComparedResult> {
-        let bad = self.results.iter().filter(|of| of.standing.verdict() != Verdict::Pass);
-        // The first of the worst.
-        bad.rev().max_by_key(|of| of.standing.verdict())
-    }
-
-    /// `, 1 of 2 expectations against baselines held`.
-    pub(super) fn tally(&self) -> String {
-        let judged = self.results.iter().filter(|of| of.standing != Standing::NotJudged);
-        let held = judged.clone().filter(|of| of.standing == Standing::Held).count();
-        match judged.count() {
-            0 => String::new(),
-            all => format!(", {held} of {all} expectations against baselines held"),
-        }
     }
 }
 

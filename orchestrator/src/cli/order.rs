@@ -10,9 +10,9 @@ use crate::{
 };
 use mallard_protocol::BUILD_ID;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher},
     io,
     path::PathBuf,
 };
@@ -98,14 +98,13 @@ fn ssh_hosts(plan: &Plan) -> BTreeSet<String> {
     over_ssh.map(|agent| agent.host_name.clone()).collect()
 }
 
-/// Tells a plan from another one: a run goes on only as what it began as. The hash is the same for the
-/// same build, and no other build goes on with a run.
+/// Tells a plan from another one, as a SHA-256: a run goes on only as what it began as. What a plan is made of is
+/// written as `Debug` has it, which is the same for the same build, and no other build goes on with a run.
 pub(super) fn fingerprint(plan: &Plan) -> String {
-    let mut hasher = DefaultHasher::new();
+    let mut hash = Sha256::new();
     for case in &plan.cases {
         let files = (&case.name, &case.scenario_yaml, &case.cluster_yaml);
-        files.hash(&mut hasher);
-        format!("{:?}", (&case.topics, &case.timeline, &case.agents)).hash(&mut hasher);
+        hash.update(format!("{:?}", (files, &case.topics, &case.timeline, &case.agents)));
     }
-    format!("{:016x}", hasher.finish())
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -22,9 +22,7 @@ use crate::{
         events::RunEvent,
         exit_code,
         kind::Kind,
-        result::{
-            AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent, Verdict,
-        },
+        result::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent},
     },
     over_time::{fingerprint, index},
     plan::{CasePlan, Plan},
@@ -36,11 +34,8 @@ use crate::{
     },
     sinks::{EventSinks, Exports},
     terminal::Style,
-    text::{
-        error_chain::{chain, error_text},
-        plural::noun,
-    },
-    verdict::{self, Judgement, across_cases::CaseOutcome},
+    text::error_chain::{chain, error_text},
+    verdict::{self, Judgement, across_cases::CaseOutcome, whole_run::WholeRun},
 };
 use std::{
     io::{self, Write},
@@ -403,19 +398,15 @@ impl Ended {
         let failed = failed.map(|across| Kind::AcrossCasesFailed.reason(&across.sentence));
         self.reasons.extend(failed);
         self.reasons.extend(self.against.reasons());
-        let broken = [Kind::ArchiveFailed, Kind::HostUnusable, Kind::HarnessFailed];
-        let broke = self.reasons.iter().any(|reason| broken.iter().any(|kind| kind.is(reason)));
-        let across = self.across.iter().filter(|across| !across.passed).map(|_| Verdict::Fail);
-        let against = self.against.results.iter().map(|of| of.standing.verdict());
-        let cases = self.cases.iter().map(|case| case.verdict);
-        let worst = Verdict::worst(cases.chain(across).chain(against));
-        let verdict = match self.cases.is_empty() {
-            _ if broke => Verdict::Error,
-            // What was not started has not passed, however the others ended.
-            _ if self.skipped > 0 => worst.max(Verdict::Interrupted),
-            true => Verdict::Error,
-            false => worst,
+        let whole = WholeRun {
+            cases: &self.cases,
+            across: &self.across,
+            compared: &self.against.results,
+            reasons: &self.reasons,
+            skipped: self.skipped,
         };
+        let verdict = whole.verdict();
+        let sentence = whole.sentence(verdict);
         RunResult {
             schema_version: SCHEMA_VERSION,
             run_id: run_id.to_owned(),
@@ -423,7 +414,7 @@ impl Ended {
             started_at: order.started_at.clone(),
             ended_at: clock::now_rfc3339(),
             verdict,
-            sentence: self.sentence(verdict),
+            sentence,
             warnings: self.against.warnings(),
             reasons: self.reasons,
             cases: self.cases,
@@ -435,51 +426,5 @@ impl Ended {
             command_line: order.command_line.clone(),
             time: self.time,
         }
-    }
-
-    /// The run in one sentence: the only case's, or how many of them ended how.
-    fn sentence(&self, verdict: Verdict) -> String {
-        let unusable = self.reasons.iter().filter(|reason| Kind::HostUnusable.is(reason)).count();
-        if unusable > 0 {
-            let hosts = noun(unusable, "host");
-            return format!("error: {unusable} {hosts} cannot be used, so nothing was started");
-        }
-        if let [only] = self.cases.as_slice() {
-            return match self.against.worst().filter(|_| verdict > only.verdict) {
-                Some(worst) => format!("{}: {}", verdict.as_str(), worst.sentence),
-                None => flaky_or(only),
-            };
-        }
-        let passed = self.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
-        let worst =
-            self.cases.iter().find(|case| case.verdict == verdict && verdict != Verdict::Pass);
-        let across = || self.across.iter().find(|across| !across.passed).map(|of| &of.sentence);
-        let against = || self.against.worst().map(|of| &of.sentence);
-        let detail = match worst {
-            Some(case) => format!("; {}: {}", case.name, case.sentence),
-            None => across().or_else(against).map_or(String::new(), |said| format!("; {said}")),
-        };
-        let held = match self.across.len() {
-            0 => String::new(),
-            all => {
-                let held = self.across.iter().filter(|across| across.passed).count();
-                format!(", {held} of {all} expectations across cases held")
-            }
-        };
-        let against = self.against.tally();
-        let flaky = self.cases.iter().filter(|case| case.is_flaky()).count();
-        let flaky = if flaky > 0 { format!(" ({flaky} flaky)") } else { String::new() };
-        format!("{passed} of {} cases passed{flaky}{held}{against}{detail}", self.cases.len())
-    }
-}
-
-/// A case's sentence; of one that passed after it had failed, with where that was.
-fn flaky_or(case: &CaseSummary) -> String {
-    match case.failed_before().last() {
-        Some(before) => {
-            let rest = case.sentence.strip_prefix(case.verdict.as_str()).unwrap_or(&case.sentence);
-            format!("{}: flaky, it failed in {}{rest}", case.verdict.as_str(), before.run_id)
-        }
-        None => case.sentence.clone(),
     }
 }

@@ -20,6 +20,7 @@ mod faults;
 mod hosts;
 mod result;
 mod run_errors;
+pub mod whole_run;
 
 #[cfg(test)]
 mod tests;
