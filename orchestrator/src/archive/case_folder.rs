@@ -34,10 +34,10 @@ const DERIVED: [&str; 9] = [
     "result.json",
 ];
 
-/// Name of the file that tells what became of faults.
+/// Name of the file that says what became of faults.
 const FAULTS: &str = "faults.jsonl";
 
-/// Name of the file that tells how far a case had come.
+/// Name of the file that says how far a case had come.
 const CHECKPOINT: &str = "checkpoint.json";
 
 /// A case's folder, open for writing. Every call leaves whole lines and whole files behind, so a

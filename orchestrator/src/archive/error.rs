@@ -98,7 +98,7 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// A failure to write, told apart by its cause.
+    /// A failure to write, distinguished by its cause.
     pub(crate) fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         match source.kind() {

@@ -51,7 +51,7 @@ impl Appender {
     /// Appends bytes, in the same manner.
     pub(super) fn append_bytes(&mut self, lines: &[u8]) -> Result<(), ArchiveError> {
         if let Err(source) = self.file.write_all(lines) {
-            // The first error is the one to tell; a second one here changes nothing for the user.
+            // The first error is the one to report; a second one here changes nothing for the user.
             let _ = self.file.set_len(self.len);
             return Err(ArchiveError::write(&self.path, source));
         }

@@ -27,7 +27,7 @@ const NAME_PART_LIMIT: usize = 80;
 /// Names in `results/` that are not runs.
 const RESERVED: [&str; 2] = ["latest", "index.html"];
 
-/// Name of the file that tells what was asked for.
+/// Name of the file that says what was asked for.
 pub(super) const ORDER: &str = "order.json";
 
 /// A run's folder, open for writing. Two runs in one `results/` share nothing but the link `latest`

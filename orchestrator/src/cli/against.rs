@@ -24,7 +24,7 @@ use std::path::Path;
 pub(super) struct Against {
     /// Expectations, judged.
     pub(super) results: Vec<ComparedResult>,
-    /// Comparisons as `run.json` tells them.
+    /// Comparisons as `run.json` has them.
     pub(super) made: Vec<ComparisonMade>,
     /// Baselines that are asked for and not set.
     pub(super) missing: Vec<String>,

@@ -384,7 +384,7 @@ pub struct ServeArgs {
 ///   worse    more than the tolerance worse, with a chance of 1 % of being wrong
 ///   better   more than the tolerance better, likewise
 ///   same     shown to be equal within the tolerance
-///   unclear  it cannot be told; how many repeats would tell is said
+///   unclear  anything else; the number of repeats that would decide it is given
 ///
 /// Three runs a side are the least that know their own spread: `mallard run S --repeat 3`, whose repetitions count as
 /// runs. One run a side is held against what eight or more earlier runs of the same fingerprint spread, else it is

@@ -36,7 +36,7 @@ pub(super) async fn make_ready(
             tokio::select! {
                 outcome = &mut preparing => break outcome,
                 Some(event) = told.recv() => {
-                    // An archive that cannot be written to is told by the first case.
+                    // An archive that cannot be written to is reported by the first case.
                     let _ = around.sinks.send(around.run, event);
                 }
                 Ok(()) = stops.changed() => break Ok(()),
@@ -68,7 +68,7 @@ fn goes_on(run: &Path) -> bool {
     names.any(|name| matches!(progress::of(run, &name), Progress::Running(_)))
 }
 
-/// Looks at hosts as `mallard check` does, brokers within their reach included. Doubts are told; what would
+/// Looks at hosts as `mallard check` does, brokers within their reach included. Doubts are reported; what would
 /// spoil the result is returned.
 async fn look_at_hosts(
     case: &CasePlan,
@@ -104,7 +104,7 @@ async fn look_at_hosts(
         answers.values().filter_map(|answer| answer.as_ref().err().cloned()).collect();
     let unheard: Vec<RunEvent> = problems.iter().cloned().map(RunEvent::from).collect();
     for event in unheard {
-        // An archive that cannot be written to is told by the first case.
+        // An archive that cannot be written to is reported by the first case.
         let _ = around.sinks.send(around.run, event);
     }
     for found in findings {
@@ -141,7 +141,7 @@ fn is_local(case: &CasePlan, host: &str) -> bool {
     case.agents.iter().any(|agent| agent.host_name == host && agent.host.is_local())
 }
 
-/// Takes out of what a host told what need not be said: the run itself, which has agents there when it was taken
+/// Takes out of what a host reported what need not be said: the run itself, which has agents there when it was taken
 /// over between two cases, and what dead runs have left on this machine, which was said before.
 fn leave_out_known(facts: &mut Facts, run_id: &str, is_local: bool) {
     facts.leftovers.retain(|left| left.run_id != run_id && (left.alive || !is_local));

@@ -184,7 +184,7 @@ async fn run_plan(
         Ok(against) => ended.against = against,
         Err(cause) => ended.reasons.push(Kind::HarnessFailed.reason(chain(&cause))),
     }
-    tell_of_baselines(&ended.against, &mut folder, &mut sinks);
+    report_baselines(&ended.against, &mut folder, &mut sinks);
     let against = std::mem::take(&mut ended.against.comparisons);
     let mut result = ended.into_result(folder.id(), &name, &order);
     fingerprint::add(folder.path(), &mut result);
@@ -214,7 +214,7 @@ async fn hand_over(
     outcome
 }
 
-fn tell_of_baselines(of: &Against, folder: &mut RunFolder, sinks: &mut EventSinks) {
+fn report_baselines(of: &Against, folder: &mut RunFolder, sinks: &mut EventSinks) {
     let Against { results, made, missing, comparisons: _ } = of;
     if !results.is_empty() || !made.is_empty() || !missing.is_empty() {
         let (results, comparisons) = (results.clone(), made.clone());

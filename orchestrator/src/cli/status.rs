@@ -166,7 +166,7 @@ fn follow(run: &Path) -> Result<String, ArchiveError> {
         // Looked at first: what a controller wrote before it went is read after that.
         let alive = holder(run).is_some();
         while let Some(timed) = journal.next_event()? {
-            follower.tell(&timed.event);
+            follower.show(&timed.event);
         }
         if !alive {
             return Ok(String::new());

@@ -107,7 +107,7 @@ fn follow_to_its_end(run: &Path, journal: &mut Journal) -> Result<i32, StopError
         // Looked at first: what a controller wrote before it went is read after that.
         let alive = holder(run).is_some();
         while let Some(timed) = journal.next_event()? {
-            follower.tell(&timed.event);
+            follower.show(&timed.event);
         }
         if !alive {
             break;

@@ -63,7 +63,7 @@ pub trait Host: Send + Sync + 'static {
     /// [`preflight::Question`](mallard_protocol::preflight::Question) in JSON. It must be ready.
     ///
     /// # Errors
-    /// What keeps it from telling.
+    /// Why it cannot be inspected.
     async fn inspect(&self, question: &[u8], within: Duration) -> Result<Facts, Problem>;
 
     /// Removes the folder that a dead run has left on it. It must be ready.

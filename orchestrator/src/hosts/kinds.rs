@@ -1,4 +1,4 @@
-//! From the plan of a host to the host: with `scenario/cluster/kinds.rs` the only place that tells kinds apart.
+//! From the plan of a host to the host: with `scenario/cluster/kinds.rs` the only place that distinguishes kinds.
 
 use super::{
     Host,

@@ -96,7 +96,7 @@ impl Hosts {
         Ok(Self { hosts, ready })
     }
 
-    /// Makes all hosts ready at once, and tells of each one.
+    /// Makes all hosts ready at once, and reports each one.
     ///
     /// # Errors
     /// The problems of all hosts that have one, by name of host.

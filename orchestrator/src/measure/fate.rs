@@ -120,7 +120,7 @@ impl Collector {
         }
     }
 
-    /// Records of a partition that a reader received: each once where they can be told apart.
+    /// Records of a partition that a reader received: each once where they can be distinguished.
     fn received_of(&self, reader: usize, slot: usize) -> u64 {
         let counted = self.partitions.received_whole(reader)[slot];
         match self.roster.integrity {

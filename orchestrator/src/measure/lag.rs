@@ -25,7 +25,7 @@ pub(super) struct LagTable {
     /// By reader, by slot.
     positions: Vec<Vec<Option<i64>>>,
     /// End of the interval in which a position was told last, by reader, by slot.
-    told_us: Vec<Vec<u64>>,
+    reported_us: Vec<Vec<u64>>,
     /// End of the interval in which a position moved last, by reader, by slot.
     moved_us: Vec<Vec<u64>>,
     /// Largest lag in a measured interval, of the reader that lagged most.
@@ -44,7 +44,7 @@ impl LagTable {
             sent_to: vec![0; slots],
             markers_max: vec![0; slots],
             positions: vec![none(); readers],
-            told_us: vec![vec![0; slots]; readers],
+            reported_us: vec![vec![0; slots]; readers],
             moved_us: vec![vec![0; slots]; readers],
             max: vec![None; slots],
         }
@@ -90,12 +90,12 @@ impl LagTable {
     /// member that has lost a partition may tell of it in the same interval as the one that got it: the later
     /// interval counts, and within one the furthest position.
     pub(super) fn set_position(&mut self, reader: usize, slot: usize, offset: i64, at_us: u64) {
-        let told_us = &mut self.told_us[reader][slot];
+        let reported_us = &mut self.reported_us[reader][slot];
         let known = self.positions[reader][slot];
-        if at_us < *told_us || (at_us == *told_us && known > Some(offset)) {
+        if at_us < *reported_us || (at_us == *reported_us && known > Some(offset)) {
             return;
         }
-        *told_us = at_us;
+        *reported_us = at_us;
         if self.positions[reader][slot].replace(offset) != Some(offset) {
             self.moved_us[reader][slot] = at_us;
         }

@@ -192,7 +192,7 @@ fn missing() -> Vec<Metric> {
             false,
             Both,
             FATE,
-            "records acknowledged in the whole run and not received of which it cannot be told why: offsets \
+            "records acknowledged in the whole run and not received, for an unknown reason: offsets \
              could not be read after the load, or an agent was lost before it reported what it had received",
             "acked - received - lost - not_read - expired - compacted",
             "delivery reports, consumers' counters",

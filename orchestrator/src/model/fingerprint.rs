@@ -20,7 +20,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The parts with their names, in the order in which differences are told.
+    /// The parts with their names, in the order in which differences are listed.
     #[must_use]
     pub fn parts(&self) -> [(&'static str, &Part); 5] {
         [

@@ -219,7 +219,7 @@ pub struct ComparedResult {
     pub high: Option<f64>,
     /// What a comparison with this tolerance says: `worse`, `better`, `same`, `unclear`.
     pub word: Option<String>,
-    /// Runs a side that would tell, where it is not clear.
+    /// Runs a side that would decide it, where it is unclear.
     pub repeats: Option<u32>,
     /// What came out.
     pub standing: Standing,
@@ -237,7 +237,7 @@ pub enum Standing {
     Held,
     /// Shown to be worse by more, or there is no value.
     Failed,
-    /// It cannot be told from these runs.
+    /// These runs do not decide it.
     Unclear,
     /// There is nothing to hold it against: the baseline is not set, or has no such figure.
     NotJudged,
@@ -301,7 +301,7 @@ pub struct PartitionResult {
     pub lost: Option<u64>,
     /// What became of all that was acknowledged, in the same group. Null where no consumer reads it, and where
     /// a transaction of the topic was not committed, for a consumer with `read_committed`: which partitions
-    /// held what it never sees is not counted, so only the topic's metrics tell.
+    /// held what it never sees is not counted, so only the topic's metrics show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fate: Option<PartitionFate>,
     /// End offset on the broker at the start and at the end.
@@ -343,7 +343,7 @@ pub struct PartitionFate {
     pub expired: u64,
     /// Removed by compaction before they were read.
     pub compacted: u64,
-    /// Not received, and it cannot be told why.
+    /// Not received, for an unknown reason.
     pub unaccounted: u64,
     /// The reader's next offset.
     pub position: Option<i64>,
@@ -480,7 +480,7 @@ impl Tier {
 pub struct TierResult {
     /// What is looked at: `throughput`, `latency`, `memory`.
     pub indicator: String,
-    /// The tier; null where the figures cannot tell.
+    /// The tier; null where the figures do not decide it.
     pub tier: Option<Tier>,
     /// The figure and the marks, or why there is no tier.
     pub text: String,

@@ -1,12 +1,9 @@
 //! One case: a scenario, read and cross-checked with its cluster, placed on agents.
 
-use super::{
-    AgentPlan, CasePlan, WrittenClient,
-    place::Placement,
-    schedule::{micros, timeline},
-};
+use super::{AgentPlan, CasePlan, WrittenClient, place::Placement, schedule::timeline};
 use crate::{
     bounds::{Limits, Outside, choose::Sources},
+    clock::micros,
     config::{
         emit::emit,
         shape::{Located, Property, Reader, part_of},

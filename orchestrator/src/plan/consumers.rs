@@ -65,7 +65,7 @@ impl Building<'_> {
                 membership,
                 from: consumer.from.value,
                 commit: commit.unwrap_or(default),
-                work_us: super::schedule::micros(consumer.work),
+                work_us: crate::clock::micros(consumer.work),
                 stamped: !self.scenario.producers.is_empty(),
                 // The producers before it are looked up when all are placed.
                 through: None,

@@ -1,7 +1,8 @@
 //! Faults: each with its moment, whether the cluster file allows it, and whether it fits into the load.
 
-use super::{case::Building, model::FaultPlan, schedule::micros};
+use super::{case::Building, model::FaultPlan};
 use crate::{
+    clock::micros,
     config::{shape::Located, source::Place},
     scenario::faults::{Fault, Node, When},
     text::{figures::humanly, nearest::suggest},

@@ -2,10 +2,11 @@
 
 use super::{
     case::{Building, load_us},
-    schedule::{micros, schedule},
+    schedule::schedule,
     sizes, template,
 };
 use crate::{
+    clock::micros,
     config::{
         shape::{Located, Property, units::Rate},
         source::{self, Place},

@@ -1,6 +1,7 @@
 //! From a load's steps to phases and schedules.
 
 use crate::{
+    clock::micros,
     config::shape::{Located, Reader, units::Rate},
     scenario::{Step, StepKind},
 };
@@ -16,10 +17,6 @@ pub const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
 /// Most steps of a load, and most segments of a schedule: a burst has two for each peak.
 const STEP_LIMIT: usize = 1_000;
 const SEGMENT_LIMIT: usize = 20_000;
-
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
 
 /// The phases of a load. Notes what is wrong with the order of its steps.
 pub(super) fn timeline(load: &Located<Vec<Step>>, reader: &mut Reader) -> Timeline {

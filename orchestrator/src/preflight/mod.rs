@@ -1,6 +1,6 @@
 //! Whether hosts are fit for a run: what spoils a result before it is made, and what casts doubt on it.
 //!
-//! Pure: it judges what hosts have told of themselves ([`Facts`]).
+//! Pure: it judges what hosts have reported of themselves ([`Facts`]).
 
 pub mod capacity;
 pub mod table;
@@ -44,7 +44,7 @@ pub enum Weight {
     Spoils,
 }
 
-/// What is to be said of hosts, worst first. With each one goes what it told, and how many agents it is to
+/// What is to be said of hosts, worst first. With each one goes what it reported, and how many agents it is to
 /// have.
 #[must_use]
 pub fn findings<'a>(

@@ -23,8 +23,8 @@ pub(super) struct Agent {
     pub(super) successor_of: Option<String>,
     /// What became of its process, where that has ended and another one is being started in its place.
     pub(super) ended: Option<String>,
-    /// That it is lost was told already, although what it left is still being collected.
-    pub(super) loss_is_told: bool,
+    /// That it is lost was reported already, although what it left is still being collected.
+    pub(super) loss_is_reported: bool,
     /// When it was lost, on this machine's monotonic clock.
     pub(super) gone_us: Option<u64>,
 }

@@ -63,7 +63,7 @@ impl Shared {
             (Asked::EndOffsets | Asked::LastOffsets, Answer::Offsets(log)) => {
                 self.on_offsets(agent, log);
             }
-            (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => self.tell_of_left(left),
+            (Asked::Delete | Asked::DeleteGroups, Answer::Deleted(left)) => self.report_left(left),
             (asked, answer) => {
                 let text = format!("an agent answered {asked:?} with {answer:?}");
                 return Err(RunError::Harness { text });
@@ -80,9 +80,9 @@ impl Shared {
         failure: AgentFailure,
     ) -> Result<(), RunError> {
         match asked {
-            Asked::Delete => self.tell_of_left(vec![("topics".into(), failure.text)]),
+            Asked::Delete => self.report_left(vec![("topics".into(), failure.text)]),
             Asked::DeleteGroups => {
-                self.tell_of_left(vec![("consumer groups".into(), failure.text)]);
+                self.report_left(vec![("consumer groups".into(), failure.text)]);
             }
             Asked::Leader(fault) => {
                 let cause = format!("its leader could not be asked for: {}", failure.text);

@@ -24,7 +24,7 @@ impl Case {
             true => self.come_back(agent),
             false => self.shared.begin_cut(agent),
         }
-        self.shared.tell_of_channel(agent, up);
+        self.shared.report_channel(agent, up);
     }
 
     /// An agent that was out of reach is there again. It may only now read what is left, or hear that it is to
@@ -92,7 +92,7 @@ impl Shared {
     }
 
     /// Tells of a channel that broke or is back.
-    pub(super) fn tell_of_channel(&mut self, agent: AgentIndex, up: bool) {
+    pub(super) fn report_channel(&mut self, agent: AgentIndex, up: bool) {
         if self.timing.stage < StageId::Exiting {
             self.emit(RunEvent::AgentChannel { agent: self.plan.agents[agent].name.clone(), up });
         }

@@ -1,4 +1,4 @@
-//! Does what a case wants done: talks to agents, writes the archive, tells the world.
+//! Does what a case wants done: talks to agents, writes the archive, sends events.
 
 use super::{
     case::Case,
@@ -195,7 +195,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             let Some((_, agent)) = oldest else { break };
             if let Some(report) = std::mem::replace(&mut next[agent], readers[agent].next()) {
                 let mut effects = self.case.replay(agent, &report);
-                // The journal has told of it.
+                // The journal has it.
                 effects.retain(|effect| matches!(effect, Effect::Store(_)));
                 self.perform(effects);
             }
@@ -272,7 +272,7 @@ impl Driver<'_, '_> {
                 Ok(()) = stops.changed() => continue,
                 Some(input) = heard.recv() => input,
                 Some(Ok(killed)) = self.kills.join_next() => {
-                    self.tell_of_kill(killed);
+                    self.report_kill(killed);
                     continue;
                 }
                 () = tick => {
@@ -359,7 +359,7 @@ impl Driver<'_, '_> {
             (Arc::clone(&self.around.run_containers), self.inputs.clone());
         let (plan, program) = (self.case.plan().clone(), self.around.agent_binary.to_owned());
         self.starting.spawn(async move {
-            // Nobody listens once the case is done; then nothing is worth telling.
+            // No one listens once the case is done; then there is nothing to report.
             let tell = |input| drop(inputs.send(input));
             match run_containers.start(&plan, &program, |text| tell(Input::Step(text))).await {
                 Ok(connections) => tell(Input::ContainersStarted { connections }),
@@ -395,12 +395,12 @@ impl Driver<'_, '_> {
         let told = self.around.sinks.send(self.around.run, event);
         self.noting(told);
         if begins {
-            self.tell_figures(&self.case.nothing_yet());
+            self.send_figures(&self.case.nothing_yet());
         }
     }
 
     /// Tells sinks the figures of an interval.
-    fn tell_figures(&mut self, interval: &MergedInterval) {
+    fn send_figures(&mut self, interval: &MergedInterval) {
         self.around.sinks.figures(IntervalFigures {
             case: &self.case.plan().name,
             row: &interval.row,
@@ -422,7 +422,7 @@ impl Driver<'_, '_> {
         };
         let stored = self.folder.append_interval(row, resources, errors, lag, latencies);
         self.noting(stored);
-        self.tell_figures(interval);
+        self.send_figures(interval);
     }
 
     fn store_log(&mut self, agent: AgentIndex, bytes: &[u8]) {
@@ -508,7 +508,7 @@ impl Driver<'_, '_> {
         });
     }
 
-    fn tell_of_kill(&mut self, (agent, pid, killed): (AgentIndex, u32, io::Result<()>)) {
+    fn report_kill(&mut self, (agent, pid, killed): (AgentIndex, u32, io::Result<()>)) {
         if let Err(cause) = killed {
             let what = format!("process {pid} of agent {}", self.names[agent]);
             self.emit(RunEvent::LeftBehind { what, cause: cause.to_string() });
@@ -532,7 +532,7 @@ impl Driver<'_, '_> {
         self.keep_broker_logs().await;
         while let Some(killed) = self.kills.join_next().await {
             if let Ok(killed) = killed {
-                self.tell_of_kill(killed);
+                self.report_kill(killed);
             }
         }
         let mut cleanups = JoinSet::new();
@@ -551,7 +551,7 @@ impl Driver<'_, '_> {
         }
         // Whoever is in a hurry has asked for no logs.
         if !self.agents_keep() && self.around.stops.borrow().times < 2 {
-            self.tell_of_missing_logs();
+            self.report_missing_logs();
         }
         for log in self.logs.iter_mut().filter_map(Option::take) {
             // The results are safe; a log's last line is not worth an error.
@@ -572,7 +572,7 @@ impl Driver<'_, '_> {
     }
 
     /// A host that does not answer costs its agents' logs, and nothing else.
-    fn tell_of_missing_logs(&mut self) {
+    fn report_missing_logs(&mut self) {
         for agent in (0..self.names.len()).filter(|agent| !self.logged[*agent]).collect::<Vec<_>>()
         {
             if self.case.has_greeted(agent) {

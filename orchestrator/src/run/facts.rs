@@ -1,4 +1,4 @@
-//! What a verdict is told of a case beside what was measured.
+//! What a verdict is given of a case beside what was measured.
 
 use super::shared::Shared;
 use crate::{

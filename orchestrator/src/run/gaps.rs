@@ -6,7 +6,7 @@
 use super::{case::Case, shared::Shared, stage_id::StageId};
 use crate::model::events::{Level, RunEvent};
 
-/// A time without this process that is told. The rest of it is no more than a busy machine.
+/// A time without this process that is reported. The rest of it is no more than a busy machine.
 const TOLD_HELD_UP_US: u64 = 2_000_000;
 
 impl Case {

@@ -52,7 +52,7 @@ impl Case {
     fn on_hello(&mut self, agent: AgentIndex, host: HostFacts, state: AgentState) {
         if self.shared.greet(agent, host) {
             self.come_back(agent);
-            self.shared.tell_of_channel(agent, true);
+            self.shared.report_channel(agent, true);
         }
         if self.shared.load.start_clock_us.is_some() {
             self.shared.look_at_state(agent, state);

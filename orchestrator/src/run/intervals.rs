@@ -17,7 +17,7 @@ impl Case {
         if report.sequence >= self.resume_at(agent) {
             self.take_in(agent, &report);
             self.shared.catch_up(agent, &report);
-            self.shared.tell_missing_groups(agent, &report);
+            self.shared.report_missing_groups(agent, &report);
             self.shared.effects.push(Effect::Keep { agent, report: Box::new(report) });
         }
         self.shared.send(agent, ToAgent::Collected { resume_at });
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     /// Says in the first interval which of the groups under `observe` are not there.
-    fn tell_missing_groups(&mut self, agent: AgentIndex, report: &IntervalReport) {
+    fn report_missing_groups(&mut self, agent: AgentIndex, report: &IntervalReport) {
         if report.sequence > 0 {
             return;
         }

@@ -20,7 +20,7 @@ impl Shared {
         self.log = later(known, read);
     }
 
-    /// What a loss may be told by. An end that was read while producers still flushed proves nothing: what was
+    /// What may prove a loss. An end that was read while producers still flushed proves nothing: what was
     /// acknowledged after that lies beyond it.
     pub(super) fn final_log(&self) -> LogBounds {
         let ends = if self.log_is_final { self.log.ends.clone() } else { Vec::new() };

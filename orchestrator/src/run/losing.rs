@@ -52,7 +52,7 @@ impl Case {
         case.agents[agent].heard_us = case.now_us;
         if was_stuck && case.timing.stage < StageId::Exiting {
             let cause = format!("{cause}; {}", case.last_progress(agent));
-            case.tell_of_loss(agent, &cause);
+            case.report_loss(agent, &cause);
         }
         case.agents[agent].ended = Some(cause);
     }
@@ -71,7 +71,7 @@ impl Case {
 impl Shared {
     /// Agents to which no channel could be opened for longer than a lease, with for how long: by then they have
     /// ended their load. One that was never heard is not theirs to miss. Until then a broken channel is no
-    /// loss; and an agent whose host says that it is gone, or does not answer, is told by its link.
+    /// loss; and an agent whose host says that it is gone, or does not answer, is reported by its link.
     fn unreachable(&self) -> Vec<(AgentIndex, u64)> {
         if self.timing.stage <= StageId::Connecting || self.timing.stage >= StageId::Exiting {
             return Vec::new();
@@ -101,7 +101,7 @@ impl Shared {
             // It may only be stopped or stuck; nothing of it is to come back while others are judged.
             self.kill(agent);
         }
-        self.tell_of_loss(agent, &cause);
+        self.report_loss(agent, &cause);
         self.questions.forget(agent);
         let merged = self.collector.agent_lost(measure::AgentIndex(agent), at_us.unwrap_or(0));
         self.store(merged);
@@ -129,8 +129,8 @@ impl Shared {
         self.respread(agent, cause);
     }
 
-    fn tell_of_loss(&mut self, agent: AgentIndex, cause: &str) {
-        if std::mem::replace(&mut self.agents[agent].loss_is_told, true) {
+    fn report_loss(&mut self, agent: AgentIndex, cause: &str) {
+        if std::mem::replace(&mut self.agents[agent].loss_is_reported, true) {
             return;
         }
         let (agent, at_us) = (self.plan.agents[agent].name.clone(), self.run_clock_us());

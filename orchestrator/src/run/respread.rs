@@ -69,7 +69,7 @@ impl Shared {
         let taken = self.successors_of(&given, from_us);
         let cause = cause.to_owned();
         let handover = Handover { lost, cause, lost_at_us, from_us, given, taken };
-        self.tell_of(&handover);
+        self.report_handover(&handover);
         self.handovers.push(handover);
         self.effects.push(Effect::Checkpoint(Box::new(self.checkpoint())));
         for agent in self.living() {
@@ -122,7 +122,7 @@ impl Shared {
         of_workload.map(|spec| spec.instance).collect()
     }
 
-    fn tell_of(&mut self, handover: &Handover) {
+    fn report_handover(&mut self, handover: &Handover) {
         let seconds = handover.from_us / INTERVAL_US;
         let name = &self.plan.agents[handover.lost].name;
         let text = match handover.successors(&self.plan).as_slice() {

@@ -93,10 +93,10 @@ impl Case {
         let start_us = case.load.start_clock_us.unwrap_or(0);
         let mut known_us = 0;
         for agent in 0..case.agents.len() {
-            let told_us = case.collector.progress_us(measure::AgentIndex(agent));
+            let reported_us = case.collector.progress_us(measure::AgentIndex(agent));
             // As far as anybody knows, its lease runs from then on.
-            case.agents[agent].heard_us = start_us + told_us;
-            known_us = known_us.max(told_us);
+            case.agents[agent].heard_us = start_us + reported_us;
+            known_us = known_us.max(reported_us);
         }
         let until_us = case.run_clock_us().unwrap_or(known_us).max(known_us);
         case.cuts.push(Cut { agent: None, from_us: known_us, until_us: Some(until_us) });
@@ -109,7 +109,7 @@ impl Case {
         self.shared.agents[agent].gone.is_some()
     }
 
-    /// Takes in a report that stands in the archive. Nobody is told of it again.
+    /// Takes in a report that stands in the archive. It is not reported again.
     pub fn replay(&mut self, agent: AgentIndex, report: &IntervalReport) -> Vec<Effect> {
         self.take_in(agent, report);
         std::mem::take(&mut self.shared.effects)

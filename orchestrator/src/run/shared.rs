@@ -280,8 +280,8 @@ impl Shared {
         );
     }
 
-    /// How far agents that live have told of their load.
-    pub(super) fn told_us(&self) -> impl Iterator<Item = u64> {
+    /// How far agents that live have reported their load.
+    pub(super) fn reported_us(&self) -> impl Iterator<Item = u64> {
         let living = self.living().into_iter().map(measure::AgentIndex);
         living.map(move |agent| self.collector.progress_us(agent))
     }
@@ -302,7 +302,7 @@ impl Shared {
         self.plan.deadlines.finish + LAST_INTERVAL
     }
 
-    pub(super) fn tell_of_left(&mut self, left: Vec<(String, String)>) {
+    pub(super) fn report_left(&mut self, left: Vec<(String, String)>) {
         for (what, cause) in left {
             self.emit(RunEvent::LeftBehind { what, cause });
         }

@@ -44,7 +44,7 @@ impl Wake {
         Self { ahead_us, slept_us, seen_us: clock::monotonic_us() }
     }
 
-    /// Now, as the case is told.
+    /// Now, as the case is given it.
     pub(super) fn now(&self) -> Moment {
         Moment::read(clock::monotonic_us() + self.ahead_us)
     }

@@ -1,7 +1,7 @@
 //! Client properties by name: those that Mallard sets itself, those that only other clients have.
 //!
 //! librdkafka itself judges names and values, when the agent's program is asked. Here is noted what needs
-//! no program to be known, so that it is told with all other mistakes of a file.
+//! no program to be known, so that it is reported with all other mistakes of a file.
 
 use super::java;
 use crate::text::nearest::nearest;

@@ -2,7 +2,7 @@
 //!
 //! A file says itself what it is: a mapping with `kafka` or `hosts` is a cluster file, one with any of
 //! a scenario's own keys is a scenario. In a folder, files that are neither are passed over with
-//! a warning; a file that is named is taken for a scenario, so that its mistakes are told.
+//! a warning; a file that is named is taken for a scenario, so that its mistakes are reported.
 
 use super::cluster::{self, Cluster};
 use crate::{

@@ -109,7 +109,7 @@ fn axis<'a>(entry: &'a Entry, settings: &[(String, Node)]) -> Axis<'a> {
     let nodes = match (pinned, &entry.value.kind) {
         (Some((_, value)), _) => vec![value.clone()],
         (None, Kind::List(items)) if !items.is_empty() => items.clone(),
-        // The mistake is told where the scenario is read; what uses the axis is not to blame.
+        // The mistake is reported where the scenario is read; what uses the axis is not to blame.
         _ => vec![Node { kind: Kind::Invalid, ..entry.value.clone() }],
     };
     let mut values: Vec<(String, Node)> = Vec::new();

@@ -1,6 +1,6 @@
 //! A live view: what runs, how far it is, and the figures of the last interval.
 
-use super::{plain::tell_outcome, view::View, words::Paint};
+use super::{plain::print_outcome, view::View, words::Paint};
 use crate::{
     model::{events::RunEvent, result::SeriesRow},
     text::{figures, units},
@@ -129,6 +129,6 @@ impl View for Live {
             _ => {}
         }
         let paint = self.paint;
-        self.bar.suspend(|| tell_outcome(event, paint, out))
+        self.bar.suspend(|| print_outcome(event, paint, out))
     }
 }

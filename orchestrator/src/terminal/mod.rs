@@ -75,7 +75,7 @@ impl Follower {
     }
 
     /// Shows an event. A closed terminal is no error.
-    pub fn tell(&mut self, event: &RunEvent) {
+    pub fn show(&mut self, event: &RunEvent) {
         let _ = self.0.show(event, &mut std::io::stdout().lock());
     }
 }

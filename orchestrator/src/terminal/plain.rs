@@ -48,14 +48,14 @@ impl Plain {
 impl View for Plain {
     fn show(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
         if !self.quiet {
-            self.tell_progress(event, out)?;
+            self.print_progress(event, out)?;
         }
-        tell_outcome(event, self.paint, out)
+        print_outcome(event, self.paint, out)
     }
 }
 
 impl Plain {
-    fn tell_progress(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
+    fn print_progress(&mut self, event: &RunEvent, out: &mut dyn Write) -> std::io::Result<()> {
         match event {
             RunEvent::CaseStarted { case, planned_us, .. } => {
                 self.next_figures_us = 0;
@@ -88,7 +88,7 @@ impl Plain {
 }
 
 /// What every style prints: errors, and how it ended.
-pub(super) fn tell_outcome(
+pub(super) fn print_outcome(
     event: &RunEvent,
     paint: Paint,
     out: &mut dyn Write,
@@ -151,7 +151,7 @@ pub(super) fn tell_outcome(
             Ok(())
         }
         RunEvent::ComparedWithBaselines { results, comparisons, missing } => {
-            tell_of_baselines((results, comparisons, missing), paint, out)
+            print_baselines((results, comparisons, missing), paint, out)
         }
         RunEvent::RunFinished { report, flaky, .. } => {
             if !flaky.is_empty() {
@@ -164,7 +164,7 @@ pub(super) fn tell_outcome(
 }
 
 /// Expectations against baselines, and comparisons with them.
-fn tell_of_baselines(
+fn print_baselines(
     (results, comparisons, missing): (&[ComparedResult], &[ComparisonMade], &[String]),
     paint: Paint,
     out: &mut dyn Write,

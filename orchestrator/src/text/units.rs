@@ -1,4 +1,4 @@
-//! Units of metrics: how limits are written, and how values are told to people.
+//! Units of metrics: how limits are written, and how values read.
 
 /// Ways to write a value of a unit: suffix and factor to the metric's own unit. The first that are
 /// listed are those that messages name.
@@ -174,7 +174,7 @@ pub fn human(value: f64, unit: &str) -> String {
     }
 }
 
-/// Value and limit for people, with as many digits as it takes to tell them apart: a value that misses
+/// Value and limit for people, with as many digits as it takes to distinguish them: a value that misses
 /// its limit is never shown as equal to it.
 #[must_use]
 pub fn human_pair(value: f64, limit: f64, unit: &str) -> (String, String) {

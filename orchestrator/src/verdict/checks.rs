@@ -47,7 +47,7 @@ pub const LATE_INTERVALS_MIN: u64 = 3;
 /// A clock's error may be this share of an end-to-end limit that is judged.
 pub const CLOCK_SHARE_OF_LIMIT: f64 = 0.1;
 
-/// Share of the scheduled rate that has to be reached, else a warning tells.
+/// Share of the scheduled rate that has to be reached, else there is a warning.
 pub const RATE_SHARE: f64 = 0.99;
 
 /// Agents that start this far apart get a warning, in microseconds: a twentieth of an interval.

@@ -1,4 +1,4 @@
-//! Doubts about hosts. Agents that share a host share its doubt: what is told is one host, not one line
+//! Doubts about hosts. Agents that share a host share its doubt: what is reported is one host, not one line
 //! for each of its agents.
 
 use super::{

@@ -86,7 +86,7 @@ impl<T: Clone> Shape for Words<T> {
     }
 }
 
-/// One of two shapes, told apart by the kind of node.
+/// One of two shapes, distinguished by the kind of node.
 pub struct Either<A, B>(A, B);
 
 /// The first shape, or the second one for nodes of a kind that the first does not take.

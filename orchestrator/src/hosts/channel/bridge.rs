@@ -11,7 +11,7 @@ use tokio::{
 #[async_trait::async_trait]
 pub trait Bridge: Send + Sync + 'static {
     /// Opens a channel to the agent. With `start`, an agent is started where none runs; without, an
-    /// agent that is gone is told by the exit, whose code is then [`NOT_RUNNING`](mallard_protocol::exit_code::NOT_RUNNING).
+    /// agent that is gone is reported by the exit, whose code is then [`NOT_RUNNING`](mallard_protocol::exit_code::NOT_RUNNING).
     ///
     /// # Errors
     /// Why no channel could be opened, as a text for people. Of an agent that is known to have run, this

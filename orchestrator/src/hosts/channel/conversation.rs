@@ -3,7 +3,7 @@
 //! Invariants: whatever comes over a channel, or does not, costs that channel at most, and another one
 //! is opened; the agent is gone only if its host says so. What an agent that has ended measured and nobody
 //! collected is handed in by another process, its successor, before it counts as gone. An agent that is to be started and does not greet
-//! is another matter: then the reason is told at once. One that an earlier controller has started may be well
+//! is another matter: then the reason is reported at once. One that an earlier controller has started may be well
 //! though nothing is heard of it yet.
 
 use super::{Bridge, Channel, Inputs};
@@ -92,14 +92,14 @@ pub(super) async fn keep(
             End::Gone(cause) => {
                 // It may quote what the agent's program, ssh or an engine said.
                 let cause = untrusted::text(&cause);
-                return conversation.tell(Input::AgentGone { agent, cause });
+                return conversation.report(Input::AgentGone { agent, cause });
             }
             End::Ended { cause, was_stuck } => {
                 let cause = untrusted::text(&cause);
                 conversation.succeed(bridge.as_ref(), cause, was_stuck).await;
                 continue;
             }
-            End::Broken => conversation.tell(Input::Channel { agent, up: false }),
+            End::Broken => conversation.report(Input::Channel { agent, up: false }),
         }
         pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause };
         sleep(pause + jitter(pause)).await;
@@ -154,7 +154,7 @@ impl Conversation {
         }
     }
 
-    /// Why a channel broke: its exit code and what it wrote to stderr tell a lost channel from a lost agent.
+    /// Why a channel broke: its exit code and what it wrote to stderr distinguish a lost channel from a lost agent.
     async fn exit_cause(&self, channel: Channel) -> End {
         let Channel { to_agent, from_agent, exit } = channel;
         drop((to_agent, from_agent));
@@ -199,7 +199,7 @@ impl Conversation {
     /// Has the next channel start a successor. One process has a folder: another that is stuck is ended first.
     async fn succeed(&mut self, bridge: &dyn Bridge, cause: String, was_stuck: bool) {
         let agent = self.agent;
-        self.tell(Input::AgentEnded { agent, cause: cause.clone(), was_stuck });
+        self.report(Input::AgentEnded { agent, cause: cause.clone(), was_stuck });
         if let Some(pid) = self.pid.filter(|_| was_stuck) {
             // If that fails, the successor finds the folder taken and says so.
             let _ = timeout(KILLING, bridge.kill(pid)).await;
@@ -274,7 +274,7 @@ impl Conversation {
                     };
                     self.say(to_agent, &hello).await.map_err(|_| End::Broken)?;
                     if self.greeted {
-                        self.tell(Input::Channel { agent: self.agent, up: true });
+                        self.report(Input::Channel { agent: self.agent, up: true });
                     }
                     (self.greeted, *open) = (true, true);
                 }
@@ -282,7 +282,7 @@ impl Conversation {
                 FromAgent::Interval(report) => self.resume_at = report.sequence + 1,
                 _ => {}
             }
-            self.tell(Input::Message { agent: self.agent, message: Box::new(message) });
+            self.report(Input::Message { agent: self.agent, message: Box::new(message) });
         }
     }
 
@@ -296,8 +296,8 @@ impl Conversation {
         timeout(self.silence, said).await.map_err(std::io::Error::from)?
     }
 
-    fn tell(&self, input: Input) {
-        // Nobody listens once the case is done; then nothing is worth telling.
+    fn report(&self, input: Input) {
+        // No one listens once the case is done; then there is nothing to report.
         let _ = self.inputs.send(input);
     }
 }

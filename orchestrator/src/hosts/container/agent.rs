@@ -35,7 +35,7 @@ impl ContainerAgent {
         self.run_containers.container(&self.host)
     }
 
-    /// A channel that tells nothing but that the agent is gone.
+    /// A channel that reports nothing but that the agent is gone.
     fn gone(cause: String) -> Channel {
         let code = Some(i32::from(exit_code::NOT_RUNNING));
         let exit = ChannelExit { code, stderr: cause.clone(), gone: Some(cause) };

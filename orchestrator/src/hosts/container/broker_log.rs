@@ -20,9 +20,9 @@ const NEAR_LINES: usize = 60;
 /// Characters of a line that are shown.
 const LINE_CHARS: usize = 240;
 
-/// The lines of a log that tell why its program ended, in one line; empty for an empty log.
-pub(super) fn tell_tale(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| tells(line)).collect();
+/// The lines of a log that say why its program ended, in one line; empty for an empty log.
+pub(super) fn cause_of_end(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().map(str::trim_end).filter(|line| says_why(line)).collect();
     let entries = entries(&lines);
     let chosen = match entries.iter().position(Entry::is_fatal) {
         Some(fatal) => up_to_fatal(&entries, fatal),
@@ -109,7 +109,7 @@ fn entries<'a>(lines: &[&'a str]) -> Vec<Entry<'a>> {
 }
 
 /// Neither empty nor a frame of a stack.
-fn tells(line: &str) -> bool {
+fn says_why(line: &str) -> bool {
     let line = line.trim_start();
     let is_frame = line.starts_with("at ") || (line.starts_with("... ") && line.ends_with(" more"));
     !line.is_empty() && !is_frame
@@ -158,7 +158,7 @@ mod tests {
             \tat org.apache.kafka.common.config.ConfigDef$ValidString.ensureValid(ConfigDef.java:1047)\n\
             \tat kafka.tools.StorageTool.main(StorageTool.scala)\n";
         assert_eq!(
-            tell_tale(log),
+            cause_of_end(log),
             "Exception in thread \"main\" org.apache.kafka.common.config.ConfigException: Invalid value nonsense for \
              configuration process.roles: String must be one of: broker, controller"
         );
@@ -170,7 +170,7 @@ mod tests {
             Formatting metadata directory /proc/nope with metadata.version 4.1-IV1.\n\
             Error while writing meta.properties file /proc/nope: java.nio.file.NoSuchFileException: /proc/nope\n";
         assert_eq!(
-            tell_tale(log),
+            cause_of_end(log),
             "Formatting metadata directory /proc/nope with metadata.version 4.1-IV1. / Error while writing \
              meta.properties file /proc/nope: java.nio.file.NoSuchFileException: /proc/nope"
         );
@@ -182,7 +182,7 @@ mod tests {
             Error: Could not create the Java Virtual Machine.\n\
             Error: A fatal exception has occurred. Program will exit.\n";
         assert_eq!(
-            tell_tale(log),
+            cause_of_end(log),
             "Invalid maximum heap size: -Xmx0x / Error: Could not create the Java Virtual Machine."
         );
     }
@@ -199,7 +199,7 @@ mod tests {
             java.util.concurrent.CancellationException\n\
             \tat java.base/java.util.concurrent.CompletableFuture.cancel(CompletableFuture.java:2478)\n\
             [main] ERROR kafka.server.BrokerServer - [BrokerServer id=1] Fatal error during broker startup. Prepare to shutdown\n";
-        let told = tell_tale(&(tried.repeat(20) + ended + &shutdown()));
+        let told = cause_of_end(&(tried.repeat(20) + ended + &shutdown()));
         let parts: Vec<_> = told.split(" / ").collect();
         assert_eq!(parts.len(), 5, "{parts:#?}");
         assert!(parts[0].contains("Error connecting to node nowhere.invalid:39093"), "{told}");
@@ -224,7 +224,7 @@ mod tests {
             Caused by: org.apache.kafka.common.KafkaException: Socket server failed to bind to 0.0.0.0:38092: Address already in use.\n\
             Caused by: java.net.BindException: Address already in use\n";
         assert_eq!(
-            tell_tale(&(log.to_owned() + &shutdown())),
+            cause_of_end(&(log.to_owned() + &shutdown())),
             "[main] ERROR kafka.network.DataPlaneAcceptor - Unable to start acceptor for PLAINTEXT / \
              org.apache.kafka.common.KafkaException: Socket server failed to bind to 0.0.0.0:38092: Address already in \
              use. / Caused by: java.net.BindException: Address already in use / [main] ERROR kafka.server.BrokerServer - \
@@ -240,7 +240,7 @@ mod tests {
             java.lang.RuntimeException: No readable meta.properties files found.\n\
             \tat kafka.server.KafkaRaftServer$.initializeLogDirs(KafkaRaftServer.scala:140)\n";
         assert_eq!(
-            tell_tale(&(log.to_owned() + &shutdown())),
+            cause_of_end(&(log.to_owned() + &shutdown())),
             "[2026-11-22 12:00:02,000] ERROR Exiting Kafka due to fatal exception (kafka.Kafka$) / \
              java.lang.RuntimeException: No readable meta.properties files found."
         );
@@ -248,13 +248,13 @@ mod tests {
 
     #[test]
     fn a_log_without_a_complaint_near_its_end_is_told_by_its_last_lines() {
-        assert_eq!(tell_tale(""), "");
-        assert_eq!(tell_tale("one\n\ntwo\nthree\nfour\nfive\n"), "two / three / four / five");
+        assert_eq!(cause_of_end(""), "");
+        assert_eq!(cause_of_end("one\n\ntwo\nthree\nfour\nfive\n"), "two / three / four / five");
         let overcome = "[main] ERROR a.B - try again\n".to_owned() + &"all is well\n".repeat(100);
-        assert_eq!(tell_tale(&overcome), "all is well");
+        assert_eq!(cause_of_end(&overcome), "all is well");
         let ended = "[main] ERROR a.B - no more\njava.io.IOException: no space left\ngoing\n";
         assert_eq!(
-            tell_tale(ended),
+            cause_of_end(ended),
             "[main] ERROR a.B - no more / java.io.IOException: no space left"
         );
     }
@@ -262,6 +262,6 @@ mod tests {
     #[test]
     fn what_is_told_has_an_end() {
         let log = format!("Exception in thread \"main\" {}\n", "é".repeat(10_000));
-        assert_eq!(tell_tale(&log).chars().count(), LINE_CHARS + 1);
+        assert_eq!(cause_of_end(&log).chars().count(), LINE_CHARS + 1);
     }
 }

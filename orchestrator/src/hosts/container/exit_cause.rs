@@ -1,6 +1,6 @@
 //! Why a container is not what it should be: what the engine and the container's own words tell.
 
-use super::{broker_log::tell_tale, engine::Engine};
+use super::{broker_log::cause_of_end, engine::Engine};
 use crate::text::untrusted;
 use bollard::{
     models::{ContainerInspectResponse, ContainerStateStatusEnum},
@@ -77,7 +77,7 @@ async fn broker_log(engine: &Engine, container: &str) -> String {
             log.drain(..log.len() - LAST_BYTES);
         }
     }
-    untrusted::line(&tell_tale(&String::from_utf8_lossy(&log)))
+    untrusted::line(&cause_of_end(&String::from_utf8_lossy(&log)))
 }
 
 fn quoted(words: &str) -> String {

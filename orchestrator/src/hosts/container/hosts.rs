@@ -135,7 +135,7 @@ async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Probl
         Ok(exec::Ended { code: Some(0), .. }) => Ok(()),
         Ok(ended) => Err(problem(match exit_cause::of(engine, container).await {
             Some(found) => found,
-            None => format!("`{AGENT} version` of build {BUILD_ID} failed: {}", told(&ended)),
+            None => format!("`{AGENT} version` of build {BUILD_ID} failed: {}", cause_of(&ended)),
         })),
         Err(cause) => {
             let found = exit_cause::of(engine, container).await;
@@ -146,7 +146,7 @@ async fn prove(engine: &Engine, container: &str, what: &str) -> Result<(), Probl
 
 /// What a program said at its end. What the engine itself says of one that it could not start is lost now and
 /// then; the exit code is not.
-fn told(ended: &exec::Ended) -> String {
+fn cause_of(ended: &exec::Ended) -> String {
     match ended.code {
         _ if !ended.stderr.is_empty() => ended.stderr.clone(),
         Some(NOT_FOUND) => format!("no such file or directory (exit code {NOT_FOUND})"),
@@ -203,11 +203,11 @@ pub(super) async fn runs(engine: &Engine, container: &str) -> bool {
 pub(super) async fn ends(engine: &Engine, container: &str) {
     let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
     let mut exit = std::pin::pin!(engine.api.wait_container(container, Some(options)));
-    let mut is_told = false;
+    let mut has_ended = false;
     loop {
         tokio::select! {
             // Also an exit code other than 0 comes as an error.
-            _ = exit.next(), if !is_told => is_told = true,
+            _ = exit.next(), if !has_ended => has_ended = true,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         match engine.api.inspect_container(container, None).await {

@@ -37,7 +37,7 @@ pub(super) fn owner(labels: &HashMap<String, String>) -> Owner {
     if boot != crate::clock::boot_id() {
         return Owner::Elsewhere;
     }
-    // A process id is given to others in time; its start tells them apart.
+    // A process id is given to others in time; its start distinguishes them.
     if start_of(pid).is_some_and(|now| now == start) { Owner::Alive } else { Owner::Dead }
 }
 

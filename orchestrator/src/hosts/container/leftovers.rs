@@ -162,7 +162,7 @@ async fn has_measurements(engine: &Engine, leftover: &Leftover) -> bool {
     })
 }
 
-/// What tells whether a run lives.
+/// By what it is known whether a run lives.
 #[derive(Debug, Default)]
 struct Signs {
     owners: Vec<Owner>,

@@ -2,7 +2,7 @@
 
 use crate::hosts::{Phase, Problem};
 
-/// What is told of ssh's words at most.
+/// Longest quotation of ssh's message, in characters.
 const LONGEST: usize = 400;
 
 /// Why nobody could log in to a host.
@@ -73,7 +73,7 @@ fn whole(error: &openssh::Error) -> String {
     crate::text::error_chain::chain(error)
 }
 
-/// The last line that says something: ssh tells causes there, after its warnings.
+/// The last line that says something: ssh states causes there, after its warnings.
 fn last_line(said: &str) -> String {
     let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
     line.unwrap_or("it said nothing").chars().take(LONGEST).collect()

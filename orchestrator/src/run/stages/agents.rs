@@ -81,7 +81,7 @@ impl Stage for Reconnecting {
         for agent in missing {
             let name = case.plan.agents[agent].name.clone();
             case.cuts.push(Cut { agent: Some(name), from_us, until_us: None });
-            case.tell_of_channel(agent, false);
+            case.report_channel(agent, false);
         }
         if let Some(admin) = case.admin() {
             case.entrust(admin);

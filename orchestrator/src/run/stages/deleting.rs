@@ -68,7 +68,7 @@ impl Stage for Deleting {
             return None;
         }
         let cause = "the broker did not do it in time; `mallard clean` does it later";
-        case.tell_of_left(not_deleted(case, topics, groups, cause));
+        case.report_left(not_deleted(case, topics, groups, cause));
         Exiting::enter(case)
     }
 
@@ -92,10 +92,10 @@ fn delete(
 ) {
     let Some(admin) = case.admin() else {
         let cause = "no agent is left that could delete it";
-        return case.tell_of_left(not_deleted(case, true, true, cause));
+        return case.report_left(not_deleted(case, true, true, cause));
     };
     case.step("deleting topics".to_owned());
-    tell_of_waiting(case, dead, &groups);
+    report_waiting(case, dead, &groups);
     let topics = case.created_topics();
     let mut ask = |asked, topics: Vec<String>, groups: Vec<String>, within: Duration| {
         if !(topics.is_empty() && groups.is_empty()) {
@@ -109,7 +109,7 @@ fn delete(
 
 /// Says how long the deletion of groups waits for members that ended without leaving. Nobody can make a
 /// member of another client leave: brokers remove it when its session is over.
-fn tell_of_waiting(case: &mut Shared, left: Option<Duration>, groups: &[String]) {
+fn report_waiting(case: &mut Shared, left: Option<Duration>, groups: &[String]) {
     if let Some(left) = left.filter(|_| !groups.is_empty()) {
         let text = format!(
             "waiting up to {} s for brokers to remove lost members from consumer {} {} \

@@ -39,7 +39,7 @@ impl Stage for Draining {
             self.actions.carry_out(case, at_us);
         }
         let late = case.is_late();
-        let over = all_told(case) && has_drained(case) && case.collector.came_through();
+        let over = all_reported(case) && has_drained(case) && case.collector.came_through();
         if over {
             case.load.drained_at_us = case.run_clock_us();
         }
@@ -68,11 +68,11 @@ impl Stage for Draining {
     }
 }
 
-/// Whether every agent that lives has told of all of its load. Before that, accounts in which nothing
+/// Whether every agent that lives has reported all of its load. Before that, accounts in which nothing
 /// is missing only say that the last seconds are not in them.
-fn all_told(case: &Shared) -> bool {
+fn all_reported(case: &Shared) -> bool {
     let end_us = case.load_end_us();
-    case.told_us().all(|told_us| told_us >= end_us)
+    case.reported_us().all(|reported_us| reported_us >= end_us)
 }
 
 fn has_drained(case: &Shared) -> bool {

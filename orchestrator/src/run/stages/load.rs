@@ -62,7 +62,7 @@ fn look_for_an_early_end(case: &mut Shared) {
     if case.load.stopped_us.is_some() || case.living().is_empty() || !case.have_all_finished() {
         return;
     }
-    let until_us = case.told_us().min().unwrap_or(0);
+    let until_us = case.reported_us().min().unwrap_or(0);
     case.load.stopped_us = Some(until_us);
     let planned_us = case.plan.timeline.load_end_us();
     if until_us < planned_us {

@@ -1,7 +1,7 @@
 //! Between the drain and the end: producers flush, and only then is it read where logs end, since what is
 //! acknowledged while they flush is in the log as well. Consumers read on up to there.
 //!
-//! Invariant: offsets that a loss is told by are read after the last acknowledgement.
+//! Invariant: offsets that prove a loss are read after the last acknowledgement.
 
 use super::finishing::Finishing;
 use crate::{

@@ -1,4 +1,4 @@
-//! Where Kafka is. What depends on it is asked here: nobody else tells one kind from another.
+//! Where Kafka is. What depends on it is asked here: nobody else distinguishes kinds.
 
 use super::kinds::Limits;
 use mallard_protocol::workload::ClientProperties;

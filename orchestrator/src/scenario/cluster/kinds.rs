@@ -1,5 +1,5 @@
 //! Kinds of host, as a cluster file describes them, and what it says of a run. What depends on a kind is asked here;
-//! only what makes the plan of a host into a host (`hosts/kinds.rs`) tells one kind from another.
+//! only what makes the plan of a host into a host (`hosts/kinds.rs`) distinguishes kinds.
 
 use std::{
     path::{Path, PathBuf},

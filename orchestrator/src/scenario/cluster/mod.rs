@@ -126,7 +126,7 @@ fn refuse_far_embedded(raw: &Raw, reader: &mut Reader) {
     }
 }
 
-/// Hosts of one name, and agents of one name, could not be told apart in reports.
+/// Hosts of one name, and agents of one name, could not be distinguished in reports.
 fn refuse_twins(hosts: &[Host], reader: &mut Reader) {
     let mut names = BTreeSet::new();
     for (host, name) in hosts.iter().filter_map(|host| Some((host, host.name.as_deref()?))) {

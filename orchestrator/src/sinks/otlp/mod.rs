@@ -34,7 +34,7 @@ const PATH: &str = "/v1/metrics";
 #[derive(Debug)]
 pub(super) struct OtlpPush {
     board: Arc<Mutex<Board>>,
-    /// What is to be told of the collector.
+    /// Warnings about the collector.
     warnings: Arc<Mutex<Vec<String>>>,
     /// Dropped at the end of the run.
     run: Option<mpsc::Sender<()>>,

@@ -6,7 +6,7 @@
 use crate::http::Request;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// Servers that are told apart; those beyond are not waited for.
+/// Servers that are distinguished; those beyond are not waited for.
 const KNOWN_MAX: usize = 16;
 
 /// Who has fetched figures, and how often.
