@@ -207,18 +207,18 @@ mod tests {
         let plain = |text: &String| text.replace('\u{a0}', " ");
         assert_eq!(
             plain(&view.headline),
-            "No acknowledgements from 0:19 to 0:37 (18.0 s) in orders/0 and orders/3; from 0:19 to \
-             0:28 (9.00 s) in orders/1."
+            "No acknowledgements from 0:19 to 0:37 (18 s) in orders/0 and orders/3; from 0:19 to \
+             0:28 (9 s) in orders/1."
         );
         assert_eq!(
             view.facts.iter().map(plain).collect::<Vec<_>>(),
             [
-                "Broker 2 (127.0.0.1:9093) was unreachable from 0:18 to 0:33 (15.0 s): connection \
+                "Broker 2 (127.0.0.1:9093) was unreachable from 0:18 to 0:33 (15 s): connection \
                  refused.",
                 "Leaders moved: orders/0 from broker 2 to broker 1 at 0:28.",
                 "Up to 6 partitions lacked a replica in sync.",
                 "5,600 records were acknowledged more than 1 s after they were due (longest wait \
-                 18.2 s), 12 records were sent again, 0 failed. Recovered 20.0 s after it began.",
+                 18.2 s), 12 records were sent again, 0 failed. Recovered 20 s after it began.",
             ]
         );
     }

@@ -35,21 +35,20 @@ pub fn latency(us: u64) -> String {
     units::human(us as f64, "us")
 }
 
-/// A time that something takes or took: `412 ms`, `1.5 s`, `20 s`, `2 min 5 s`, `24 h`.
+/// A time that something takes or took, in three digits or two units: `412 ms`, `1.5 s`, `18.2 s`, `2 min 5 s`, `24 h`.
 #[must_use]
 pub fn duration(us: u64) -> String {
-    match us {
-        0 => "0 s".to_owned(),
-        1..1_000_000 => latency(us),
-        1_000_000..10_000_000 => format!("{} s", units::digits((us / 100_000) as f64 / 10.0)),
-        10_000_000..60_000_000 => format!("{} s", us / 1_000_000),
-        _ => {
-            let seconds = us.saturating_add(500_000) / 1_000_000;
-            let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-            let shown = parts.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0);
-            shown.map(|(n, unit)| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
-        }
+    if us == 0 {
+        return "0 s".to_owned();
     }
+    if us < 60_000_000 {
+        let last_digit = 10_u64.pow(us.ilog10().saturating_sub(2));
+        return latency((us + last_digit / 2) / last_digit * last_digit);
+    }
+    let seconds = us.saturating_add(500_000) / 1_000_000;
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let shown = parts.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0);
+    shown.map(|(n, unit)| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Bytes in the largest binary unit of which there is at least one: `3.9 MiB`.
@@ -62,4 +61,28 @@ pub fn bytes_text(bytes: u64) -> String {
 #[must_use]
 pub fn rate(per_s: f64) -> String {
     units::human(if per_s < 100.0 { per_s } else { per_s.round() }, "per_s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_or_two_units() {
+        let cases = [
+            (0, "0 s"),
+            (412_345, "412 ms"),
+            (1_500_000, "1.5 s"),
+            (9_996_000, "10 s"),
+            (18_249_000, "18.2 s"),
+            (20_000_000, "20 s"),
+            (60_000_000, "1 min"),
+            (125_400_000, "2 min 5 s"),
+            (3_900_000_000, "1 h 5 min"),
+            (86_400_000_000, "24 h"),
+        ];
+        for (us, text) in cases {
+            assert_eq!(duration(us), text, "{us}");
+        }
+    }
 }
