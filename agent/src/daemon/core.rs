@@ -74,7 +74,7 @@ pub(super) struct Core {
     engine: Sender<Command>,
     services: Arc<Services>,
     lifecycle: Lifecycle,
-    charge: Option<Peer>,
+    active: Option<Peer>,
     pending: Vec<Peer>,
     next_id: PeerId,
     notes: VecDeque<FromAgent>,
@@ -102,7 +102,7 @@ impl Core {
             engine,
             services: Arc::default(),
             lifecycle,
-            charge: None,
+            active: None,
             pending: Vec::new(),
             next_id: 0,
             notes: VecDeque::new(),
@@ -184,7 +184,7 @@ impl Core {
     }
 
     fn listen(&mut self, id: PeerId, word: Word) -> Option<End> {
-        let in_charge = self.charge.as_ref().is_some_and(|peer| peer.id == id);
+        let in_charge = self.active.as_ref().is_some_and(|peer| peer.id == id);
         match word {
             Word::Hello { resume_at } => self.hand_over(id, resume_at),
             Word::Said(message) if in_charge => return self.obey(message),
@@ -209,7 +209,7 @@ impl Core {
     fn hand_over(&mut self, id: PeerId, resume_at: u64) {
         let Some(at) = self.pending.iter().position(|peer| peer.id == id) else { return };
         let peer = self.pending.swap_remove(at);
-        if let Some(old) = self.charge.take() {
+        if let Some(old) = self.active.take() {
             logfile::info(format!("connection {} is replaced", old.id));
             self.keep_notes_of(&old);
             let text = "another connection has taken charge of this agent".to_owned();
@@ -225,20 +225,20 @@ impl Core {
             peer.outbox.push(&note);
         }
         peer.outbox.open(resume_at);
-        self.charge = Some(peer);
+        self.active = Some(peer);
         self.shared.ring();
     }
 
     fn obey(&mut self, message: ToAgent) -> Option<End> {
         match message {
             ToAgent::Ask { request, question } => {
-                if let Some(peer) = &self.charge {
+                if let Some(peer) = &self.active {
                     questions::ask(&self.services, (&self.shared, &peer.outbox), request, question);
                 }
             }
             ToAgent::Collected { resume_at } => self.collect(resume_at),
             ToAgent::SendLog { limit_bytes } => {
-                if let Some(peer) = &self.charge {
+                if let Some(peer) = &self.active {
                     questions::send_log(&self.shared, &peer.outbox, limit_bytes);
                 }
             }
@@ -279,7 +279,7 @@ impl Core {
                 ));
                 self.services.remember(&assignment);
                 self.shared.with_spool(Spool::clear);
-                if let Some(peer) = &self.charge {
+                if let Some(peer) = &self.active {
                     peer.outbox.open(0);
                 }
                 Command::Prepare(assignment)
@@ -329,7 +329,7 @@ impl Core {
         if !self.lifecycle.hear(&message) {
             return;
         }
-        match &self.charge {
+        match &self.active {
             Some(peer) => {
                 peer.outbox.speak_after(after, &message);
                 self.shared.ring();
@@ -339,7 +339,7 @@ impl Core {
     }
 
     fn say(&self, message: &FromAgent) {
-        if let Some(peer) = &self.charge {
+        if let Some(peer) = &self.active {
             peer.outbox.speak(&self.shared, message);
             self.shared.ring();
         }
@@ -360,9 +360,9 @@ impl Core {
     }
 
     fn part_with(&mut self, id: PeerId) -> Option<Peer> {
-        if self.charge.as_ref().is_some_and(|peer| peer.id == id) {
+        if self.active.as_ref().is_some_and(|peer| peer.id == id) {
             self.alone_since = Instant::now();
-            let peer = self.charge.take()?;
+            let peer = self.active.take()?;
             self.keep_notes_of(&peer);
             return Some(peer);
         }
@@ -396,14 +396,14 @@ impl Core {
         if self.ending.is_some() {
             return self.look_at_the_end(now);
         }
-        if self.charge.is_none() && now.duration_since(self.alone_since) >= self.lease {
+        if self.active.is_none() && now.duration_since(self.alone_since) >= self.lease {
             self.begin_end(&format!("no controller came back within {:?}", self.lease), true);
         }
         None
     }
 
     fn drop_dead_charge(&mut self) {
-        let Some(peer) = &self.charge else { return };
+        let Some(peer) = &self.active else { return };
         let why = if peer.silence() >= SILENCE {
             format!("nothing came for {SILENCE:?}")
         } else if peer.outbox.has_overflowed() {
@@ -447,7 +447,7 @@ impl Core {
         }
         let until = *ending.drained_until.get_or_insert(now + DRAINING);
         let drained =
-            self.charge.as_ref().is_none_or(|peer| peer.outbox.has_written_all(&self.shared));
+            self.active.as_ref().is_none_or(|peer| peer.outbox.has_written_all(&self.shared));
         (drained || now >= until).then(|| self.end())
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::positions::Commits,
-    librdkafka::{Client, Code, Happening, OFFSET_INVALID, PartitionList},
+    librdkafka::{Client, Code, ConsumerEvent, OFFSET_INVALID, PartitionList},
     pipeline::ChunkQueue,
 };
 use mallard_protocol::{
@@ -70,24 +70,24 @@ pub(crate) struct Happened {
 
 impl Membership {
     /// Deals with something that happened.
-    pub(crate) fn handle(&mut self, client: &Client, happening: Happening<'_>) {
+    pub(crate) fn handle(&mut self, client: &Client, happening: ConsumerEvent<'_>) {
         match happening {
-            Happening::Assign(list) => self.on_assigned(client, list),
-            Happening::Revoke(list) => self.on_revoked(client, &list),
-            Happening::JoinFailed(code) => {
+            ConsumerEvent::Assign(list) => self.on_assigned(client, list),
+            ConsumerEvent::Revoke(list) => self.on_revoked(client, &list),
+            ConsumerEvent::JoinFailed(code) => {
                 self.error(code);
                 self.fail_without_right(code);
                 let _ = client.assign(None);
             }
-            Happening::Statistics(json) => self.happened.client = stats::parse(json, 0),
-            Happening::Incident(incident) => {
+            ConsumerEvent::Statistics(json) => self.happened.client = stats::parse(json, 0),
+            ConsumerEvent::Incident(incident) => {
                 if !incident.code.is_ok() {
                     self.error(incident.code);
                     self.fail_without_right(incident.code);
                 }
                 self.notes.tell(&incident);
             }
-            Happening::Committed(code, since_us) => {
+            ConsumerEvent::Committed(code, since_us) => {
                 self.commits.answered();
                 match code {
                     Code::OK if self.control.now_us().is_some() => {

@@ -232,7 +232,7 @@ impl Engine {
         let config = Config::with(&properties).map_err(|error| refused(&spec.name, &error))?;
         let told = Arc::clone(&membership);
         let handler =
-            Box::new(move |client: &Client, happening: crate::librdkafka::Happening<'_>| {
+            Box::new(move |client: &Client, happening: crate::librdkafka::ConsumerEvent<'_>| {
                 lock(&told).handle(client, happening);
             });
         let consumer =

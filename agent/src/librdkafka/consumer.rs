@@ -19,7 +19,7 @@ use std::{
 };
 
 /// What happens to a consumer beside receiving records.
-pub(crate) enum Happening<'a> {
+pub(crate) enum ConsumerEvent<'a> {
     /// The group gave it partitions: the handler must assign.
     Assign(PartitionList),
     /// The group takes partitions away: the handler must unassign.
@@ -35,7 +35,7 @@ pub(crate) enum Happening<'a> {
 }
 
 /// Is told what happens, on the thread that consumes or closes.
-pub(crate) type Handler = Box<dyn FnMut(&Client, Happening<'_>) + Send>;
+pub(crate) type Handler = Box<dyn FnMut(&Client, ConsumerEvent<'_>) + Send>;
 
 /// What librdkafka's callbacks get: a place that stays where it is.
 struct Context(Mutex<Handler>);
@@ -253,7 +253,7 @@ impl Client {
         unsafe { rd::rd_kafka_offsets_store(self.as_ptr(), partitions.as_ptr()) };
     }
 
-    /// Commits offsets; the handler gets [`Happening::Committed`] with the token.
+    /// Commits offsets; the handler gets [`ConsumerEvent::Committed`] with the token.
     pub(crate) fn commit(
         &self,
         partitions: &PartitionList,
@@ -316,7 +316,7 @@ impl Drop for Batch {
 ///
 /// # Safety
 /// `client` must be a live consumer made by [`Consumer::new`].
-unsafe fn tell(client: *mut rd::rd_kafka_t, happening: Happening<'_>) {
+unsafe fn tell(client: *mut rd::rd_kafka_t, happening: ConsumerEvent<'_>) {
     // SAFETY: the opaque is the context that `Consumer::new` set, which outlives the client.
     let context = unsafe { rd::rd_kafka_opaque(client).cast::<Context>().as_ref() };
     let (Some(context), Some(handle)) = (context, NonNull::new(client)) else { return };
@@ -334,9 +334,13 @@ unsafe extern "C" fn on_rebalance(
 ) {
     let list = PartitionList::copy_of(partitions);
     let happening = match code {
-        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Happening::Assign(list),
-        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Happening::Revoke(list),
-        code => Happening::JoinFailed(Code(code)),
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+            ConsumerEvent::Assign(list)
+        }
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+            ConsumerEvent::Revoke(list)
+        }
+        code => ConsumerEvent::JoinFailed(Code(code)),
     };
     // SAFETY: librdkafka calls back with the consumer that the callback was set for.
     unsafe { tell(client, happening) }
@@ -351,7 +355,7 @@ unsafe extern "C" fn on_statistics(
     // SAFETY: the string ends with a zero byte and lives during the callback; the client as above.
     unsafe {
         if let Ok(json) = CStr::from_ptr(json).to_str() {
-            tell(client, Happening::Statistics(json));
+            tell(client, ConsumerEvent::Statistics(json));
         }
     }
     // Zero: librdkafka frees the string.
@@ -369,7 +373,7 @@ unsafe extern "C" fn on_error(
     let fatal = code == RawCode::RD_KAFKA_RESP_ERR__FATAL;
     let incident = Incident { code: Code(code), fatal, text: text(reason) };
     // SAFETY: as above.
-    unsafe { tell(client, Happening::Incident(incident)) }
+    unsafe { tell(client, ConsumerEvent::Incident(incident)) }
 }
 
 unsafe extern "C" fn on_log(
@@ -384,7 +388,7 @@ unsafe extern "C" fn on_log(
     let text = format!("{}: {}", text(facility), text(line));
     let incident = Incident { code: Code::OK, fatal: false, text };
     // SAFETY: as above; log lines go through the queue, so this is the consuming thread.
-    unsafe { tell(client.cast_mut(), Happening::Incident(incident)) }
+    unsafe { tell(client.cast_mut(), ConsumerEvent::Incident(incident)) }
 }
 
 unsafe extern "C" fn on_commit(
@@ -394,5 +398,5 @@ unsafe extern "C" fn on_commit(
     token: *mut c_void,
 ) {
     // SAFETY: as above.
-    unsafe { tell(client, Happening::Committed(Code(code), token.addr() as u64)) }
+    unsafe { tell(client, ConsumerEvent::Committed(Code(code), token.addr() as u64)) }
 }

@@ -29,7 +29,7 @@ mod tokens;
 pub(crate) use client::{Client, TransactionError};
 pub use config::Kind;
 pub(crate) use config::{Config, PropertyError, contradiction, is_secret, redact};
-pub(crate) use consumer::{Batch, Consumer, Happening};
+pub(crate) use consumer::{Batch, Consumer, ConsumerEvent};
 pub(crate) use event::{Event, Incident, Report};
 pub(crate) use partitions::{OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, PartitionList};
 pub(crate) use producer::{Arguments, Message, Outbox, Producer};

@@ -213,11 +213,11 @@ fn records_with_headers_come_back_with_them() {
 fn consumer(
     broker: &Broker,
     more: &[(&str, &str)],
-    mut told: impl FnMut(&Client, Happening<'_>) + Send + 'static,
+    mut told: impl FnMut(&Client, ConsumerEvent<'_>) + Send + 'static,
 ) -> Consumer {
     let all = [&[("group.id", "memory"), ("auto.offset.reset", "earliest")], more].concat();
     let handler =
-        Box::new(move |client: &Client, happening: Happening<'_>| told(client, happening));
+        Box::new(move |client: &Client, happening: ConsumerEvent<'_>| told(client, happening));
     Consumer::new(config(broker, &all), handler).unwrap()
 }
 
@@ -240,18 +240,18 @@ fn a_member_of_a_group_is_told_everything_and_can_leave_with_records_in_hand() {
     let assigned = Arc::new(AtomicUsize::new(0));
     let (statistics, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
     let (a, s, c) = (Arc::clone(&assigned), Arc::clone(&statistics), Arc::clone(&committed));
-    let told = move |client: &Client, happening: Happening<'_>| match happening {
-        Happening::Assign(list) => {
+    let told = move |client: &Client, happening: ConsumerEvent<'_>| match happening {
+        ConsumerEvent::Assign(list) => {
             a.fetch_add(list.iter().count(), Ordering::SeqCst);
             client.assign(Some(&list)).unwrap();
         }
-        Happening::Revoke(list) => {
+        ConsumerEvent::Revoke(list) => {
             a.fetch_sub(list.iter().count(), Ordering::SeqCst);
             client.assign(None).unwrap();
         }
-        Happening::Statistics(json) => s.store(json.starts_with('{'), Ordering::SeqCst),
-        Happening::Committed(code, token) => *c.lock().unwrap() = Some((code, token)),
-        Happening::JoinFailed(_) | Happening::Incident(_) => {}
+        ConsumerEvent::Statistics(json) => s.store(json.starts_with('{'), Ordering::SeqCst),
+        ConsumerEvent::Committed(code, token) => *c.lock().unwrap() = Some((code, token)),
+        ConsumerEvent::JoinFailed(_) | ConsumerEvent::Incident(_) => {}
     };
     let consumer = consumer(&broker, &[("statistics.interval.ms", "50")], told);
     let client = consumer.client();
