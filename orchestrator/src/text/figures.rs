@@ -42,8 +42,7 @@ pub fn duration(us: u64) -> String {
         return "0 s".to_owned();
     }
     if us < 60_000_000 {
-        let last_digit = 10_u64.pow(us.ilog10().saturating_sub(2));
-        return latency((us + last_digit / 2) / last_digit * last_digit);
+        return units::rough(us as f64, "us");
     }
     let seconds = us.saturating_add(500_000) / 1_000_000;
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
@@ -51,10 +50,10 @@ pub fn duration(us: u64) -> String {
     shown.map(|(n, unit)| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Bytes in the largest binary unit of which there is at least one: `3.9 MiB`.
+/// Bytes in three digits and the largest binary unit of which there is at least one: `3.9 MiB`.
 #[must_use]
 pub fn bytes_text(bytes: u64) -> String {
-    units::human(bytes as f64, "bytes")
+    units::rough(bytes as f64, "bytes")
 }
 
 /// A rate as `4,998/s`: whole numbers from a hundred on, so that a live view does not flicker.

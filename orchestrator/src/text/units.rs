@@ -152,16 +152,31 @@ fn number_length(text: &str) -> usize {
     end
 }
 
+/// Digits of a value that was measured, and of one that is estimated or needs no more.
+const DIGITS: i32 = 4;
+const ROUGH_DIGITS: i32 = 3;
+
 /// A value for people: `312 ms`, `4,998.7/s`, `1.2 MiB`, `0.5 %`.
 #[must_use]
 pub fn human(value: f64, unit: &str) -> String {
+    in_digits(value, unit, DIGITS)
+}
+
+/// The same in three digits.
+#[must_use]
+pub fn rough(value: f64, unit: &str) -> String {
+    in_digits(value, unit, ROUGH_DIGITS)
+}
+
+fn in_digits(value: f64, unit: &str, most: i32) -> String {
     if let Some(base) = unit.strip_suffix("_per_hour") {
-        return format!("{}/h", human(value, base));
+        return format!("{}/h", in_digits(value, base, most));
     }
+    let digits = |value: f64| significant(value, most);
     match unit {
-        "us" => scaled(value, &[(1e6, " s"), (1e3, " ms"), (1.0, " µs")]),
-        "bytes" => binary(value),
-        "bytes_per_s" => format!("{}/s", binary(value)),
+        "us" => scaled(value, &[(" s", 1e6), (" ms", 1e3), (" µs", 1.0)], most),
+        "bytes" => scaled(value, BINARY, most),
+        "bytes_per_s" => format!("{}/s", scaled(value, BINARY, most)),
         "per_s" => format!("{}/s", digits(value)),
         "ratio" => format!("{} %", digits(value * 100.0)),
         "factor" => format!("{} ×", digits(value)),
@@ -186,35 +201,34 @@ pub fn human_pair(value: f64, limit: f64, unit: &str) -> (String, String) {
     (exact(value), exact(limit))
 }
 
-fn binary(value: f64) -> String {
-    scaled(
-        value,
-        &[
-            (1_099_511_627_776.0, " TiB"),
-            (1_073_741_824.0, " GiB"),
-            (1_048_576.0, " MiB"),
-            (1024.0, " KiB"),
-            (1.0, " B"),
-        ],
-    )
-}
+const BINARY: &[Suffix] = &[
+    (" TiB", 1_099_511_627_776.0),
+    (" GiB", 1_073_741_824.0),
+    (" MiB", 1_048_576.0),
+    (" KiB", 1024.0),
+    (" B", 1.0),
+];
 
 /// In the largest unit of which the value is at least one.
-fn scaled(value: f64, units: &[(f64, &str)]) -> String {
-    let fits = units.iter().find(|(size, _)| value.abs() >= *size);
-    let (size, suffix) = fits.or(units.last()).copied().unwrap_or((1.0, ""));
-    format!("{}{suffix}", digits(value / size))
+fn scaled(value: f64, units: &[Suffix], most: i32) -> String {
+    let fits = units.iter().find(|(_, size)| value.abs() >= *size);
+    let (suffix, size) = fits.or(units.last()).copied().unwrap_or(("", 1.0));
+    format!("{}{suffix}", significant(value / size, most))
 }
 
 /// Four significant digits and no zeros at the end; whole numbers in full, in groups of three.
 #[must_use]
 pub fn digits(value: f64) -> String {
+    significant(value, DIGITS)
+}
+
+fn significant(value: f64, most: i32) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
     #[expect(clippy::cast_possible_truncation, reason = "a logarithm of an f64 is below 400")]
     let magnitude = value.abs().log10().floor() as i32;
-    let decimals = usize::try_from((3 - magnitude).clamp(0, 12)).unwrap_or(0);
+    let decimals = usize::try_from((most - 1 - magnitude).clamp(0, 12)).unwrap_or(0);
     let text = format!("{value:.decimals$}");
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
