@@ -200,7 +200,7 @@ fn the_end_of_a_lease_keeps_the_spool_and_nothing_else() {
         .collect();
     left.sort();
     assert_eq!(left, ["agent.log", "final-reports", "spool"]);
-    assert!(place.log().contains("nobody came back"), "{}", place.log());
+    assert!(place.log().contains("no controller came back"), "{}", place.log());
     // Another agent in the same folder hands over what the first one has measured.
     let mut talk = place.connect(30);
     assert_eq!(talk.hello().1, AgentState::Finished);
