@@ -63,6 +63,14 @@ pub struct Histogram {
     saturated: u64,
 }
 
+/// The exact figures of some values.
+struct Exact {
+    count: u64,
+    sum: u64,
+    min: u64,
+    max: u64,
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         Self::new()
@@ -108,6 +116,41 @@ impl Histogram {
         } else {
             *self.cell_mut(cell_of(value)) += n;
         }
+    }
+
+    /// Records values; those that follow each other and are the same at once.
+    #[inline]
+    pub fn record_each(&mut self, values: impl IntoIterator<Item = u64>) {
+        let (mut same, mut n) = (0, 0);
+        let mut all = Exact { count: 0, sum: 0, min: u64::MAX, max: 0 };
+        for value in values {
+            if value != same {
+                self.record_same(same, n, &mut all);
+                (same, n) = (value, 0);
+            }
+            n += 1;
+        }
+        self.record_same(same, n, &mut all);
+        self.count += all.count;
+        self.sum = self.sum.saturating_add(all.sum);
+        self.min = self.min.min(all.min);
+        self.max = self.max.max(all.max);
+    }
+
+    /// Counts a value's cell, and the value in `all`, which is added to the exact figures later.
+    #[inline]
+    fn record_same(&mut self, value: u64, n: u64, all: &mut Exact) {
+        if n == 0 {
+            return;
+        }
+        if self.pages.is_empty() || value > MAX_VALUE_US {
+            return self.record_n(value, n);
+        }
+        all.count += n;
+        all.sum = all.sum.saturating_add(value.saturating_mul(n));
+        all.min = all.min.min(value);
+        all.max = all.max.max(value);
+        *self.cell_mut(cell_of(value)) += n;
     }
 
     /// Lists a value while it is one of few, and turns to pages when it is not.
@@ -502,6 +545,16 @@ mod tests {
                     .then(|| theirs.value_at_quantile(quantile).min(*values.iter().max().unwrap()));
                 prop_assert_eq!(ours.value_at_quantile(quantile), expected);
             }
+        }
+
+        #[test]
+        fn values_recorded_together_are_those_recorded_one_by_one(
+            values in prop::collection::vec(prop_oneof![0..4_u64, MAX_VALUE_US - 2..], 0..60), few in prop_oneof![0..2_usize, FEW..FEW + 2],
+        ) {
+            let mut together = of(&vec![3; few]);
+            together.record_each(values.iter().copied());
+            let one_by_one = of(&[&vec![3; few][..], &values].concat());
+            prop_assert_eq!(together, one_by_one);
         }
 
         #[test]

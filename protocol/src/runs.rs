@@ -36,16 +36,24 @@ impl Runs {
     #[inline]
     pub fn insert_within(&mut self, number: u64, runs_max: usize) -> Option<bool> {
         let follows = self.0.last().is_some_and(|run| run.1 == number);
-        if !follows && self.0.len() >= runs_max && !self.touches(number) {
+        if !follows && self.0.len() >= runs_max && !self.touches(number, number + 1) {
             return None;
         }
         Some(self.insert(number))
     }
 
-    /// Whether a number is in a run or next to one.
-    fn touches(&self, number: u64) -> bool {
-        let at = self.0.partition_point(|run| run.1 < number);
-        self.0.get(at).is_some_and(|run| run.0 <= number + 1)
+    /// Whether numbers from `first` up to and without `end` are in a run or next to one.
+    fn touches(&self, first: u64, end: u64) -> bool {
+        let at = self.0.partition_point(|run| run.1 < first);
+        self.0.get(at).is_some_and(|run| run.0 <= end)
+    }
+
+    /// As [`Runs::insert_run`], unless that takes a run more than so many; `None` if nothing was added.
+    pub fn insert_run_within(&mut self, first: u64, end: u64, runs_max: usize) -> Option<u64> {
+        if self.0.len() >= runs_max && !self.touches(first, end) {
+            return None;
+        }
+        Some(self.insert_run(first, end))
     }
 
     /// Adds the numbers from `first` up to and without `end`; how many of them were there already.
@@ -122,6 +130,7 @@ impl Runs {
     }
 
     /// One beyond the largest number, 0 for none.
+    #[inline]
     #[must_use]
     pub fn end(&self) -> u64 {
         self.0.last().map_or(0, |run| run.1)
@@ -193,6 +202,7 @@ impl Window {
     }
 
     /// The numbers that are known to be in the set.
+    #[inline]
     #[must_use]
     pub fn runs(&self) -> &Runs {
         &self.runs

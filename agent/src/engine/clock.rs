@@ -83,10 +83,16 @@ impl PhaseFinder {
     /// The phase, as an index.
     #[inline]
     pub(crate) fn find(&mut self, due_us: u64) -> usize {
-        if due_us < self.start_us || due_us >= self.end_us {
+        if !self.is_of_the_same(due_us) {
             self.look_up(due_us);
         }
         self.slot
+    }
+
+    /// Whether a due time is of the phase that was found last.
+    #[inline]
+    pub(crate) fn is_of_the_same(&self, due_us: u64) -> bool {
+        (self.start_us..self.end_us).contains(&due_us)
     }
 
     #[cold]

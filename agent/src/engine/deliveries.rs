@@ -50,10 +50,8 @@ impl Alike {
     #[inline]
     pub(crate) fn takes(&mut self, other: &Report) -> bool {
         let this = &self.report;
-        // Each record that failed may have a number of its own.
-        let alike = this.code.is_ok()
-            && (this.opaque, this.partition, this.code)
-                == (other.opaque, other.partition, other.code);
+        let alike =
+            (this.opaque, this.partition, this.code) == (other.opaque, other.partition, other.code);
         if alike {
             self.report.bytes += other.bytes;
             self.report.offset = self.report.offset.max(other.offset);
@@ -130,11 +128,14 @@ impl Deliveries {
         } else {
             partition.failed += records;
             add_code(&mut phase.failed, report.code, records);
-            if let Some(number) = report.number {
-                let partition = report.partition;
-                let numbers = self.failed.entry(partition);
-                numbers.or_insert(SentNumbers { partition, ..SentNumbers::default() }).fail(number);
-            }
+        }
+    }
+
+    /// Notes the numbers of records that failed, each with its partition.
+    pub(crate) fn fail(&mut self, numbers: Vec<(i32, u64)>) {
+        for (partition, number) in numbers {
+            let failed = self.failed.entry(partition);
+            failed.or_insert(SentNumbers { partition, ..SentNumbers::default() }).fail(number);
         }
     }
 
@@ -203,14 +204,7 @@ mod tests {
     };
 
     fn report(code: Code, partition: i32, due_us: u64, sent_us: u64) -> Report {
-        Report {
-            code,
-            partition,
-            offset: 41,
-            bytes: 100,
-            opaque: pack(due_us, sent_us),
-            number: None,
-        }
+        Report { code, partition, offset: 41, bytes: 100, opaque: pack(due_us, sent_us) }
     }
 
     #[test]

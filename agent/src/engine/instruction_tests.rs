@@ -5,23 +5,25 @@
 //! itself once more for each under callgrind. What librdkafka does for a record is not in it.
 
 use super::{
-    clock::Interval,
+    clock::{Interval, NEVER},
     deliveries::{Alike, Deliveries},
+    intake::placed_of,
+    integrity::{Checker, Sighting},
     opaque::pack,
     outlet::{Offer, Outlet},
     pacer::SHORTEST_TICK_US,
     partitioner::Partitioner,
-    payload::RING_BODIES,
+    payload::{RING_BODIES, lendable},
     receipts::{Item, Receipts},
     sender::{Sender, SenderSettings},
     sender_tests::{rate, spec},
-    topics::Topics,
+    topics::{Place, Topics},
 };
-use crate::librdkafka::{Code, Message, Report, TransactionError};
+use crate::librdkafka::{Code, Lender, Lent, Message, Report, TransactionError};
 use mallard_protocol::{
     ids::InstanceId,
     schedule::{Pace, Phase, PhaseKind, Timeline},
-    stamp::Stamp,
+    stamp::{Placed, STAMP_BYTES, Stamp, content_sum},
     workload::{PayloadSpec, ProducerSpec, SizeSpec},
 };
 use std::{hint::black_box, sync::Arc};
@@ -31,19 +33,29 @@ use testkit::callgrind;
 const MARGIN: u64 = 3;
 
 /// Records of each way: so many that what is done once does not count.
-const RECORDS: u64 = 400_000;
+const RECORDS: u64 = 200 * POLL;
+
+/// Records of a poll.
+const POLL: u64 = 2_048;
+
+/// Partitions that records are dealt to.
+const PARTITIONS: usize = 6;
 
 /// Name of the variable that says which way is counted.
 const COUNTED: &str = "MALLARD_COUNT_INSTRUCTIONS";
 
 /// The ways of a record, with the instructions that 100 records cost: those of the release profile on x86-64.
-const WAYS: [(&str, u64); 6] = [
-    ("sends_100_bytes_in_a_closed_loop", 39_096),
-    ("sends_1_kib_in_a_closed_loop", 61_418),
-    ("sends_100_bytes_at_a_rate", 69_506),
-    ("acknowledges_records_that_are_alike", 9_345),
-    ("acknowledges_records_that_differ", 28_943),
-    ("receives", 19_305),
+const WAYS: [(&str, u64); 10] = [
+    ("sends_100_bytes_in_a_closed_loop", 25_966),
+    ("sends_1_kib_in_a_closed_loop", 19_408),
+    ("sends_100_bytes_at_a_rate", 56_775),
+    ("sends_100_bytes_with_integrity", 40_293),
+    ("acknowledges_records_that_are_alike", 7_911),
+    ("acknowledges_records_that_differ", 25_440),
+    ("receives", 13_957),
+    ("receives_records_that_were_due_together", 9_326),
+    ("receives_without_latencies", 4_879),
+    ("receives_with_integrity", 32_458),
 ];
 
 #[test]
@@ -71,11 +83,12 @@ fn counted_by_callgrind(work: impl FnOnce()) {
     black_box(());
 }
 
-/// A client that takes everything.
-#[derive(Default)]
+/// A client that takes everything, and gives values back at once that it was lent.
 struct Everything {
     now_us: u64,
     taken: u64,
+    lent: Option<Arc<Lent>>,
+    slots: Vec<u32>,
 }
 
 impl Outlet for Everything {
@@ -88,6 +101,10 @@ impl Outlet for Everything {
     ) -> Offer {
         black_box((arenas, messages));
         self.taken += messages.len() as u64;
+        if let Some(lent) = &self.lent {
+            self.slots.extend(messages.iter().map(|message| message.value_at));
+            lent.give_back(&mut self.slots);
+        }
         Offer { handled: messages.len(), taken: messages.len() as u64, held_up: None }
     }
     fn now_us(&self) -> u64 {
@@ -122,12 +139,15 @@ fn timeline() -> Timeline {
 const HOUR_US: u64 = 3_600_000_000;
 
 /// Sends until [`RECORDS`] are taken, and looks again after a tick.
-fn send(way: &str, pace: Pace, bytes: u32) {
+fn send(way: &str, pace: Pace, bytes: u32, numbered: Option<usize>) {
     let payload = PayloadSpec::Bytes { size: SizeSpec::Fixed(bytes), random_share: 0.5 };
     let spec = ProducerSpec { payload, ..spec(pace, HOUR_US) };
     let partitioner = Partitioner::new(&spec, 6, 0).unwrap();
-    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US, numbered: None };
-    let mut sender = Sender::new(&spec, 5, settings, &timeline(), Everything::default()).unwrap();
+    let lender = lendable(&spec).and_then(|values| Lender::new(values.slot_bytes, 10_000));
+    let lent = lender.as_ref().map(|lender| Arc::clone(lender.lent()));
+    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US, numbered, lender };
+    let client = Everything { now_us: 0, taken: 0, lent, slots: Vec::new() };
+    let mut sender = Sender::new(&spec, 5, settings, &timeline(), client).unwrap();
     // Rings and tables are made by the first records.
     sender.turn(1, &mut |_| {});
     count(way, || {
@@ -143,17 +163,22 @@ fn send(way: &str, pace: Pace, bytes: u32) {
 
 #[test]
 fn sends_100_bytes_in_a_closed_loop() {
-    send("sends_100_bytes_in_a_closed_loop", Pace::Max, 100);
+    send("sends_100_bytes_in_a_closed_loop", Pace::Max, 100, None);
 }
 
 #[test]
 fn sends_1_kib_in_a_closed_loop() {
-    send("sends_1_kib_in_a_closed_loop", Pace::Max, 1_024);
+    send("sends_1_kib_in_a_closed_loop", Pace::Max, 1_024, None);
 }
 
 #[test]
 fn sends_100_bytes_at_a_rate() {
-    send("sends_100_bytes_at_a_rate", rate(20_000.0), 100);
+    send("sends_100_bytes_at_a_rate", rate(20_000.0), 100, None);
+}
+
+#[test]
+fn sends_100_bytes_with_integrity() {
+    send("sends_100_bytes_with_integrity", Pace::Max, 100, Some(PARTITIONS));
 }
 
 /// Reports as they come: in runs of one partition, each for so many records that were sent together.
@@ -165,7 +190,6 @@ fn acknowledge(way: &str, together: u64) {
         offset: i64::try_from(number).unwrap(),
         bytes: 100,
         opaque: pack(number / together * 7, number / together * 7 + 3),
-        number: None,
     };
     let mut all = |from: u64, to: u64| {
         let mut alike: Option<Alike> = None;
@@ -193,23 +217,78 @@ fn acknowledges_records_that_differ() {
     acknowledge("acknowledges_records_that_differ", 1);
 }
 
+/// Values of a poll's records, which are due at times of their own, with what writes their stamps.
+fn values(write: impl Fn(Stamp) -> [u8; STAMP_BYTES]) -> Vec<[u8; 100]> {
+    let value = |number: u64| {
+        let mut value = [7; 100];
+        let due_us = 1_000 + number;
+        let stamp = Stamp { run: 5, instance: InstanceId(9), sequence: number, due_us };
+        value[..STAMP_BYTES].copy_from_slice(&write(stamp));
+        value
+    };
+    (0..POLL).map(value).collect()
+}
+
+/// Receives in polls of [`POLL`] records, in runs of one partition; `read` finds out when a record was due.
+fn receive(way: &str, values: &[[u8; 100]], mut read: impl FnMut(Place, i64, &[u8]) -> u64) {
+    let mut receipts = Receipts::new(&timeline(), Arc::new(Topics::of_one(PARTITIONS)));
+    let mut items = Vec::new();
+    let mut offsets = [0; PARTITIONS];
+    let mut poll = |number: u64| {
+        items.clear();
+        for (at, value) in values.iter().enumerate() {
+            let partition = at / 64 % PARTITIONS;
+            let (place, offset) = ((0, i32::try_from(partition).unwrap()), offsets[partition]);
+            offsets[partition] += 1;
+            let due_us = read(place, offset, black_box(value));
+            items.push(Item { place, offset, bytes: 100, due_us });
+        }
+        receipts.record_all(black_box(&items), number * 50 + 2_000);
+    };
+    poll(0);
+    count(way, || (1..=RECORDS / POLL).for_each(poll));
+    let end = Interval { index: 0, start_us: 0, end_us: HOUR_US };
+    assert!(receipts.close(end).taken >= POLL);
+}
+
+fn due_us(value: &[u8]) -> u64 {
+    Stamp::from_bytes(value).unwrap().due_us
+}
+
 #[test]
 fn receives() {
-    let mut receipts = Receipts::new(&timeline(), Arc::new(Topics::of_one(6)));
-    let mut value = [7; 100];
-    let stamp = Stamp { run: 5, instance: InstanceId(9), sequence: 1, due_us: 1_000 };
-    value[..stamp.to_bytes().len()].copy_from_slice(&stamp.to_bytes());
-    let mut all = |from: u64, to: u64| {
-        for number in from..to {
-            let stamp = Stamp::from_bytes(black_box(&value)).unwrap();
-            let place = (0, i32::try_from(number / 64 % 6).unwrap());
-            let offset = i64::try_from(number).unwrap();
-            let item = Item { place, offset, bytes: 100, due_us: stamp.due_us };
-            receipts.record(black_box(&item), number + 2_000);
-        }
-    };
-    all(0, 1_000);
-    count("receives", || all(1_000, 1_000 + RECORDS));
-    let end = Interval { index: 0, start_us: 0, end_us: HOUR_US };
-    assert!(receipts.close(end).taken >= 1_000);
+    let values = values(Stamp::to_bytes);
+    receive("receives", &values, |_, _, value| due_us(value));
+}
+
+#[test]
+fn receives_records_that_were_due_together() {
+    let values = values(|stamp| Stamp { due_us: 1_000, ..stamp }.to_bytes());
+    let way = "receives_records_that_were_due_together";
+    receive(way, &values, |_, _, value| due_us(value));
+}
+
+#[test]
+fn receives_without_latencies() {
+    receive("receives_without_latencies", &values(Stamp::to_bytes), |_, _, _| NEVER);
+}
+
+#[test]
+fn receives_with_integrity() {
+    let content = content_sum(None, &[7; 100 - STAMP_BYTES]);
+    let values = values(|stamp| {
+        let partition = u16::try_from(stamp.sequence as usize / 64 % PARTITIONS).unwrap();
+        Placed { stamp, partition, number: 0 }.to_bytes(content)
+    });
+    let topics = Topics::of_one(PARTITIONS);
+    let mut checker = Checker::new();
+    receive("receives_with_integrity", &values, |place, offset, value| {
+        let (placed, is_sound) = placed_of(value, None, || None).unwrap();
+        // Offsets follow each other as the numbers of a partition do.
+        let placed = Placed { number: offset.unsigned_abs(), ..placed };
+        checker.note(&Sighting { place, offset, placed, now_us: 5_000 }, is_sound, &topics);
+        placed.stamp.due_us
+    });
+    let told = checker.close(&topics);
+    assert!(told.evidence.is_empty() && told.partitions.len() == PARTITIONS, "{told:?}");
 }

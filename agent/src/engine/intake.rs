@@ -89,12 +89,15 @@ impl Processing {
 
 /// A record's stamp with its place, and whether stamp, key and value are as they were sent.
 #[inline]
-fn placed_of(record: Received<'_>, header: &CStr) -> Option<(Placed, bool)> {
-    let (value, key) = (record.payload(), record.key());
+pub(crate) fn placed_of<'a>(
+    value: &[u8],
+    key: Option<&[u8]>,
+    header: impl FnOnce() -> Option<&'a [u8]>,
+) -> Option<(Placed, bool)> {
     let (placed, content, made_of) = match Placed::from_bytes(value) {
         Some((placed, content)) => (placed, content, &value[STAMP_BYTES..]),
         None => {
-            let (placed, content) = Placed::from_bytes(record.header(header)?)?;
+            let (placed, content) = Placed::from_bytes(header()?)?;
             (placed, content, value)
         }
     };
@@ -277,7 +280,7 @@ impl Intake {
             (true, None) => Stamp::from_bytes(record.payload())
                 .or_else(|| record.header(header).and_then(Stamp::from_bytes)),
             (true, Some(_)) => {
-                placed = placed_of(record, header);
+                placed = placed_of(record.payload(), record.key(), || record.header(header));
                 placed.map(|(placed, _)| placed.stamp)
             }
         };
@@ -330,9 +333,7 @@ impl Intake {
         self.counts.given += items.len() as u64;
         match &mut self.processing {
             Processing::Here(receipts, committer) => {
-                for item in items.iter() {
-                    receipts.record(item, now_us);
-                }
+                receipts.record_all(items, now_us);
                 if !items.is_empty() {
                     committer.processed(items.len() as u64);
                 }

@@ -40,15 +40,36 @@ pub(crate) struct Checker {
     evidence: Vec<Evidence>,
 }
 
-#[derive(Default)]
+/// No record has it: numbers in stamps are shorter.
+const NO_NUMBER: u64 = u64::MAX;
+
 struct Partition {
     /// One beyond the highest offset that was received.
     next_offset: i64,
     streams: Vec<Stream>,
     /// The stream of the record before: the next one mostly is of the same.
     last: usize,
+    /// The instance of that stream, and the number that goes on with it.
+    instance: InstanceId,
+    next_number: u64,
+    /// Records that went on, up to `next_offset` and `next_number`, and are in no set yet.
+    gone_on: u64,
     /// What the open interval's report will tell; its streams are added when it ends.
     told: ReceivedNumbers,
+}
+
+impl Default for Partition {
+    fn default() -> Self {
+        Self {
+            next_offset: 0,
+            streams: Vec::new(),
+            last: 0,
+            instance: InstanceId(0),
+            next_number: NO_NUMBER,
+            gone_on: 0,
+            told: ReceivedNumbers::default(),
+        }
+    }
 }
 
 struct Stream {
@@ -75,6 +96,18 @@ impl Checker {
             self.grow(topic, index);
         }
         let state = &mut self.partitions[topic][index];
+        if is_sound && state.goes_on(sighting, partition) {
+            return;
+        }
+        self.look_closely(sighting, is_sound, index, topics);
+    }
+
+    /// Looks at a record that may be out of the ordinary.
+    #[inline(never)]
+    fn look_closely(&mut self, sighting: &Sighting, is_sound: bool, index: usize, topics: &Topics) {
+        let (topic, partition) = sighting.place;
+        let state = &mut self.partitions[topic][index];
+        state.settle();
         let is_further = sighting.offset >= state.next_offset;
         state.next_offset = state.next_offset.max(sighting.offset.saturating_add(1));
         let placed = &sighting.placed;
@@ -87,6 +120,7 @@ impl Checker {
                 state.number(placed, is_further)
             }
         };
+        state.go_on_behind(placed);
         if let Some(anomaly) = anomaly {
             self.found(anomaly, sighting, is_further, topics);
         }
@@ -133,6 +167,8 @@ impl Checker {
                 self.grow(topic, index);
             }
             let state = &mut self.partitions[topic][index];
+            state.settle();
+            state.next_number = NO_NUMBER;
             state.find(placed.stamp.instance);
             // It is not lost, and says nothing of the order in which others come there.
             state.streams[state.last].keep(placed.number);
@@ -164,6 +200,49 @@ impl Checker {
 }
 
 impl Partition {
+    /// Notes a record that follows the one before by offset and number, as nearly all do; whether it is one.
+    #[inline]
+    fn goes_on(&mut self, sighting: &Sighting, partition: i32) -> bool {
+        let Sighting { offset, placed, .. } = sighting;
+        let goes_on = *offset == self.next_offset
+            && placed.number == self.next_number
+            && placed.stamp.instance == self.instance
+            && i32::from(placed.partition) == partition & 0xffff;
+        if goes_on {
+            self.next_offset += 1;
+            self.next_number += 1;
+            self.gone_on += 1;
+        }
+        goes_on
+    }
+
+    /// Takes those that went on into the sets, all at once.
+    fn settle(&mut self) {
+        let Some(stream) = self.streams.get_mut(self.last) else { return };
+        let records = std::mem::take(&mut self.gone_on);
+        let (first, end) = (self.next_number.wrapping_sub(records), self.next_number);
+        if records > 0 {
+            stream.keep_run(first, end);
+            stream.seen.insert_run(first, end);
+            let end = self.next_offset.unsigned_abs();
+            match self.told.offsets.insert_run_within(end - records, end, RUNS_MAX) {
+                Some(again) => self.told.redelivered += again,
+                None => self.told.untold += records,
+            }
+        }
+    }
+
+    /// What follows a record may go on, if that one was the last of its stream.
+    fn go_on_behind(&mut self, placed: &Placed) {
+        let is_last = |stream: &Stream| {
+            stream.instance == placed.stamp.instance
+                && stream.seen.runs().end() == placed.number + 1
+        };
+        let goes_on = self.streams.get(self.last).is_some_and(is_last);
+        self.instance = placed.stamp.instance;
+        self.next_number = if goes_on { placed.number + 1 } else { NO_NUMBER };
+    }
+
     #[inline]
     fn offset(&mut self, offset: u64) {
         match self.told.offsets.insert_within(offset, RUNS_MAX) {
@@ -200,6 +279,7 @@ impl Partition {
     }
 
     fn close(&mut self) -> Option<ReceivedNumbers> {
+        self.settle();
         let of_interval = self.streams.iter_mut().filter(|stream| stream.is_touched());
         self.told.streams = of_interval.map(Stream::close).collect();
         let told = std::mem::take(&mut self.told);
@@ -223,6 +303,13 @@ impl Stream {
         match self.numbers.insert_within(number, RUNS_MAX) {
             Some(is_new) => self.again += u64::from(!is_new),
             None => self.untold += 1,
+        }
+    }
+
+    fn keep_run(&mut self, first: u64, end: u64) {
+        match self.numbers.insert_run_within(first, end, RUNS_MAX) {
+            Some(again) => self.again += again,
+            None => self.untold += end - first,
         }
     }
 

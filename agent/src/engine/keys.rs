@@ -43,8 +43,16 @@ impl Keys {
 
     /// Appends the key of a record to the arena; `None` if records have no keys. Keys count from 0, by
     /// the record's number in the schedule.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, number: u64, arena: &mut Vec<u8>) -> Option<(u32, u32)> {
+        match self.draw {
+            Draw::None => None,
+            _ => self.push_drawn(number, arena),
+        }
+    }
+
+    #[inline(never)]
+    fn push_drawn(&mut self, number: u64, arena: &mut Vec<u8>) -> Option<(u32, u32)> {
         let key = self.key(number)?;
         let at = arena.len();
         write_decimal(arena, key);

@@ -9,13 +9,13 @@ use super::{
     numbers::Numbers,
     pacer::Due,
     partitioner::{Partitioner, by_key},
-    payload::{Payloads, place},
+    payload::{Payloads, lendable, place},
 };
-use crate::librdkafka::Message;
+use crate::librdkafka::{Lender, Message};
 use mallard_protocol::{
     ids::InstanceId,
-    stamp::{Placed, STAMP_BYTES, Stamp, content_sum},
-    workload::{KeySpec, ProducerSpec, StampPlace},
+    stamp::{Placed, Stamp, content_sum_of},
+    workload::{KeySpec, PayloadSpec, ProducerSpec, StampPlace},
 };
 
 /// Makes records: key, value, stamp and partition.
@@ -66,10 +66,18 @@ impl Maker {
         run: u32,
         partitioner: Partitioner,
         numbered: Option<usize>,
+        lender: Option<Lender>,
     ) -> Result<Self, String> {
         let stamped = spec.stamp == StampPlace::Payload;
         Ok(Self {
-            payloads: Payloads::new(&spec.payload, (run, spec.instance), spec.seed, stamped)?,
+            payloads: match (lender, lendable(spec), &spec.payload) {
+                (Some(lender), Some(value), PayloadSpec::Bytes { random_share, .. }) => {
+                    Payloads::lent(value.bytes, *random_share, spec.seed, lender)
+                }
+                (_, _, payload) => {
+                    Payloads::new(payload, (run, spec.instance), spec.seed, stamped)?
+                }
+            },
             keys: Keys::new(&spec.key, spec.seed)?,
             key_field: match &spec.key {
                 KeySpec::Field { name } => Some(name.clone()),
@@ -98,22 +106,39 @@ impl Maker {
     pub(crate) fn make(&mut self, into: &mut Vec<Message>) -> Result<(), String> {
         self.payloads.start_batch();
         self.key_arena.clear();
+        // Asked once and not for every record.
+        match self.is_numbered() {
+            false => self.make_all::<false>(into)?,
+            true => self.make_all::<true>(into)?,
+        }
+        self.partitioner.advance(self.due.len());
+        Ok(())
+    }
+
+    fn make_all<const NUMBERED: bool>(&mut self, into: &mut Vec<Message>) -> Result<(), String> {
         let count = self.due.len();
         let lanes = self.partitioner.lanes(count);
         for lane in 0..lanes {
             for at in (lane..count).step_by(lanes) {
                 let due = self.due[at];
                 let partition = self.partitioner.partition(lane, due.at_us);
-                let message = self.make_one(due, partition)?;
+                let message = self.make_one::<NUMBERED>(due, partition)?;
                 into.push(message);
             }
         }
-        self.partitioner.advance(count);
         Ok(())
     }
 
-    #[inline]
-    fn make_one(&mut self, due: Due, partition: i32) -> Result<Message, String> {
+    fn is_numbered(&self) -> bool {
+        !self.next_numbers.is_empty()
+    }
+
+    #[inline(always)]
+    fn make_one<const NUMBERED: bool>(
+        &mut self,
+        due: Due,
+        partition: i32,
+    ) -> Result<Message, String> {
         let Due { at_us: due_us, number } = due;
         let sequence = self.next_sequence;
         let number = number.unwrap_or_else(|| self.beyond.take());
@@ -126,14 +151,13 @@ impl Maker {
                 place(at, self.key_arena.len() - at)?
             }
         };
-        let (partition, number) = if self.next_numbers.is_empty() {
-            (partition, 0)
-        } else {
-            self.take_number(partition, (key_at, key_len))
+        let (partition, number) = match NUMBERED {
+            false => (partition, 0),
+            true => self.take_number(partition, (key_at, key_len)),
         };
         let message =
             Message { due_us, sequence, number, value_at, value_len, key_at, key_len, partition };
-        self.write_stamp(&message);
+        self.write_stamp::<NUMBERED>(&message);
         self.next_sequence += 1;
         Ok(message)
     }
@@ -152,17 +176,18 @@ impl Maker {
         (partition, number)
     }
 
-    #[inline]
-    fn write_stamp(&mut self, message: &Message) {
+    #[inline(always)]
+    fn write_stamp<const NUMBERED: bool>(&mut self, message: &Message) {
         let Some((run, instance)) = self.stamp else { return };
         let Message { sequence, due_us, .. } = *message;
         let stamp = Stamp { run, instance, sequence, due_us };
-        let bytes = if self.next_numbers.is_empty() {
-            stamp.to_bytes()
-        } else {
-            let content = &message.value(self.payloads.arena())[STAMP_BYTES..];
-            let content = content_sum(message.key(&self.key_arena), content);
-            placed(stamp, message).to_bytes(content)
+        let bytes = match NUMBERED {
+            false => stamp.to_bytes(),
+            true => {
+                let value = self.payloads.value_sum(message.value_at, message.value_len);
+                let content = content_sum_of(message.key(&self.key_arena), value);
+                placed(stamp, message).to_bytes(content)
+            }
         };
         self.payloads.stamp_place(message.value_at).copy_from_slice(&bytes);
     }
@@ -170,8 +195,16 @@ impl Maker {
     pub(crate) fn stamp_again(&mut self, messages: &mut [Message], due_us: u64) {
         for message in messages {
             message.due_us = due_us;
-            self.write_stamp(message);
+            match self.is_numbered() {
+                false => self.write_stamp::<false>(message),
+                true => self.write_stamp::<true>(message),
+            }
         }
+    }
+
+    /// A record was refused for good: nobody needs its value.
+    pub(crate) fn drop_refused(&mut self, message: &Message) {
+        self.payloads.keep(message.value_at);
     }
 
     /// Takes records of a closed loop back that will never be sent, so that their numbers are used by
@@ -183,6 +216,7 @@ impl Maker {
         }
         // From the last to the first, so that the lowest number of each partition stays.
         for message in messages.iter().rev() {
+            self.payloads.keep(message.value_at);
             let partition = usize::try_from(message.partition).unwrap_or(usize::MAX);
             if let Some(next) = self.next_numbers.get_mut(partition) {
                 *next = message.number;

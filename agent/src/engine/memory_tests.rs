@@ -84,7 +84,6 @@ impl Both {
             offset: 7,
             bytes: 100,
             opaque: pack(due_us, due_us + 20),
-            number: None,
         };
         self.deliveries.record(Alike::new(report), due_us + took_us);
         let offset = self.sent.cast_signed();

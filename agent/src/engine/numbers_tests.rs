@@ -86,6 +86,7 @@ fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Reader> {
         partitioner: Partitioner::new(spec, 3, 0).unwrap(),
         tick_us: SHORTEST_TICK_US,
         numbered: None,
+        lender: None,
     };
     let outlet = Reader { room, ..Reader::default() };
     let hold = Phase { name: "hold".into(), kind: PhaseKind::Hold, start_us: 0, end_us: 5_000_000 };

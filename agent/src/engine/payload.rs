@@ -3,6 +3,10 @@
 //! Values of bytes come from a ring of bodies made in advance. For each record only its stamp is
 //! written, and its incompressible words are XORed with a number that is new every time: one pass that
 //! vectorises, after which no compressor finds what it has seen before.
+//!
+//! Larger values of one size are not made anew at all: the client is lent them ([`Lender`]), each in a slot of its own
+//! for as long as it is under way. A slot's body is made when it is first taken, and each record's stamp is written into
+//! it. Two records that are under way together never have the same body, so no batch has anything twice.
 
 use super::{
     numbers::Numbers,
@@ -10,9 +14,14 @@ use super::{
     sizes::Sizes,
     template::Renderer,
 };
+use crate::librdkafka::Lender;
 use mallard_health::{HealthDataLoadGenerator, Payload, encode::Encoder, headers};
 use mallard_protocol::{
-    field, health::HealthSpec, ids::InstanceId, stamp::STAMP_BYTES, workload::PayloadSpec,
+    field,
+    health::HealthSpec,
+    ids::InstanceId,
+    stamp::{STAMP_BYTES, value_sum},
+    workload::{PayloadSpec, ProducerSpec, SizeSpec, StampPlace},
 };
 use rand::Rng;
 
@@ -26,6 +35,12 @@ pub(crate) const RING_BODIES: usize = 512;
 /// text. So a body cut short keeps about its share.
 const STRIPE_WORDS: usize = 32;
 
+/// Smaller values are copied by the client: that takes less than keeping account of slots.
+const LENT_FROM_BYTES: u32 = 512;
+
+/// Bytes behind a value in its slot: the sum of its content.
+const SUM_BYTES: usize = 8;
+
 /// What the compressible part repeats.
 const TEXT: &[u8] = b"all work and no play makes a fine and compressible payload; ";
 
@@ -37,6 +52,7 @@ pub(crate) struct Payloads {
 
 enum Source {
     Ring { ring: Ring, sizes: Sizes, random: Random },
+    Lent { lender: Lender, bodies: Bodies },
     Lines { lines: Vec<(u32, u32)> },
     Template(Box<Renderer>),
     Health(Box<Health>),
@@ -51,6 +67,14 @@ struct Health {
     headers: bool,
 }
 
+/// What bodies of one size are made of.
+struct Bodies {
+    bytes: u32,
+    noisy: Vec<(usize, usize)>,
+    random: Random,
+    batch: usize,
+}
+
 struct Ring {
     body_bytes: usize,
     bodies: usize,
@@ -59,7 +83,44 @@ struct Ring {
     noisy: Vec<(usize, usize)>,
 }
 
+/// A producer's values, if the client may be lent them: they are all of one size, large, and carry their stamps. With
+/// headers each is handed over by a call that copies it.
+pub(crate) fn lendable(spec: &ProducerSpec) -> Option<Lendable> {
+    let PayloadSpec::Bytes { size: SizeSpec::Fixed(bytes), .. } = spec.payload else { return None };
+    let is_plain = spec.stamp == StampPlace::Payload && spec.headers.is_empty();
+    if !is_plain || bytes < LENT_FROM_BYTES {
+        return None;
+    }
+    let slot_bytes = bytes.checked_next_multiple_of(8)?.checked_add(8)?;
+    Some(Lendable { bytes, slot_bytes, batch: bodies_of(slot_bytes as usize) as u64 })
+}
+
+/// Values that a client may be lent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lendable {
+    /// Bytes of each.
+    pub(crate) bytes: u32,
+    /// Bytes of a slot.
+    pub(crate) slot_bytes: u32,
+    /// Records of a batch at most.
+    pub(crate) batch: u64,
+}
+
+/// Bodies of so many bytes in a batch at most.
+fn bodies_of(body_bytes: usize) -> usize {
+    (RING_BYTES / body_bytes).clamp(1, RING_BODIES)
+}
+
 impl Payloads {
+    /// Values of a producer that is lent them, see [`lendable`].
+    pub(crate) fn lent(bytes: u32, random_share: f64, seed: u64, lender: Lender) -> Self {
+        let body_bytes = (bytes as usize).next_multiple_of(8);
+        let noisy = noisy_ranges(body_bytes, random_share, STAMP_BYTES);
+        let batch = bodies_of(body_bytes + SUM_BYTES);
+        let bodies = Bodies { bytes, noisy, random: random(seed, 2), batch };
+        Self { arena: Vec::new(), source: Source::Lent { lender, bodies } }
+    }
+
     /// Values of a producer. With `stamped`, their first bytes are left to the stamp.
     pub(crate) fn new(
         spec: &PayloadSpec,
@@ -113,6 +174,7 @@ impl Payloads {
     pub(crate) fn batch_limit(&self) -> usize {
         match &self.source {
             Source::Ring { ring, .. } => ring.bodies,
+            Source::Lent { bodies, .. } => bodies.batch,
             Source::Lines { .. } | Source::Template(_) | Source::Health(_) => RING_BODIES,
         }
     }
@@ -125,18 +187,32 @@ impl Payloads {
     }
 
     /// Makes the value of a record and says where in the arena it is: first byte and length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prepare(&mut self, numbers: Numbers) -> Result<(u32, u32), String> {
         match &mut self.source {
             Source::Ring { ring, sizes, random } => {
-                let at = ring.next * ring.body_bytes;
-                ring.next = if ring.next + 1 == ring.bodies { 0 } else { ring.next + 1 };
-                let size = sizes.draw();
-                if !ring.noisy.is_empty() {
-                    ring.refresh(&mut self.arena[at..][..size as usize], random.next_u64());
+                Ok(ring.prepare(&mut self.arena, sizes.draw(), random))
+            }
+            Source::Lent { .. }
+            | Source::Lines { .. }
+            | Source::Template(_)
+            | Source::Health(_) => self.prepare_other(numbers),
+        }
+    }
+
+    /// As [`Payloads::prepare`], where more is to do than a call takes.
+    #[inline(never)]
+    fn prepare_other(&mut self, numbers: Numbers) -> Result<(u32, u32), String> {
+        match &mut self.source {
+            Source::Ring { ring, sizes, random } => {
+                Ok(ring.prepare(&mut self.arena, sizes.draw(), random))
+            }
+            Source::Lent { lender, bodies } => {
+                let (at, is_new) = lender.take().ok_or("the client holds more than it may")?;
+                if is_new {
+                    bodies.make(lender.slot_mut(at));
                 }
-                #[expect(clippy::cast_possible_truncation, reason = "rings are small")]
-                Ok((at as u32, size))
+                Ok((at, bodies.bytes))
             }
             Source::Lines { lines } =>
             {
@@ -186,14 +262,38 @@ impl Payloads {
     }
 
     /// All values, as [`Payloads::prepare`] placed them.
+    #[inline]
     pub(crate) fn arena(&self) -> &[u8] {
-        &self.arena
+        match &self.source {
+            Source::Lent { lender, .. } => lender.all(),
+            _ => &self.arena,
+        }
     }
 
     /// The place of a stamp at the start of a value.
     #[inline]
     pub(crate) fn stamp_place(&mut self, value_at: u32) -> &mut [u8] {
-        &mut self.arena[value_at as usize..][..STAMP_BYTES]
+        match &mut self.source {
+            Source::Lent { lender, .. } => &mut lender.slot_mut(value_at)[..STAMP_BYTES],
+            _ => &mut self.arena[value_at as usize..][..STAMP_BYTES],
+        }
+    }
+
+    /// The sum of a value's content, without its stamp.
+    #[inline(always)]
+    pub(crate) fn value_sum(&self, value_at: u32, value_len: u32) -> u64 {
+        let value = &self.arena()[value_at as usize..];
+        match &self.source {
+            Source::Lent { bodies, .. } => bodies.sum_in(value),
+            _ => value_sum(&value[STAMP_BYTES..value_len as usize]),
+        }
+    }
+
+    /// A value is not needed: its record was not handed over.
+    pub(crate) fn keep(&mut self, value_at: u32) {
+        if let Source::Lent { lender, .. } = &mut self.source {
+            lender.keep(value_at);
+        }
     }
 }
 
@@ -207,24 +307,60 @@ impl Health {
     }
 }
 
+impl Bodies {
+    /// Makes the body of a slot, with the sum of its content behind it.
+    #[cold]
+    fn make(&mut self, slot: &mut [u8]) {
+        let (body, sum) = slot.split_at_mut(slot.len() - SUM_BYTES);
+        fill(body, &self.noisy, &mut self.random);
+        sum.copy_from_slice(&value_sum(&body[STAMP_BYTES..self.bytes as usize]).to_ne_bytes());
+    }
+
+    /// The sum of the content of a slot's value.
+    #[inline]
+    fn sum_in(&self, slot: &[u8]) -> u64 {
+        let body_bytes = (self.bytes as usize).next_multiple_of(8);
+        slot[body_bytes..].first_chunk().map_or(0, |sum| u64::from_ne_bytes(*sum))
+    }
+}
+
+/// Fills a body: text, and what is incompressible in its places.
+fn fill(body: &mut [u8], noisy: &[(usize, usize)], random: &mut Random) {
+    for part in body.chunks_mut(TEXT.len()) {
+        part.copy_from_slice(&TEXT[..part.len()]);
+    }
+    for (from, to) in noisy {
+        random.fill_bytes(&mut body[*from..*to]);
+    }
+}
+
 impl Ring {
     fn new(largest: usize, share: f64, skipped: usize, random: &mut Random) -> (Vec<u8>, Self) {
         // Whole words, so that the passes over them need no remainder.
         let body_bytes = largest.max(1).next_multiple_of(8);
-        let bodies = (RING_BYTES / body_bytes).clamp(1, RING_BODIES);
+        let bodies = bodies_of(body_bytes);
         let noisy = noisy_ranges(body_bytes, share, skipped);
         let mut arena = vec![0; body_bytes * bodies];
         for body in arena.chunks_exact_mut(body_bytes) {
-            body.iter_mut().zip(TEXT.iter().cycle()).for_each(|(byte, text)| *byte = *text);
-            for (from, to) in &noisy {
-                random.fill_bytes(&mut body[*from..*to]);
-            }
+            fill(body, &noisy, random);
         }
         (arena, Self { body_bytes, bodies, next: 0, noisy })
     }
 
+    /// Takes the next body and makes it new.
+    #[inline(always)]
+    fn prepare(&mut self, arena: &mut [u8], size: u32, random: &mut Random) -> (u32, u32) {
+        let at = self.next * self.body_bytes;
+        self.next = if self.next + 1 == self.bodies { 0 } else { self.next + 1 };
+        if !self.noisy.is_empty() {
+            self.refresh(&mut arena[at..][..size as usize], random.next_u64());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "rings are small")]
+        (at as u32, size)
+    }
+
     /// XORs the incompressible words with a number. A body cut short may end within a word.
-    #[inline]
+    #[inline(always)]
     fn refresh(&self, body: &mut [u8], key: u64) {
         for (from, to) in &self.noisy {
             let to = (*to).min(body.len());
@@ -302,6 +438,55 @@ mod tests {
             .collect();
         places.sort_unstable();
         assert!(places.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
+    }
+
+    /// Values of a client that holds so many.
+    fn lent(size: u32, random_share: f64, held: u64) -> Payloads {
+        let slot_bytes = size.next_multiple_of(8) + SUM_BYTES as u32;
+        Payloads::lent(size, random_share, 1, Lender::new(slot_bytes, held).unwrap())
+    }
+
+    #[test]
+    fn values_under_way_differ_in_all_that_is_incompressible_and_carry_their_sums() {
+        let held = 300;
+        let mut payloads = lent(1_021, 0.5, held);
+        let places: Vec<_> = (0..held).map(|i| payloads.prepare(numbers(i)).unwrap()).collect();
+        assert!(payloads.prepare(numbers(held)).is_err(), "all are under way");
+        let mut words: std::collections::BTreeSet<[u8; 8]> = std::collections::BTreeSet::new();
+        let mut all = 0;
+        for (at, len) in &places {
+            assert_eq!((*len, payloads.stamp_place(*at).len()), (1_021, STAMP_BYTES));
+            let value = &payloads.arena()[*at as usize..][..1_021];
+            let (body, _) = value[STAMP_BYTES..].as_chunks::<8>();
+            all += body.len();
+            words.extend(body);
+            assert_eq!(payloads.value_sum(*at, *len), value_sum(&value[STAMP_BYTES..]));
+        }
+        // Half of all words are like no other, and the rest are of the text.
+        let (noisy, text) = (words.len().abs_diff(all / 2), TEXT.len());
+        assert!(noisy <= places.len() + text, "{} of {all} words", words.len());
+        payloads.keep(places[7].0);
+        assert_eq!(payloads.prepare(numbers(held)).unwrap(), places[7]);
+    }
+
+    #[test]
+    fn only_large_plain_values_of_one_size_with_stamps_are_lent() {
+        let spec =
+            crate::engine::sender_tests::spec(mallard_protocol::schedule::Pace::Max, 1_000_000);
+        let of = |size| PayloadSpec::Bytes { size, random_share: 0.5 };
+        let large = ProducerSpec { payload: of(SizeSpec::Fixed(1_024)), ..spec.clone() };
+        let values = lendable(&large).unwrap();
+        assert_eq!((values.bytes, values.slot_bytes, values.batch), (1_024, 1_032, 508));
+        let any = SizeSpec::Uniform { min: 600, max: 900 };
+        let headers = vec![("a".to_owned(), "b".to_owned())];
+        for other in [
+            ProducerSpec { payload: of(SizeSpec::Fixed(100)), ..spec.clone() },
+            ProducerSpec { payload: of(any), ..spec },
+            ProducerSpec { headers, ..large.clone() },
+            ProducerSpec { stamp: StampPlace::Header, ..large },
+        ] {
+            assert!(lendable(&other).is_none(), "{other:?}");
+        }
     }
 
     #[test]

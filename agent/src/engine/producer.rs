@@ -18,7 +18,7 @@ use super::{
     transactor::{Ending, Transactor},
 };
 use crate::librdkafka::{
-    Arguments, Client, Code, Event, Message, Outbox, Producer, Queue, TransactionError,
+    Arguments, Client, Code, Event, Lent, Message, Outbox, Producer, Queue, TransactionError,
 };
 use mallard_health::headers;
 use mallard_protocol::{
@@ -187,11 +187,20 @@ impl Gate {
     ) -> Offer {
         let mut wall = None;
         let transactional = self.transactor.is_some();
+        // Records of a closed loop are due together.
+        let mut due_us = 0;
+        let mut opaque = pack(due_us, now_us);
         let taken = self.producer.send_batch(
             &mut self.outbox,
             arenas,
             messages,
-            |message| pack(message.due_us, now_us),
+            |message| {
+                if message.due_us != due_us {
+                    due_us = message.due_us;
+                    opaque = pack(due_us, now_us);
+                }
+                opaque
+            },
             |index, code| match held_up(code, transactional) {
                 // What stands behind the wall must wait too, or it would be sent again after it.
                 Some(held_up) => {
@@ -441,6 +450,8 @@ pub(crate) struct Delivering {
     pub(crate) control: Arc<Control>,
     pub(crate) flow: Arc<Flow>,
     pub(crate) deliveries: Deliveries,
+    /// Where the records' values lie, if the client was lent them.
+    pub(crate) lent: Option<Arc<Lent>>,
     pub(crate) cutter: Cutter,
     pub(crate) parts: mpsc::Sender<Part>,
     pub(crate) notes: Notes,
@@ -494,7 +505,15 @@ impl Delivering {
                 deliveries.record(alike, now_us);
             };
             let mut alike: Option<Alike> = None;
-            event.for_each_report(|report| {
+            let (mut failed, mut slots) = (Vec::new(), Vec::new());
+            let lent = self.lent.as_deref();
+            event.for_each_report(|report, message| {
+                if !report.code.is_ok()
+                    && let Some(number) = message.number()
+                {
+                    failed.push((report.partition, number));
+                }
+                slots.extend(lent.and_then(|lent| lent.slot_of(message.payload())));
                 if alike.as_mut().is_some_and(|alike| alike.takes(&report)) {
                     return;
                 }
@@ -504,6 +523,10 @@ impl Delivering {
             });
             if let Some(last) = alike {
                 record(last);
+            }
+            self.deliveries.fail(failed);
+            if let Some(lent) = lent {
+                lent.give_back(&mut slots);
             }
             let before = self.flow.acked.fetch_add(acked, Ordering::AcqRel);
             self.flow.reported.fetch_add(reports, Ordering::AcqRel);

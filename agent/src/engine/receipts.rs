@@ -53,25 +53,51 @@ impl Receipts {
     }
 
     /// Records what was received at a moment.
-    #[inline]
     pub(crate) fn record(&mut self, item: &Item, now_us: u64) {
-        self.taken += 1;
-        let stamped = item.due_us != NEVER;
-        let slot = self.finder.find(if stamped { item.due_us } else { now_us });
+        self.record_all(std::slice::from_ref(item), now_us);
+    }
+
+    /// Records all that was received at a moment. Records of one partition mostly stand together: what is
+    /// looked up is looked up once for them.
+    pub(crate) fn record_all(&mut self, items: &[Item], now_us: u64) {
+        for run in items.chunk_by(|a, b| a.place == b.place) {
+            let mut rest = run;
+            while let Some(first) = rest.first() {
+                let slot = match first.due_us {
+                    NEVER => self.finder.find(now_us),
+                    due_us => self.finder.find(due_us),
+                };
+                let is_alike = |item: &&Item| match first.due_us {
+                    NEVER => item.due_us == NEVER,
+                    _ => self.finder.is_of_the_same(item.due_us),
+                };
+                let (alike, others) = rest.split_at(rest.iter().take_while(is_alike).count());
+                self.record_alike(slot, first.place, alike, now_us);
+                rest = others;
+            }
+        }
+    }
+
+    /// Records what was received of a partition, due in a phase: all of it with stamps, or all without.
+    fn record_alike(&mut self, slot: usize, place: Place, items: &[Item], now_us: u64) {
+        let Some(last) = items.last() else { return };
+        self.taken += items.len() as u64;
         let phase = &mut self.phases[slot];
         phase.touched = true;
-        let index = usize::try_from(item.place.1).unwrap_or(0);
-        if phase.topics.get(item.place.0).is_none_or(|partitions| index >= partitions.len()) {
-            phase.grow(&self.topics, item.place.0, index);
+        let index = usize::try_from(place.1).unwrap_or(0);
+        if phase.topics.get(place.0).is_none_or(|partitions| index >= partitions.len()) {
+            phase.grow(&self.topics, place.0, index);
         }
-        let partition = &mut phase.topics[item.place.0][index];
-        partition.received += 1;
-        partition.received_bytes += item.bytes;
-        if stamped {
-            partition.negative += u64::from(now_us < item.due_us);
-            partition.end_to_end.record(now_us.saturating_sub(item.due_us));
+        let partition = &mut phase.topics[place.0][index];
+        partition.received += items.len() as u64;
+        partition.received_bytes += items.iter().map(|item| item.bytes).sum::<u64>();
+        if last.due_us != NEVER {
+            let negative = items.iter().filter(|item| now_us < item.due_us);
+            partition.negative += negative.count() as u64;
+            let waited_us = items.iter().map(|item| now_us.saturating_sub(item.due_us));
+            partition.end_to_end.record_each(waited_us);
         }
-        self.topics.set_position(item.place, item.offset + 1);
+        self.topics.set_position(place, last.offset + 1);
     }
 
     /// Counts records that will not be processed, because their partition was taken away.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::outlet::{HeldUp, Offer, Outlet},
-    librdkafka::{Code, Message},
+    librdkafka::{Code, Lender, Message},
 };
 use mallard_protocol::{
     counters::Counter,
@@ -35,6 +35,8 @@ pub(crate) struct SenderSettings {
     pub(crate) tick_us: u64,
     /// Partitions in each of which its records are numbered; `None` where they are not.
     pub(crate) numbered: Option<usize>,
+    /// Where its values lie, if the client does not copy them.
+    pub(crate) lender: Option<Lender>,
 }
 
 /// A producer instance.
@@ -83,7 +85,7 @@ impl<'s, O: Outlet> Sender<'s, O> {
             outlet,
             pacer: Pacer::new(&spec.schedule, (spec.stride, spec.offset), settings.tick_us),
             cutter: Cutter::new(timeline),
-            maker: Maker::new(spec, run, settings.partitioner, settings.numbered)?,
+            maker: Maker::new(spec, run, settings.partitioner, settings.numbered, settings.lender)?,
             batch: Batch::default(),
             counts: Counts::new(timeline, settings.numbered),
             transactions: spec.transactions.as_ref().map(|t| TransactionLoop::new(t, spec.seed)),
@@ -257,6 +259,9 @@ impl<'s, O: Outlet> Sender<'s, O> {
         self.counts.handed += taken;
         let sending = Sending { now_us, closed_loop: self.batch.closed_loop, held: self.held };
         self.counts.sent(&messages[..handled], &self.refused, sending);
+        for (index, _) in &self.refused {
+            self.maker.drop_refused(&messages[*index]);
+        }
         if let Some(transactions) = &mut self.transactions {
             transactions.sent(taken);
         }

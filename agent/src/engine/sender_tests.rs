@@ -130,7 +130,8 @@ fn timeline() -> Timeline {
 fn sender(spec: &ProducerSpec, room: usize) -> Sender<'_, Client> {
     let client = Client { room, ..Client::default() };
     let partitioner = Partitioner::new(spec, 3, 0).unwrap();
-    let settings = SenderSettings { partitioner, tick_us: SHORTEST_TICK_US, numbered: None };
+    let settings =
+        SenderSettings { partitioner, tick_us: SHORTEST_TICK_US, numbered: None, lender: None };
     Sender::new(spec, 5, settings, &timeline(), client).unwrap()
 }
 

@@ -13,6 +13,7 @@ use super::{
     pacer,
     partitioner::Partitioner,
     parts::Part,
+    payload::{Lendable, lendable},
     positions::Commits,
     producer::{Delivering, Flow, Gate, Sending},
     properties,
@@ -133,8 +134,13 @@ impl Engine {
         let topic = topic_of(&assignment, spec)?;
         let properties = properties::of_producer(&assignment, spec);
         let config = Config::with(&properties).map_err(|error| refused(&spec.name, &error))?;
-        let producer =
+        let mut producer =
             Producer::new(config, &topic.name).map_err(|error| refused(&spec.name, &error))?;
+        let lender = lendable(spec).and_then(|values| {
+            let Lendable { bytes, slot_bytes, batch } = values;
+            // Besides what the client holds, a batch is in the making.
+            producer.lend(bytes, slot_bytes, batch)
+        });
         let client = Arc::clone(producer.client());
         self.tell_client(spec.instance, Kind::Producer, &client, &properties);
         let queue = Arc::new(client.main_queue());
@@ -145,6 +151,7 @@ impl Engine {
             control: Arc::clone(&self.control),
             flow: Arc::clone(&flow),
             deliveries: Deliveries::new(&assignment.timeline),
+            lent: lender.as_ref().map(|lender| Arc::clone(lender.lent())),
             cutter: Cutter::new(&assignment.timeline),
             parts: self.parts.clone(),
             notes: Notes::new(self.sink.clone(), spec.instance, &spec.name),
@@ -171,7 +178,7 @@ impl Engine {
             .map_err(|reason| impossible(&spec.name, &reason))?;
         let tick_us = pacer::tick_us(properties::linger_us(&client));
         let numbered = assignment.integrity.then(|| usize::try_from(topic.partitions).unwrap_or(0));
-        let settings = SenderSettings { partitioner, tick_us, numbered };
+        let settings = SenderSettings { partitioner, tick_us, numbered, lender };
         let make = Making { settings, slot, ready: ready.clone() };
         let name = spec.name.clone();
         let (control, parts, sink) =

@@ -51,8 +51,16 @@ impl Sizes {
     }
 
     /// The next size. What a distribution draws beyond its limits is cut off at them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn draw(&mut self) -> u32 {
+        match self.draw {
+            Draw::Fixed => self.max,
+            _ => self.draw_any(),
+        }
+    }
+
+    #[inline(never)]
+    fn draw_any(&mut self) -> u32 {
         let real = match &self.draw {
             Draw::Fixed => return self.max,
             Draw::Uniform => {

@@ -1,11 +1,6 @@
 //! Queues of events, and the delivery reports, statistics and errors that they bring.
 
-use super::{
-    Code, rd,
-    received::{Received, header_name},
-    text,
-};
-use mallard_protocol::stamp::{HEADER, Placed};
+use super::{Code, rd, received::Received, text};
 use std::{
     ffi::{CStr, c_int},
     ptr::{self, NonNull},
@@ -27,8 +22,6 @@ pub(crate) struct Report {
     pub(crate) bytes: u64,
     /// What was handed in with it.
     pub(crate) opaque: u64,
-    /// Of a record that failed: its number, if its stamp says it.
-    pub(crate) number: Option<u64>,
 }
 
 /// Something that happened to a client, in words.
@@ -57,9 +50,9 @@ impl Event {
         }
     }
 
-    /// Hands over every delivery report once. Takes them out: a second call finds none.
+    /// Hands over every delivery report once, with its record. Takes them out: a second call finds none.
     #[inline]
-    pub(crate) fn for_each_report(&mut self, mut take: impl FnMut(Report)) {
+    pub(crate) fn for_each_report(&mut self, mut take: impl FnMut(Report, Received<'_>)) {
         let mut messages = [ptr::null(); REPORTS_AT_ONCE];
         loop {
             // SAFETY: the event is valid, and the array's true size is given.
@@ -73,14 +66,14 @@ impl Event {
             for message in &messages[..count] {
                 // SAFETY: librdkafka filled this entry; messages live as long as their event.
                 let message = unsafe { &**message };
-                take(Report {
+                let report = Report {
                     code: Code(message.err),
                     partition: message.partition,
                     offset: message.offset,
                     bytes: (message.len + message.key_len) as u64,
                     opaque: message._private.addr() as u64,
-                    number: if message.err == Code::OK.0 { None } else { number(message) },
-                });
+                };
+                take(report, Received(message));
             }
             if count < messages.len() {
                 return;
@@ -145,18 +138,6 @@ impl Drop for Event {
         // SAFETY: owned, freed once.
         unsafe { rd::rd_kafka_event_destroy(self.0.as_ptr()) }
     }
-}
-
-/// The number in a record's stamp, in its value or in its header.
-#[cold]
-fn number(message: &rd::rd_kafka_message_t) -> Option<u64> {
-    let message = Received(message);
-    let in_header = || {
-        let name = header_name(HEADER);
-        message.header(&name).and_then(Placed::from_bytes)
-    };
-    let (placed, _) = Placed::from_bytes(message.payload()).or_else(in_header)?;
-    Some(placed.number)
 }
 
 /// Syslog's number for a warning; less is worse.

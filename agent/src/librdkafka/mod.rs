@@ -11,13 +11,15 @@
 //!
 //! - Handles own what they point at and free it once; a queue keeps its client alive.
 //! - librdkafka's handles may be used from any thread, so they are `Send` and `Sync`.
-//! - Bytes handed to the client are copied by it before the call returns.
+//! - Bytes handed to the client are copied by it before the call returns, or lie in memory that it was lent ([`Lent`])
+//!   and that outlives it.
 //! - Callbacks run only inside [`Consumer::consume`] and [`Consumer::close`], on the calling thread.
 
 mod client;
 mod config;
 mod consumer;
 mod event;
+mod lent;
 mod partitions;
 mod producer;
 mod queue;
@@ -31,6 +33,7 @@ pub use config::Kind;
 pub(crate) use config::{Config, PropertyError, contradiction, is_secret, redact};
 pub(crate) use consumer::{Batch, Consumer, ConsumerEvent};
 pub(crate) use event::{Event, Incident, Report};
+pub(crate) use lent::{Lender, Lent};
 pub(crate) use partitions::{OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, PartitionList};
 pub(crate) use producer::{Arguments, Message, Outbox, Producer};
 pub(crate) use queue::Queue;

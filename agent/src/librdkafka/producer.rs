@@ -4,6 +4,7 @@ use super::{
     Code,
     client::Client,
     config::{Config, Kind, PropertyError, nothing},
+    lent::{Lender, Lent},
     rd,
 };
 use std::{
@@ -18,6 +19,7 @@ use std::{
 pub(crate) struct Producer {
     client: Arc<Client>,
     topic: NonNull<rd::rd_kafka_topic_t>,
+    lent: Option<Arc<Lent>>,
 }
 
 // SAFETY: librdkafka's topic handles are documented to be thread safe.
@@ -101,7 +103,28 @@ impl Producer {
         // SAFETY: the handle is valid, the name ends with a zero byte, null takes the defaults.
         let topic = unsafe { rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), nothing()) };
         let topic = NonNull::new(topic).ok_or_else(|| refused("the topic's name is not valid"))?;
-        Ok(Self { client, topic })
+        Ok(Self { client, topic, lent: None })
+    }
+
+    /// Makes memory for values that the client is to send from where they lie, in slots of so many bytes: one for every
+    /// record that the client may hold, and `beside` more. To be called before anybody else has the client; `None` if it
+    /// cannot be.
+    pub(crate) fn lend(
+        &mut self,
+        value_bytes: u32,
+        slot_bytes: u32,
+        beside: u64,
+    ) -> Option<Lender> {
+        let limit = |key| self.client.property(key)?.parse::<u64>().ok();
+        let records = limit("queue.buffering.max.messages").filter(|records| *records > 0);
+        let bytes = limit("queue.buffering.max.kbytes")?.saturating_mul(1_024);
+        let of_bytes = bytes / u64::from(value_bytes.max(1));
+        let held = records.map_or(of_bytes, |records| records.min(of_bytes));
+        let lender = Lender::new(slot_bytes, held.saturating_add(beside))?;
+        // Freed after the client has ended.
+        Arc::get_mut(&mut self.client)?.context = Some(Box::new(Arc::clone(lender.lent())));
+        self.lent = Some(Arc::clone(lender.lent()));
+        Some(lender)
     }
 
     /// The client, for its queue and its state.
@@ -125,7 +148,7 @@ impl Producer {
         }
     }
 
-    /// Hands a batch to the client, which copies it. Returns how many it took; `judge` gets the index
+    /// Hands a batch to the client, which copies it, but for values in memory that it was lent. Returns how many it took; `judge` gets the index
     /// and the code of each of the others, and says whether those behind it may still be offered. After
     /// a `_QUEUE_FULL` all that follow for the same partition are refused as well.
     ///
@@ -156,9 +179,13 @@ impl Producer {
                 _private: opaque(opaque_of(message)),
             }
         }));
+        let copied = match self.lent.as_ref().is_some_and(|lent| lent.is(values)) {
+            true => 0,
+            false => rd::RD_KAFKA_MSG_F_COPY,
+        };
         let (mut taken, mut from) = (0, 0);
         for run in outbox.0.chunk_by_mut(|a, b| a.partition == b.partition) {
-            let took = self.send_run(run);
+            let took = self.send_run(run, copied);
             taken += took;
             let mut go_on = true;
             if took < run.len() {
@@ -176,17 +203,18 @@ impl Producer {
     }
 
     /// Hands over records of one partition.
-    fn send_run(&self, run: &mut [rd::rd_kafka_message_t]) -> usize {
+    fn send_run(&self, run: &mut [rd::rd_kafka_message_t], copied: i32) -> usize {
         let Some(first) = run.first() else { return 0 };
         let partition = first.partition;
         let count = i32::try_from(run.len()).unwrap_or(i32::MAX);
-        // SAFETY: topic and array are valid, payloads and keys are borrowed by the caller for the call,
-        // and MSG_F_COPY has the client copy them before it returns.
+        // SAFETY: topic and array are valid, payloads and keys are borrowed by the caller for the call.
+        // The client copies keys before it returns, and payloads by MSG_F_COPY; without it all of them lie in
+        // memory that outlives the client, where their slots are not written until their reports have come.
         let taken = unsafe {
             rd::rd_kafka_produce_batch(
                 self.topic.as_ptr(),
                 partition,
-                rd::RD_KAFKA_MSG_F_COPY,
+                copied,
                 run.as_mut_ptr(),
                 count,
             )

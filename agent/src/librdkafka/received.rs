@@ -1,6 +1,7 @@
 //! A record as the client gives it: to a consumer as received, to a producer with its delivery report.
 
 use super::{Code, rd, text};
+use mallard_protocol::stamp::{HEADER, Placed};
 use std::{
     ffi::{CStr, CString},
     ptr,
@@ -73,6 +74,14 @@ impl<'a> Received<'a> {
         }
         // SAFETY: not null, `key_len` bytes long, and valid while the message is.
         Some(unsafe { std::slice::from_raw_parts(self.0.key.cast(), self.0.key_len) })
+    }
+
+    /// The number in its stamp, in its value or in its header; `None` if it has none.
+    #[cold]
+    pub(crate) fn number(self) -> Option<u64> {
+        let in_header = || self.header(&header_name(HEADER)).and_then(Placed::from_bytes);
+        let (placed, _) = Placed::from_bytes(self.payload()).or_else(in_header)?;
+        Some(placed.number)
     }
 
     /// The last header of this name.

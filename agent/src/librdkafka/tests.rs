@@ -67,9 +67,9 @@ fn reports(queue: &Queue, count: usize) -> Vec<Report> {
         if let Some(mut event) = queue.poll(100) {
             let told = event.report_count();
             let before = reports.len();
-            event.for_each_report(|report| reports.push(report));
+            event.for_each_report(|report, _| reports.push(report));
             assert_eq!((reports.len() - before) as u64, told);
-            event.for_each_report(|report| panic!("{report:?} came twice"));
+            event.for_each_report(|report, _| panic!("{report:?} came twice"));
             assert!(told == 0 || event.incident().is_none() && event.statistics().is_none());
         }
         reports.len() >= count
@@ -112,6 +112,48 @@ fn batches_go_out_and_reports_come_back() {
     assert_eq!(producer.client().fatal_error(), None);
     // A refused record must not be counted as waiting for ever.
     until(|| producer.client().flush(100).is_ok());
+}
+
+#[test]
+fn lent_values_come_back_with_their_reports_and_outlive_the_client() {
+    let broker = broker();
+    let config = config(&broker, &[("linger.ms", "1"), ("queue.buffering.max.messages", "300")]);
+    let mut producer = Producer::new(config, TOPIC).unwrap();
+    let mut lender = producer.lend(40, 48, 20).unwrap();
+    let lent = Arc::clone(lender.lent());
+    let queue = producer.client().main_queue();
+    until(|| producer_knows_its_topic(&producer, &queue));
+    let mut slots: Vec<u32> = std::iter::from_fn(|| lender.take()).map(|(slot, _)| slot).collect();
+    assert_eq!(slots.len(), 320, "as many as the client may hold, and twenty");
+    slots.iter().for_each(|slot| lender.slot_mut(*slot).fill(1));
+    let messages: Vec<_> = slots
+        .drain(..100)
+        .map(|slot| Message { value_at: slot, key_at: 0, ..message(slot as usize, 40, 1) })
+        .collect();
+    let mut outbox = Outbox::default();
+    let mut send = |messages: &[Message], arena: &[u8]| {
+        let opaque = |message: &Message| message.sequence;
+        producer.send_batch(&mut outbox, (arena, b"key"), messages, opaque, |_, _| true)
+    };
+    assert_eq!(send(&messages, lender.all()), 100);
+    let mut back = Vec::new();
+    until(|| {
+        if let Some(mut event) = queue.poll(100) {
+            event.for_each_report(|report, record| {
+                assert!(report.code.is_ok() && record.payload() == [1; 40]);
+                back.extend(lent.slot_of(record.payload()));
+            });
+        }
+        back.len() == 100
+    });
+    let sent: Vec<u32> = messages.iter().map(|message| message.value_at).collect();
+    assert_eq!(back, sent);
+    lent.give_back(&mut back);
+    assert!(std::iter::from_fn(|| lender.take()).map(|(slot, _)| slot).eq(sent.into_iter().rev()));
+    // Whoever lent them ends first, with records on their way.
+    assert_eq!(send(&messages, lender.all()), 100);
+    drop((lender, lent));
+    drop((queue, producer));
 }
 
 /// The client refuses unknown partitions only after it has learnt which there are.

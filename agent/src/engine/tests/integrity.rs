@@ -286,3 +286,25 @@ fn numbers_follow_keys_as_java_would_send_them() {
     let received = told.flat_map(|told| &told.partitions).map(|of| of.offsets.count()).sum::<u64>();
     assert_eq!(received, 1_500);
 }
+
+#[test]
+fn large_values_that_the_client_is_lent_arrive_as_they_were_stamped() {
+    let mut spec = producer(rate(SECOND, 5_000.0));
+    spec.payload = PayloadSpec::Bytes { size: SizeSpec::Fixed(1_024), random_share: 0.5 };
+    // So few that every slot is used again and again.
+    spec.client.push(("queue.buffering.max.messages".into(), "300".into()));
+    let mut assignment = assignment(SECOND, vec![spec], vec![consumer(StartFrom::RunStart)]);
+    assignment.integrity = true;
+    let mut rig = Rig::new(assignment);
+    rig.start();
+    rig.until_interval(|r| r.end_us > SECOND && r.consumers[0].totals.received == 5_000);
+    rig.finish(Duration::from_secs(5));
+    assert_eq!(rig.producer_totals().acked, 5_000);
+    let told: Vec<_> =
+        rig.intervals.iter().filter_map(|r| r.consumers[0].integrity.as_ref()).collect();
+    assert!(told.iter().all(|told| told.evidence.is_empty()), "{told:?}");
+    let partitions = told.iter().flat_map(|told| &told.partitions);
+    let numbers = partitions.clone().flat_map(|of| &of.streams).map(|of| of.numbers.count());
+    let corrupt = partitions.map(|of| of.corrupt).sum::<u64>();
+    assert_eq!((corrupt, numbers.sum()), (0, 5_000));
+}
