@@ -4,7 +4,9 @@
 //! runs, so a stream that came whole takes 16 bytes however long it is. Adding up commutes: a number that came to two
 //! members of a group came twice, whoever told it first.
 //!
-//! An offset that came again was redelivered. A number that came again without its offset is in the log twice.
+//! What came again with its offset was redelivered; a number that came again without it is in the log twice. An offset
+//! that came again without its number has another record by now: the log was cut there, and has grown again. Counts of
+//! a report tell these apart unless the last two happen in the same second of the same partition and member.
 
 use super::roster::Roster;
 use crate::metrics::integrity::IntegrityOutcome;
@@ -33,6 +35,7 @@ pub(super) struct IntegrityBook {
 struct Received {
     offsets: Window,
     redelivered: u64,
+    duplicated: u64,
     reordered: u64,
     corrupt: u64,
     misplaced: u64,
@@ -55,6 +58,7 @@ impl Default for Received {
         Self {
             offsets: Window::new(RUNS_MAX),
             redelivered: 0,
+            duplicated: 0,
             reordered: 0,
             corrupt: 0,
             misplaced: 0,
@@ -66,29 +70,46 @@ impl Default for Received {
 
 impl Received {
     fn add(&mut self, told: &ReceivedNumbers) {
-        self.redelivered += told.redelivered;
         self.reordered += told.reordered;
         self.corrupt += told.corrupt;
         self.misplaced += told.misplaced;
         self.untold += told.untold;
+        let offsets_again = told.redelivered + self.add_offsets(told);
+        let numbers_again = self.add_numbers(told);
+        self.redelivered += numbers_again.min(offsets_again);
+        self.duplicated += numbers_again.saturating_sub(offsets_again);
+    }
+
+    /// Offsets that had come before this report.
+    fn add_offsets(&mut self, told: &ReceivedNumbers) -> u64 {
+        let mut all_again = 0;
         for (first, end) in told.offsets.as_slice() {
             let (again, unknown) = self.offsets.insert_run(*first, *end);
-            self.redelivered += again;
+            all_again += again;
             self.untold += unknown;
         }
+        all_again
+    }
+
+    /// Numbers that came again, within this report or after others.
+    fn add_numbers(&mut self, told: &ReceivedNumbers) -> u64 {
+        let mut all_again = 0;
         for of in &told.streams {
             let fresh = || Stream { numbers: Window::new(RUNS_MAX), records: 0, again: 0 };
             let stream = self.streams.entry(of.instance).or_insert_with(fresh);
             stream.records += of.again + of.untold;
             stream.again += of.again;
+            all_again += of.again;
             self.untold += of.untold;
             for (first, end) in of.numbers.as_slice() {
                 let (again, unknown) = stream.numbers.insert_run(*first, *end);
                 stream.records += end - first;
                 stream.again += again;
+                all_again += again;
                 self.untold += unknown;
             }
         }
+        all_again
     }
 }
 
@@ -156,10 +177,9 @@ impl IntegrityBook {
         let Some(received) = self.received.get(&(reader, slot)) else {
             return IntegrityOutcome { unknown, ..IntegrityOutcome::default() };
         };
-        let again: u64 = received.streams.values().map(|stream| stream.again).sum();
         let streams = received.streams.iter();
         IntegrityOutcome {
-            duplicated: again.saturating_sub(received.redelivered),
+            duplicated: received.duplicated,
             redelivered: received.redelivered,
             reordered: received.reordered,
             corrupt: received.corrupt,
@@ -283,5 +303,20 @@ mod tests {
             let elsewhere = roster.slot(TopicId(0), 0).unwrap();
             prop_assert_eq!(book.outcome(0, elsewhere, &roster), IntegrityOutcome::default());
         }
+    }
+
+    #[test]
+    fn offsets_that_have_other_records_after_a_cut_of_the_log_are_no_redelivery() {
+        let roster = roster();
+        let slot = roster.slot(TopicId(0), 1).unwrap();
+        let one = InstanceId(0);
+        let mut book = IntegrityBook::default();
+        book.received(0, &told(&[(0, one, 0), (1, one, 1), (2, one, 2)]), &roster);
+        book.received(0, &told(&[(1, one, 3), (2, one, 4), (3, one, 5)]), &roster);
+        book.received(0, &told(&[(3, one, 5), (4, one, 6)]), &roster);
+        let outcome = book.outcome(0, slot, &roster);
+        assert_eq!((outcome.redelivered, outcome.duplicated), (1, 0));
+        book.received(0, &told(&[(5, one, 6)]), &roster);
+        assert_eq!(book.outcome(0, slot, &roster).duplicated, 1);
     }
 }

@@ -20,9 +20,9 @@ use testkit::{
 };
 
 /// A way to read: the topic's name in the scenario, what its producer has, how it is read.
-type Way = (&'static str, &'static str, &'static str);
+pub(crate) type Way = (&'static str, &'static str, &'static str);
 
-const WAYS: [Way; 4] = [
+pub(crate) const WAYS: [Way; 4] = [
     ("grouped", "", "group: grouped, instances: 2"),
     ("assigned", "", "assign: all"),
     ("working", "", "group: working, work: 1ms"),
@@ -30,19 +30,19 @@ const WAYS: [Way; 4] = [
 ];
 
 /// Long enough for a broker to be missed, to come back and to be read.
-const LONG: Duration = Duration::from_secs(180);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
 
 /// A cluster of these tests, started by the first that asks.
-type Cluster = OnceLock<Mutex<KafkaCluster>>;
+pub(crate) type Cluster = OnceLock<Mutex<KafkaCluster>>;
 
 /// Brokers are stopped, killed and throttled here.
-static HINDERED: Cluster = OnceLock::new();
+pub(crate) static HINDERED: Cluster = OnceLock::new();
 
 /// Logs are truncated here, of topics that have the same names in every test.
-static TRUNCATED: Cluster = OnceLock::new();
+pub(crate) static TRUNCATED: Cluster = OnceLock::new();
 
 /// Whoever has a cluster is alone with it, and leaves it whole.
-fn take(cluster: &'static Cluster) -> MutexGuard<'static, KafkaCluster> {
+pub(crate) fn take(cluster: &'static Cluster) -> MutexGuard<'static, KafkaCluster> {
     let settings = [
         ("log.retention.check.interval.ms", "500"),
         ("log.initial.task.delay.ms", "500"),
@@ -56,17 +56,19 @@ fn take(cluster: &'static Cluster) -> MutexGuard<'static, KafkaCluster> {
 }
 
 /// What a run is made of.
-struct Row {
-    ways: &'static [Way],
-    load: &'static str,
-    topic: &'static str,
-    producer: &'static str,
-    consumer: &'static str,
+pub(crate) struct Row {
+    pub(crate) ways: &'static [Way],
+    pub(crate) integrity: &'static str,
+    pub(crate) load: &'static str,
+    pub(crate) topic: &'static str,
+    pub(crate) producer: &'static str,
+    pub(crate) consumer: &'static str,
 }
 
 /// What the loss of one broker does no harm to.
-const REPLICATED: Row = Row {
+pub(crate) const REPLICATED: Row = Row {
     ways: &WAYS,
+    integrity: "none",
     load: "[{hold: {rate: 800/s, for: 10s}}, {drain: {within: 40s}}]",
     topic: "partitions: 3, replication: 3, config: {min.insync.replicas: \"2\"}",
     producer: "payload: {size: 200B}, client: {acks: all}",
@@ -75,7 +77,8 @@ const REPLICATED: Row = Row {
 
 impl Row {
     fn sandbox(&self, kafka: &KafkaCluster) -> Sandbox {
-        let mut text = format!("name: fate\nload: {}\ntopics:\n", self.load);
+        let mut text =
+            format!("name: fate\nintegrity: {}\nload: {}\ntopics:\n", self.integrity, self.load);
         for (way, ..) in self.ways {
             text += &format!("  {way}: {{{}}}\n", self.topic);
         }
@@ -95,7 +98,7 @@ impl Row {
         sandbox(&text, &cluster_file(kafka, 2, "deadlines: {finish: 6s}"))
     }
 
-    fn start(&self, kafka: &KafkaCluster) -> (Sandbox, Running) {
+    pub(crate) fn start(&self, kafka: &KafkaCluster) -> (Sandbox, Running) {
         let sandbox = self.sandbox(kafka);
         let mut running = sandbox.spawn([&RUN[..], &["--keep"]].concat());
         running.wait_for_output("load starts", PATIENCE);
@@ -104,21 +107,21 @@ impl Row {
 }
 
 /// A partition's part of a result, with what Kafka's own tools say of it.
-struct Cell<'a> {
-    place: String,
-    result: &'a Value,
+pub(crate) struct Cell<'a> {
+    pub(crate) place: String,
+    pub(crate) result: &'a Value,
     start: i64,
-    end: i64,
+    pub(crate) end: i64,
 }
 
 impl Cell<'_> {
     #[track_caller]
-    fn number(&self, path: &str) -> i64 {
+    pub(crate) fn number(&self, path: &str) -> i64 {
         let value = self.result.pointer(path).and_then(Value::as_i64);
         value.unwrap_or_else(|| panic!("{}: no {path} in {:#}", self.place, self.result))
     }
 
-    fn fate(&self, part: &str) -> i64 {
+    pub(crate) fn fate(&self, part: &str) -> i64 {
         self.number(&format!("/fate/{part}"))
     }
 
@@ -165,7 +168,7 @@ impl Cell<'_> {
 
 /// The cells of a run, checked. `topic` gives a topic's name on the broker.
 #[track_caller]
-fn cells<'a>(
+pub(crate) fn cells<'a>(
     kafka: &KafkaCluster,
     row: &Row,
     result: &'a Value,
@@ -192,7 +195,7 @@ fn cells<'a>(
 }
 
 /// The name that a run has given a topic that it created.
-fn created(kafka: &KafkaCluster, run: &Run) -> impl Fn(&str) -> String {
+pub(crate) fn created(kafka: &KafkaCluster, run: &Run) -> impl Fn(&str) -> String {
     let (names, id) = (kafka.list_topics(), run.id());
     move |way| {
         let found = names.iter().find(|name| name.contains(&id) && name.contains(way));
@@ -200,7 +203,7 @@ fn created(kafka: &KafkaCluster, run: &Run) -> impl Fn(&str) -> String {
     }
 }
 
-fn sum(cells: &[Cell], part: &str) -> i64 {
+pub(crate) fn sum(cells: &[Cell], part: &str) -> i64 {
     cells.iter().filter(|cell| cell.has_fate()).map(|cell| cell.fate(part)).sum()
 }
 
@@ -254,6 +257,7 @@ fn what_is_acknowledged_in_the_flush_after_the_drain_is_read_and_not_lost() {
     kafka.throttle_producers(Some(30_000));
     let row = Row {
         ways: &WAYS,
+        integrity: "none",
         load: "[{hold: {rate: 800/s, for: 4s}}, {drain: {within: 3s}}]",
         topic: "partitions: 2, replication: 1",
         producer: "payload: {size: 1000B}",
@@ -307,6 +311,7 @@ fn what_retention_removes_before_a_slow_reader_is_expired_and_not_lost() {
     let kafka = take(&HINDERED);
     let row = Row {
         ways: &WAYS,
+        integrity: "none",
         load: "[{hold: {rate: 1200/s, for: 8s}}, {drain: {within: 3s}}]",
         topic: "partitions: 2, replication: 1, config: {retention.ms: \"1000\", segment.ms: \"500\"}",
         producer: "payload: {size: 200B}",
@@ -350,7 +355,7 @@ fn wait_for_sole_leader(kafka: &KafkaCluster, leader: usize) {
 
 /// A run during which the leader of every topic goes with what it alone acknowledged, and the follower, which
 /// missed that, leads. The brokers are whole again afterwards.
-fn truncated(kafka: &KafkaCluster, row: &Row) -> (Sandbox, Finished) {
+pub(crate) fn truncated(kafka: &KafkaCluster, row: &Row) -> (Sandbox, Finished) {
     create_with_replicas_on_two(kafka);
     let (sandbox, running) = row.start(kafka);
     let run = sandbox.latest_run();
@@ -366,7 +371,7 @@ fn truncated(kafka: &KafkaCluster, row: &Row) -> (Sandbox, Finished) {
     (sandbox, outcome)
 }
 
-fn delete_topics(kafka: &KafkaCluster) {
+pub(crate) fn delete_topics(kafka: &KafkaCluster) {
     for (way, ..) in WAYS {
         kafka.delete_topic(way);
     }
@@ -378,6 +383,7 @@ fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of(
     let kafka = take(&TRUNCATED);
     let row = Row {
         ways: &WAYS[..3],
+        integrity: "none",
         load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
         topic: "existing: true, partitions: 1",
         // An idempotent one refuses to go on: see the next test.
@@ -409,6 +415,7 @@ fn what_is_lost_is_said_beside_an_idempotent_client_that_cannot_go_on_after_it()
     let kafka = take(&TRUNCATED);
     let row = Row {
         ways: &WAYS[..2],
+        integrity: "none",
         load: "[{hold: {rate: 200/s, for: 60s}}, {drain: {within: 40s}}]",
         topic: "existing: true, partitions: 1",
         producer: "payload: {size: 200B}",
