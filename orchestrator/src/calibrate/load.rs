@@ -185,7 +185,7 @@ mod tests {
 
     fn plan(rate_per_s: f64) -> Plan {
         let case = Shape { rate_per_s: Some(rate_per_s), ..Shape::default() }.plan();
-        Plan { name: "x".into(), cases: vec![case], across: Vec::new(), warnings: Vec::new() }
+        Plan { name: "x".into(), cases: vec![case], ..Plan::default() }
     }
 
     #[test]

@@ -102,8 +102,7 @@ pub fn plan(
         }
         hosts.extend(key);
     }
-    let (across, warnings) = (Vec::new(), Vec::new());
-    Ok((Plan { name: "calibrate".to_owned(), cases, across, warnings }, hosts))
+    Ok((Plan { name: "calibrate".to_owned(), cases, ..Plan::default() }, hosts))
 }
 
 fn plan_one(

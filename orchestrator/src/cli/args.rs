@@ -1,5 +1,9 @@
 //! The arguments, with the help that teaches them.
 
+mod shard;
+
+pub use shard::{MergeArgs, ShardArgs};
+
 use crate::{config::shape::units, hosts::deploy::AgentOption, http::Target, sinks::Exports};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -41,6 +45,7 @@ Examples:
   mallard generate health --payloads 10000 --out data.ndjson
   mallard check lab.yaml                                    whether the hosts are fit for a run
   mallard report latest                                     the pages again, from the archive
+  mallard run scenarios --shard 2/5                         a part of the cases, for the second of five machines
   mallard compare main --with latest                        is it worse than the baseline?
   mallard trend steady                                      since when is it worse?
 
@@ -98,6 +103,8 @@ pub enum Command {
     Generate(super::args::GenerateArgs),
     /// Make the pages of a run again, from its archive
     Report(ReportArgs),
+    /// Make one run of runs that had a shard of the cases each
+    Merge(MergeArgs),
     /// Show the archive in a browser: runs by search, one that goes on live, two compared
     Serve(ServeArgs),
     /// Hold runs against others: what differs, and what got worse by more than chance
@@ -144,6 +151,10 @@ pub struct PlanArgs {
     /// Run every case so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// Which part of the cases.
+    #[command(flatten)]
+    #[serde(default)]
+    pub shard: ShardArgs,
 }
 
 /// `mallard run`.

@@ -77,6 +77,7 @@ pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outc
         set,
         only: args.only.clone(),
         repeat: args.repeat,
+        shard: args.shard.slice(),
         leave_out: BTreeSet::new(),
         bounds: Outside::new(args.bounds.as_deref(), &process_environment),
     })

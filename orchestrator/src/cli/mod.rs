@@ -8,11 +8,13 @@ mod check;
 mod clean;
 mod compare;
 mod detach;
+mod ended;
 pub mod files;
 pub mod generate;
 mod intervals;
 pub mod list;
 mod make_ready;
+mod merge;
 mod order;
 mod outcome;
 pub mod plan;
@@ -79,6 +81,7 @@ fn dispatch(cli: Cli) -> Outcome {
             Outcome::ok(if args.json { crate::metrics::json() } else { crate::metrics::table() })
         }
         Command::Report(args) => report::report(&args),
+        Command::Merge(args) => merge::merge(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Trend(args) => trend::trend(&args),

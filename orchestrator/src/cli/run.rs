@@ -4,9 +4,10 @@ use super::{
     Outcome,
     against::{self, Against, Comparisons},
     args::RunArgs,
+    ended::{Ended, Named},
     make_ready::make_ready,
     order::Order,
-    progress::{self, Judged, Progress},
+    progress::{self, Progress},
     properties::refused_properties,
     rerun,
     run_id::{calibrations, run_id},
@@ -18,12 +19,7 @@ use crate::{
     clock,
     config::{render::render, shape::Reader},
     hosts::{Hosts, container::RunContainers, deploy::Programs},
-    model::{
-        events::RunEvent,
-        exit_code,
-        kind::Kind,
-        result::{AcrossResult, CaseSummary, Reason, RunResult, SCHEMA_VERSION, TimeSpent},
-    },
+    model::{events::RunEvent, exit_code, kind::Kind, result::RunResult},
     over_time::{fingerprint, index},
     plan::{CasePlan, Plan},
     report::templates::Templates,
@@ -35,7 +31,7 @@ use crate::{
     sinks::{EventSinks, Exports},
     terminal::Style,
     text::error_chain::{chain, error_text},
-    verdict::{self, Judgement, across_cases::CaseOutcome, whole_run::WholeRun},
+    verdict::{self, across_cases::CaseOutcome},
 };
 use std::{
     io::{self, Write},
@@ -72,7 +68,8 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
     };
-    if let Some(rerun) = rerun.as_ref().filter(|_| plan.cases.is_empty()) {
+    let to_do = plan.shard.as_ref().is_none_or(|of| !of.shard.own.is_empty());
+    if let Some(rerun) = rerun.as_ref().filter(|_| plan.cases.is_empty() && to_do) {
         let text =
             format!("every case passed in {}: there is nothing to run again\n", rerun.parent);
         return Outcome::ok(text);
@@ -186,7 +183,17 @@ async fn run_plan(
     }
     report_baselines(&ended.against, &mut folder, &mut sinks);
     let against = std::mem::take(&mut ended.against.comparisons);
-    let mut result = ended.into_result(folder.id(), &name, &order);
+    if let Some(rerun) = &order.rerun {
+        ended.remember(rerun);
+    }
+    let mut result = ended.into_result(Named {
+        run_id: folder.id(),
+        name: &name,
+        started_at: &order.started_at,
+        ended_at: clock::now_rfc3339(),
+        parent: order.rerun.as_ref().map(|rerun| rerun.parent.clone()),
+        command_line: &order.command_line,
+    });
     fingerprint::add(folder.path(), &mut result);
     let outcome = close(&mut folder, &mut sinks, &mut result, (&order, &against));
     hand_over(outcome, &mut sinks, stops, &order.exports).await
@@ -230,7 +237,8 @@ async fn run_cases(
     begun_before: bool,
     around: &mut Surroundings<'_>,
 ) -> Ended {
-    let mut ended = Ended::default();
+    let shard = plan.shard.as_ref().map(|of| of.shard.clone());
+    let mut ended = Ended { shard, ..Ended::default() };
     let progress: Vec<_> =
         plan.cases.iter().map(|case| progress::of(around.run.path(), &case.name)).collect();
     if let Some((first, rest)) = plan.cases.split_first() {
@@ -285,6 +293,9 @@ async fn run_cases(
                 break;
             }
         }
+    }
+    if let Some(shard) = ended.shard.as_mut().filter(|shard| !shard.across.is_empty()) {
+        shard.cores = outcomes.iter().map(|of| (of.name.clone(), of.cores)).collect();
     }
     ended.across = verdict::across_cases::judge(&plan.across, &outcomes);
     if !ended.across.is_empty() {
@@ -349,82 +360,4 @@ fn close(
         outcome.code = exit_code::ERROR;
     }
     outcome
-}
-
-/// Cases that have ended.
-#[derive(Debug, Default)]
-struct Ended {
-    cases: Vec<CaseSummary>,
-    versions: std::collections::BTreeMap<String, String>,
-    reasons: Vec<Reason>,
-    across: Vec<AcrossResult>,
-    against: Against,
-    skipped: usize,
-    time: TimeSpent,
-    /// Why a case could not be archived to its end, where it can be resumed.
-    unfinished: Option<String>,
-}
-
-impl Ended {
-    fn add(&mut self, judgement: &Judgement) {
-        self.time.add(&judgement.spent);
-        self.versions.extend(judgement.result.versions.clone());
-        let duration_us = progress::duration_us(&judgement.result);
-        self.cases.push(verdict::summary(judgement, duration_us));
-    }
-
-    /// A case that an earlier controller has judged.
-    fn add_judged(&mut self, case: Judged) {
-        self.versions.extend(case.versions);
-        self.cases.push(case.summary);
-    }
-
-    fn broke(&mut self, cause: &archive::ArchiveError) {
-        self.reasons.push(Kind::ArchiveFailed.reason(chain(cause)));
-    }
-
-    fn into_result(mut self, run_id: &str, name: &str, order: &Order) -> RunResult {
-        for case in &mut self.cases {
-            let rerun = order.rerun.as_ref();
-            case.earlier =
-                rerun.and_then(|of| of.earlier.get(&case.name).cloned()).unwrap_or_default();
-        }
-        if self.skipped > 0 {
-            let cases = if self.skipped == 1 { "case was" } else { "cases were" };
-            let text = format!("{} {cases} not started", self.skipped);
-            self.reasons.push(Kind::Interrupted.reason(text));
-        }
-        let failed = self.across.iter().filter(|across| !across.passed);
-        let failed = failed.map(|across| Kind::AcrossCasesFailed.reason(&across.sentence));
-        self.reasons.extend(failed);
-        self.reasons.extend(self.against.reasons());
-        let whole = WholeRun {
-            cases: &self.cases,
-            across: &self.across,
-            compared: &self.against.results,
-            reasons: &self.reasons,
-            skipped: self.skipped,
-        };
-        let verdict = whole.verdict();
-        let sentence = whole.sentence(verdict);
-        RunResult {
-            schema_version: SCHEMA_VERSION,
-            run_id: run_id.to_owned(),
-            name: name.to_owned(),
-            started_at: order.started_at.clone(),
-            ended_at: clock::now_rfc3339(),
-            verdict,
-            sentence,
-            warnings: self.against.warnings(),
-            reasons: self.reasons,
-            cases: self.cases,
-            across: self.across,
-            compared: self.against.results,
-            comparisons: self.against.made,
-            parent: order.rerun.as_ref().map(|rerun| rerun.parent.clone()),
-            versions: self.versions,
-            command_line: order.command_line.clone(),
-            time: self.time,
-        }
-    }
 }

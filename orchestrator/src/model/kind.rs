@@ -120,6 +120,9 @@ kinds! {
     BaselineMissing "baseline_missing"
         "`mallard baseline set NAME RUN` gives a run that is good the name, and the next run is held against \
          it";
+    ShardsDiffer "shards_differ"
+        "figures of different shards were taken under different conditions: compare them with care; an \
+         expectation across cases may hold or fail for that";
     NothingAcknowledged "nothing_acknowledged"
         "the report lists the errors by code; the client's properties and the topic's \
          `min.insync.replicas` are the usual causes";

@@ -8,4 +8,5 @@ pub mod fingerprint;
 pub mod kind;
 pub mod outage;
 pub mod result;
+pub mod shard;
 pub mod sink;

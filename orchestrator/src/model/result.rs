@@ -2,7 +2,12 @@
 //!
 //! Units stand last in names; `null` or an empty CSV field means "no sample", which is not zero.
 
-use crate::model::{fault::FaultResult, fingerprint::Fingerprint, outage::Outage};
+use crate::model::{
+    fault::FaultResult,
+    fingerprint::Fingerprint,
+    outage::Outage,
+    shard::{MergedShard, Shard},
+};
 use mallard_protocol::counters::{Counter, Counters};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
@@ -655,6 +660,12 @@ pub struct RunResult {
     /// The run of which this one repeats what did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Of a run with `--shard`: what it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Of a merged run: the runs that it was put together from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<MergedShard>,
     /// Versions.
     pub versions: BTreeMap<String, String>,
     /// The command line, secrets removed.

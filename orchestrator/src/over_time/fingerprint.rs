@@ -62,6 +62,20 @@ pub fn of(result: &CaseResult, scenario: Option<&str>, cluster: Option<&str>) ->
     }
 }
 
+/// What the cases of a plan are, in digests by the keys of their scenarios: names and scenarios as they are
+/// archived. Equal where all cases are.
+#[must_use]
+pub fn of_plan<'a>(cases: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    let mut keys: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (name, scenario) in cases {
+        let Value::Object(fields) = tree("scenario.yaml", scenario) else { continue };
+        for (key, value) in fields {
+            keys.entry(key).or_default().insert(name.to_owned(), value);
+        }
+    }
+    keys.into_iter().map(|(key, of)| (key, digest(&Value::Object(of)))).collect()
+}
+
 /// Adds to a run's result the fingerprints of its cases, from its folder. A case that was not judged has none.
 pub fn add(run: &Path, result: &mut RunResult) {
     for (name, folder) in read::case_folders(run).unwrap_or_default() {

@@ -8,9 +8,13 @@ use super::{
 };
 use crate::{
     archive::read,
-    model::result::{CaseResult, Verdict},
+    model::result::{CaseResult, RunResult, Verdict},
 };
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Runs of one fingerprint from which their spread is known.
 pub const ENOUGH: usize = 8;
@@ -55,13 +59,27 @@ impl History {
     }
 }
 
-/// Folders of finished runs, by name.
-pub(super) fn runs(results: &Path) -> Vec<std::path::PathBuf> {
+/// Folders of finished runs, by name, without those that another one was put together from: their cases are that one's.
+pub(super) fn runs(results: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(results).into_iter().flatten().flatten();
-    let is_run = |path: &std::path::PathBuf| !path.is_symlink() && path.join("run.json").is_file();
+    let is_run = |path: &PathBuf| !path.is_symlink() && path.join("run.json").is_file();
     let mut runs: Vec<_> = entries.map(|entry| entry.path()).filter(is_run).collect();
+    let parts = parts(runs.iter().filter_map(|run| merged(run)).collect::<Vec<_>>().iter());
+    runs.retain(|run| !run.file_name().is_some_and(|id| parts.contains(&*id.to_string_lossy())));
     runs.sort();
     runs
+}
+
+/// A run, if it was put together from others. Most are not, and thousands of them are not taken apart for that.
+fn merged(run: &Path) -> Option<RunResult> {
+    let text = fs::read_to_string(run.join("run.json")).ok()?;
+    text.contains("\"merged\"").then(|| serde_json::from_str(&text).ok())?
+}
+
+/// Runs that others were put together from, in the same archive.
+pub(super) fn parts<'a>(runs: impl Iterator<Item = &'a RunResult>) -> BTreeSet<String> {
+    let parts = runs.flat_map(|run| &run.merged).filter(|part| part.beside);
+    parts.map(|part| part.run_id.clone()).collect()
 }
 
 /// Judged cases of a name in a run, each with the digests of its fingerprint.

@@ -1,6 +1,9 @@
 //! `results/index.html`: every run, newest first, and how each scenario's headline figures went.
 
-use super::trend::{self, RunFigures, Series, Spark};
+use super::{
+    history,
+    trend::{self, RunFigures, Series, Spark},
+};
 use crate::{
     archive::{self, ArchiveError, read},
     model::result::RunResult,
@@ -112,7 +115,11 @@ pub fn render(results: &Path, templates: &Templates) -> Result<Vec<u8>, ReportEr
         folders.iter().map(|path| view(path)).collect();
     // Newest first: by time, then by id, so that the order never depends on the file system.
     runs.sort_by(|(a, _), (b, _)| (&b.started_at, &b.id).cmp(&(&a.started_at, &a.id)));
-    let finished: Vec<&RunResult> = runs.iter().filter_map(|(_, result)| result.as_ref()).collect();
+    let finished = || runs.iter().filter_map(|(_, result)| result.as_ref());
+    // Their cases are those of the run that was put together from them.
+    let parts = history::parts(finished());
+    let finished: Vec<&RunResult> =
+        finished().filter(|result| !parts.contains(&result.run_id)).collect();
     let scenarios = scenarios(&finished);
     let index = Index { runs: runs.into_iter().map(|(view, _)| view).collect(), scenarios };
     templates.render("index.html", &index)

@@ -3,7 +3,7 @@
 //! Pure functions of archives. [`fingerprint`] says what determined a case's figures; [`compare`] holds two
 //! groups of runs against each other: what differs first, then every figure with the interval of its ratio
 //! and one of four words ([`judge::Word`]). [`baselines`] are runs with a name; [`trend`] follows
-//! a case's figures over all its runs, and [`index`] shows them beside the list of runs.
+//! a case's figures over all its runs, [`merge`] tells which shards are one run, and [`index`] shows them beside the list of runs.
 //!
 //! Invariants: figures of one run are never averaged, percentiles come from merged histograms. What is drawn
 //! is seeded by the runs' ids, so the same archives give the same bytes.
@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod history;
 pub mod index;
 pub mod judge;
+pub mod merge;
 pub mod observation;
 #[cfg(test)]
 mod sample;

@@ -167,12 +167,7 @@ mod tests {
         let keeping = CasePlan { keep_intervals_bytes: u64::MAX, ..case.clone() };
         let all = ArchiveBytes { kept: bytes.kept + bytes.passing, passing: 0 };
         assert_eq!(archive_bytes(&keeping), all);
-        let plan = Plan {
-            name: "large".into(),
-            cases: vec![case],
-            across: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let plan = Plan { name: "large".into(), cases: vec![case], ..Plan::default() };
         let text = show::text(&plan);
         let said = "more until it is judged, because `keep_intervals` is 4 GiB";
         assert!(text.contains(said), "{text}");

@@ -1,6 +1,6 @@
 //! From loaded files to a plan, with every mistake in them.
 
-use super::{CasePlan, Plan, PlanOptions, across, case};
+use super::{CasePlan, Plan, PlanOptions, across, case, shard};
 use crate::{
     config::{
         Diagnostic,
@@ -48,7 +48,8 @@ pub fn plan(
         let told = reader.diagnostics.len();
         for round in 1..=options.repeat.max(1) {
             let name = case_name(&one.name, round, options.repeat);
-            if options.leave_out.contains(&name) {
+            // Which part a case falls to must not depend on what is left out of that.
+            if options.shard.is_none() && options.leave_out.contains(&name) {
                 continue;
             }
             let identity = case::Identity {
@@ -80,7 +81,17 @@ pub fn plan(
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
     }
-    Ok(Plan { name: run_name(scenarios, &cases), cases, across, warnings: diagnostics })
+    let plan = Plan {
+        name: run_name(scenarios, &cases),
+        cases,
+        across,
+        shard: None,
+        warnings: diagnostics,
+    };
+    Ok(match options.shard {
+        Some(slice) => shard::take(plan, slice, &options.leave_out),
+        None => plan,
+    })
 }
 
 /// The names of all cases that `--only` leaves, without reading the scenarios further than that.

@@ -18,6 +18,7 @@ mod observe;
 mod place;
 mod producers;
 mod schedule;
+mod shard;
 pub mod show;
 pub mod sizes;
 mod template;
@@ -25,7 +26,9 @@ mod through;
 mod topics;
 pub mod workload;
 
-pub use model::{AgentIndex, AgentPlan, CasePlan, FaultPlan, Plan, PlanOptions, WrittenClient};
+pub use model::{
+    AgentIndex, AgentPlan, CasePlan, FaultPlan, Plan, PlanOptions, ShardPlan, WrittenClient,
+};
 
 pub use build::{CaseName, case_names, plan};
 pub use schedule::{DEFAULT_DRAIN, LONGEST};

@@ -4,6 +4,7 @@ use crate::{
     bounds::Outside,
     config::{Diagnostic, source::Place},
     expect::{Expectation, across_cases::AcrossPlan, against_baseline::WrittenAgainst},
+    model::shard::{Shard, Slice},
     scenario::{
         Compare, Guarantee,
         cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
@@ -34,6 +35,8 @@ pub struct PlanOptions {
     pub only: Vec<String>,
     /// `--repeat`: how often each case is run.
     pub repeat: u32,
+    /// `--shard`: the part of the cases that is run.
+    pub shard: Option<Slice>,
     /// Cases that are left out, by their names.
     pub leave_out: BTreeSet<String>,
     /// What says from outside which bounds hold.
@@ -49,6 +52,7 @@ impl PlanOptions {
             set: Vec::new(),
             only: Vec::new(),
             repeat: 1,
+            shard: None,
             leave_out: BTreeSet::new(),
             bounds: Outside::default(),
         }
@@ -56,16 +60,27 @@ impl PlanOptions {
 }
 
 /// All cases of one invocation, in the order in which they run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Name of the run for its folder: the scenario's, or the folder's where there are several.
     pub name: String,
     /// The cases.
     pub cases: Vec<CasePlan>,
-    /// What must hold across them.
+    /// What must hold across them; nothing in a part of the cases.
     pub across: Vec<AcrossPlan>,
+    /// What it is a part of.
+    pub shard: Option<ShardPlan>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A part of the cases of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShardPlan {
+    /// What it is a part of, as `run.json` tells it.
+    pub shard: Shard,
+    /// How long the loads of each part take.
+    pub lengths: Vec<Duration>,
 }
 
 /// A fault of a case.

@@ -1,7 +1,8 @@
 //! A plan for people: cases, phases, who runs what where, records and bytes.
 
 use super::{
-    AgentPlan, CasePlan, Plan, archive_size::archive_bytes, producers::instance_total, sizes,
+    AgentPlan, CasePlan, Plan, ShardPlan, archive_size::archive_bytes, producers::instance_total,
+    sizes,
 };
 use crate::text::{
     figures::{bytes_text, humanly},
@@ -23,6 +24,9 @@ const FULL_CASES: usize = 8;
 #[must_use]
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
+    if let Some(shard) = &plan.shard {
+        out.push_str(&part(shard));
+    }
     if plan.cases.len() > 1 {
         out.push_str(&overview(plan));
     }
@@ -35,6 +39,32 @@ pub fn text(plan: &Plan) -> String {
     }
     out.push_str(&across(plan));
     out
+}
+
+/// Which part of the cases this is, and how long the loads of all parts take.
+fn part(of: &ShardPlan) -> String {
+    let shard = &of.shard;
+    let balanced = if shard.balanced { ", balanced by length" } else { "" };
+    let mut text = format!(
+        "shard {} of {}{balanced}: {} of {} cases\n",
+        shard.number,
+        shard.of,
+        shard.own.len(),
+        shard.cases.len()
+    );
+    let lengths = || of.lengths.iter().copied();
+    let (least, most) = (lengths().min().unwrap_or_default(), lengths().max().unwrap_or_default());
+    let (own, least, most) = (own_length(of), humanly(least), humanly(most));
+    text.push_str(&format!("  takes about {}; the shards take {least} to {most}\n", humanly(own)));
+    if !shard.across.is_empty() {
+        text.push_str("  expectations across cases are judged by `mallard merge`\n");
+    }
+    text.push('\n');
+    text
+}
+
+fn own_length(of: &ShardPlan) -> Duration {
+    of.lengths.get(of.shard.number as usize - 1).copied().unwrap_or_default()
 }
 
 /// What is judged after the last case, with the cases that it compares.

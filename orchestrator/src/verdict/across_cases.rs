@@ -7,7 +7,10 @@ use crate::{
         across_cases::{Across, AcrossPlan},
     },
     metrics::{Metric, Needs},
-    model::result::{AcrossResult, AgentResult, MetricValue},
+    model::{
+        result::{AcrossResult, AgentResult, MetricValue},
+        shard::Cores,
+    },
     plan::{AgentPlan, CasePlan},
     text::units::{human, human_pair},
 };
@@ -39,17 +42,6 @@ pub struct Duty {
     pub sends: bool,
     /// Whether it has consumers: they run the pipelines.
     pub receives: bool,
-}
-
-/// Cores of hosts by what their agents do; `None` where no agent does it, or no host told.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cores {
-    /// Of agents with producers.
-    pub sending: Option<f64>,
-    /// Of agents with consumers.
-    pub receiving: Option<f64>,
-    /// Of all agents.
-    pub all: Option<f64>,
 }
 
 impl CaseOutcome {

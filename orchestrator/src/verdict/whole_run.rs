@@ -46,7 +46,7 @@ impl WholeRun<'_> {
     #[must_use]
     pub fn sentence(&self, verdict: Verdict) -> String {
         let unusable = self.reasons.iter().filter(|reason| Kind::HostUnusable.is(reason)).count();
-        if unusable > 0 {
+        if unusable > 0 && self.cases.is_empty() {
             let hosts = noun(unusable, "host");
             return format!("error: {unusable} {hosts} cannot be used, so nothing was started");
         }

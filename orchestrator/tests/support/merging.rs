@@ -301,6 +301,8 @@ fn finish(mut run: RunFolder, judgement: &verdict::Judgement) -> PathBuf {
         comparisons: Vec::new(),
         warnings: Vec::new(),
         parent: None,
+        shard: None,
+        merged: Vec::new(),
         versions: Default::default(),
         command_line: Vec::new(),
         time: TimeSpent::default(),

@@ -639,6 +639,8 @@ pub fn finish_set(
         comparisons: Vec::new(),
         warnings: Vec::new(),
         parent: None,
+        shard: None,
+        merged: Vec::new(),
         versions: BTreeMap::from([("mallard".to_owned(), "0.1.0".to_owned())]),
         command_line: ["mallard", "run", "scenarios/steady.yaml", "--set", "rate=5000/s"]
             .map(str::to_owned)

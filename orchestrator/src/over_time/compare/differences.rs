@@ -65,7 +65,7 @@ fn values(side: &[BTreeMap<String, Value>], path: &str) -> Vec<Value> {
 
 /// Whether a place is one that was said to differ on purpose: the place itself, what lies below it, and
 /// `plan.client.linger.ms` for `plan.client.<any workload>.linger.ms`.
-pub(super) fn covers(named: &str, path: &str) -> bool {
+pub(in crate::over_time) fn covers(named: &str, path: &str) -> bool {
     let below = |named: &str, path: &str| {
         path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };

@@ -13,7 +13,7 @@ mod terminal;
 
 pub use build::{Asked, compare};
 pub(in crate::over_time) use change::change;
-pub(in crate::over_time) use differences::differs;
+pub(in crate::over_time) use differences::{covers, differs};
 pub(in crate::over_time) use figures::HeldAgainst;
 pub use model::{
     CaseComparison, Comparison, Difference, Distribution, Figure, LeftOut, RunRef, SideOf,

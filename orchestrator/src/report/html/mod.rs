@@ -17,7 +17,10 @@ mod set;
 use super::{Format, ReportError, templates::Templates, words};
 use crate::{
     archive::read::RunArchive,
-    model::result::{ComparisonMade, Reason, Verdict},
+    model::{
+        result::{ComparisonMade, Reason, Verdict},
+        shard::{MergedShard, Shard},
+    },
     text::{format, plural::noun},
 };
 use case::CaseView;
@@ -44,6 +47,10 @@ struct Page<'a> {
     sign: &'static str,
     /// The run of which this one repeats what did not pass.
     parent: Option<&'a str>,
+    /// Which part of the cases this is.
+    shard: Option<String>,
+    /// The runs that it was put together from.
+    merged: &'a [MergedShard],
     sentence: String,
     started_at: Option<&'a str>,
     duration_us: Option<u64>,
@@ -83,6 +90,8 @@ impl Format for Html<'_> {
             word: result.map_or(words::state(None, run.is_running), |r| words::of_run(r).0),
             sign: result.map_or(words::sign(None), |r| words::of_run(r).1),
             parent: result.and_then(|r| r.parent.as_deref()),
+            shard: result.and_then(|r| r.shard.as_ref()).map(part),
+            merged: result.map_or(&[], |r| &r.merged),
             sentence: sentence(run),
             started_at: result.map(|r| r.started_at.as_str()),
             duration_us: result.and_then(|r| format::between(&r.started_at, &r.ended_at)),
@@ -100,6 +109,18 @@ impl Format for Html<'_> {
         };
         self.templates.render("report.html", &page)
     }
+}
+
+/// Which part of the cases a run is.
+fn part(of: &Shard) -> String {
+    let (own, all) = (of.own.len(), of.cases.len());
+    let across = match of.across.is_empty() {
+        true => "",
+        false => {
+            " Expectations across cases are judged when `mallard merge` puts all shards together."
+        }
+    };
+    format!("Shard {} of {}: {own} of {all} {}.{across}", of.number, of.of, noun(all, "case"))
 }
 
 /// One case is open; of several the first that did not pass.

@@ -9,4 +9,5 @@ mod interrupt;
 mod rerun;
 pub(crate) mod resume;
 mod serve;
+mod shards;
 mod stop;
