@@ -34,7 +34,7 @@ pub(super) struct Against {
 
 /// Comparisons, by the names of their files without the end.
 #[derive(Debug, Default)]
-pub(super) struct Comparisons(Vec<(String, Comparison)>);
+pub(super) struct Comparisons(pub(super) Vec<(String, Comparison)>);
 
 /// What the cases of a plan ask for, each case once.
 pub(super) fn asks(plan: &Plan) -> Vec<CaseAsks> {

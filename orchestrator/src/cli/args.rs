@@ -1,9 +1,13 @@
 //! The arguments, with the help that teaches them.
 
+mod pairs;
 mod shard;
+mod share;
 
+pub use pairs::PairArgs;
 pub use shard::{MergeArgs, ShardArgs};
 
+use self::share::tolerance;
 use crate::{config::shape::units, hosts::deploy::AgentOption, http::Target, sinks::Exports};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -45,6 +49,7 @@ Examples:
   mallard generate health --payloads 10000 --out data.ndjson
   mallard check lab.yaml                                    whether the hosts are fit for a run
   mallard report latest                                     the pages again, from the archive
+  mallard run new.yaml --against old.yaml --pairs 10        in turns, compared pair by pair
   mallard run scenarios --shard 2/5                         a part of the cases, for the second of five machines
   mallard compare main --with latest                        is it worse than the baseline?
   mallard trend steady                                      since when is it worse?
@@ -56,7 +61,7 @@ the infrastructure broke, 4 the measurement cannot be trusted, 130 interrupted."
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenarios and archive a verdict
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Take over a run whose mallard died, and bring it to its end
     Resume(ResumeArgs),
     /// Show how far runs are; touch nothing
@@ -155,6 +160,10 @@ pub struct PlanArgs {
     #[command(flatten)]
     #[serde(default)]
     pub shard: ShardArgs,
+    /// What it is held against, run by run.
+    #[command(flatten)]
+    #[serde(default)]
+    pub pairs: PairArgs,
 }
 
 /// `mallard run`.
@@ -497,12 +506,6 @@ taken back since; 2 wrong usage, a mistake in accepted.yaml, or no such runs.";
 /// A duration as it is written: `90d`.
 fn since(text: &str) -> Result<Duration, String> {
     units::duration(text).map_err(|wrong| format!("{}; {}", wrong.message, wrong.help))
-}
-
-/// A share as it is written: `5%`, `0.05`.
-fn tolerance(text: &str) -> Result<f64, String> {
-    let share = crate::text::units::parse(text, "ratio").ok().filter(|of| (0.0..=1.0).contains(of));
-    share.ok_or_else(|| "expected a share from 0 to 100 %, as 5% or 0.05".to_owned())
 }
 
 /// `mallard baseline`.

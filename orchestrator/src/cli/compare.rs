@@ -62,6 +62,7 @@ fn compared(args: &CompareArgs) -> Result<Outcome, CompareError> {
         tolerance: args.tolerance,
         metrics: args.metrics.clone(),
         across: args.across.clone(),
+        paired: false,
     };
     let ids: Vec<String> = base.iter().chain(&with).map(|folder| id(folder)).collect();
     let comparison =

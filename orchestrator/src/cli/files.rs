@@ -1,53 +1,16 @@
-//! What `run`, `plan` and `list` begin with: files and settings to a plan.
+//! What `run`, `plan` and `list` begin with: files and settings.
 
 use super::{Outcome, args::PlanArgs};
 use crate::{
     bounds::Outside,
-    config::{Diagnostic, process_environment, render::render, tidy},
+    config::{Diagnostic, process_environment, render::render},
     model::exit_code,
-    plan::{Plan, PlanOptions},
+    plan::PlanOptions,
     scenario,
     scenario::{LoadedScenario, cluster::Cluster},
     terminal::words::takes_colour,
 };
 use std::{collections::BTreeSet, io::IsTerminal as _, path::Path};
-
-/// Loads the files of a command line and plans their cases. With the plan come its warnings, rendered.
-///
-/// # Errors
-///
-/// An outcome with every mistake in the files and settings, and the exit code for them.
-pub fn load_and_plan(args: &PlanArgs, run_id: &str) -> Result<(Plan, String), Outcome> {
-    load_and_plan_without(args, run_id, BTreeSet::new())
-}
-
-/// The same without some cases.
-///
-/// # Errors
-///
-/// As [`load_and_plan`].
-pub(super) fn load_and_plan_without(
-    args: &PlanArgs,
-    run_id: &str,
-    leave_out: BTreeSet<String>,
-) -> Result<(Plan, String), Outcome> {
-    let (scenarios, mut warnings) = scenarios(args)?;
-    let cluster = cluster(args.cluster.as_deref()).map_err(|mistakes| refused(&mistakes))?;
-    let options = PlanOptions { leave_out, ..options(args, run_id)? };
-    match crate::plan::plan(&scenarios, &cluster, &options) {
-        Ok(plan) => {
-            warnings.extend(plan.warnings.iter().cloned());
-            warnings.extend(crate::calibrate::warnings(&plan, &super::run_id::calibrations()));
-            tidy(&mut warnings);
-            Ok((plan, render(&warnings, colour())))
-        }
-        Err(mut mistakes) => {
-            mistakes.extend(warnings);
-            tidy(&mut mistakes);
-            Err(refused(&mistakes))
-        }
-    }
-}
 
 /// Scenario files, with warnings about folders.
 pub(super) fn scenarios(
@@ -79,6 +42,7 @@ pub(super) fn options(args: &PlanArgs, run_id: &str) -> Result<PlanOptions, Outc
         repeat: args.repeat,
         shard: args.shard.slice(),
         leave_out: BTreeSet::new(),
+        first_number: 0,
         bounds: Outside::new(args.bounds.as_deref(), &process_environment),
     })
 }

@@ -18,6 +18,10 @@ pub(super) enum RerunError {
     Archive(#[from] ArchiveError),
     #[error("run {run} again: it is not over; `mallard resume {run}` brings it to its end")]
     NotOver { run: String },
+    #[error(
+        "run again what did not pass: pairs are run as a whole, so leave out --rerun or --against"
+    )]
+    Pairs,
     #[error("which scenarios? name files or folders, or `--rerun RUN` for those of an earlier run")]
     Nothing,
 }
@@ -38,6 +42,9 @@ pub(super) fn asked(args: &RunArgs) -> Result<(PlanArgs, Option<Rerun>), RerunEr
         true => as_ordered(&read::order::<Order>(&folder)?),
         false => args.plan.clone(),
     };
+    if plan.pairs.against.is_some() {
+        return Err(RerunError::Pairs);
+    }
     Ok((plan, Some(Rerun::of(&result))))
 }
 

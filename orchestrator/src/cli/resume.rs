@@ -3,8 +3,8 @@
 use super::{
     Outcome,
     args::ResumeArgs,
-    files,
     order::{Order, fingerprint},
+    planning,
     run::begin,
 };
 use crate::{
@@ -98,7 +98,7 @@ fn find(args: &ResumeArgs) -> Result<(PathBuf, Order), ResumeError> {
 /// The plan again, from the same files, settings and run id; secrets come from the environment.
 fn replan(run: &str, order: &Order) -> Result<Plan, Outcome> {
     let leave_out = order.rerun.as_ref().map(|rerun| rerun.passed.clone()).unwrap_or_default();
-    let (plan, _warned_already) = files::load_and_plan_without(&order.plan, run, leave_out)?;
+    let (plan, _warned_already) = planning::load_and_plan_without(&order.plan, run, leave_out)?;
     if fingerprint(&plan) == order.fingerprint {
         return Ok(plan);
     }

@@ -7,6 +7,7 @@ use super::{
     ended::{Ended, Named},
     make_ready::make_ready,
     order::Order,
+    pairs::{self, Tally},
     progress::{self, Progress},
     properties::refused_properties,
     rerun,
@@ -19,8 +20,16 @@ use crate::{
     clock,
     config::{render::render, shape::Reader},
     hosts::{Hosts, container::RunContainers, deploy::Programs},
-    model::{events::RunEvent, exit_code, kind::Kind, result::RunResult},
-    over_time::{fingerprint, index},
+    model::{
+        events::RunEvent,
+        exit_code,
+        kind::Kind,
+        result::{ComparisonMade, RunResult, Verdict},
+    },
+    over_time::{
+        compare::{self, Pairing},
+        fingerprint, index,
+    },
     plan::{CasePlan, Plan},
     report::templates::Templates,
     run::{
@@ -63,7 +72,7 @@ pub(super) fn run(args: &RunArgs) -> Outcome {
     };
     let run_id = run_id(args, &asked);
     let leave_out = rerun.as_ref().map(|rerun| rerun.passed.clone()).unwrap_or_default();
-    let planned = super::files::load_and_plan_without(&asked, &run_id, leave_out);
+    let planned = super::planning::load_and_plan_without(&asked, &run_id, leave_out);
     let (plan, warnings) = match planned {
         Ok(planned) => planned,
         Err(outcome) => return outcome,
@@ -160,7 +169,7 @@ async fn run_plan(
         Err(cause) => return Outcome::failed(exit_code::ERROR, error_text(&cause)),
     };
     let needs_engine = plan.cases.iter().any(CasePlan::needs_engine);
-    let (name, asks) = (plan.name.clone(), against::asks(&plan));
+    let (name, asks, pairing) = (plan.name.clone(), against::asks(&plan), plan.pairs.clone());
     let mut around = Surroundings {
         run: &mut folder,
         agent_binary: programs.own(),
@@ -181,6 +190,7 @@ async fn run_plan(
         Ok(against) => ended.against = against,
         Err(cause) => ended.reasons.push(Kind::HarnessFailed.reason(chain(&cause))),
     }
+    let pairs = pairing.and_then(|of| compare_pairs(&folder, &order, &of, &mut ended));
     report_baselines(&ended.against, &mut folder, &mut sinks);
     let against = std::mem::take(&mut ended.against.comparisons);
     if let Some(rerun) = &order.rerun {
@@ -196,7 +206,48 @@ async fn run_plan(
     });
     fingerprint::add(folder.path(), &mut result);
     let outcome = close(&mut folder, &mut sinks, &mut result, (&order, &against));
+    let outcome = with_pairs(outcome, result.verdict, pairs);
     hand_over(outcome, &mut sinks, stops, &order.exports).await
+}
+
+/// Compares both sides of pairs: the text for the terminal, and the exit code. The pages are written with the others.
+fn compare_pairs(
+    folder: &RunFolder,
+    order: &Order,
+    pairing: &Pairing,
+    ended: &mut Ended,
+) -> Option<(String, i32)> {
+    let compared = pairs::compared(folder.path(), &order.started_at, pairing, &order.plan.pairs);
+    let of = match compared {
+        Ok(of) => of,
+        Err(cause) => {
+            ended.reasons.push(Kind::HarnessFailed.reason(chain(&cause)));
+            return None;
+        }
+    };
+    let file = format!("{}.html", pairs::FILE);
+    let page = folder.path().join(&file);
+    let text = format!("\n{}comparison: {}\n", compare::text(&of), page.display());
+    let code = of.exit_code();
+    ended.against.made.push(ComparisonMade {
+        with: pairing.base.clone(),
+        file,
+        word: of.word.as_str().to_owned(),
+        sentence: of.said().to_owned(),
+    });
+    ended.against.comparisons.0.push((pairs::FILE.to_owned(), of));
+    Some((text, code))
+}
+
+/// Adds what pairs came to. Whether cases pass is on their pages; asked was whether the sides differ.
+fn with_pairs(outcome: Outcome, verdict: Verdict, pairs: Option<(String, i32)>) -> Outcome {
+    let Some((text, code)) = pairs else { return outcome };
+    let is_whole = !matches!(verdict, Verdict::Error | Verdict::Interrupted);
+    let code = match is_whole && outcome.code == exit_code::of(verdict) {
+        true => code,
+        false => outcome.code,
+    };
+    Outcome { stdout: outcome.stdout + &text, code, ..outcome }
 }
 
 /// Lets whoever follows the run have its last figures, unless somebody asks for an end of that as well.
@@ -252,9 +303,11 @@ async fn run_cases(
     }
     let mut outcomes: Vec<CaseOutcome> = plan.cases.iter().map(CaseOutcome::planned).collect();
     let calibrations = calibrations();
+    let mut tally = Tally::of(plan.pairs);
     for ((index, case), progress) in plan.cases.into_iter().enumerate().zip(progress) {
         if let Progress::Judged(case) = progress {
             outcomes[index].judged(case.metrics.clone(), &case.agents);
+            let _ = tally.take(&case.summary.name, case.summary.verdict, &case.metrics);
             ended.add_judged(*case);
             continue;
         }
@@ -279,6 +332,9 @@ async fn run_cases(
             Ok(judgement) => {
                 let result = &judgement.result;
                 outcomes[index].judged(result.metrics.clone(), &result.agents);
+                if let Some(event) = tally.take(&name, result.verdict, &result.metrics) {
+                    let _ = around.sinks.send(around.run, event);
+                }
                 ended.add(&judgement);
             }
             // What was measured until now and later can still be put together.

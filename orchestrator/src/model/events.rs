@@ -201,6 +201,15 @@ pub enum RunEvent {
         #[serde(default)]
         diagnoses: Vec<Diagnosis>,
     },
+    /// Both runs of a pair are over.
+    PairFinished {
+        /// How many pairs are over.
+        pair: usize,
+        /// Of how many.
+        of: usize,
+        /// What they came to, in words.
+        text: String,
+    },
     /// All cases are over, and what must hold across them is judged.
     AcrossJudged {
         /// Expectations across cases, judged.
@@ -259,6 +268,7 @@ impl RunEvent {
                 let judged = results.iter_mut().flat_map(|of| [&mut of.text, &mut of.sentence]);
                 judged.chain(comparisons.iter_mut().map(|of| &mut of.sentence)).collect()
             }
+            Self::PairFinished { text, .. } => vec![text],
             Self::RunStarted { .. }
             | Self::HostReady { .. }
             | Self::CaseStarted { .. }

@@ -147,7 +147,7 @@ fn against_one(results: &Path, name: &str, sides: &Sides, asks: &[CaseAsks], hel
     for (asked, cases) in groups {
         let sides = sides.only(&cases);
         let asked =
-            Asked { tolerance: asked.tolerance, metrics: asked.metrics, across: Vec::new() };
+            Asked { tolerance: asked.tolerance, metrics: asked.metrics, ..Asked::default() };
         let comparison = compare::compare(sides, &asked, &|of| history(of.key()));
         held.comparisons.push((name.to_owned(), comparison));
     }

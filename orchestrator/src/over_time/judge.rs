@@ -45,6 +45,8 @@ impl Word {
 pub enum Basis {
     /// The spread between the runs of each side.
     BetweenRuns,
+    /// The spread between pairs of runs, one of each side.
+    Pairs,
     /// The spread between earlier runs of the same fingerprint.
     History,
     /// The spread within these runs only, which says nothing of other days.
@@ -65,13 +67,13 @@ pub const FALSE_ALARM: f64 = 0.01;
 const SHOWN: f64 = 0.05;
 
 /// The probability outside of the interval that shows two figures to be equal: 5 % on each side.
-const EQUAL: f64 = 0.10;
+pub(super) const EQUAL: f64 = 0.10;
 
 /// Runs on a side from which their own spread is used.
 pub const ENOUGH_RUNS: usize = 3;
 
 /// Normal quantiles of 5 % and 95 % power added up and rounded up for the t distribution, as in [`repeats`].
-const POWER: f64 = 3.7;
+pub(super) const POWER: f64 = 3.7;
 
 /// Most repeats that are asked for: beyond it the lab has to become quieter.
 const MOST_REPEATS: f64 = 1_000.0;
@@ -87,7 +89,7 @@ pub struct Rules {
 
 impl Rules {
     /// The tolerance on the scale of logarithms.
-    fn margin(self) -> f64 {
+    pub(super) fn margin(self) -> f64 {
         (1.0 + self.tolerance.max(TOLERANCE_FLOOR)).ln()
     }
 
@@ -199,7 +201,7 @@ pub fn exactly(base: &[f64], new: &[f64], better: Option<Better>) -> Judged {
     }
 }
 
-fn nothing(better: Option<Better>, outside: f64) -> Judged {
+pub(super) fn nothing(better: Option<Better>, outside: f64) -> Judged {
     Judged {
         word: better.map(|_| Word::Unclear),
         no_worse: false,
@@ -287,12 +289,12 @@ fn turned((low, high): (f64, f64), better: Better) -> (f64, f64) {
 }
 
 /// Whether the whole 90 % interval lies on the good side of the tolerance's bad end.
-fn no_worse(narrow: (f64, f64), better: Option<Better>, margin: f64) -> bool {
+pub(super) fn no_worse(narrow: (f64, f64), better: Option<Better>, margin: f64) -> bool {
     better.is_some_and(|better| turned(narrow, better).1 <= margin)
 }
 
 /// The word of a difference of logarithms with its wide and its 90 % interval.
-fn word(wide: (f64, f64), narrow: (f64, f64), better: Better, margin: f64) -> Word {
+pub(super) fn word(wide: (f64, f64), narrow: (f64, f64), better: Better, margin: f64) -> Word {
     let (wide, narrow) = (turned(wide, better), turned(narrow, better));
     if wide.0 > margin {
         Word::Worse

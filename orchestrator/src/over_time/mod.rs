@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod history;
 pub mod index;
 pub mod judge;
+pub mod judge_pairs;
 pub mod merge;
 pub mod observation;
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub fn plan(
             }
             let identity = case::Identity {
                 run_id: &options.run_id,
-                number: cases.len() + 1,
+                number: options.first_number + cases.len() + 1,
                 name: &name,
                 parameters: &one.parameters,
                 bounds: &options.bounds,
@@ -86,6 +86,7 @@ pub fn plan(
         cases,
         across,
         shard: None,
+        pairs: None,
         warnings: diagnostics,
     };
     Ok(match options.shard {
@@ -185,7 +186,9 @@ fn no_such_case(pattern: &str, names: &[(String, String)]) -> Diagnostic {
         .with_help(format!("{near}cases: {}; `*` stands for any text", listed(&cases)))
 }
 
-fn known_parameters(scenarios: &[LoadedScenario]) -> Vec<String> {
+/// Names of parameters and axes that `--set` may name.
+#[must_use]
+pub fn known_parameters(scenarios: &[LoadedScenario]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for key in ["parameters", "matrix"] {
         for node in scenarios.iter().filter_map(|scenario| scenario.root.get(key)) {

@@ -15,6 +15,7 @@ pub mod handover;
 mod integrity;
 mod model;
 mod observe;
+mod pairs;
 mod place;
 mod producers;
 mod schedule;
@@ -30,5 +31,6 @@ pub use model::{
     AgentIndex, AgentPlan, CasePlan, FaultPlan, Plan, PlanOptions, ShardPlan, WrittenClient,
 };
 
-pub use build::{CaseName, case_names, plan};
+pub use build::{CaseName, case_names, known_parameters, plan};
+pub use pairs::interleave;
 pub use schedule::{DEFAULT_DRAIN, LONGEST};

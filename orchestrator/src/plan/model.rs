@@ -5,6 +5,7 @@ use crate::{
     config::{Diagnostic, source::Place},
     expect::{Expectation, across_cases::AcrossPlan, against_baseline::WrittenAgainst},
     model::shard::{Shard, Slice},
+    over_time::compare::Pairing,
     scenario::{
         Compare, Guarantee,
         cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
@@ -35,6 +36,8 @@ pub struct PlanOptions {
     pub only: Vec<String>,
     /// `--repeat`: how often each case is run.
     pub repeat: u32,
+    /// Cases of the same run that are planned elsewhere: names of topics go on behind theirs.
+    pub first_number: usize,
     /// `--shard`: the part of the cases that is run.
     pub shard: Option<Slice>,
     /// Cases that are left out, by their names.
@@ -52,6 +55,7 @@ impl PlanOptions {
             set: Vec::new(),
             only: Vec::new(),
             repeat: 1,
+            first_number: 0,
             shard: None,
             leave_out: BTreeSet::new(),
             bounds: Outside::default(),
@@ -70,6 +74,8 @@ pub struct Plan {
     pub across: Vec<AcrossPlan>,
     /// What it is a part of.
     pub shard: Option<ShardPlan>,
+    /// Which cases are pairs, where two plans are run in turns.
+    pub pairs: Option<Pairing>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
 }

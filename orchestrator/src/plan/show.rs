@@ -4,10 +4,13 @@ use super::{
     AgentPlan, CasePlan, Plan, ShardPlan, archive_size::archive_bytes, producers::instance_total,
     sizes,
 };
-use crate::text::{
-    figures::{bytes_text, humanly},
-    table::Table,
-    units::count,
+use crate::{
+    over_time::compare::{PairOf, Pairing},
+    text::{
+        figures::{bytes_text, humanly},
+        table::Table,
+        units::count,
+    },
 };
 use mallard_protocol::{
     fault::Act,
@@ -20,12 +23,18 @@ use std::{collections::BTreeMap, time::Duration};
 /// Cases that are shown in full; of a larger matrix the first one stands for the others.
 const FULL_CASES: usize = 8;
 
+/// Pairs of which it is shown who goes first.
+const TURNS: usize = 40;
+
 /// The plan as text.
 #[must_use]
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
     if let Some(shard) = &plan.shard {
         out.push_str(&part(shard));
+    }
+    if let Some(pairs) = &plan.pairs {
+        out.push_str(&turns(pairs));
     }
     if plan.cases.len() > 1 {
         out.push_str(&overview(plan));
@@ -61,6 +70,21 @@ fn part(of: &ShardPlan) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Which side goes first in which pair.
+fn turns(of: &Pairing) -> String {
+    let first = |pair: &PairOf| if pair.base_first { "base" } else { "new" };
+    let firsts: Vec<&str> = of.pairs.iter().map(first).take(TURNS).collect();
+    let more = if of.pairs.len() > TURNS { " …" } else { "" };
+    format!(
+        "{} pairs in turns: base {}, new {}; first, by seed {}: {}{more}\n\n",
+        of.pairs.len(),
+        of.base,
+        of.new,
+        of.seed,
+        firsts.join(" ")
+    )
 }
 
 fn own_length(of: &ShardPlan) -> Duration {

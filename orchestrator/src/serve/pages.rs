@@ -181,7 +181,7 @@ fn compared(
     let (of_base, of_with) = (vec![id(base)], vec![id(with)]);
     let ids = [id(base), id(with)];
     let sides = compare::read((of_base, &[base.to_owned()]), (of_with, &[with.to_owned()]))?;
-    let asked = Asked { tolerance: TOLERANCE, metrics: Vec::new(), across: Vec::new() };
+    let asked = Asked { tolerance: TOLERANCE, ..Asked::default() };
     let comparison = compare::compare(sides, &asked, &|of| History::read(results, of.key(), &ids));
     compare::page(&comparison, templates)
 }

@@ -144,6 +144,9 @@ pub(super) fn print_outcome(
             let rest = sentence.strip_prefix(verdict.as_str()).unwrap_or(sentence);
             writeln!(out, "{} {}{rest}", paint.bold(case), paint.verdict(*verdict))
         }
+        RunEvent::PairFinished { pair, of, text } => {
+            writeln!(out, "{} {text}", paint.bold(&format!("pair {pair} of {of},")))
+        }
         RunEvent::AcrossJudged { results } => {
             for across in results {
                 writeln!(out, "{}", words::across(across, paint))?;

@@ -1,11 +1,14 @@
 //! Puts a comparison together.
 
 use super::{
+    asked::Asked,
     change::change,
     differences::{differences, unknown},
     distributions::distributions,
     figures::figures,
-    model::{COMPARISON_VERSION, CaseComparison, Comparison, Figure, LeftOut, Timeline},
+    model::{
+        COMPARISON_VERSION, CaseComparison, Comparison, Figure, LeftOut, PairsOf, SideOf, Timeline,
+    },
     partitions,
     sides::Sides,
 };
@@ -25,17 +28,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Runs of a side that are drawn over time.
 const DRAWN: usize = 6;
 
-/// What was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Asked {
-    /// Within which share figures count as the same.
-    pub tolerance: f64,
-    /// Metrics that gate; the headline metrics if empty.
-    pub metrics: Vec<String>,
-    /// What differs on purpose.
-    pub across: Vec<String>,
-}
-
 /// Compares two sides. `history` gives what is known of a case's earlier runs.
 #[must_use]
 pub fn compare(
@@ -49,9 +41,20 @@ pub fn compare(
         .into_iter()
         .map(|(name, base, with)| {
             let history = base.first().map(|first| history(first)).unwrap_or_default();
-            case(name, &base, &with, asked, &history)
+            one_case(name, &base, &with, asked, &history)
         })
         .collect();
+    finish(cases, (base, with), left_out, asked, None)
+}
+
+/// The whole, of cases that are compared.
+pub(super) fn finish(
+    cases: Vec<CaseComparison>,
+    (base, with): (SideOf, SideOf),
+    left_out: Vec<LeftOut>,
+    asked: &Asked,
+    pairs: Option<PairsOf>,
+) -> Comparison {
     let word = cases.iter().map(|case| case.word).max().unwrap_or(Word::Unclear);
     Comparison {
         schema_version: COMPARISON_VERSION,
@@ -59,6 +62,7 @@ pub fn compare(
         sentence: sentence(&cases, asked.tolerance),
         base,
         with,
+        pairs,
         tolerance: asked.tolerance,
         across: asked.across.clone(),
         left_out,
@@ -111,7 +115,8 @@ fn only<'b, 'a>(
     cases.iter().next().filter(|_| cases.len() == 1)
 }
 
-fn case(
+/// A case with the runs of both sides.
+pub(super) fn one_case(
     name: String,
     base: &[&Observation],
     with: &[&Observation],
@@ -126,7 +131,7 @@ fn case(
         true => direction::headline(has).into_iter().map(str::to_owned).collect(),
         false => asked.metrics.clone(),
     };
-    let figures = figures(base, with, &gates, asked.tolerance, history);
+    let figures = figures((base, with), &gates, asked, history);
     let ids = base.iter().chain(with).flat_map(|of| [&*of.run_id, &*of.case]);
     let mut dice = Dice::from_texts(ids);
     let timelines = [(true, base), (false, with)]
@@ -141,6 +146,7 @@ fn case(
         distributions: distributions(base, with, &mut dice),
         partitions: partitions::changes(base, with),
         timelines: timelines.collect(),
+        pairs: None,
         missing: gates.iter().filter(|gate| !has(gate)).cloned().collect(),
         case: name,
         figures,
@@ -212,8 +218,10 @@ fn sentence(cases: &[CaseComparison], tolerance: f64) -> String {
         true => String::new(),
         false => format!("; not on both sides: {}", missing.join(", ")),
     };
+    let is_same = |case: &CaseComparison| case.pairs.as_ref().is_some_and(|of| of.is_same);
+    let same = if cases.iter().all(is_same) { "; both sides are the same: A/A" } else { "" };
     if parts.is_empty() {
         return format!("no figure that decides is on both sides{missing}");
     }
-    format!("{}{missing}; tolerance {}", parts.join("; "), percent(tolerance))
+    format!("{}{missing}; tolerance {}{same}", parts.join("; "), percent(tolerance))
 }

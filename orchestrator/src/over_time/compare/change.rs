@@ -13,7 +13,7 @@ const NONE: f64 = 5e-5;
 
 /// A ratio as a change: `+12.3 %`, `4.20 ×`.
 #[must_use]
-pub(in crate::over_time) fn change(ratio: f64) -> String {
+pub fn change(ratio: f64) -> String {
     if ratio > BEYOND {
         return format!("> {}", quantity(BEYOND, "factor"));
     }

@@ -1,6 +1,6 @@
 //! Every figure that both sides have, judged.
 
-use super::{change::of_share, model::Figure};
+use super::{asked::Asked, change::of_share, model::Figure};
 use crate::{
     metrics::{
         self,
@@ -9,6 +9,7 @@ use crate::{
     over_time::{
         history::History,
         judge::{self, Basis, Judged, Rules, Side, Word},
+        judge_pairs::judge_pairs,
         observation::{DRAWS, Observation, PERCENTILES, percentile_of},
         statistics::{
             Dice,
@@ -26,10 +27,9 @@ const DRAWS_OF_SEVERAL: usize = 199;
 /// The figures of a case: those that gate first, then the rest in the order of `mallard metrics`.
 #[must_use]
 pub(super) fn figures(
-    base: &[&Observation],
-    with: &[&Observation],
+    (base, with): (&[&Observation], &[&Observation]),
     gates: &[String],
-    tolerance: f64,
+    asked: &Asked,
     history: &History,
 ) -> Vec<Figure> {
     let has =
@@ -45,8 +45,8 @@ pub(super) fn figures(
     };
     names.sort_by_key(|name| (place(name), *name));
     let gating = names.iter().filter(|name| gates.iter().any(|gate| gate == *name)).count();
-    let rules = Rules { tolerance, gates: gating };
-    let held = HeldAgainst::new(base, with, history);
+    let rules = Rules { tolerance: asked.tolerance, gates: gating };
+    let held = HeldAgainst { paired: asked.paired, ..HeldAgainst::new(base, with, history) };
     let gates = |name: &str| gates.iter().any(|gate| gate == name);
     names.into_iter().map(|name| held.figure(name, gates(name), rules)).collect()
 }
@@ -57,6 +57,8 @@ pub(in crate::over_time) struct HeldAgainst<'a> {
     with: &'a [&'a Observation],
     within: (Within, Within),
     history: &'a History,
+    /// Whether the runs of both sides are pairs.
+    paired: bool,
 }
 
 impl<'a> HeldAgainst<'a> {
@@ -66,33 +68,34 @@ impl<'a> HeldAgainst<'a> {
         with: &'a [&'a Observation],
         history: &'a History,
     ) -> Self {
-        Self { base, with, within: (Within::of(base), Within::of(with)), history }
+        Self { base, with, within: (Within::of(base), Within::of(with)), history, paired: false }
     }
 
     /// A figure, judged.
     pub(in crate::over_time) fn figure(&self, metric: &str, gates: bool, rules: Rules) -> Figure {
         let (base, with) = (self.base, self.with);
-        let values = |side: &[&Observation]| -> Vec<f64> {
-            side.iter().filter_map(|of| of.value(metric)).collect()
-        };
-        let (base_runs, with_runs) = (values(base), values(with));
+        let (base_runs, with_runs) = self.values(metric);
         let better = better(metric);
+        let within = (self.within.0.of_metric(metric), self.within.1.of_metric(metric));
         let judged = if direction::is_exact(metric) {
             judge::exactly(&base_runs, &with_runs, better)
         } else {
-            let sides = (
-                Side { values: &base_runs, within: self.within.0.of_metric(metric) },
-                Side { values: &with_runs, within: self.within.1.of_metric(metric) },
-            );
-            let earlier = self.history.spread(metric);
-            judge::judge(sides.0, sides.1, better, gates, earlier, rules)
+            let base = Side { values: &base_runs, within: within.0 };
+            let with = Side { values: &with_runs, within: within.1 };
+            match self.paired {
+                true => judge_pairs(base, with, better, gates, rules),
+                false => {
+                    judge::judge(base, with, better, gates, self.history.spread(metric), rules)
+                }
+            }
         };
         let all = || base.iter().chain(with);
         let unit = all().find_map(|of| of.result.metrics.get(metric)).map(|of| of.unit.clone());
         let too_short = percentile_of(metric)
             .is_some_and(|(tag, _)| all().any(|of| !of.latencies[tag].tells()));
         Figure {
-            says: says(&judged, base_runs.len().min(with_runs.len()), too_short),
+            says: says(&judged, base_runs.len().min(with_runs.len()), too_short, self.paired),
+            within: within.0 + within.1,
             metric: metric.to_owned(),
             unit: unit.unwrap_or_default(),
             better,
@@ -103,6 +106,20 @@ impl<'a> HeldAgainst<'a> {
             with_runs,
             judged,
         }
+    }
+}
+
+impl HeldAgainst<'_> {
+    /// The values of both sides in each run; of pairs those that both have.
+    fn values(&self, metric: &str) -> (Vec<f64>, Vec<f64>) {
+        let values = |side: &[&Observation]| -> Vec<f64> {
+            side.iter().filter_map(|of| of.value(metric)).collect()
+        };
+        if !self.paired {
+            return (values(self.base), values(self.with));
+        }
+        let pairs = self.base.iter().zip(self.with);
+        pairs.filter_map(|(a, b)| Some((a.value(metric)?, b.value(metric)?))).unzip()
     }
 }
 
@@ -174,20 +191,25 @@ fn within(of: &Observation, times: usize) -> Vec<(String, f64)> {
 }
 
 /// What an interval rests on and what would help, in a few words.
-fn says(judged: &Judged, runs: usize, too_short: bool) -> String {
+fn says(judged: &Judged, runs: usize, too_short: bool, paired: bool) -> String {
     let repeats = || match judged.repeats {
         Some(n) if n >= 1_000 => "; the lab has to become quieter first".to_owned(),
+        Some(n) if paired => format!("; --pairs {} would decide it", count(u64::from(n))),
         Some(n) => format!("; --repeat {} on both sides would decide it", count(u64::from(n))),
         None => String::new(),
     };
-    let spread = judged.spread.map(|share| format!("runs spread by {}", of_share(share)));
+    let of = if paired { "pairs" } else { "runs" };
+    let spread = judged.spread.map(|share| format!("{of} spread by {}", of_share(share)));
     let rests = match judged.basis {
-        Basis::BetweenRuns => spread.unwrap_or_default(),
+        Basis::BetweenRuns | Basis::Pairs => spread.unwrap_or_default(),
         Basis::History => spread.map(|spread| format!("earlier {spread}")).unwrap_or_default(),
         Basis::WithinRuns => "within these runs only".to_owned(),
         Basis::Exact => "counted".to_owned(),
         Basis::Nothing if too_short => {
             "fewer than ten independent stretches, so a run does not know its noise".to_owned()
+        }
+        Basis::Nothing if paired && runs < judge::ENOUGH_RUNS => {
+            "fewer than three pairs".to_owned()
         }
         Basis::Nothing if runs < judge::ENOUGH_RUNS => "too few runs to know the noise".to_owned(),
         Basis::Nothing => String::new(),

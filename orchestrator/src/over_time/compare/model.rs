@@ -3,7 +3,10 @@
 use crate::{
     metrics::direction::Better,
     model::exit_code,
-    over_time::judge::{Judged, Word},
+    over_time::{
+        judge::{Judged, Word},
+        judge_pairs::Wolf,
+    },
     report::{column::Column, shape::Curve},
 };
 use serde::Serialize;
@@ -25,6 +28,9 @@ pub struct Comparison {
     pub base: SideOf,
     /// What is held against it.
     pub with: SideOf,
+    /// Of pairs of one run: which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsOf>,
     /// Within which share figures count as the same.
     pub tolerance: f64,
     /// What was said to differ on purpose.
@@ -61,6 +67,40 @@ pub struct SideOf {
     pub asked: Vec<String>,
     /// Its runs, oldest first.
     pub runs: Vec<RunRef>,
+}
+
+/// Pairs of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PairsOf {
+    /// The run.
+    pub run_id: String,
+    /// What drew which side of a pair went first.
+    pub seed: u64,
+    /// How many pairs were asked for, over all cases.
+    pub asked: usize,
+    /// How many could be compared.
+    pub complete: usize,
+}
+
+/// Pairs of a case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CasePairs {
+    /// Whether nothing that determines figures differs between the sides: an A/A test.
+    pub is_same: bool,
+    /// In the order of `base_runs` and `with_runs` of the figures.
+    pub pairs: Vec<PairRef>,
+    /// Of an A/A test: how often this lab cries wolf.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wolves: Vec<Wolf>,
+}
+
+/// A pair of runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PairRef {
+    /// Which, from 1.
+    pub number: u32,
+    /// Whether the base went first.
+    pub base_first: bool,
 }
 
 /// A run.
@@ -100,6 +140,9 @@ pub struct CaseComparison {
     pub unknown: Vec<String>,
     /// Metrics that were to decide and are not on both sides.
     pub missing: Vec<String>,
+    /// Of pairs: which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<CasePairs>,
     /// Figures; those that gate come first.
     pub figures: Vec<Figure>,
     /// Latencies, as wholes.
@@ -147,6 +190,9 @@ pub struct Figure {
     /// What it comes to.
     #[serde(flatten)]
     pub judged: Judged,
+    /// Variance of the logarithm within the runs of both sides together; 0 where it is not known.
+    #[serde(skip)]
+    pub within: f64,
     /// The same in a few words.
     pub says: String,
 }

@@ -1,11 +1,19 @@
 //! `comparison.html`: one file with everything inside, made like the pages of runs.
 
 use super::{
-    model::{CaseComparison, Comparison, Figure, LeftOut, PartitionChange, SideOf, Timeline},
+    change::change,
+    model::{
+        CaseComparison, CasePairs, Comparison, Figure, LeftOut, PairsOf, PartitionChange, SideOf,
+        Timeline,
+    },
+    pairs::alarms,
     terminal,
 };
 use crate::{
-    over_time::judge::{TOLERANCE_FLOOR, Word},
+    over_time::{
+        judge::{TOLERANCE_FLOOR, Word},
+        judge_pairs::{Wolf, log_ratios},
+    },
     report::{
         ReportError,
         column::Column,
@@ -31,6 +39,7 @@ struct Page<'a> {
     base: &'a SideOf,
     new: &'a SideOf,
     tolerance: String,
+    pairs: Option<&'a PairsOf>,
     left_out: &'a [LeftOut],
     cases: Vec<CaseView<'a>>,
 }
@@ -50,7 +59,44 @@ struct CaseView<'a> {
     others: Vec<FigureView<'a>>,
     distributions: Vec<String>,
     partitions: Vec<PartitionView<'a>>,
+    /// Pair by pair, where these are pairs.
+    strips: Vec<StripView<'a>>,
+    /// Of an A/A test: how many figures were called worse or better, and what it tells of the lab.
+    alarms: Option<usize>,
+    wolves: Vec<WolfView<'a>>,
     data: Value,
+}
+
+/// The changes of all pairs in one figure.
+#[derive(Serialize)]
+struct StripView<'a> {
+    metric: &'a str,
+    explain: String,
+    /// The tolerance: start and width, in per cent of the picture's width.
+    tolerance: (f64, f64),
+    /// How far the picture reaches to either side.
+    reach: String,
+    marks: Vec<Mark>,
+}
+
+/// A pair's change in the picture.
+#[derive(Serialize)]
+struct Mark {
+    at: f64,
+    /// Place of the row in which it stands, in per cent: pairs in their order from top to bottom.
+    top: f64,
+    base_first: bool,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct WolfView<'a> {
+    metric: &'a str,
+    spread: String,
+    beyond: usize,
+    of: usize,
+    alarms: String,
+    finds: String,
 }
 
 #[derive(Serialize)]
@@ -141,6 +187,7 @@ pub fn page(of: &Comparison, templates: &Templates) -> Result<Vec<u8>, ReportErr
         base: &of.base,
         new: &of.with,
         tolerance: percent(of.tolerance.max(TOLERANCE_FLOOR)),
+        pairs: of.pairs.as_ref(),
         left_out: &of.left_out,
         cases: of.cases.iter().enumerate().map(view).collect::<Result<_, _>>()?,
     };
@@ -163,6 +210,8 @@ fn case_view(
         high: &of.shift.high,
     });
     let data = Data { latencies: latencies.collect(), runs: &case.timelines };
+    let pairs = case.pairs.as_ref();
+    let strips = pairs.map(|of| gates.iter().filter_map(|figure| strip(figure, of, margin)));
     Ok(CaseView {
         name: &case.case,
         anchor: format!("case-{at}"),
@@ -173,12 +222,60 @@ fn case_view(
         new: &case.with,
         differences: case.differences.iter().map(difference_view).collect(),
         unknown: &case.unknown,
+        strips: strips.into_iter().flatten().collect(),
+        alarms: pairs.filter(|of| of.is_same).map(|_| alarms(&case.figures)),
+        wolves: pairs.iter().flat_map(|of| &of.wolves).map(wolf_view).collect(),
         gates: figure_views(gates, margin),
         others: figure_views(others, margin),
         distributions: case.distributions.iter().map(terminal::distribution).collect(),
         partitions: case.partitions.iter().map(partition_view).collect(),
         data: Value::from_safe_string(script_json(&data)?),
     })
+}
+
+/// A figure pair by pair; none where a ratio cannot be formed.
+fn strip<'a>(figure: &'a Figure, of: &CasePairs, margin: f64) -> Option<StripView<'a>> {
+    let d = log_ratios(&figure.base_runs, &figure.with_runs);
+    if d.len() != of.pairs.len() || d.iter().any(|d| !d.is_finite()) {
+        return None;
+    }
+    let most = d.iter().map(|d| d.abs()).fold(0.0, f64::max);
+    let reach = most.clamp(1.5 * margin, WIDEST.ln()) * 1.08;
+    let place = |ln: f64| tenth((50.0 + 50.0 * ln / reach).clamp(0.0, 100.0));
+    let rows = d.len() as f64;
+    let marks = d.iter().zip(&of.pairs).enumerate().map(|(row, (d, pair))| Mark {
+        at: place(*d),
+        top: tenth(100.0 * (row as f64 + 0.5) / rows),
+        base_first: pair.base_first,
+        text: format!(
+            "pair {}, {} first: {}",
+            pair.number,
+            if pair.base_first { "base" } else { "new" },
+            change(d.exp())
+        ),
+    });
+    Some(StripView {
+        metric: &figure.metric,
+        explain: words::explain(&figure.metric),
+        tolerance: (place(-margin), tenth(place(margin) - place(-margin))),
+        reach: change(reach.exp()),
+        marks: marks.collect(),
+    })
+}
+
+fn tenth(of: f64) -> f64 {
+    (of * 10.0).round() / 10.0
+}
+
+fn wolf_view(of: &Wolf) -> WolfView<'_> {
+    WolfView {
+        metric: &of.metric,
+        spread: percent(of.spread),
+        beyond: of.beyond,
+        of: of.of,
+        alarms: percent(of.alarms),
+        finds: change(1.0 + of.finds),
+    }
 }
 
 fn difference_view(of: &super::model::Difference) -> DifferenceView<'_> {
@@ -196,7 +293,7 @@ fn partition_view(of: &PartitionChange) -> PartitionView<'_> {
         what: of.what,
         base: quantity(of.base, of.unit),
         new: quantity(of.with, of.unit),
-        change: super::change::change(of.ratio),
+        change: change(of.ratio),
     }
 }
 
@@ -240,7 +337,6 @@ fn reach(figures: &[&Figure], margin: f64) -> f64 {
 }
 
 fn picture(ratio: f64, figure: &Figure, margin: f64, reach: f64) -> Picture {
-    let tenth = |of: f64| (of * 10.0).round() / 10.0;
     let place = |ln: f64| tenth((50.0 + 50.0 * ln / reach).clamp(0.0, 100.0));
     let stretch = |low: f64, high: f64| (place(low), tenth(place(high) - place(low)));
     let interval = figure.judged.low.zip(figure.judged.high);
@@ -291,6 +387,7 @@ mod tests {
             base_runs: vec![],
             with_runs: vec![],
             judged: judge(side(0), side(1), None, true, None, rules),
+            within: 0.0,
             says: String::new(),
         };
         let margin = 1.05_f64.ln();

@@ -2,12 +2,19 @@
 
 use super::{
     change::change,
-    model::{CaseComparison, Comparison, Difference, Distribution, Figure, SideOf},
+    model::{
+        CaseComparison, CasePairs, Comparison, Difference, Distribution, Figure, PairsOf, SideOf,
+    },
+    pairs::alarms,
 };
 use crate::{
-    over_time::judge::{Basis, Judged},
+    over_time::{
+        judge::{Basis, Judged},
+        judge_pairs::Wolf,
+    },
     text::{
         format::{date, percent, quantity},
+        plural::noun,
         table::Table,
         untrusted,
     },
@@ -31,6 +38,9 @@ const BESIDE: [&str; 12] = [
     "agent.memory.peak",
 ];
 
+/// Pairs whose changes are listed.
+const PAIRS_SHOWN: usize = 20;
+
 /// Differences of one case that are listed.
 const DIFFERENCES: usize = 20;
 
@@ -38,8 +48,13 @@ const DIFFERENCES: usize = 20;
 #[must_use]
 pub fn text(of: &Comparison) -> String {
     let mut text = String::new();
-    side(&mut text, "base", &of.base);
-    side(&mut text, "new ", &of.with);
+    match &of.pairs {
+        Some(pairs) => text.push_str(&paired(of, pairs)),
+        None => {
+            side(&mut text, "base", &of.base);
+            side(&mut text, "new ", &of.with);
+        }
+    }
     for left in &of.left_out {
         let case = left.case.as_ref().map(|case| format!(", case {case}")).unwrap_or_default();
         let why = untrusted::line(&left.why);
@@ -58,6 +73,19 @@ fn plain_spaces(text: &str) -> String {
     text.replace('\u{a0}', " ")
 }
 
+/// The sides of pairs, which are of one run.
+fn paired(of: &Comparison, pairs: &PairsOf) -> String {
+    format!(
+        "base  {}\nnew   {}\n{} of {} pairs can be compared, run {}, seed {}\n",
+        untrusted::line(&of.base.asked.join(", ")),
+        untrusted::line(&of.with.asked.join(", ")),
+        pairs.complete,
+        pairs.asked,
+        pairs.run_id,
+        pairs.seed
+    )
+}
+
 fn side(text: &mut String, name: &str, side: &SideOf) {
     let runs = side.runs.iter().map(|run| {
         let at = if run.started_at.is_empty() { String::new() } else { date(&run.started_at) };
@@ -71,7 +99,10 @@ fn side(text: &mut String, name: &str, side: &SideOf) {
 
 fn one_case(text: &mut String, case: &CaseComparison) {
     let (base, with) = (case.base.len(), case.with.len());
-    let _ = writeln!(text, "{} ({base} against {with} {})", case.case, runs(with));
+    let _ = match &case.pairs {
+        Some(_) => writeln!(text, "{} ({base} {})", case.case, noun(base, "pair")),
+        None => writeln!(text, "{} ({base} against {with} {})", case.case, noun(with, "run")),
+    };
     for of in case.differences.iter().take(DIFFERENCES) {
         let _ = writeln!(text, "  {}", difference(of));
     }
@@ -87,13 +118,60 @@ fn one_case(text: &mut String, case: &CaseComparison) {
     }
     text.push('\n');
     text.push_str(&figures(case));
+    if let Some(pairs) = &case.pairs {
+        text.push_str(&pair_by_pair(case));
+        text.push_str(&wolves(case, pairs));
+    }
     for of in &case.distributions {
         let _ = writeln!(text, "  {}", distribution(of));
     }
 }
 
-fn runs(n: usize) -> &'static str {
-    if n == 1 { "run" } else { "runs" }
+/// The changes of each pair, for the figures that decide.
+fn pair_by_pair(case: &CaseComparison) -> String {
+    let mut text = String::new();
+    for figure in case.figures.iter().filter(|of| of.gates && of.judged.ratio.is_some()) {
+        let ratios = figure.base_runs.iter().zip(&figure.with_runs).take(PAIRS_SHOWN);
+        let each: Vec<String> = ratios.map(|(base, new)| change(new / base)).collect();
+        let more = if figure.base_runs.len() > PAIRS_SHOWN { ", …" } else { "" };
+        let metric = untrusted::line(&figure.metric);
+        let _ = writeln!(text, "  pair by pair, {metric}: {}{more}", each.join(", "));
+    }
+    text
+}
+
+/// What an A/A test tells of the lab.
+fn wolves(case: &CaseComparison, pairs: &CasePairs) -> String {
+    if !pairs.is_same {
+        return String::new();
+    }
+    let gates = case.figures.iter().filter(|figure| figure.gates).count();
+    let mut text = format!(
+        "  A/A: both sides are the same; of {gates} {} that decide {} called worse or better\n",
+        noun(gates, "figure"),
+        match alarms(&case.figures) {
+            0 => "none was".to_owned(),
+            1 => "1 was".to_owned(),
+            n => format!("{n} were"),
+        }
+    );
+    for of in &pairs.wolves {
+        let _ = writeln!(text, "    {}: {}", of.metric, wolf(of));
+    }
+    text
+}
+
+/// What an A/A test tells of the lab, for one figure.
+pub(super) fn wolf(of: &Wolf) -> String {
+    format!(
+        "pairs spread by {}; {} of {} are further apart than the tolerance; {} of such comparisons cry wolf; a change from \
+         {} on is found",
+        percent(of.spread),
+        of.beyond,
+        of.of,
+        percent(of.alarms),
+        change(1.0 + of.finds),
+    )
 }
 
 /// `differs: plan.client.shop.linger.ms: 5 → 20`.
@@ -158,7 +236,10 @@ pub(in crate::over_time) fn interval(of: &Judged) -> String {
 
 /// What the interval rests on, and the second opinion.
 pub(super) fn remark(figure: &Figure) -> String {
-    let ranks = figure.judged.ranks.filter(|_| figure.judged.basis == Basis::BetweenRuns);
+    let ranks = figure
+        .judged
+        .ranks
+        .filter(|_| matches!(figure.judged.basis, Basis::BetweenRuns | Basis::Pairs));
     let ranks = ranks.map(|of| format!("ranks p {:.3} of at least {:.3}", of.p, of.smallest_p));
     let parts = [Some(figure.says.clone()).filter(|says| !says.is_empty()), ranks];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")

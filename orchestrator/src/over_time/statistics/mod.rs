@@ -11,6 +11,7 @@ pub mod mean;
 pub mod rank;
 pub mod robust;
 pub mod shape;
+pub mod signed_rank;
 pub mod student;
 
 pub use dice::Dice;

@@ -128,6 +128,7 @@ fn words(event: &RunEvent) -> Option<(&str, &str, String)> {
         RunEvent::Note { level, source, text } => Some((level.as_str(), source, text.clone())),
         RunEvent::StopRequested { by } => Some(("warning", "", format!("asked to stop: {by}"))),
         RunEvent::CaseFinished { verdict, .. } => info(format!("judged: {}", verdict.as_str())),
+        RunEvent::PairFinished { pair, of, text } => info(format!("pair {pair} of {of}, {text}")),
         RunEvent::LeftBehind { what, cause } => {
             Some(("warning", "", format!("left behind: {what}: {cause}")))
         }

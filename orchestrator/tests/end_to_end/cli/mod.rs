@@ -6,6 +6,7 @@ mod clean;
 mod compare;
 mod export;
 mod interrupt;
+mod pairs;
 mod rerun;
 pub(crate) mod resume;
 mod serve;
