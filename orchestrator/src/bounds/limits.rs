@@ -74,6 +74,7 @@ impl Limits {
                 text: format!("{}: {}", limit.key.name, limit.text),
                 metric,
                 scope: Scope::Whole,
+                outside_faults: false,
                 slope: false,
                 comparison: limit.key.comparison,
                 limit: limit.value * limit.key.factor,

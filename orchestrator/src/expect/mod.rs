@@ -1,6 +1,6 @@
 //! Expectations: thresholds on metrics, parsed when the scenario is loaded and judged when it ran.
 //!
-//! Grammar: `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
+//! Grammar: `METRIC [of SCOPE] [outside faults] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]`,
 //! with `OP` one of `<`, `<=`, `>`, `>=`, `==`, `!=`; and `METRIC no worse than BASELINE by SHARE`.
 
 pub mod across_cases;

@@ -12,6 +12,8 @@ pub struct Expectation {
     pub metric: &'static Metric,
     /// Whom it is about.
     pub scope: Scope,
+    /// Whether faults and the recovery from them are left out.
+    pub outside_faults: bool,
     /// Whether the metric's slope over time is judged, per hour.
     pub slope: bool,
     /// How value and limit are compared.
@@ -43,6 +45,8 @@ pub enum Scope {
     Agent(Option<String>),
     /// `of phase burst`
     Phase(String),
+    /// `of fault kill`: from when it began to when it was undone. The name may stand for several that repeat.
+    Fault(String),
 }
 
 /// How value and limit are compared: the expectation holds if `value OP limit`.

@@ -2,7 +2,7 @@
 
 use super::{
     Comparison, Expectation, Scope, Window,
-    scope::parse_scope,
+    scope::{parse_outside, parse_scope},
     tokens::{Token, Tokens},
 };
 use crate::{
@@ -15,8 +15,8 @@ use std::{ops::Range, path::PathBuf};
 
 const OPERATORS: &str = "`<`, `<=`, `>`, `>=`, `==` or `!=`";
 
-/// Reads `METRIC [of SCOPE] [slope per hour] OP VALUE [in every DURATION | in the last DURATION]` and
-/// checks that this scenario can produce the metric for that scope and window. The expectation's
+/// Reads `METRIC [of SCOPE] [outside faults] [slope per hour] OP VALUE [in every DURATION | in the last
+/// DURATION]` and checks that this scenario can produce the metric for that scope and window. The expectation's
 /// `source` is left empty.
 ///
 /// # Errors
@@ -29,7 +29,12 @@ pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Expectation, ParseEr
         Some(_) => parse_scope(&mut tokens, metric, vocabulary)?,
         None => Scope::Whole,
     };
+    let outside_faults = parse_outside(&mut tokens, metric, &scope, vocabulary)?;
     let slope = parse_slope(&mut tokens, metric, &metric_span)?;
+    if slope && matches!(scope, Scope::Fault(_)) {
+        let help = "judge its value".to_owned();
+        return Err(ParseError::new(metric_span, "a fault is too short for a slope", help));
+    }
     let comparison = parse_comparison(&mut tokens)?;
     let limit = parse_limit(&mut tokens, metric, slope)?;
     let window = parse_window(&mut tokens, metric, slope, &scope, vocabulary)?;
@@ -47,6 +52,7 @@ pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Expectation, ParseEr
         text: text.trim().to_owned(),
         metric,
         scope,
+        outside_faults,
         slope,
         comparison,
         limit,
@@ -194,6 +200,10 @@ fn parse_window(
         let message = format!("`{}` is known once, at the end, and not in windows", metric.name);
         return Err(ParseError::new(span, message, "take the window away".to_owned()));
     }
+    if matches!(scope, Scope::Fault(_)) {
+        let help = "take the window away".to_owned();
+        return Err(ParseError::new(span, "a fault is judged from its begin to its undoing", help));
+    }
     if slope && every {
         let help = "judge it `in the last DURATION`, or over the whole".to_owned();
         return Err(ParseError::new(span, "a slope is not judged in every window", help));
@@ -282,6 +292,10 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
             "no consumer is measured through a pipeline",
             "add `through:` to the consumer that reads its output",
         )),
+        Needs::Faults => vocabulary
+            .faults
+            .is_empty()
+            .then_some(("it has no faults", "add one under `faults:`")),
         Needs::Integrity => (!vocabulary.has_integrity).then_some((
             "records' integrity is not checked",
             "add `integrity: at-least-once`, or another guarantee, to the scenario",

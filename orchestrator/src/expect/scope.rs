@@ -7,7 +7,7 @@ use super::{
 };
 use crate::metrics::{Metric, Scopes};
 
-const KINDS: [(&str, Scopes); 7] = [
+const KINDS: [(&str, Scopes); 8] = [
     ("topic", Scopes::TOPIC),
     ("partition", Scopes::PARTITION),
     ("producer", Scopes::PRODUCER),
@@ -15,6 +15,7 @@ const KINDS: [(&str, Scopes); 7] = [
     ("group", Scopes::GROUP),
     ("agent", Scopes::AGENT),
     ("phase", Scopes::PHASE),
+    ("fault", Scopes::FAULT),
 ];
 
 /// Reads what follows `of`.
@@ -49,7 +50,7 @@ pub(super) fn parse_scope(
 
 fn parse_kind<'a>(tokens: &mut Tokens<'a>) -> Result<(Scopes, Token<'a>), ParseError> {
     let help = "a scope is `topic NAME`, `partition TOPIC/NUMBER`, `every partition`, `producer \
-        NAME`, `consumer NAME`, `group NAME`, `agent NAME`, `every agent` or `phase NAME`";
+        NAME`, `consumer NAME`, `group NAME`, `agent NAME`, `every agent`, `phase NAME` or `fault NAME`";
     let Some(token) = tokens.next() else {
         return Err(ParseError::new(tokens.end(), "the scope is missing", help.to_owned()));
     };
@@ -85,9 +86,44 @@ fn parse_name(
         Scopes::GROUP => known(&vocabulary.groups, Scope::Group),
         Scopes::AGENT => known(&vocabulary.agents, |name| Scope::Agent(Some(name))),
         Scopes::PHASE => known(&vocabulary.phases, Scope::Phase),
+        Scopes::FAULT if vocabulary.faults.is_empty() => Err(no_faults(&token)),
+        Scopes::FAULT => known(&vocabulary.faults, Scope::Fault),
         Scopes::PARTITION => partition(&token, vocabulary),
         _ => topic(&token, token.text, vocabulary).map(|_| Scope::Topic(name)),
     }
+}
+
+/// Reads `outside faults`, if it stands there.
+pub(super) fn parse_outside(
+    tokens: &mut Tokens,
+    metric: &Metric,
+    scope: &Scope,
+    vocabulary: &Vocabulary,
+) -> Result<bool, ParseError> {
+    let Some(outside) = tokens.take("outside") else { return Ok(false) };
+    let Some(faults) = tokens.take("faults") else {
+        let help = "write `outside faults`".to_owned();
+        return Err(ParseError::new(outside.span, "it is not said outside of what", help));
+    };
+    let span = outside.span.start..faults.span.end;
+    if vocabulary.faults.is_empty() {
+        return Err(no_faults(&Token { span, ..faults }));
+    }
+    if matches!(scope, Scope::Fault(_)) {
+        let help = "take one of both away".to_owned();
+        return Err(ParseError::new(span, "nothing is of a fault and outside of faults", help));
+    }
+    if !metric.scopes.has(Scopes::FAULT) {
+        let message = format!("`{}` is not known by time, so no part of it is outside faults", metric.name);
+        let help = "take `outside faults` away".to_owned();
+        return Err(ParseError::new(span, message, help));
+    }
+    Ok(true)
+}
+
+fn no_faults(token: &Token) -> ParseError {
+    let help = "add one under `faults:`".to_owned();
+    ParseError::new(token.span.clone(), "the scenario has no faults", help)
 }
 
 /// The number of partitions of a topic.

@@ -12,6 +12,7 @@ fn vocabulary() -> Vocabulary {
         groups: names(&["flink-job"]),
         agents: names(&["local-1", "local-2"]),
         phases: names(&["warm-up", "hold", "burst"]),
+        faults: names(&["kill", "kill-1", "kill-2", "freeze"]),
         has_end_to_end: true,
         has_through: false,
         has_transactions: false,
@@ -56,6 +57,12 @@ fn the_forms_of_the_grammar_are_read() {
     assert!(slope.slope);
     assert_eq!((slope.limit, slope.window), (1_000.0, Window::Last(300_000_000)));
     assert_eq!(ok("records.lost == 0").comparison, Comparison::Equal);
+
+    let fault = ok("produce.client.retries of fault kill-2 < 100");
+    assert_eq!((fault.scope, fault.outside_faults), (Scope::Fault("kill-2".into()), false));
+    let outside = ok("produce.response.p99 of topic orders outside faults < 250ms in every 1m");
+    assert_eq!((outside.scope, outside.outside_faults), (Scope::Topic("orders".into()), true));
+    assert_eq!(ok("fault.recovery.max < 30s").scope, Scope::Whole);
     assert_eq!(ok("agent.memory.slope <= 10MiB/h").limit, 10_485_760.0);
 }
 
@@ -93,6 +100,14 @@ fn every_mistake_has_its_place_and_its_help() {
         "records.lost == 0 in every 1m",
         "produce.response.p99 < 250ms please",
         "produce.transactions.failed == 0",
+        "produce.response.p99 of fault kil < 1s",
+        "produce.response.p99 of every fault < 1s",
+        "produce.response.p99 of fault kill < 1s in every 10s",
+        "produce.response.p99 of fault kill slope per hour < 1ms",
+        "produce.response.p99 of fault kill outside faults < 1s",
+        "produce.response.p99 outside < 1s",
+        "records.lost outside faults == 0",
+        "agent.cpu.cores of fault kill < 1",
     ]
     .iter()
     .map(|text| mistake(text, &vocabulary()) + "\n")
@@ -105,6 +120,7 @@ fn a_metric_that_the_scenario_cannot_produce_is_refused_with_the_reason() {
     let no_consumers = Vocabulary { consumers: vec![], has_end_to_end: false, ..vocabulary() };
     let no_producers = Vocabulary { producers: vec![], has_end_to_end: false, ..vocabulary() };
     let no_stamps = Vocabulary { has_end_to_end: false, ..vocabulary() };
+    let no_faults = Vocabulary { faults: vec![], ..vocabulary() };
     let closed = Vocabulary { closed_loop_only: true, ..vocabulary() };
     let mistakes: String = [
         ("end_to_end.p95 < 1s", no_consumers.clone()),
@@ -114,6 +130,9 @@ fn a_metric_that_the_scenario_cannot_produce_is_refused_with_the_reason() {
         ("end_to_end.p95 < 1s", no_stamps),
         ("produce.response.p99 < 1s", closed.clone()),
         ("produce.slip.max < 1s", closed),
+        ("produce.response.p99 of fault kill < 1s", no_faults.clone()),
+        ("produce.response.p99 outside faults < 1s", no_faults.clone()),
+        ("fault.recovery.max < 1s", no_faults),
     ]
     .iter()
     .map(|(text, vocabulary)| mistake(text, vocabulary) + "\n")

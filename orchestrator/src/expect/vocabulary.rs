@@ -18,6 +18,8 @@ pub struct Vocabulary {
     pub agents: Vec<String>,
     /// Phases.
     pub phases: Vec<String>,
+    /// Faults, and the names that those which repeat have in common.
+    pub faults: Vec<String>,
     /// Whether a consumer reads a topic to which stamped records are sent.
     pub has_end_to_end: bool,
     /// Whether a consumer measures through a pipeline of others.

@@ -7,7 +7,7 @@ use super::{
     summary::{Received, Sent},
 };
 use crate::{
-    metrics::tally::{Arrived, Due, Tally, add_codes},
+    metrics::tally::{Arrived, Due, Sending, Tally, add_codes},
     model::{
         events::RunEvent,
         figures::{ConsumedFigures, ProducedFigures},
@@ -146,6 +146,16 @@ impl Cell {
     pub(super) fn queue_of(&self, reader: Option<usize>) -> Option<u64> {
         let wanted = self.queues.iter().filter(|(of, _)| reader.is_none_or(|wanted| wanted == *of));
         wanted.map(|(_, depth)| *depth).reduce(|a, b| a + b)
+    }
+
+    /// What producers did.
+    pub(super) fn sending(&self) -> &Sending {
+        &self.tally.sending
+    }
+
+    /// Whether every agent has told its part.
+    pub(super) fn is_whole(&self) -> bool {
+        self.told.iter().all(|told| *told)
     }
 
     /// Turns the cell into rows. `lag` is by reader: sum and largest.

@@ -9,6 +9,7 @@
 use super::{
     audit::{self, AuditFailure, Ledger},
     cell::{self, Cell, MergedInterval},
+    faults::{Decided, FaultBook, FaultTimes, Interval},
     integrity::IntegrityBook,
     lag::LagTable,
     observed::{GroupInterval, GroupTable, add_groups},
@@ -96,6 +97,7 @@ pub struct Collector {
     pub(super) groups: Vec<Tally>,
     pub(super) group_table: GroupTable,
     pub(super) outages: OutageTable,
+    pub(super) faults: FaultBook,
     pub(super) watches: Vec<Watch>,
     pub(super) failures: Vec<AuditFailure>,
     pub(super) audited: u64,
@@ -115,8 +117,10 @@ impl Collector {
         for slot in roster.transactional_slots() {
             lag.expect_marker(slot);
         }
+        let faults = FaultBook::new(&plan.faults);
+        let watch = |e| Watch::new(e, &roster, &faults);
         Self {
-            watches: plan.expectations.iter().map(|e| Watch::new(e, &roster)).collect(),
+            watches: plan.expectations.iter().map(watch).collect(),
             ledgers: vec![Ledger::default(); roster.instances.len()],
             producers: vec![Tally::default(); roster.producers.len()],
             readers: vec![Tally::default(); readers],
@@ -127,6 +131,7 @@ impl Collector {
             groups: vec![Tally::default(); roster.groups.len()],
             group_table: GroupTable::new(&roster),
             outages: OutageTable::default(),
+            faults,
             agents,
             waiting: VecDeque::new(),
             ready: Vec::new(),
@@ -192,6 +197,11 @@ impl Collector {
         self.watches.iter_mut().for_each(|watch| watch.stop(cut_us));
     }
 
+    /// Tells when a fault was there, as far as that is known by now; the fault's place in the plan.
+    pub fn fault(&mut self, fault: usize, times: FaultTimes) {
+        self.faults.tell(fault, times);
+    }
+
     /// Takes an agent's report. Gives back the intervals that are now complete, in order.
     ///
     /// # Errors
@@ -251,6 +261,8 @@ impl Collector {
             }
             self.release_cell(cell);
         }
+        let decided = self.faults.settle_all();
+        self.decide(&decided);
         self.partitions.close();
         std::mem::take(&mut self.ready)
     }
@@ -532,8 +544,46 @@ impl Collector {
             watch.release(start_us, end_us, cell.cut_us, &self.roster);
         }
         self.partitions.close_before(self.released_us);
+        let mut interval = self.interval_of(&cell, measured);
         let merged = cell.merge(&self.roster, &lags, &groups);
+        if self.faults.has_faults() {
+            interval.response.clone_from(&merged.response);
+        }
+        interval.lag = merged.row.lag;
         self.ready.push(MergedInterval { events, ..merged });
+        self.faults.take(interval);
+        let decided = self.faults.settle(self.released_us);
+        self.decide(&decided);
+    }
+
+    /// An interval as the book of faults takes it; without response and lag.
+    fn interval_of(&self, cell: &Cell, is_measured: bool) -> Interval {
+        let sending = cell.sending();
+        let samples = cell.cluster.iter().flat_map(|sample| &sample.partitions);
+        let leaders = samples.filter_map(|partition| {
+            let slot = self.roster.slot(partition.topic, partition.partition)?;
+            Some((slot, partition.leader))
+        });
+        Interval {
+            start_us: cell.start_us,
+            end_us: cell.end_us,
+            is_measured,
+            is_whole: cell.is_whole(),
+            scheduled: sending.scheduled,
+            acked: sending.acked,
+            failed: sending.failed,
+            retried: cell.flows.retried,
+            flows: cell.flows.by_slot.clone(),
+            leaders: if self.faults.has_faults() { leaders.collect() } else { Vec::new() },
+            ..Interval::default()
+        }
+    }
+
+    /// Tells watches what intervals belong to.
+    fn decide(&mut self, decided: &[Decided]) {
+        for watch in self.watches.iter_mut().filter(|watch| watch.holds_back()) {
+            decided.iter().for_each(|interval| watch.decide(interval, &self.roster));
+        }
     }
 
     /// What became known of observed groups in an interval.

@@ -4,14 +4,19 @@ use super::{
     audit::AuditFailure,
     collector::{AgentBook, Collector},
     fate::{OffsetMismatch, Shortfall},
+    faults::{Findings, When},
     observed::GroupSeen,
     partitions::PartitionTotals,
     roster::Roster,
-    watch::{Judged, Who},
+    watch::{Judged, Who, is_slot_of},
 };
 use crate::{
-    metrics::{resources::ResourceTally, tally::Tally},
+    metrics::{
+        resources::ResourceTally,
+        tally::{Outcome, Tally},
+    },
     model::{
+        fault::{FaultEffect, SilentPartition},
         outage::Outage,
         result::{
             Accounts, EvidenceRow, PartitionFate, PartitionResult, PartitionSeriesRow, TopicResult,
@@ -51,6 +56,8 @@ pub struct Measured {
     pub agents: Vec<AgentMeasured>,
     /// Stretches in which brokers or acknowledgements were missing.
     pub outages: Vec<Outage>,
+    /// What each fault did, in the plan's order.
+    pub faults: Vec<FaultEffect>,
     /// Records with which something is wrong, where integrity is checked.
     pub evidence: Vec<EvidenceRow>,
     /// What the trust in all this hangs on.
@@ -106,7 +113,11 @@ impl Collector {
     pub fn conclude(mut self, log: &LogBounds) -> Measured {
         let _ = self.flush();
         self.lag.settle(log, &self.roster);
-        self.whole.outcome = self.outcome(&Who::All, 0);
+        let faults = std::mem::take(&mut self.faults);
+        let faults = faults.finish(|slot| self.roster.partition_of(slot).1 >= 0);
+        let mut outcome = self.outcome(&Who::All, 0);
+        self.note_faults(&faults, (&Who::All, 0), &When::Any, &mut outcome);
+        self.whole.outcome = outcome;
         self.whole.observed.lag_end = self.group_lag_end(&Who::All, 0);
         for reader in 0..self.readers.len() {
             self.readers[reader].outcome = self.outcome(&Who::Reader(reader), 0);
@@ -116,10 +127,13 @@ impl Collector {
         }
         let watches = std::mem::take(&mut self.watches);
         let judged = watches.into_iter().map(|watch| {
-            watch.finish(self.released_us, &self.roster, &|who, member, tally| {
+            let outcome = |who: &Who, member, when: &When, tally: &mut Tally| {
                 tally.outcome = self.outcome(who, member);
+                self.note_faults(&faults, (who, member), when, &mut tally.outcome);
                 tally.observed.lag_end = self.group_lag_end(who, member);
-            })
+            };
+            let is_known = |when: &When| faults.are_known(when);
+            watch.finish(self.released_us, &self.roster, &outcome, &is_known)
         });
         let judged = judged.collect();
         let quality = Quality {
@@ -132,6 +146,7 @@ impl Collector {
             behind_others: self.behind_others(),
         };
         Measured {
+            faults: self.fault_effects(&faults),
             evidence: self.evidence(),
             outages: std::mem::take(&mut self.outages).finish(&self.roster),
             accounts: accounts_of(&self.whole),
@@ -149,6 +164,40 @@ impl Collector {
             groups_seen: self.group_table.seen(),
             roster: self.roster,
         }
+    }
+
+    /// What faults did to a scope in a part of the time.
+    fn note_faults(
+        &self,
+        faults: &Findings,
+        (who, member): (&Who, usize),
+        when: &When,
+        outcome: &mut Outcome,
+    ) {
+        let is_wanted = |slot| is_slot_of(who, member, slot, &self.roster);
+        outcome.unavailable = faults.unavailable(when, &self.roster.measured, is_wanted);
+        outcome.faults = faults.outcome(when);
+    }
+
+    fn fault_effects(&self, faults: &Findings) -> Vec<FaultEffect> {
+        let effect = |at: usize| {
+            let of = &faults.of[at];
+            let silent = faults.silent_in(at).into_iter().map(|span| SilentPartition {
+                partition: self.roster.partition_name(span.slot),
+                from_us: span.from_us,
+                to_us: span.to_us,
+            });
+            FaultEffect {
+                detected_after_us: of.detected_after_us(),
+                recovered_after_us: of.recovered_after_us(),
+                shortfall: of.shortfall(),
+                late: of.late,
+                failed: of.failed,
+                retried: of.retried,
+                silent: silent.collect(),
+            }
+        };
+        (0..faults.of.len()).map(effect).collect()
     }
 
     fn accounts_whole(&self) -> Accounts {

@@ -263,6 +263,7 @@ impl Collector {
             through: self.through_outcome(who),
             integrity: self.integrity_of(who, member),
             audited_intervals: self.audited,
+            ..Outcome::default()
         }
     }
 

@@ -35,12 +35,12 @@ const COUNTS_MAX: usize = 86_400;
 /// One partition in one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flow {
-    acked: u64,
-    failed: u64,
+    pub(super) acked: u64,
+    pub(super) failed: u64,
     /// Acknowledged late.
-    late: u64,
+    pub(super) late: u64,
     /// Longest wait of those that were acknowledged.
-    wait_us: u64,
+    pub(super) wait_us: u64,
 }
 
 impl Flow {
@@ -58,7 +58,7 @@ impl Flow {
 /// All partitions in one interval, by slot; empty until something was acknowledged or failed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
-    by_slot: Vec<Flow>,
+    pub(super) by_slot: Vec<Flow>,
     /// Requests that clients sent again.
     pub(super) retried: u64,
 }

@@ -4,7 +4,7 @@ use super::{spans::Spans, through::ThroughPlan};
 use crate::{
     expect::Vocabulary,
     plan::{
-        CasePlan,
+        CasePlan, fault_names,
         workload::{is_compacted, reads_committed, workload_of},
     },
 };
@@ -39,6 +39,8 @@ pub struct Roster {
     pub measured: Spans,
     /// Whether records' integrity is checked.
     pub integrity: bool,
+    /// Faults, by the names that expectations may use.
+    pub faults: Vec<String>,
 }
 
 /// An instance.
@@ -137,6 +139,7 @@ impl Roster {
             timeline: plan.timeline.clone(),
             measured: Spans::measured(&plan.timeline),
             integrity: plan.integrity.is_some(),
+            faults: fault_names(&plan.faults),
         };
         let connection = plan.kafka.client_properties();
         for (index, agent) in plan.agents.iter().enumerate() {
@@ -339,6 +342,7 @@ impl Roster {
             groups: self.groups.clone(),
             agents: self.agents.clone(),
             phases: self.timeline.0.iter().map(|phase| phase.name.clone()).collect(),
+            faults: self.faults.clone(),
             has_end_to_end: has_through || self.producers.iter().any(|p| p.stamped && is_read(p)),
             has_through,
             has_transactions: self.producers.iter().any(|producer| producer.transactional),

@@ -26,6 +26,18 @@ impl Spans {
         Self(spans)
     }
 
+    /// One stretch.
+    #[cfg(test)]
+    pub(crate) fn between(from_us: u64, to_us: u64) -> Self {
+        Self(vec![(from_us, to_us)])
+    }
+
+    /// Whether a stretch of time has a part in these.
+    #[must_use]
+    pub fn meet(&self, from_us: u64, to_us: u64) -> bool {
+        self.0.iter().any(|(start, end)| *start < to_us && from_us < *end)
+    }
+
     /// Ends all stretches at a moment.
     pub fn end_at(&mut self, at_us: u64) {
         self.0.retain(|(start, _)| *start < at_us);

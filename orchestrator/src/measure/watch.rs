@@ -1,6 +1,8 @@
 //! A watch: one expectation, judged while reports come in, in memory that does not grow with time.
 
 use super::{
+    faults::{Decided, FaultBook, When},
+    held::Held,
     observed::{GroupInterval, add_groups},
     roster::{AgentIndex, Role, Roster},
     spans::Spans,
@@ -55,6 +57,8 @@ pub struct Judged {
     pub failing: Vec<(u64, u64)>,
     /// Whether the load was stopped before anything could be judged.
     pub not_reached: bool,
+    /// Whether what it is about cannot be known: then it neither holds nor fails.
+    pub is_unknown: bool,
 }
 
 /// Most stretches of failed windows that are kept: more than a chart has room for.
@@ -116,13 +120,22 @@ pub(super) struct Watch {
     slopes: Vec<LeastSquares>,
     /// Windows without samples, where these have a value later on.
     waits: Option<Waits>,
+    /// What is held back, where only a part of the time counts.
+    held: Option<Held>,
     judged: Judged,
 }
 
 impl Watch {
-    pub(super) fn new(expectation: &Expectation, roster: &Roster) -> Self {
+    pub(super) fn new(expectation: &Expectation, roster: &Roster, faults: &FaultBook) -> Self {
         let (who, phase) = who(&expectation.scope, roster);
+        let when = match &expectation.scope {
+            Scope::Fault(name) => When::Of(faults.named(name)),
+            _ if expectation.outside_faults => When::Outside,
+            _ => When::Any,
+        };
         let spans = match phase {
+            // A fault may lie in any phase.
+            None if matches!(when, When::Of(_)) => Spans::of(&roster.timeline, |_| true),
             None => roster.measured.clone(),
             Some(id) => {
                 let wanted = roster.timeline.0.get(id.index()).map(|phase| phase.start_us);
@@ -136,7 +149,9 @@ impl Watch {
         };
         let windows = Windows::new(&roster.timeline, spans, expectation.window, expectation.slope);
         let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
-        let waits = Waits::of(expectation.metric.name).filter(|_| windows.are_many());
+        let waits = Waits::of(expectation.metric.name)
+            .filter(|_| windows.are_many() && when == When::Any);
+        let held = (when != When::Any).then(|| Held::new(when, members));
         Self {
             expectation: expectation.clone(),
             who,
@@ -148,6 +163,7 @@ impl Watch {
             judged_below: 0,
             slopes: vec![LeastSquares::default(); members],
             waits,
+            held,
             judged,
         }
     }
@@ -157,13 +173,25 @@ impl Watch {
         self.windows.stop(at_us);
     }
 
+    /// Whether it holds intervals back until it is known what they belong to.
+    pub(super) fn holds_back(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Whether partitions have to be fed one by one.
     pub(super) fn is_of_partitions(&self) -> bool {
         matches!(self.who, Who::Partitions(_))
     }
 
     fn wants(&self, phase: PhaseId, roster: &Roster) -> bool {
-        self.phase.map_or_else(|| roster.is_measured(phase), |wanted| wanted == phase)
+        let is_of_fault = matches!(self.when(), When::Of(_));
+        is_of_fault
+            || self.phase.map_or_else(|| roster.is_measured(phase), |wanted| wanted == phase)
+    }
+
+    /// Which part of the time counts.
+    fn when(&self) -> &When {
+        self.held.as_ref().map_or(&When::Any, |held| &held.when)
     }
 
     /// The member that a producer or consumer belongs to.
@@ -189,11 +217,34 @@ impl Watch {
 
     /// Feeds every open window that an interval belongs to.
     fn feed(&mut self, start_us: u64, member: usize, mut add: impl FnMut(&mut Tally)) {
+        if let Some(held) = &mut self.held {
+            if let Some(cell) = held.cell(start_us) {
+                add(&mut cell.tallies[member]);
+            }
+            return;
+        }
         for number in self.windows.of(start_us) {
             if let Some(open) = self.open_mut(number) {
                 add(&mut open.tallies[member]);
             }
         }
+    }
+
+    /// Takes in what was held back of an interval, now that it is known what it belongs to.
+    pub(super) fn decide(&mut self, decided: &Decided, roster: &Roster) {
+        let Some(held) = &mut self.held else { return };
+        let is_wanted = held.wants(decided);
+        let Some(cell) = held.take(decided.start_us) else { return };
+        let Some((end_us, cut_us)) = cell.times else { return };
+        if is_wanted {
+            for number in self.windows.of(cell.start_us) {
+                if let Some(open) = self.open_mut(number) {
+                    let members = open.tallies.iter_mut().zip(&cell.tallies);
+                    members.for_each(|(sum, tally)| sum.append(tally));
+                }
+            }
+        }
+        self.pass(cell.start_us, if is_wanted { end_us } else { cell.start_us }, cut_us, roster);
     }
 
     /// Notes that an interval brought a latency.
@@ -415,7 +466,17 @@ impl Watch {
 
     /// Notes that an interval is complete: its time counts, and windows before its end are over.
     pub(super) fn release(&mut self, start_us: u64, end_us: u64, cut_us: u64, roster: &Roster) {
-        if self.windows.contains(start_us) {
+        if let Some(held) = &mut self.held {
+            if let Some(cell) = held.cell(start_us) {
+                cell.times = Some((end_us, cut_us));
+            }
+            return;
+        }
+        self.pass(start_us, end_us, cut_us, roster);
+    }
+
+    fn pass(&mut self, start_us: u64, end_us: u64, cut_us: u64, roster: &Roster) {
+        if end_us > start_us && self.windows.contains(start_us) {
             for number in self.windows.of(start_us) {
                 if let Some(open) = self.open_mut(number) {
                     open.time_us += end_us - start_us;
@@ -436,7 +497,8 @@ impl Watch {
         mut self,
         released_us: u64,
         roster: &Roster,
-        outcome: &dyn Fn(&Who, usize, &mut Tally),
+        outcome: &dyn Fn(&Who, usize, &When, &mut Tally),
+        is_known: &dyn Fn(&When) -> bool,
     ) -> Judged {
         let one_window = !self.windows.are_many() && !self.windows.are_points();
         if one_window {
@@ -446,8 +508,18 @@ impl Watch {
             if !self.windows.is_full(open.number, released_us) {
                 continue;
             }
-            for (member, tally) in open.tallies.iter_mut().enumerate() {
-                outcome(&self.who, member, tally);
+            if self.held.is_some() && self.windows.are_stopped() && open.time_us == 0 {
+                // The load ended before the fault.
+                continue;
+            }
+            if is_known(self.when()) {
+                let when = self.when().clone();
+                for (member, tally) in open.tallies.iter_mut().enumerate() {
+                    outcome(&self.who, member, &when, tally);
+                }
+            } else {
+                // That nothing was measured says so.
+                open.time_us = 0;
             }
             self.judge(open, roster);
         }
@@ -466,11 +538,20 @@ impl Watch {
             }
             self.note(&silent.values, silent.bounds, silent.waited, roster);
         }
+        let no_value = self.judged.worst.as_ref().is_some_and(|worst| worst.value.is_none());
+        let is_of_part = self.held.is_some() && !is_known(self.when());
+        let metric = self.expectation.metric;
+        self.judged.is_unknown =
+            is_of_part || (no_value && metric.is_unknown_without_value());
         self.judged.not_reached = self.windows.are_stopped() && self.judged.windows == 0;
         self.judged
     }
 
     fn judge(&mut self, open: Open, roster: &Roster) {
+        if self.held.is_some() && self.windows.are_many() && open.time_us == 0 {
+            // Nothing is left of this window.
+            return;
+        }
         let mut values = Vec::with_capacity(open.tallies.len());
         for mut tally in open.tallies {
             tally.time_us = open.time_us;
@@ -623,6 +704,8 @@ fn who(scope: &Scope, roster: &Roster) -> (Who, Option<PhaseId>) {
         Scope::Agent(Some(name)) => {
             Who::Agents(roster.agents.iter().position(|agent| agent == name).into_iter().collect())
         }
+        // Who, and not when.
+        Scope::Fault(_) => Who::All,
         Scope::Phase(name) => {
             let at = roster.timeline.0.iter().position(|phase| phase.name == *name);
             let id = at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX);

@@ -9,7 +9,11 @@ const LAG: &str =
 const READING: Scopes = Scopes::READING;
 const RECEIVED: Scopes = Scopes::RECEIVED;
 const LAGGING: Scopes =
-    Scopes::TOPIC.and(Scopes::PARTITION).and(Scopes::CONSUMER).and(Scopes::PHASE);
+    Scopes::TOPIC
+    .and(Scopes::PARTITION)
+    .and(Scopes::CONSUMER)
+    .and(Scopes::PHASE)
+    .and(Scopes::FAULT);
 
 /// All metrics of consumers but those that are statistics of a histogram.
 pub(super) fn metrics() -> Vec<Metric> {
@@ -96,7 +100,7 @@ fn flow() -> Vec<Metric> {
 
 #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
 fn queue() -> Vec<Metric> {
-    const QUEUED: Scopes = Scopes::CONSUMER.and(Scopes::PHASE);
+    const QUEUED: Scopes = Scopes::CONSUMER.and(Scopes::PHASE).and(Scopes::FAULT);
     const HELD: &str = "the consumers' counters at the interval's end";
     vec![
         metric!(

@@ -36,7 +36,25 @@ impl Metric {
     /// only a lack of samples can be the reason.
     #[must_use]
     pub fn why_no_value(&self) -> Option<&'static str> {
-        (self.name == "agent.memory.slope").then_some("has no value below 5 min of measured load")
+        match self.name {
+            "agent.memory.slope" => Some("has no value below 5 min of measured load"),
+            "fault.detected.max" => Some("is not known: no record of the broker's partitions was late or failed"),
+            "fault.recovery.max" => Some(
+                "is not known: no 10 s followed that were as good as the 60 s before, while nothing else was broken",
+            ),
+            "fault.shortfall" => Some("is not known: a part of the fault's time was not measured"),
+            "produce.unavailable.max" | "produce.unavailable.total" => {
+                Some("is not known: records were still out when the case ended")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether no value means that it cannot be known, and not that nothing happened: what is expected of it can
+    /// then neither hold nor fail.
+    #[must_use]
+    pub fn is_unknown_without_value(&self) -> bool {
+        self.name.starts_with("fault.") || self.name.starts_with("produce.unavailable.")
     }
 }
 
@@ -145,6 +163,8 @@ pub enum Needs {
     Pipelines,
     /// `integrity`.
     Integrity,
+    /// Faults.
+    Faults,
 }
 
 /// A set of kinds of scope.
@@ -168,14 +188,17 @@ impl Scopes {
     pub const PHASE: Self = Self(32);
     /// `of group flink-job`
     pub const GROUP: Self = Self(64);
+    /// `of fault kill`, `outside faults`
+    pub const FAULT: Self = Self(128);
 
     /// What a producer does: everything but partitions and consumers.
     pub(crate) const SENDING: Self =
-        Self::TOPIC.and(Self::PRODUCER).and(Self::AGENT).and(Self::PHASE);
+        Self::TOPIC.and(Self::PRODUCER).and(Self::AGENT).and(Self::PHASE).and(Self::FAULT);
     /// What delivery reports say.
     pub(crate) const DELIVERED: Self = Self::SENDING.and(Self::PARTITION);
     /// What a consumer does, whatever the topic.
-    pub(crate) const READING: Self = Self::CONSUMER.and(Self::AGENT).and(Self::PHASE);
+    pub(crate) const READING: Self =
+        Self::CONSUMER.and(Self::AGENT).and(Self::PHASE).and(Self::FAULT);
     /// What is known of each record received.
     pub(crate) const RECEIVED: Self = Self::READING.and(Self::TOPIC).and(Self::PARTITION);
 
@@ -202,6 +225,7 @@ impl Scopes {
             (Self::GROUP, "group"),
             (Self::AGENT, "agent"),
             (Self::PHASE, "phase"),
+            (Self::FAULT, "fault"),
         ];
         all.into_iter().filter(|(scope, _)| self.has(*scope)).map(|(_, word)| word).collect()
     }

@@ -7,6 +7,7 @@ mod agent;
 mod anomalies;
 mod cluster;
 mod consume;
+mod disruption;
 pub mod direction;
 pub mod fate;
 pub mod integrity;
@@ -47,6 +48,7 @@ pub fn registry() -> &'static [Metric] {
             through::metrics(),
             observe::metrics(),
             cluster::metrics(),
+            disruption::metrics(),
             pipeline::metrics(),
             agent::metrics(),
             witness::metrics(),

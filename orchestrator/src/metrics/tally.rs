@@ -243,6 +243,26 @@ pub struct LagTally {
     pub paced_us: u64,
 }
 
+/// How long partitions acknowledged nothing that was due, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The longest stretch.
+    pub max_us: u64,
+    /// All stretches of all partitions.
+    pub total_us: u64,
+}
+
+/// What faults did; `None` where that cannot be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultOutcome {
+    /// Longest time from a fault's begin to the first record that was late or failed, in microseconds.
+    pub detected_us: Option<u64>,
+    /// Longest time from undone to recovered, in microseconds.
+    pub recovery_us: Option<u64>,
+    /// Records due in a fault and not acknowledged in it.
+    pub shortfall: Option<u64>,
+}
+
 /// What only the end of a case tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -256,6 +276,10 @@ pub struct Outcome {
     pub integrity: Option<IntegrityOutcome>,
     /// Interval reports whose accounts were checked and add up.
     pub audited_intervals: u64,
+    /// How long partitions acknowledged nothing; `None` where that cannot be told.
+    pub unavailable: Option<Unavailable>,
+    /// What faults did.
+    pub faults: FaultOutcome,
 }
 
 impl Tally {
@@ -268,6 +292,15 @@ impl Tally {
         self.arrived.absorb(&other.arrived);
         self.pipeline.absorb(&other.pipeline);
         self.client.absorb(&other.client);
+    }
+
+    /// Adds all that one later interval counted, its lag and its queues among it, but for agents' resources and
+    /// groups of others.
+    pub(crate) fn append(&mut self, later: &Self) {
+        self.absorb(later);
+        self.lag.append(&later.lag);
+        self.queue.append(&later.queue);
+        self.cluster.absorb(&later.cluster);
     }
 
     /// What instances of both sides counted.
@@ -457,6 +490,12 @@ impl Depth {
         self.record_us += depth as f64 * time_us as f64;
         self.max = self.max.max(depth);
     }
+
+    fn append(&mut self, later: &Self) {
+        self.time_us += later.time_us;
+        self.record_us += later.record_us;
+        self.max = self.max.max(later.max);
+    }
 }
 
 impl LagTally {
@@ -475,6 +514,20 @@ impl LagTally {
         if self.last.is_none_or(|(_, at)| at <= end_us) {
             self.last = Some((lag, end_us));
         }
+    }
+
+    /// Adds a later interval's.
+    fn append(&mut self, later: &Self) {
+        if later.paced_us > 0 {
+            let goes_on = later.behind_us > 0;
+            self.behind_us = if goes_on { self.behind_us + later.behind_us } else { 0 };
+            self.behind_max_us = self.behind_max_us.max(self.behind_us).max(later.behind_max_us);
+        }
+        self.paced_us += later.paced_us;
+        self.time_us += later.time_us;
+        self.record_us += later.record_us;
+        self.max = self.max.max(later.max);
+        self.last = later.last.or(self.last);
     }
 }
 

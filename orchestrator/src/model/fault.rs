@@ -51,6 +51,39 @@ pub struct FaultResult {
     pub by_hand: Option<String>,
     /// Nobody ran the case when it was due.
     pub missed: bool,
+    /// What it did to the load; known once the case is over, and not in `faults.jsonl`.
+    #[serde(default)]
+    pub did: Option<FaultEffect>,
+}
+
+/// What a fault did to the load. Counts are of the fault and the recovery from it; what cannot be known is null.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultEffect {
+    /// From its begin to the first record that was late or failed on a partition that its broker led, in microseconds.
+    pub detected_after_us: Option<u64>,
+    /// From its undoing until all was as before it, in microseconds.
+    pub recovered_after_us: Option<u64>,
+    /// Records that were due in it and not acknowledged in it.
+    pub shortfall: Option<u64>,
+    /// Records acknowledged more than 1 s late.
+    pub late: u64,
+    /// Records failed for good.
+    pub failed: u64,
+    /// Records that clients sent again.
+    pub retried: u64,
+    /// Partitions that acknowledged nothing that was due.
+    pub silent: Vec<SilentPartition>,
+}
+
+/// A partition that acknowledged nothing that was due, on the run's clock in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SilentPartition {
+    /// The partition: `orders/3`.
+    pub partition: String,
+    /// Since when.
+    pub from_us: u64,
+    /// Until when.
+    pub to_us: u64,
 }
 
 impl FaultResult {

@@ -107,6 +107,9 @@ kinds! {
     ClockUncertain "clock_uncertain"
         "run the agents on one host, or synchronise the hosts' clocks (chrony, PTP) and keep the control \
          channel quick; or judge produce.response instead";
+    FigureUnknown "figure_unknown"
+        "what was expected can neither hold nor fail, since its figure cannot be known: `mallard metrics` says what \
+         it is made from; let the load run for longer before and after each fault, and lengthen `drain`";
     ExpectationFailed "expectation_failed"
         "the report shows when it failed, and which topic, partition or agent";
     AcrossCasesFailed "expectation_across_cases_failed"

@@ -139,6 +139,9 @@ pub struct ExpectationResult {
     /// `passed` is false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_reached: bool,
+    /// Whether its figure cannot be known, so that it neither holds nor fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unknown: bool,
     /// The first window that failed: start and end on the run's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failing_window_us: Option<(u64, u64)>,

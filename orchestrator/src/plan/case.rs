@@ -1,6 +1,6 @@
 //! One case: a scenario, read and cross-checked with its cluster, placed on agents.
 
-use super::{AgentPlan, CasePlan, WrittenClient, place::Placement, schedule::timeline};
+use super::{AgentPlan, CasePlan, FaultPlan, WrittenClient, place::Placement, schedule::timeline};
 use crate::{
     bounds::{Limits, Outside, choose::Sources},
     clock::micros,
@@ -29,7 +29,10 @@ use mallard_protocol::{
     schedule::{Pace, PhaseKind, Timeline},
     workload::{StampPlace, TopicSpec},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// What tells a case from others.
 pub(super) struct Identity<'a> {
@@ -87,7 +90,8 @@ pub(super) fn build(
     building.check_integrity();
     let agents = std::mem::replace(&mut building.placement, Placement::new(cluster)).into_agents();
     let broken = scenario.broken || building.reader.errors() > before;
-    let vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
+    let mut vocabulary = vocabulary(scenario, &topics, &timeline, &agents, broken);
+    vocabulary.faults = fault_names(&faults);
     let bounds = building.bounds();
     let (mut expectations, against) = building.expectations(&vocabulary);
     building.check_compare(&vocabulary);
@@ -322,6 +326,7 @@ pub(super) fn vocabulary(
         phases: names(
             &mut timeline.0.iter().filter(|p| p.kind != PhaseKind::Drain).map(|p| &p.name),
         ),
+        faults: Vec::new(),
         has_end_to_end: broken || read.any(|topic| stamped(*topic)) || throughs().next().is_some(),
         has_through: broken || scenario.consumers.iter().any(|(_, c)| c.through.is_some()),
         has_transactions: broken
@@ -331,6 +336,13 @@ pub(super) fn vocabulary(
         closed_loop_only: !broken && producers().next().is_some() && !producers().any(open),
         measured_us: measured.iter().map(|phase| phase.end_us - phase.start_us).sum(),
     }
+}
+
+/// Names by which expectations may mention faults: each one's own, and what several have in common.
+pub(crate) fn fault_names(faults: &[FaultPlan]) -> Vec<String> {
+    let names = faults.iter().flat_map(|fault| [&fault.group, &fault.name]);
+    let mut known = BTreeSet::new();
+    names.filter(|name| known.insert(*name)).cloned().collect()
 }
 
 /// The scenario's load in microseconds, without its drain.

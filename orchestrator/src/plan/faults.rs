@@ -193,7 +193,7 @@ impl Building<'_> {
             let own = base(fault.written);
             let same = |other: &&Timed<'_>| base(other.written) == own;
             let name = match timed.iter().filter(same).count() {
-                1 => own,
+                1 => own.clone(),
                 _ => format!("{own}-{}", timed[..=index].iter().filter(same).count()),
             };
             if !taken.insert(name.clone()) {
@@ -202,6 +202,7 @@ impl Building<'_> {
             }
             named.push(FaultPlan {
                 name,
+                group: own,
                 act: fault.written.act,
                 node: fault.written.node.value.clone(),
                 at_us: fault.at_us,

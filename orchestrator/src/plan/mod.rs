@@ -27,6 +27,7 @@ mod through;
 mod topics;
 pub mod workload;
 
+pub(crate) use case::fault_names;
 pub use model::{
     AgentIndex, AgentPlan, CasePlan, FaultPlan, Plan, PlanOptions, ShardPlan, WrittenClient,
 };

@@ -94,6 +94,8 @@ pub struct ShardPlan {
 pub struct FaultPlan {
     /// Unique in its case.
     pub name: String,
+    /// The name without its number, where there are several of it.
+    pub group: String,
     /// What is done.
     pub act: Act,
     /// To whom.

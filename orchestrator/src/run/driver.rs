@@ -132,8 +132,10 @@ pub async fn resume_case(
     let case = Case::resume(plan.clone(), context.clone(), wake.now(), checkpoint);
     let (mut driver, heard) = Driver::new(around, (case, wake), folder, &plan, &context);
     driver.has_checkpoint = true;
+    let faults = driver.folder.faults();
+    driver.case.replay_faults(&faults);
     let whole_bytes = driver.replay()?;
-    driver.case.recall_faults(driver.folder.faults());
+    driver.case.recall_faults(faults);
     let inherited = driver.case.note_absence();
     driver.perform(inherited);
     driver.keep_intervals(&whole_bytes)?;

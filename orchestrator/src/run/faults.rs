@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clock::micros,
+    measure::FaultTimes,
     model::{events::RunEvent, fault::FaultResult},
     scenario::faults::Node,
 };
@@ -187,10 +188,25 @@ impl Shared {
                 None if known.planned_us <= now_us => {
                     known.missed = true;
                     self.settle_fault(fault);
+                    self.tell_collector(fault);
                 }
                 None => {}
             }
         }
+    }
+
+    /// Tells the collector what an earlier controller has archived of faults, before it takes in what that one measured.
+    fn replay_faults(&mut self, archived: &[FaultResult]) {
+        for fault in 0..self.faults.of.len() {
+            let name = &self.faults.of[fault].name;
+            if let Some(settled) = archived.iter().rfind(|of| of.name == *name) {
+                self.collector.fault(fault, times_of(settled));
+            }
+        }
+    }
+
+    fn tell_collector(&mut self, fault: usize) {
+        self.collector.fault(fault, times_of(&self.faults.of[fault]));
     }
 
     /// Takes in what a guard reports.
@@ -255,13 +271,28 @@ impl Shared {
             }
         };
         self.tell_of_fault(fault, step, text, at_us);
+        self.tell_collector(fault);
         if is_last {
             self.settle_fault(fault);
         }
     }
 }
 
+fn times_of(fault: &FaultResult) -> FaultTimes {
+    FaultTimes {
+        begun_us: fault.begun_us,
+        undone_us: fault.undone_us,
+        broker: fault.broker,
+        is_unknown: fault.missed,
+    }
+}
+
 impl Case {
+    /// What an earlier controller has archived of this case's faults. Comes before [`Case::replay`].
+    pub fn replay_faults(&mut self, archived: &[FaultResult]) {
+        self.shared.replay_faults(archived);
+    }
+
     pub(super) fn on_fault(&mut self, fault: usize, report: GuardReport) {
         self.shared.on_guard(fault, report);
     }

@@ -94,6 +94,7 @@ impl Cores {
             | Needs::Both
             | Needs::Through
             | Needs::Groups
+            | Needs::Faults
             | Needs::Integrity => self.all,
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn result(
         unit,
         passed,
         not_reached: judged.not_reached,
+        is_unknown: judged.is_unknown && !passed,
         first_failing_window_us: first.map(|finding| (finding.start_us, finding.end_us)),
         failing_us: judged.failing.clone(),
         windows: judged.is_windowed.then_some((judged.windows, judged.failed)),
@@ -71,8 +72,14 @@ fn scope_of(expectation: &Expectation, worst: Option<&Finding>) -> Option<String
         Scope::Agent(Some(name)) => Some(format!("agent {name}")),
         Scope::Agent(None) => Some("every agent".to_owned()),
         Scope::Phase(name) => Some(format!("phase {name}")),
+        Scope::Fault(name) => Some(format!("fault {name}")),
     };
-    worst.and_then(|finding| finding.member.clone()).or(named)
+    let scope = worst.and_then(|finding| finding.member.clone()).or(named);
+    match (scope, expectation.outside_faults) {
+        (scope, false) => scope,
+        (Some(scope), true) => Some(format!("{scope}, outside faults")),
+        (None, true) => Some("the time outside faults".to_owned()),
+    }
 }
 
 /// `produce.response.p99 was 312 ms in 14:03:00–14:04:00 UTC, limit 250 ms`.
@@ -83,6 +90,7 @@ fn sentence(expectation: &Expectation, judged: &Judged, clock: &Clock) -> String
     let Some(finding) = shown else {
         let why = match (judged.not_reached, judged.is_windowed) {
             (true, _) => "the load was stopped before that",
+            _ if judged.is_unknown => "it is not known when its fault was there",
             (false, true) => "no full window was measured",
             (false, false) => "it had no samples",
         };
@@ -90,7 +98,11 @@ fn sentence(expectation: &Expectation, judged: &Judged, clock: &Clock) -> String
     };
     let when = when(expectation, judged, finding, clock);
     let Some(value) = finding.value else {
-        let why = expectation.metric.why_no_value().unwrap_or("had no samples");
+        let why = match (judged.is_unknown, expectation.metric.why_no_value()) {
+            (_, Some(why)) => why,
+            (true, None) => "is not known: nobody saw when its fault was there",
+            (false, None) => "had no samples",
+        };
         return format!("{what} {why}{when}, {limit}");
     };
     let (value, limit) = match expectation.comparison {

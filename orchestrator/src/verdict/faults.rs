@@ -3,8 +3,12 @@
 use super::{
     Doubt, Kind,
     checks::{Case, us},
+    clock::Clock,
 };
-use crate::model::{fault::FaultResult, result::Verdict};
+use crate::model::{
+    fault::FaultResult,
+    result::{ExpectationResult, Verdict},
+};
 
 /// Most faults that one reason names.
 const NAMED: usize = 5;
@@ -25,6 +29,32 @@ pub(super) fn doubts(case: &Case) -> Vec<Doubt> {
         doubts.push(Doubt::reason(Kind::FaultsMissed, Verdict::Invalid, text));
     }
     doubts
+}
+
+/// Which fault, or the recovery from it, lies in the first window in which an expectation failed: `, while fault kill
+/// was there (kill of broker 2, 14:03:10-14:03:42 UTC)`; nothing where none does.
+pub(super) fn beside(
+    expectation: &ExpectationResult,
+    faults: &[FaultResult],
+    clock: &Clock,
+) -> String {
+    let Some((start_us, end_us)) = expectation.first_failing_window_us else {
+        return String::new();
+    };
+    let meets = |fault: &&FaultResult| {
+        let Some((from_us, undone_us)) = fault.window_us() else { return false };
+        let recovery_us = fault.did.as_ref().and_then(|did| did.recovered_after_us).unwrap_or(0);
+        let to_us = undone_us.map_or(u64::MAX, |undone_us| undone_us + recovery_us);
+        from_us < end_us && start_us < to_us
+    };
+    let Some(fault) = faults.iter().find(meets) else { return String::new() };
+    let Some((from_us, undone_us)) = fault.window_us() else { return String::new() };
+    let whom = fault.broker.map_or_else(|| fault.node.clone(), |broker| format!("broker {broker}"));
+    let when = match undone_us {
+        Some(undone_us) => clock.stretch(from_us, undone_us),
+        None => "to the end".to_owned(),
+    };
+    format!(", while fault {} was there ({} of {whom}, {when})", fault.name, fault.kind)
 }
 
 fn doubt(fault: &FaultResult) -> Option<Doubt> {
@@ -89,6 +119,41 @@ mod tests {
         let doubt = doubt(fault);
         let verdict = doubt.as_ref().and_then(|doubt| doubt.verdict);
         (doubt.map(|doubt| doubt.kind.code()), verdict)
+    }
+
+    #[test]
+    fn a_broken_expectation_names_the_fault_in_its_window() {
+        let clock = Clock::new(None);
+        let fault = FaultResult {
+            begun_us: Some(70_000_000),
+            undone_us: Some(105_000_000),
+            ..undone()
+        };
+        let mut expectation = ExpectationResult {
+            text: String::new(),
+            metric: String::new(),
+            scope: None,
+            value: None,
+            limit: 0.0,
+            margin: None,
+            unit: String::new(),
+            passed: false,
+            not_reached: false,
+            is_unknown: false,
+            first_failing_window_us: Some((60_000_000, 90_000_000)),
+            failing_us: Vec::new(),
+            windows: None,
+            source: None,
+            line: None,
+            sentence: String::new(),
+        };
+        let faults = [fault];
+        let text = beside(&expectation, &faults, &clock);
+        assert!(text.starts_with(", while fault kill was there (kill of broker 2, "), "{text}");
+        for window in [None, Some((0, 70_000_000)), Some((105_000_000, 120_000_000))] {
+            expectation.first_failing_window_us = window;
+            assert_eq!(beside(&expectation, &faults, &clock), "", "{window:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     expect::{Vocabulary, is_produced},
     measure::{AgentMeasured, Measured},
     metrics::{Metric, Scopes, registry, tally::Tally},
+    model::fault::{FaultEffect, FaultResult},
     model::result::{
         AgentResult, CaseResult, CaseSummary, ExpectationResult, Interpretation, MetricValue,
         PartitionSeriesRow, PhaseResult, Reason, SCHEMA_VERSION, TimeSpent, Verdict,
@@ -56,8 +57,13 @@ const HEADLINE: [&str; 8] = [
 pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgement {
     let clock = Clock::new(facts.load_started_at.as_deref());
     let judged = plan.expectations.iter().zip(&measured.judged);
+    let known_faults = faults_of(&measured, facts);
     let expectations: Vec<_> = judged
-        .map(|(expectation, judged)| expectations::result(expectation, judged, &clock, &plan.file))
+        .map(|(expectation, judged)| {
+            let mut result = expectations::result(expectation, judged, &clock, &plan.file);
+            result.sentence.push_str(&faults::beside(&result, &known_faults, &clock));
+            result
+        })
         .collect();
     let doubts = doubts(plan, &measured, facts, &expectations);
     let verdict = Verdict::worst(doubts.iter().filter_map(|doubt| doubt.verdict));
@@ -79,7 +85,7 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
         load_started_at: facts.load_started_at.clone(),
         cuts: facts.cuts.clone(),
         outages: measured.outages.clone(),
-        faults: facts.faults.clone(),
+        faults: known_faults,
         verdict,
         reasons,
         warnings,
@@ -103,6 +109,16 @@ pub fn judge(plan: &CasePlan, measured: Measured, facts: &CaseFacts) -> Judgemen
     result.interpretation = diagnosis::interpret(&Facts::of(plan, &result));
     let spent = TimeSpent::default();
     Judgement { result, sentence, partition_series: measured.partition_series, spent }
+}
+
+/// Faults with what they did.
+fn faults_of(measured: &Measured, facts: &CaseFacts) -> Vec<FaultResult> {
+    let effects = measured.faults.iter().cloned().map(Some).chain(std::iter::repeat(None));
+    let did = |(fault, did): (&FaultResult, Option<FaultEffect>)| FaultResult {
+        did: did.filter(|_| fault.begun_us.is_some()),
+        ..fault.clone()
+    };
+    facts.faults.iter().zip(effects).map(did).collect()
 }
 
 /// A case's line in `run.json`.
@@ -153,7 +169,11 @@ fn doubts(
         !expectation.passed && !expectation.not_reached && !kept_from_starting && !nothing_yet
     });
     doubts.extend(failed.map(|expectation| {
-        Doubt::reason(Kind::ExpectationFailed, Verdict::Fail, expectation.sentence.clone())
+        let (kind, verdict) = match expectation.is_unknown {
+            true => (Kind::FigureUnknown, Verdict::Invalid),
+            false => (Kind::ExpectationFailed, Verdict::Fail),
+        };
+        Doubt::reason(kind, verdict, expectation.sentence.clone())
     }));
     doubts.extend(early_stop::doubt(&case, expectations, &doubts));
     doubts.sort_by_key(|doubt| std::cmp::Reverse(doubt.verdict));

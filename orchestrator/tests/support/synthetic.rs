@@ -399,6 +399,7 @@ pub fn expect(
         unit: unit.into(),
         passed,
         not_reached: false,
+        is_unknown: false,
         first_failing_window_us: None,
         failing_us: Vec::new(),
         windows: None,

@@ -47,6 +47,7 @@ pub(super) struct CaseView<'a> {
     outages: Vec<OutageView>,
     faults: Vec<FaultView>,
     faults_left_out: usize,
+    faults_did: bool,
     expectations: Vec<ExpectationView>,
     reasons: &'a [Reason],
     warnings: &'a [Reason],
@@ -89,6 +90,7 @@ pub(super) fn view<'a>(
     let verdict = summary.map(|s| s.verdict).or(result.map(|r| r.verdict));
     let zero = result.and_then(|r| r.load_started_at.as_deref());
     let (events, events_left_out) = events::of_case(&run.events, at, &case.name);
+    let faults_did = result.is_some_and(|r| r.faults.iter().any(|fault| fault.did.is_some()));
     let (faults, faults_left_out) = result.map(|r| faults::views(&r.faults)).unwrap_or_default();
     let pairs = |of: &'a BTreeMap<String, String>| {
         of.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>()
@@ -114,6 +116,7 @@ pub(super) fn view<'a>(
         outages: result.map(|r| outages::views(&r.outages, &r.brokers)).unwrap_or_default(),
         faults,
         faults_left_out,
+        faults_did,
         expectations: result.map(parts::expectations).unwrap_or_default(),
         reasons: result.map_or(&[], |r| &r.reasons),
         warnings: result.map_or(&[], |r| &r.warnings),

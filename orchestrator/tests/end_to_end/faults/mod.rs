@@ -5,6 +5,7 @@ mod broker;
 mod channel;
 mod clock;
 mod controller;
+mod did;
 mod disk;
 mod injected;
 mod left_behind;
