@@ -7,7 +7,7 @@ use crate::{
     process::ProcessBroker,
     sys, twin, undo,
 };
-use mallard_protocol::fault::{Act, END, GuardReport, Order};
+use mallard_protocol::fault::{Act, BEGIN, END, GuardReport, Order};
 use std::{io, os::fd::AsFd, path::Path, time::Duration};
 
 /// Largest order in bytes.
@@ -125,7 +125,10 @@ impl Guard {
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        if self.input.is_over {
+        if self.note.order.waits {
+            self.wait_until_told()?;
+        }
+        if self.input.is_over || sys::is_terminated() {
             // No fault begins without a controller.
             return Err(io::Error::other("the controller is gone"));
         }
@@ -138,6 +141,19 @@ impl Guard {
             Act::Pause => self.broker.pause()?,
         }
         say(&GuardReport::Begun { clock_us: now_us() });
+        Ok(())
+    }
+
+    /// Waits, with the undo held, until the fault is to begin.
+    fn wait_until_told(&mut self) -> io::Result<()> {
+        while !self.input.is_over && !sys::is_terminated() {
+            self.twin.keep(&self.journal);
+            match self.input.line(Some(LOOK_EVERY))?.as_deref() {
+                Some(BEGIN) => return Ok(()),
+                Some(END) => return Err(io::Error::other("it was ended before it began")),
+                _ => {}
+            }
+        }
         Ok(())
     }
 

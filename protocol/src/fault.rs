@@ -2,11 +2,14 @@
 //!
 //! A guard is a process of its own on the host where the fault acts. Its order is one line of JSON on its stdin, its
 //! reports are lines of JSON on its stdout, so that a fault can be tried by hand, too. After the order it
-//! understands one word, [`END`]; that its stdin is closed means that its controller is gone.
+//! understands two words, [`BEGIN`] and [`END`]; that its stdin is closed means that its controller is gone.
 //!
 //! Times are readings of `CLOCK_MONOTONIC` of the guard's host in microseconds (`clock_us`).
 
 use serde::{Deserialize, Serialize};
+
+/// The line that begins a fault whose guard waits for it.
+pub const BEGIN: &str = "begin";
 
 /// The line that ends a fault before its time.
 pub const END: &str = "end";
@@ -109,6 +112,9 @@ pub struct Order {
     pub undo_ms: u64,
     /// How long it goes on without a controller, in milliseconds.
     pub lease_ms: u64,
+    /// Whether it begins once it is told to, and not at once.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// How often the time for undoing is waited for before a fault counts as not undone.

@@ -292,10 +292,9 @@ fn why_not(needs: Needs, vocabulary: &Vocabulary) -> Option<(&'static str, &'sta
             "no consumer is measured through a pipeline",
             "add `through:` to the consumer that reads its output",
         )),
-        Needs::Faults => vocabulary
-            .faults
-            .is_empty()
-            .then_some(("it has no faults", "add one under `faults:`")),
+        Needs::Faults => {
+            vocabulary.faults.is_empty().then_some(("it has no faults", "add one under `faults:`"))
+        }
         Needs::Integrity => (!vocabulary.has_integrity).then_some((
             "records' integrity is not checked",
             "add `integrity: at-least-once`, or another guarantee, to the scenario",

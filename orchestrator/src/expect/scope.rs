@@ -114,7 +114,8 @@ pub(super) fn parse_outside(
         return Err(ParseError::new(span, "nothing is of a fault and outside of faults", help));
     }
     if !metric.scopes.has(Scopes::FAULT) {
-        let message = format!("`{}` is not known by time, so no part of it is outside faults", metric.name);
+        let message =
+            format!("`{}` is not known by time, so no part of it is outside faults", metric.name);
         let help = "take `outside faults` away".to_owned();
         return Err(ParseError::new(span, message, help));
     }

@@ -107,7 +107,7 @@ fn every_mistake_has_its_place_and_its_help() {
         "produce.response.p99 of fault kill outside faults < 1s",
         "produce.response.p99 outside < 1s",
         "records.lost outside faults == 0",
-        "agent.cpu.cores of fault kill < 1",
+        "agent.cpu.mean of fault kill < 1",
     ]
     .iter()
     .map(|text| mistake(text, &vocabulary()) + "\n")

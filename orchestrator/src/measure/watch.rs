@@ -149,8 +149,8 @@ impl Watch {
         };
         let windows = Windows::new(&roster.timeline, spans, expectation.window, expectation.slope);
         let judged = Judged { is_windowed: windows.are_many(), ..Judged::default() };
-        let waits = Waits::of(expectation.metric.name)
-            .filter(|_| windows.are_many() && when == When::Any);
+        let waits =
+            Waits::of(expectation.metric.name).filter(|_| windows.are_many() && when == When::Any);
         let held = (when != When::Any).then(|| Held::new(when, members));
         Self {
             expectation: expectation.clone(),
@@ -541,8 +541,7 @@ impl Watch {
         let no_value = self.judged.worst.as_ref().is_some_and(|worst| worst.value.is_none());
         let is_of_part = self.held.is_some() && !is_known(self.when());
         let metric = self.expectation.metric;
-        self.judged.is_unknown =
-            is_of_part || (no_value && metric.is_unknown_without_value());
+        self.judged.is_unknown = is_of_part || (no_value && metric.is_unknown_without_value());
         self.judged.not_reached = self.windows.are_stopped() && self.judged.windows == 0;
         self.judged
     }

@@ -8,8 +8,7 @@ const LAG: &str =
     "the broker's end offsets and the consumers' positions, both at the interval's end";
 const READING: Scopes = Scopes::READING;
 const RECEIVED: Scopes = Scopes::RECEIVED;
-const LAGGING: Scopes =
-    Scopes::TOPIC
+const LAGGING: Scopes = Scopes::TOPIC
     .and(Scopes::PARTITION)
     .and(Scopes::CONSUMER)
     .and(Scopes::PHASE)

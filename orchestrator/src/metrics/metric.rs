@@ -38,7 +38,9 @@ impl Metric {
     pub fn why_no_value(&self) -> Option<&'static str> {
         match self.name {
             "agent.memory.slope" => Some("has no value below 5 min of measured load"),
-            "fault.detected.max" => Some("is not known: no record of the broker's partitions was late or failed"),
+            "fault.detected.max" => {
+                Some("is not known: no record of the broker's partitions was late or failed")
+            }
             "fault.recovery.max" => Some(
                 "is not known: no 10 s followed that were as good as the 60 s before, while nothing else was broken",
             ),

@@ -87,7 +87,18 @@ pub struct SilentPartition {
 }
 
 impl FaultResult {
-    /// Whether it was begun and is neither undone nor given up.
+    /// Whether it was done, whatever became of it.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun_us.is_some()
+    }
+
+    /// Its guard stood ready and was not needed.
+    pub fn unready(&mut self) {
+        (self.armed_us, self.victim, self.held_by, self.broker) = (None, None, None, None);
+    }
+
+    /// Whether its undo is held and it is neither undone nor given up.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.armed_us.is_some() && !self.is_over()

@@ -14,6 +14,10 @@ use std::collections::VecDeque;
 /// microseconds.
 const STARTED_WITHIN_US: u64 = 200_000;
 
+/// How long before a fault its guard is to stand ready, in microseconds: a guard starts a twin, and asks a container
+/// engine.
+const READY_AHEAD_US: u64 = 2_000_000;
+
 /// What is done.
 #[derive(Debug, PartialEq, Eq)]
 enum What {
@@ -21,6 +25,8 @@ enum What {
     AnnounceLoad,
     /// Announces a phase, by its place in the timeline of phases.
     AnnouncePhase(usize),
+    /// Has the guard of a fault stand ready, by its place in the plan.
+    ReadyFault(usize),
     /// Begins a fault, by its place in the plan. Its guard undoes it at its own time.
     BeginFault(usize),
 }
@@ -43,10 +49,14 @@ impl Actions {
         let phases = plan.timeline.0.iter().enumerate();
         let phases = phases.map(|(at, phase)| (phase.start_us, What::AnnouncePhase(at)));
         let phases = phases.map(|(at_us, what)| Action { at_us, what });
-        let faults = plan.faults.iter().enumerate();
-        let faults =
-            faults.map(|(at, fault)| Action { at_us: fault.at_us, what: What::BeginFault(at) });
-        let mut all: Vec<_> = [load].into_iter().chain(phases).chain(faults).collect();
+        let faults = || plan.faults.iter().enumerate();
+        let ready = faults().map(|(at, fault)| Action {
+            at_us: fault.at_us.saturating_sub(READY_AHEAD_US),
+            what: What::ReadyFault(at),
+        });
+        let begin =
+            faults().map(|(at, fault)| Action { at_us: fault.at_us, what: What::BeginFault(at) });
+        let mut all: Vec<_> = [load].into_iter().chain(phases).chain(ready).chain(begin).collect();
         // What is due at one moment stays in order.
         all.sort_by_key(|action| action.at_us);
         Self(all.into())
@@ -76,7 +86,7 @@ impl Action {
                 let began = case.agents.iter().filter(|agent| agent.start_late_us.is_some());
                 began.count() >= case.living().len() || at_us >= STARTED_WITHIN_US
             }
-            What::AnnouncePhase(_) | What::BeginFault(_) => true,
+            What::AnnouncePhase(_) | What::ReadyFault(_) | What::BeginFault(_) => true,
         };
         is_ready && at_us >= self.at_us
     }
@@ -88,6 +98,7 @@ impl Action {
                 let spread_us = late().max().unwrap_or(0) - late().min().unwrap_or(0);
                 case.emit(RunEvent::LoadStarted { case: case.plan.name.clone(), spread_us });
             }
+            What::ReadyFault(fault) => case.ready_fault(fault),
             What::BeginFault(fault) => case.begin_fault(fault),
             What::AnnouncePhase(phase) => {
                 let name = case.plan.timeline.0.get(phase).map(|phase| phase.name.clone());

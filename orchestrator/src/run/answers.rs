@@ -86,7 +86,7 @@ impl Shared {
             }
             Asked::Leader(fault) => {
                 let cause = format!("its leader could not be asked for: {}", failure.text);
-                self.fault_not_begun(fault, &cause);
+                self.put_off(fault, &cause);
             }
             // Another probe follows.
             Asked::Clock(_) => {}

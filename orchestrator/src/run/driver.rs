@@ -328,6 +328,7 @@ impl Driver<'_, '_> {
                 Effect::Judged(judged) => self.store_result(*judged),
                 Effect::Kill { agent, pid } => self.kill(agent, pid),
                 Effect::BeginFault(order) => self.begin_fault(order),
+                Effect::ReleaseFault { fault } => self.guards.begin(fault),
                 Effect::EndFault { fault } => self.guards.end(fault),
                 Effect::StoreFault(fault) => {
                     let stored = self.folder.append_fault(&fault);

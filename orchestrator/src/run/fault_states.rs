@@ -1,12 +1,16 @@
 //! How far each fault of a case is.
 
 use crate::{clock::micros, model::fault::FaultResult, plan::FaultPlan};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What is known of a case's faults, in the plan's order.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pub(super) of: Vec<FaultResult>,
+    /// Those that are due.
+    pub(super) due: BTreeSet<usize>,
+    /// Those whose victim is being looked for, or whose guard has its order.
+    pub(super) ordered: BTreeSet<usize>,
     /// Guards were told to end what goes on.
     pub(super) are_ended: bool,
     /// Until when undoing is waited for, on this machine's clock.

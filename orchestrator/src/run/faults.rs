@@ -32,16 +32,30 @@ const ASKING: Duration = Duration::from_secs(5);
 const REPORTING: Duration = Duration::from_secs(5);
 
 impl Shared {
-    /// A fault is due: finds out whom it is about.
+    /// A fault is due.
     pub(super) fn begin_fault(&mut self, fault: usize) {
+        self.faults.due.insert(fault);
         if self.load.stopped_us.is_some() || self.stop.by.is_some() {
             return;
         }
+        if self.faults.of[fault].broker.is_some() {
+            self.effects.push(Effect::ReleaseFault { fault });
+        } else if !self.faults.ordered.contains(&fault) {
+            self.ready_fault(fault);
+        }
+    }
+
+    /// Finds out whom a fault is about, and has its guard stand ready.
+    pub(super) fn ready_fault(&mut self, fault: usize) {
+        if self.load.stopped_us.is_some() || self.stop.by.is_some() {
+            return;
+        }
+        self.faults.ordered.insert(fault);
         match self.plan.faults[fault].node.clone() {
             Node::Broker(id) => self.order_fault(fault, id),
             Node::Any => match self.any_broker(fault) {
                 Some(id) => self.order_fault(fault, id),
-                None => self.fault_not_begun(fault, "no broker is left that is not harmed already"),
+                None => self.put_off(fault, "no broker is left that is not harmed already"),
             },
             Node::Leader { topic, .. } => self.ask_for_leader(fault, &topic),
         }
@@ -79,7 +93,7 @@ impl Shared {
             .map(|known| known.name.clone())
             .collect();
         let Some(agent) = self.admin().filter(|_| !names.is_empty()) else {
-            return self.fault_not_begun(fault, "no agent is left to ask for the leader");
+            return self.put_off(fault, "no agent is left to ask for the leader");
         };
         let question = Question::DescribeTopics {
             connection: self.connection(agent),
@@ -96,7 +110,7 @@ impl Shared {
         let found = facts.first().and_then(|topic| topic.partitions.get(partition));
         match found {
             Some((leader @ 0.., _)) => self.order_fault(fault, *leader),
-            Some(_) => self.fault_not_begun(fault, "the partition has no leader"),
+            Some(_) => self.put_off(fault, "the partition has no leader"),
             None => self.fault_not_begun(fault, "the topic has no such partition"),
         }
     }
@@ -107,7 +121,7 @@ impl Shared {
         }
         if let Some(other) = self.faults.suffered_by(broker) {
             let cause = format!("broker {broker} suffers `{}` already", other.name);
-            return self.fault_not_begun(fault, &cause);
+            return self.put_off(fault, &cause);
         }
         self.faults.of[fault].broker = Some(broker);
         let is_alone = self.cluster.brokers.len() <= 1;
@@ -128,10 +142,19 @@ impl Shared {
             for_ms: plan.for_us / 1_000,
             undo_ms,
             lease_ms: micros(LEASE) / 1_000,
+            waits: !self.faults.due.contains(&fault),
         }));
     }
 
-    pub(super) fn fault_not_begun(&mut self, fault: usize, cause: &str) {
+    /// What is not possible yet is tried again when the fault is due.
+    pub(super) fn put_off(&mut self, fault: usize, cause: &str) {
+        if self.faults.due.contains(&fault) {
+            return self.fault_not_begun(fault, cause);
+        }
+        self.faults.ordered.remove(&fault);
+    }
+
+    fn fault_not_begun(&mut self, fault: usize, cause: &str) {
         self.tell_of_fault(fault, "not_begun", cause.to_owned(), None);
         let result = &mut self.faults.of[fault];
         result.trouble.get_or_insert_with(|| cause.to_owned());
@@ -259,6 +282,10 @@ impl Shared {
                 };
                 (of.undone, of.undone_by) = (Some(proof), Some(by));
                 ("undone", text, of.undone_us)
+            }
+            GuardReport::NotBegun { .. } if self.faults.are_ended && !of.has_begun() => {
+                // The load ended before it was due.
+                return of.unready();
             }
             GuardReport::NotBegun { cause } => {
                 of.trouble = Some(cause.clone());

@@ -8,7 +8,7 @@ use crate::{
 };
 use mallard_protocol::{
     agent_command,
-    fault::{END, GuardReport, Order, UNDO_PATIENCE, by_hand},
+    fault::{BEGIN, END, GuardReport, Order, UNDO_PATIENCE, by_hand},
 };
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinSet,
     time::timeout,
 };
@@ -35,8 +35,8 @@ const SWEEPING: Duration = Duration::from_secs(10);
 /// Guards that this controller has started.
 #[derive(Debug, Default)]
 pub(super) struct Guards {
-    /// By which each is told to end its fault.
-    ends: BTreeMap<usize, oneshot::Sender<()>>,
+    /// By which each is told to begin and to end its fault.
+    words: BTreeMap<usize, mpsc::UnboundedSender<&'static str>>,
     hearing: JoinSet<()>,
 }
 
@@ -59,24 +59,31 @@ pub(super) struct Start {
 impl Guards {
     /// Starts a guard and hears it.
     pub(super) fn start(&mut self, start: Start) {
-        let (end, ended) = oneshot::channel();
-        self.ends.insert(start.order.fault, end);
-        self.hearing.spawn(start.run(ended));
+        let (tell, words) = mpsc::unbounded_channel();
+        self.words.insert(start.order.fault, tell);
+        self.hearing.spawn(start.run(words));
     }
 
     /// Has a fault end before its time.
     pub(super) fn end(&mut self, fault: usize) {
-        if let Some(end) = self.ends.remove(&fault) {
+        if let Some(tell) = self.words.remove(&fault) {
             // One that is not heard any more has ended.
-            let _ = end.send(());
+            let _ = tell.send(END);
+        }
+    }
+
+    /// Has a fault begin whose guard stands ready.
+    pub(super) fn begin(&mut self, fault: usize) {
+        if let Some(tell) = self.words.get(&fault) {
+            let _ = tell.send(BEGIN);
         }
     }
 
     /// Ends all faults and waits for their guards, but no longer than this. Guards that take longer go on by
     /// themselves.
     pub(super) async fn close(&mut self, within: Duration) {
-        for (_, end) in std::mem::take(&mut self.ends) {
-            let _ = end.send(());
+        for (_, tell) in std::mem::take(&mut self.words) {
+            let _ = tell.send(END);
         }
         let over = async { while self.hearing.join_next().await.is_some() {} };
         let _ = timeout(within, over).await;
@@ -85,19 +92,21 @@ impl Guards {
 }
 
 impl Start {
-    async fn run(self, ended: oneshot::Receiver<()>) {
-        let FaultOrder { fault, broker, act, address, tls, for_ms, undo_ms, lease_ms } = self.order;
+    async fn run(self, words: mpsc::UnboundedReceiver<&'static str>) {
+        let FaultOrder { fault, broker, act, address, tls, for_ms, undo_ms, lease_ms, waits } =
+            self.order;
         let found = kafka::find(&self.kafka, broker, address, &self.containers).await;
         let tell = |report| drop(self.inputs.send(Input::Fault { fault, report }));
         let kafka::Found { victim, address } = match found {
             Ok(found) => found,
             Err(cause) => return tell(GuardReport::NotBegun { cause }),
         };
-        let order = Order { id: self.id, act, victim, address, tls, for_ms, undo_ms, lease_ms };
+        let order =
+            Order { id: self.id, act, victim, address, tls, for_ms, undo_ms, lease_ms, waits };
         match spawn(&self.program, &order).await {
             Ok((guard, stdin)) => {
                 let hearing = Hearing { fault, program: self.program, order, inputs: self.inputs };
-                hearing.hear(guard, stdin, ended).await;
+                hearing.hear(guard, stdin, words).await;
             }
             Err(cause) => {
                 let cause = format!("its guard does not start: {cause}");
@@ -131,12 +140,17 @@ struct Hearing {
 }
 
 impl Hearing {
-    async fn hear(self, mut guard: Child, stdin: ChildStdin, ended: oneshot::Receiver<()>) {
+    async fn hear(
+        self,
+        mut guard: Child,
+        stdin: ChildStdin,
+        mut words: mpsc::UnboundedReceiver<&'static str>,
+    ) {
         // Open for as long as this controller lives: a guard takes its end for the controller's.
-        let ending = async move {
+        let telling = async move {
             let mut stdin = stdin;
-            if ended.await.is_ok() {
-                let _ = stdin.write_all(format!("{END}\n").as_bytes()).await;
+            while let Some(word) = words.recv().await {
+                let _ = stdin.write_all(format!("{word}\n").as_bytes()).await;
             }
             let _open = stdin;
             std::future::pending::<()>().await;
@@ -144,7 +158,7 @@ impl Hearing {
         let has_ended = match guard.stdout.take() {
             Some(stdout) => tokio::select! {
                 has_ended = self.reports(stdout) => has_ended,
-                () = ending => false,
+                () = telling => false,
             },
             None => false,
         };

@@ -55,8 +55,13 @@ pub enum Effect {
         /// Its process, as it said itself.
         pid: u32,
     },
-    /// Begin a fault.
+    /// Begin a fault, or have its guard stand ready for it.
     BeginFault(FaultOrder),
+    /// Begin a fault whose guard stands ready.
+    ReleaseFault {
+        /// Which, by its place in the plan.
+        fault: usize,
+    },
     /// End a fault before its time.
     EndFault {
         /// Which, by its place in the plan.
@@ -68,7 +73,7 @@ pub enum Effect {
     Done,
 }
 
-/// A fault that is to begin now.
+/// A fault that is to begin now, or once it is told to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultOrder {
     /// Its place in the plan.
@@ -87,6 +92,8 @@ pub struct FaultOrder {
     pub undo_ms: u64,
     /// How long it goes on without a controller, in milliseconds.
     pub lease_ms: u64,
+    /// Whether its guard waits until it is told to begin.
+    pub waits: bool,
 }
 
 /// A judged case.

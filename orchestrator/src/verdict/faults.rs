@@ -124,11 +124,8 @@ mod tests {
     #[test]
     fn a_broken_expectation_names_the_fault_in_its_window() {
         let clock = Clock::new(None);
-        let fault = FaultResult {
-            begun_us: Some(70_000_000),
-            undone_us: Some(105_000_000),
-            ..undone()
-        };
+        let fault =
+            FaultResult { begun_us: Some(70_000_000), undone_us: Some(105_000_000), ..undone() };
         let mut expectation = ExpectationResult {
             text: String::new(),
             metric: String::new(),

@@ -389,7 +389,11 @@ mod tests {
         assert_eq!(outside, (0..20).chain(41..60).collect::<Vec<_>>());
         assert_eq!(findings.outcome(&When::Of(vec![0])).recovery_us, None);
         assert_eq!(findings.outcome(&When::Of(vec![1])).recovery_us, Some(500_000));
-        assert_eq!(findings.outcome(&When::Any).recovery_us, None, "a maximum of what is not known");
+        assert_eq!(
+            findings.outcome(&When::Any).recovery_us,
+            None,
+            "a maximum of what is not known"
+        );
         assert_eq!(findings.outcome(&When::Of(vec![1])).shortfall, Some(350));
     }
 

@@ -15,8 +15,8 @@ mod unavailable;
 
 pub(super) use book::FaultBook;
 pub(super) use interval::{Decided, Interval};
-pub(super) use outcome::{Findings, When};
 pub use outcome::{FaultTimes, Span};
+pub(super) use outcome::{Findings, When};
 
 /// How long after an interval's end its faults are known, in microseconds: a guard reports at once, and a report that
 /// has not come by then is of a fault whose guard is gone.

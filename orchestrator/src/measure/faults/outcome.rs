@@ -77,13 +77,17 @@ impl Finding {
 
     fn meets(&self, stretch: &Stretch) -> bool {
         let to_us = self.times.undone_us.unwrap_or(u64::MAX);
-        self.times.begun_us.is_some_and(|from_us| from_us < stretch.to_us && stretch.from_us < to_us)
+        self.times
+            .begun_us
+            .is_some_and(|from_us| from_us < stretch.to_us && stretch.from_us < to_us)
     }
 
     /// Whether a stretch lies in it or in the recovery from it.
     fn explains(&self, stretch: &Stretch) -> bool {
         let to_us = self.recovered_us.unwrap_or(u64::MAX);
-        self.times.begun_us.is_some_and(|from_us| from_us < stretch.to_us && stretch.from_us < to_us)
+        self.times
+            .begun_us
+            .is_some_and(|from_us| from_us < stretch.to_us && stretch.from_us < to_us)
     }
 }
 
@@ -121,7 +125,9 @@ impl Findings {
         };
         let of = self.of.iter().enumerate().filter(|(at, _)| wanted(at)).map(|(_, of)| of);
         let of: Vec<_> = of.filter(|of| of.times.begun_us.is_some()).collect();
-        let all = |pick: fn(&Finding) -> Option<u64>| of.iter().map(|of| pick(of)).collect::<Option<Vec<_>>>();
+        let all = |pick: fn(&Finding) -> Option<u64>| {
+            of.iter().map(|of| pick(of)).collect::<Option<Vec<_>>>()
+        };
         let shortfall = match when {
             When::Any => self.shortfall.filter(|_| !of.is_empty()),
             _ => all(Finding::shortfall).filter(|all| !all.is_empty()).map(|all| all.iter().sum()),

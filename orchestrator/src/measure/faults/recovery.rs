@@ -153,7 +153,9 @@ mod tests {
     fn recovery_is_the_first_of_ten_seconds_that_are_as_good_as_before() {
         assert_eq!(recovered([GOOD; 9]), None);
         assert_eq!(recovered([GOOD; 10]), Some(100 * SECOND_US));
-        for bad in [((100, 100), 20_100, 50), ((100, 100), 20_000, 51), ((100, 0), 0, 0), ((0, 0), 0, 0)] {
+        for bad in
+            [((100, 100), 20_100, 50), ((100, 100), 20_000, 51), ((100, 0), 0, 0), ((0, 0), 0, 0)]
+        {
             let late = [GOOD, GOOD, bad].into_iter().chain([GOOD; 10]);
             assert_eq!(recovered(late), Some(103 * SECOND_US), "{bad:?}");
         }

@@ -53,8 +53,7 @@ impl Unavailable {
     /// Takes the next interval, in which something was broken on purpose or not.
     pub(super) fn take(&mut self, interval: &Interval, is_in_fault: bool) {
         self.end_us = interval.end_us;
-        self.out =
-            (self.out + interval.scheduled).saturating_sub(interval.acked + interval.failed);
+        self.out = (self.out + interval.scheduled).saturating_sub(interval.acked + interval.failed);
         if self.slots.len() < interval.flows.len() {
             self.slots.resize_with(interval.flows.len(), Slot::default);
         }
@@ -76,9 +75,15 @@ impl Unavailable {
             let waited_us = flow.wait_us.min(longest_us);
             let lasting_us = if has_failed { waited_us.max(silent_us) } else { waited_us };
             let to_us = interval.end_us;
-            let unusual_us = lasting_us.saturating_sub(known.usual_us(to_us - lasting_us.min(to_us)));
+            let unusual_us =
+                lasting_us.saturating_sub(known.usual_us(to_us - lasting_us.min(to_us)));
             if lasting_us >= SEEN_FROM_US && unusual_us > 0 {
-                self.add(Stretch { slot, from_us: to_us.saturating_sub(lasting_us), to_us, unusual_us });
+                self.add(Stretch {
+                    slot,
+                    from_us: to_us.saturating_sub(lasting_us),
+                    to_us,
+                    unusual_us,
+                });
             }
             if !is_in_fault {
                 self.slots[slot].note(to_us, lasting_us);
@@ -138,7 +143,10 @@ mod tests {
     const SECOND_US: u64 = 1_000_000;
 
     /// A load of one partition: by second, acknowledged and failed, and how long the longest waited.
-    fn stretches(seconds: &[(u64, u64, u64)], in_fault: impl Fn(u64) -> bool) -> Option<Vec<Stretch>> {
+    fn stretches(
+        seconds: &[(u64, u64, u64)],
+        in_fault: impl Fn(u64) -> bool,
+    ) -> Option<Vec<Stretch>> {
         let mut unavailable = Unavailable::default();
         for (at, (acked, failed, wait_us)) in (0..).zip(seconds) {
             let flow = Flow { acked: *acked, failed: *failed, late: 0, wait_us: *wait_us };

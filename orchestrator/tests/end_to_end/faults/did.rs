@@ -2,7 +2,6 @@
 
 use super::injected::{Notes, cluster, watch};
 use crate::world::{PATIENCE, assert_accounts_add_up, metric};
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
@@ -41,7 +40,8 @@ fn log_of(kafka: &KafkaCluster) -> TopicContent {
 fn longest_gap_s(log: &TopicContent, from_ms: i64, to_ms: i64) -> f64 {
     let mut last: BTreeMap<i32, i64> = BTreeMap::new();
     let mut longest_ms = 0;
-    let mut records: Vec<_> = log.records.iter().map(|of| (of.partition, of.timestamp_ms)).collect();
+    let mut records: Vec<_> =
+        log.records.iter().map(|of| (of.partition, of.timestamp_ms)).collect();
     records.sort_unstable();
     for (partition, at_ms) in records {
         let before_ms = last.insert(partition, at_ms).unwrap_or(at_ms);
@@ -114,13 +114,11 @@ fn what_a_fault_did_is_what_the_brokers_own_log_says() {
     let did = &fault["did"];
     assert!(did["late"].as_u64() > Some(100) && did["failed"] == 0, "{did:#}");
 
-    // The report's first sentence names the fault.
-    let sentence = result["reasons"][0]["text"].as_str().expect("a reason");
+    // A broken expectation names the fault in its window.
+    let sentence = result["expectations"][7]["sentence"].as_str().expect("a sentence");
     assert!(sentence.contains("while fault kill was there (kill of broker 2, "), "{sentence}");
-    let recovery = &result["metrics"]["fault.recovery.max"];
-    let same = recovery["value"].as_f64().map(|us| us / 1e6);
-    let own = did["recovered_after_us"].as_f64().map(|us| us / 1e6);
-    assert_eq!((same.is_some(), same), (own.is_some(), own));
-    println!("recovered after {own:?} s");
-    let _: &Value = recovery;
+    // On a machine that others keep busy too, no ten seconds may be as good as before: then nobody knows a recovery.
+    let recovery = &result["metrics"]["fault.recovery.max"]["value"];
+    println!("recovered after {recovery} µs");
+    assert_eq!(recovery.as_f64(), did["recovered_after_us"].as_f64());
 }
