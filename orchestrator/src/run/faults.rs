@@ -1,4 +1,4 @@
-//! Faults of a case, as the controller follows them: whom each is about when it is due, and what its guard reports.
+//! Faults of a case, as the controller follows them: whom each is about, and what its guard reports.
 //!
 //! Invariants: a fault begins under load and nowhere else; what began is ended when the load is; a fault that nobody
 //! was there to begin is noted as missed and not made up for.

@@ -122,7 +122,7 @@ fn pause(fields: &mut Fields<'_>) -> Option<Fault> {
 }
 
 fn fault(fields: &mut Fields<'_>, act: Option<Act>) -> Option<Fault> {
-    let doc = "The broker: `broker 2`, `any broker` (by the seed), `leader of orders/0` (when it is due).";
+    let doc = "The broker: `broker 2`, `any broker` (by the seed), `leader of orders/0` (2 s before it is due).";
     let node = fields.required("node", doc, node().located());
     let doc = "When it begins, after the start of the load, or of the phase that `in` names.";
     let at = fields.optional("at", doc, duration());
