@@ -236,8 +236,11 @@ impl FaultBook {
 
     /// Intervals before a moment belong to a recovery.
     fn decide_before(&mut self, at_us: u64, decided: &mut Vec<Decided>) {
-        while let Some(front) = self.undecided.pop_front_if(|front| front.start_us < at_us) {
-            let start_us = front.start_us;
+        while let Some(start_us) = self.undecided.front().map(|front| front.start_us) {
+            if start_us >= at_us {
+                return;
+            }
+            self.undecided.pop_front();
             decided.push(Decided { start_us, faults: Vec::new(), is_outside: false });
         }
     }
