@@ -54,7 +54,6 @@ fn longest_gap_s(log: &TopicContent, from_ms: i64, to_ms: i64) -> f64 {
 
 #[track_caller]
 fn within(what: &str, value: f64, low: f64, high: f64) {
-    println!("{what}: {value:.2} of {low:.2} to {high:.2}");
     assert!((low..=high).contains(&value), "{what}: {value:.2} is not from {low:.2} to {high:.2}");
 }
 
