@@ -112,8 +112,9 @@ enum Task {
     /// Break one broker of this host for a time, and hold the undo, for `faults` of a scenario
     ///
     /// Reads an order on stdin, one line of JSON: {"id": "f1", "act": "pause" or {"kill": {"signal":
-    /// "kill"}}, "victim": {"process": {"pid_file": "/run/kafka.pid", "start": ["/opt/kafka/start"]}} or
-    /// {"container": {"engine": "unix:///var/run/docker.sock", "name": "broker-1"}}, "address":
+    /// "kill"}} or {"loss": {"share_ppm": 50000}} or {"limit": {"bytes_per_s": 20000000}} or {"cut":
+    /// {"directions": "both"}} with "wire": {"clients": true}, "victim": {"process": {"pid_file":
+    /// "/run/kafka.pid", "start": ["/opt/kafka/start"]}} or {"container": {"engine": "unix:///var/run/docker.sock", "name": "broker-1"}}, "address":
     /// "localhost:9092" or null, "tls": false, "for_ms": 30000, "undo_ms": 15000, "lease_ms": 30000}, and
     /// writes reports as lines of JSON to stdout. The line `end` ends the fault before its time; once stdin
     /// is closed it ends after `lease_ms` at the latest. A twin undoes it if this process is killed.

@@ -3,14 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "support/guard.rs"]
+mod guard_process;
 mod support;
 
+use guard_process::Guard;
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, Write},
     path::PathBuf,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::Command,
 };
 use support::{PATIENCE, program};
 use testkit::{
@@ -70,13 +73,7 @@ impl Scene {
             "lease_ms": 400,
             "victim": {"process": {"pid_file": pid_file, "start": ["sh", "-c", START, pid_file]}},
         });
-        let mut command = program();
-        command.args(["guard", "--dir"]).arg(self.notes());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        writeln!(stdin, "{order}").unwrap();
-        let reports = BufReader::new(child.stdout.take().unwrap());
-        Guard { child, stdin: Some(stdin), reports }
+        Guard::start(&self.notes(), &order)
     }
 
     fn sweep(&self) -> String {
@@ -89,51 +86,6 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         process::send(self.pid(), Signal::KILL);
-    }
-}
-
-struct Guard {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    reports: BufReader<ChildStdout>,
-}
-
-impl Guard {
-    /// The next report of a kind; `None` once guard and twin are gone.
-    fn until(&mut self, kind: &str) -> Option<Value> {
-        loop {
-            let mut line = String::new();
-            if self.reports.read_line(&mut line).unwrap() == 0 {
-                return None;
-            }
-            let report: Value = serde_json::from_str(&line).unwrap();
-            if report["report"] == kind {
-                return Some(report);
-            }
-        }
-    }
-
-    #[track_caller]
-    fn expect(&mut self, kind: &str) -> Value {
-        self.until(kind).unwrap_or_else(|| panic!("no {kind} was reported"))
-    }
-
-    /// The twin, as the guard names it when it arms.
-    fn twin(&mut self) -> u32 {
-        let armed = self.expect("armed");
-        let (_, twin) = armed["held_by"].as_str().unwrap().rsplit_once(' ').unwrap();
-        twin.parse().unwrap()
-    }
-
-    fn kill(&self) {
-        process::send(self.child.id(), Signal::KILL);
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ended = self.child.wait();
     }
 }
 

@@ -1,8 +1,9 @@
 //! A broker that a fault is done to: the same acts, whatever it runs in.
 
+use crate::space::Space;
 use mallard_protocol::fault::KillSignal;
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{collections::BTreeSet, io, net::IpAddr};
 
 /// The very process or container that a fault is done to, and no other of its name or number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,17 @@ pub(crate) enum Identity {
         /// When it was started, as the engine says it.
         started_at: String,
     },
+}
+
+/// Where a broker is on the network, as far as this host knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// Its network namespace, if that is on this host.
+    pub(crate) space: Option<Space>,
+    /// Its addresses, where nobody else has them; empty where it shares them with this host.
+    pub(crate) addresses: BTreeSet<IpAddr>,
+    /// Ports on which it listens.
+    pub(crate) ports: BTreeSet<u16>,
 }
 
 /// A broker as it runs, or does not.
@@ -58,6 +70,9 @@ pub(crate) trait Broker {
 
     /// Whether it is gone for good, with all that a fault did to it.
     fn is_removed(&self) -> io::Result<bool>;
+
+    /// Where it is on the network.
+    fn network(&self) -> io::Result<Network>;
 
     /// Whether it is known how it is started.
     fn can_start(&self) -> bool;

@@ -2,12 +2,13 @@
 //! wherever the container's processes are.
 
 use crate::{
-    broker::{Broker, Identity},
+    broker::{Broker, Identity, Network},
     engine::Engine,
+    space::{Space, processes},
 };
 use mallard_protocol::fault::KillSignal;
 use serde_json::Value as Json;
-use std::io;
+use std::{fs, io};
 
 /// A container.
 #[derive(Debug)]
@@ -62,6 +63,28 @@ impl ContainerBroker {
             runs: state["Running"] == true || state["Paused"] == true,
             is_paused: state["Paused"] == true || state["Status"] == "paused",
         })
+    }
+
+    /// Its network namespace, by its processes on this host. The engine may count processes in another way than
+    /// this one does, so it is not asked for their numbers.
+    fn space(&self) -> io::Result<Space> {
+        let is_its = |pid: &i32| {
+            let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"));
+            groups.is_ok_and(|groups| groups.contains(&self.id))
+        };
+        let Some(pid) = processes().find(is_its) else {
+            let text = format!(
+                "no process of container {} is found on this machine, so its network cannot be entered",
+                self.name
+            );
+            return Err(io::Error::other(text));
+        };
+        let space = Space::of(pid)?;
+        if space.is_own() {
+            let text = format!("container {} has no network of its own", self.name);
+            return Err(io::Error::other(text));
+        }
+        Ok(space)
     }
 
     fn post(&self, what: &str, yes: &[u16]) -> io::Result<()> {
@@ -123,6 +146,12 @@ impl Broker for ContainerBroker {
 
     fn is_removed(&self) -> io::Result<bool> {
         self.engine.lacks(&format!("/containers/{}/json", self.id))
+    }
+
+    fn network(&self) -> io::Result<Network> {
+        let space = self.space()?;
+        let ports = space.ports(&space.processes())?;
+        Ok(Network { space: Some(space), addresses: space.addresses(), ports })
     }
 
     fn can_start(&self) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     journal::{self, Journal, Note, now_us, say},
     process::ProcessBroker,
     sys, twin, undo,
+    wire::Rules,
 };
 use mallard_protocol::fault::{Act, BEGIN, END, GuardReport, Order};
 use std::{io, os::fd::AsFd, path::Path, time::Duration};
@@ -42,6 +43,8 @@ struct Guard {
     journal: Journal,
     broker: Box<dyn Broker>,
     twin: twin::Twin,
+    /// Rules on packets, if it is a fault of the network.
+    rules: Option<Rules>,
     input: Input,
     /// The controller is gone since then, by `CLOCK_BOOTTIME`.
     alone_since_us: Option<u64>,
@@ -57,6 +60,7 @@ impl Guard {
             }
         };
         if let Err(cause) = guard.begin() {
+            guard.release();
             // Whatever was done of it is undone; of nothing, undoing does nothing.
             let undone = undo::undo(
                 &guard.note,
@@ -76,12 +80,16 @@ impl Guard {
         if let Err(seen) = &had_effect {
             say(&GuardReport::NoEffect { seen: seen.clone() });
         }
-        let last = undo::undo(
+        let counted = guard.release();
+        let mut last = undo::undo(
             &guard.note,
             &mut *guard.broker,
             "the guard",
             undo::patience(&guard.note.order),
         );
+        if let (GuardReport::Undone { proof, .. }, Some(counted)) = (&mut last, counted) {
+            *proof = format!("in all, {counted}; {proof}");
+        }
         let is_undone = matches!(last, GuardReport::Undone { .. });
         // Before the note is gone: whoever looks for it then knows how the fault ended.
         say(&last);
@@ -97,6 +105,8 @@ impl Guard {
         if matches!(order.act, Act::Kill { .. }) && !may_start {
             return Err(io::Error::other("it is not known how it is started again"));
         }
+        let of_network = order.act.is_of_network();
+        let rules = of_network.then(|| Rules::plan(&order, &*broker)).transpose()?;
         let journal = Journal::of(folder, &order.id);
         if journal.read()?.is_some() {
             let path = journal.path().display();
@@ -105,6 +115,7 @@ impl Guard {
         let note = Note {
             identity: broker.identity(),
             found: broker.describe(),
+            table: None,
             boot_id: journal::boot_id(),
             guard: ProcessBroker::this(),
             is_begun: false,
@@ -119,9 +130,12 @@ impl Guard {
                 return Err(io::Error::other(format!("its twin does not start: {cause}")));
             }
         };
-        let held_by = format!("process {} and its twin {}", std::process::id(), twin.pid());
+        let held_by = match &rules {
+            Some(rules) => rules.held_by(twin.pid()),
+            None => format!("process {} and its twin {}", std::process::id(), twin.pid()),
+        };
         say(&GuardReport::Armed { clock_us: now_us(), victim: note.found.clone(), held_by });
-        Ok(Self { note, journal, broker, twin, input, alone_since_us: None })
+        Ok(Self { note, journal, broker, twin, rules, input, alone_since_us: None })
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -133,14 +147,20 @@ impl Guard {
             return Err(io::Error::other("the controller is gone"));
         }
         let order = &self.note.order;
+        self.note.table = self.rules.as_mut().map(Rules::hold).transpose()?;
         self.note.latest_end_boot_us = sys::boot_us() + order.for_ms.saturating_mul(1_000);
         self.note.is_begun = true;
         self.journal.write(&self.note)?;
         match order.act {
             Act::Kill { signal } => self.broker.kill(signal)?,
             Act::Pause => self.broker.pause()?,
+            Act::Cut { .. } | Act::Loss { .. } | Act::Limit { .. } => {
+                self.rules.as_mut().map_or(Ok(()), Rules::make)?;
+            }
         }
         say(&GuardReport::Begun { clock_us: now_us() });
+        // Rules that are not held any more end the fault.
+        let _ = self.rules.as_mut().map(Rules::complete);
         Ok(())
     }
 
@@ -155,6 +175,14 @@ impl Guard {
             }
         }
         Ok(())
+    }
+
+    /// Has the kernel remove what rules there are; what they had counted until then.
+    fn release(&mut self) -> Option<String> {
+        let rules = self.rules.as_mut()?;
+        let counted = rules.effect().ok().map(|counted| counted.unwrap_or_else(|counted| counted));
+        rules.release();
+        counted
     }
 
     /// Waits until the fault is to be undone. Returns whether it was seen to have its effect, or what was seen
@@ -182,7 +210,11 @@ impl Guard {
     }
 
     fn prove(&self) -> Result<(), String> {
-        match undo::effect(&self.note.order, &*self.broker) {
+        let seen = match &self.rules {
+            Some(rules) => rules.effect(),
+            None => undo::effect(&self.note.order, &*self.broker),
+        };
+        match seen {
             Ok(Ok(proof)) => {
                 say(&GuardReport::Effect { clock_us: now_us(), proof });
                 Ok(())
@@ -192,11 +224,13 @@ impl Guard {
         }
     }
 
-    fn is_over(&self) -> Option<&'static str> {
+    fn is_over(&mut self) -> Option<&'static str> {
         let now_us = sys::boot_us();
         let lease_us = self.note.order.lease_ms.saturating_mul(1_000);
         if now_us >= self.note.latest_end_boot_us {
             Some("its time was over")
+        } else if self.rules.as_mut().is_some_and(Rules::are_lost) {
+            Some("the nft that held its rules ended")
         } else if sys::is_terminated() {
             Some("the guard was asked to end")
         } else if self.alone_since_us.is_some_and(|since| now_us >= since + lease_us) {

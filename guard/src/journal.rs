@@ -3,7 +3,7 @@
 //!
 //! Notes are in a folder that a reboot empties, as it undoes faults, too.
 
-use crate::{broker::Identity, sys};
+use crate::{broker::Identity, sys, wire::Table};
 use mallard_protocol::fault::{GuardReport, Order};
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub(crate) struct Note {
     pub(crate) identity: Identity,
     /// What was found, in words.
     pub(crate) found: String,
+    /// The table of packet rules, if it is a fault of the network.
+    #[serde(default)]
+    pub(crate) table: Option<Table>,
     /// The boot in which it was written: another one has undone everything.
     pub(crate) boot_id: String,
     /// The guard.

@@ -4,7 +4,8 @@
 //! process that came to have the same number later is never touched.
 
 use crate::{
-    broker::{Broker, Identity},
+    broker::{Broker, Identity, Network},
+    space::Space,
     sys,
 };
 use mallard_protocol::fault::KillSignal;
@@ -212,6 +213,13 @@ impl Broker for ProcessBroker {
 
     fn is_removed(&self) -> io::Result<bool> {
         Ok(false)
+    }
+
+    fn network(&self) -> io::Result<Network> {
+        let space = Space::of(self.pid)?;
+        let ports = space.ports(&[self.pid])?;
+        let addresses = if space.is_own() { Default::default() } else { space.addresses() };
+        Ok(Network { space: Some(space), addresses, ports })
     }
 
     fn can_start(&self) -> bool {

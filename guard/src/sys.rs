@@ -1,8 +1,13 @@
 //! The few calls to the operating system that the standard library lacks.
 
 use std::{
-    fs, io,
-    os::fd::{AsRawFd, BorrowedFd},
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -75,6 +80,41 @@ pub(crate) fn as_killable<T>(start: impl FnOnce() -> T) -> T {
     let started = start();
     spare_from_oom_killer();
     started
+}
+
+/// Has the kernel kill a child when this process ends, for whatever reason. To be called, and the child started, by the
+/// main thread: it is the thread's end that counts.
+pub(crate) fn end_with_this_process(command: &mut Command) {
+    let parent = std::process::id();
+    let ask = move || {
+        // SAFETY: takes numbers alone; both calls are allowed between fork and exec.
+        let (asked, now) =
+            unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), libc::getppid()) };
+        if asked != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Whoever ended before that was asked for is not heard of.
+        if u32::try_from(now) == Ok(parent) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// Has a child start in the network namespace of a file.
+pub(crate) fn enter(command: &mut Command, namespace: File) {
+    let enter = move || {
+        // SAFETY: the descriptor belongs to the closure, which outlives the call.
+        match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(enter) };
 }
 
 /// Whether somebody asked this process to end.

@@ -4,6 +4,7 @@ use crate::{
     broker::Broker,
     journal::{Note, now_us},
     probe::{self, Seen},
+    wire,
 };
 use mallard_protocol::fault::{Act, GuardReport, Order, UNDO_PATIENCE, by_hand};
 use std::{
@@ -25,6 +26,10 @@ pub(crate) fn effect(order: &Order, broker: &dyn Broker) -> io::Result<Result<St
     match order.act {
         Act::Kill { .. } => of_kill(order, broker),
         Act::Pause => of_pause(order, broker),
+        // Packets are counted by the rules, and whoever looked would be counted, too.
+        Act::Cut { .. } | Act::Loss { .. } | Act::Limit { .. } => {
+            Ok(Err("its rules are not there".to_owned()))
+        }
     }
 }
 
@@ -106,7 +111,6 @@ fn try_to_undo(
     broker: &mut dyn Broker,
     within: Duration,
 ) -> Result<(String, bool), String> {
-    let order = &note.order;
     let began = Instant::now();
     let mut revived = false;
     loop {
@@ -114,7 +118,7 @@ fn try_to_undo(
             return Ok((format!("{} was removed", broker.describe()), false));
         }
         // Again and again: an engine may be busy, a process may come to an end only now.
-        let now = restore(order, broker, &mut revived).and_then(|()| is_back(order, broker));
+        let now = restore(note, broker, &mut revived).and_then(|()| is_back(note, broker));
         let cause = match now {
             Ok(Ok(proof)) => return Ok((proof, revived)),
             Ok(Err(seen)) => seen,
@@ -128,9 +132,15 @@ fn try_to_undo(
 }
 
 /// Restores what is not as it was, and nothing else.
-fn restore(order: &Order, broker: &mut dyn Broker, revived: &mut bool) -> io::Result<()> {
+fn restore(note: &Note, broker: &mut dyn Broker, revived: &mut bool) -> io::Result<()> {
+    let order = &note.order;
     if matches!(order.act, Act::Pause) {
         broker.go_on()?;
+    }
+    if let Some(table) = &note.table
+        && !wire::remove(table)?
+    {
+        return Err(io::Error::other(format!("the table {} is still there", table.name)));
     }
     if broker.lives()? || broker.runs().unwrap_or(false) {
         return Ok(());
@@ -140,21 +150,28 @@ fn restore(order: &Order, broker: &mut dyn Broker, revived: &mut bool) -> io::Re
             format!("{} has ended, and it is not known how it is started", broker.describe());
         return Err(io::Error::other(text));
     }
-    *revived |= matches!(order.act, Act::Pause);
+    *revived |= !matches!(order.act, Act::Kill { .. });
     broker.start()
 }
 
 /// Whether the victim is as it was: the proof, or what is seen instead.
-fn is_back(order: &Order, broker: &mut dyn Broker) -> io::Result<Result<String, String>> {
+fn is_back(note: &Note, broker: &mut dyn Broker) -> io::Result<Result<String, String>> {
+    let order = &note.order;
     if !broker.runs()? {
         return Ok(Err("it does not run".to_owned()));
     }
     if broker.lives()? && broker.is_paused()? {
         return Ok(Err(format!("{} stands still", broker.describe())));
     }
+    let gone = match &note.table {
+        Some(table) => format!("the table {} is gone, and ", table.name),
+        None => String::new(),
+    };
     Ok(match seen(order) {
-        None | Some((_, Seen::Unknown)) => Ok("it runs".to_owned()),
-        Some((address, seen)) if seen.is_up(order.tls) => Ok(format!("{address} {}", seen.words())),
+        None | Some((_, Seen::Unknown)) => Ok(format!("{gone}it runs")),
+        Some((address, seen)) if seen.is_up(order.tls) => {
+            Ok(format!("{gone}{address} {}", seen.words()))
+        }
         Some((address, seen)) => Err(format!("it runs, and {address} {}", seen.words())),
     })
 }

@@ -1,4 +1,4 @@
-//! Faults: what a guard is ordered to do to a broker, and what it reports.
+//! Faults: what a guard is ordered to do to a broker or to its packets, and what it reports.
 //!
 //! A guard is a process of its own on the host where the fault acts. Its order is one line of JSON on its stdin, its
 //! reports are lines of JSON on its stdout, so that a fault can be tried by hand, too. After the order it
@@ -25,15 +25,65 @@ pub enum Act {
     },
     /// It stands still, and goes on afterwards.
     Pause,
+    /// Packets between it and others are dropped.
+    Cut {
+        /// Which.
+        directions: Directions,
+    },
+    /// Some of the packets to and from it are dropped, by chance.
+    Loss {
+        /// So many of a million.
+        share_ppm: u32,
+    },
+    /// What it receives, and what it sends, is dropped beyond a rate.
+    Limit {
+        /// The rate of each direction.
+        bytes_per_s: u64,
+    },
+}
+
+/// Directions of packets, as the victim sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Directions {
+    /// To the victim and from it.
+    Both,
+    /// To the victim alone.
+    To,
+    /// From the victim alone.
+    From,
+}
+
+impl Directions {
+    /// Whether packets to the victim are among them.
+    #[must_use]
+    pub fn has_to(self) -> bool {
+        self != Self::From
+    }
+
+    /// Whether packets from the victim are among them.
+    #[must_use]
+    pub fn has_from(self) -> bool {
+        self != Self::To
+    }
 }
 
 impl Act {
+    /// Whether packets are what it is done to, and the kernel holds it.
+    #[must_use]
+    pub fn is_of_network(self) -> bool {
+        matches!(self, Self::Cut { .. } | Self::Loss { .. } | Self::Limit { .. })
+    }
+
     /// The word for it, as scenarios and cluster files spell it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Kill { .. } => "kill",
             Self::Pause => "pause",
+            Self::Cut { .. } => "cut",
+            Self::Loss { .. } => "loss",
+            Self::Limit { .. } => "limit",
         }
     }
 }
@@ -92,6 +142,31 @@ pub enum Victim {
     },
 }
 
+/// A broker at an end of a wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Its id.
+    pub broker: i32,
+    /// How it is found, where it is known and on the guard's host.
+    pub victim: Option<Victim>,
+    /// Where it serves clients, as `host:port`.
+    pub address: Option<String>,
+}
+
+/// Which brokers and clients a cut is between. The victim is on the near side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wire {
+    /// Brokers on the near side beside the victim.
+    pub near: Vec<End>,
+    /// Brokers on the far side.
+    pub far: Vec<End>,
+    /// Whoever is no broker is on the far side, too.
+    pub clients: bool,
+    /// Brokers on neither side.
+    pub rest: Vec<End>,
+}
+
 /// What a guard is ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -101,6 +176,12 @@ pub struct Order {
     pub act: Act,
     /// Whom it is done to.
     pub victim: Victim,
+    /// Its id, if it is known.
+    #[serde(default)]
+    pub broker: Option<i32>,
+    /// Between whom packets are dropped, for a cut.
+    #[serde(default)]
+    pub wire: Wire,
     /// Where the victim serves clients, as `host:port`, by which effect and undo are proved; `None` where the guard
     /// cannot know.
     pub address: Option<String>,
@@ -200,5 +281,10 @@ pub fn by_hand(act: Act, victim: &Victim, found: &str) -> String {
         (Act::Kill { .. }, Victim::Process { start, .. }) => start.join(" "),
         (Act::Pause, Victim::Container { name, .. }) => format!("docker unpause {name}"),
         (Act::Kill { .. }, Victim::Container { name, .. }) => format!("docker start {name}"),
+        (Act::Cut { .. } | Act::Loss { .. } | Act::Limit { .. }, _) => {
+            format!(
+                "end the nft that holds the table mallard_… of {found}; `nft list ruleset` names it"
+            )
+        }
     }
 }

@@ -198,6 +198,16 @@ pub fn netns() -> Part {
     Err("no right to make network namespaces: run the tests as root".to_owned())
 }
 
+/// Packet rules of nftables, in network namespaces.
+///
+/// # Errors
+///
+/// When nft is missing, or the right to make network namespaces.
+pub fn nftables() -> Part {
+    programs(&["nft", "perl"], "nftables and perl-base")?;
+    netns()
+}
+
 /// What delays packets and shifts clocks in a lab of hosts: a C compiler and the kernel's TAPs.
 ///
 /// # Errors

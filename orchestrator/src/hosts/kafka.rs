@@ -7,7 +7,7 @@ use crate::{
 };
 use mallard_protocol::{
     agent_command,
-    fault::{GuardReport, Victim},
+    fault::{End, GuardReport, Victim},
 };
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
@@ -53,6 +53,23 @@ pub async fn find(
         }
         None => Err(format!("the cluster file does not say where broker {id} runs")),
     }
+}
+
+/// Brokers at the ends of a wire, each with what it advertises. One that is not known is known by that alone.
+pub async fn ends(
+    kafka: &KafkaPlan,
+    brokers: Vec<(i32, Option<String>)>,
+    containers: &RunContainers,
+) -> Vec<End> {
+    let mut ends = Vec::new();
+    for (broker, address) in brokers {
+        let found = find(kafka, broker, address.clone(), containers).await.ok();
+        ends.push(match found {
+            Some(Found { victim, address }) => End { broker, victim: Some(victim), address },
+            None => End { broker, victim: None, address },
+        });
+    }
+    ends
 }
 
 /// Undoes faults on this machine whose guards and twins were killed, and says what became of each; nothing where

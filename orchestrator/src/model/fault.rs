@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct FaultResult {
     /// Its name in the scenario.
     pub name: String,
-    /// What is done: `kill`, `pause`.
+    /// What is done: `kill`, `pause`, `cut`, `loss`, `limit`.
     pub kind: String,
-    /// To whom, as the scenario says it: `leader of orders/0`.
+    /// To whom, as the scenario says it: `leader of orders/0`, `the wire between broker 1 and agents`.
     pub node: String,
     /// When it was to begin.
     pub planned_us: u64,

@@ -82,11 +82,33 @@ impl Building<'_> {
             Node::Leader { topic, partition } => self.check_partition(&at, topic, *partition),
             Node::Broker(_) | Node::Any => {}
         }
+        let named = fault.wire.near.iter().chain(&fault.wire.far);
+        for id in named.copied().filter(|id| unknown(*id)) {
+            let message = format!("the cluster file does not say where broker {id} runs");
+            self.reader.error(&at, message, "name its node below `kafka`, or leave it out");
+        }
+        self.check_told_apart(fault);
         let is_kill = matches!(fault.act, Act::Kill { .. });
         if is_kill && !kafka.can_start_all() {
             let message = "it is not said how a killed broker is started again";
             let help = "write `process: {pid_file: FILE, start: [COMMAND, …]}` in the cluster file";
             self.reader.error(&fault.at, message, help);
+        }
+    }
+
+    /// Brokers that share an address, and clients, cannot be told apart by their packets.
+    fn check_told_apart(&mut self, fault: &Fault) {
+        let is_cut = matches!(fault.act, Act::Cut { .. });
+        if let Some(host) =
+            self.cluster.kafka.shared_host().filter(|_| is_cut && !fault.wire.everyone)
+        {
+            let message = format!(
+                "all brokers are at {host}, where packets of a broker's connections cannot be told apart from those of \
+                 another one's or of clients"
+            );
+            let help = "write `between: [broker 1, everyone]`, which cuts off a broker's own ports; brokers in \
+                        containers have addresses of their own";
+            self.reader.error(&fault.node.at, message, help);
         }
     }
 
@@ -205,6 +227,7 @@ impl Building<'_> {
                 group: own,
                 act: fault.written.act,
                 node: fault.written.node.value.clone(),
+                wire: fault.written.wire.clone(),
                 at_us: fault.at_us,
                 for_us: micros(fault.written.lasting),
             });

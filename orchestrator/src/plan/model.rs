@@ -9,7 +9,7 @@ use crate::{
     scenario::{
         Compare, Guarantee,
         cluster::{Deadlines, HostPlan, KafkaPlan, OnAgentLoss},
-        faults::Node,
+        faults::{Node, Wire},
     },
 };
 use mallard_protocol::{
@@ -100,6 +100,8 @@ pub struct FaultPlan {
     pub act: Act,
     /// To whom.
     pub node: Node,
+    /// From whom it is cut off.
+    pub wire: Wire,
     /// When it begins, on the run's clock.
     pub at_us: u64,
     /// How long it lasts until it is undone, in microseconds.

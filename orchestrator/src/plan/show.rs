@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use mallard_protocol::{
-    fault::Act,
+    fault::{Act, Directions},
     pipeline::{DecodeSpec, ProcessSpec, RowsSpec},
     schedule::{Pace, Phase, PhaseKind, Schedule},
     workload::{ConsumerSpec, Membership, ProducerSpec, StampPlace},
@@ -259,6 +259,10 @@ fn faults(case: &CasePlan) -> String {
     let mut table = Table::new(&["fault", "from", "for", "what", "undo held by", "needs"]);
     for fault in &case.faults {
         let (how, needs) = match case.kafka.containers() {
+            _ if fault.act.is_of_network() => (
+                "the kernel, for as long as its guard lives",
+                "CAP_NET_ADMIN, and nft on that host",
+            ),
             Some(_) => ("a guard and its twin on this machine", "the container engine"),
             None => (
                 "a guard and its twin on the broker's host",
@@ -270,6 +274,20 @@ fn faults(case: &CasePlan) -> String {
                 format!("SIG{} to {}, then started again", signal.word().to_uppercase(), fault.node)
             }
             Act::Pause => format!("{} stands still", fault.node),
+            Act::Cut { directions } => {
+                let which = match directions {
+                    Directions::Both => "packets",
+                    Directions::To => "packets to the former",
+                    Directions::From => "packets to the latter",
+                };
+                format!("{which} on {} dropped", fault.wire.whom(&fault.node))
+            }
+            Act::Loss { share_ppm } => {
+                format!("{} % of packets of {} dropped", f64::from(share_ppm) / 1e4, fault.node)
+            }
+            Act::Limit { bytes_per_s } => {
+                format!("{}/s to and from {} at most", bytes_text(bytes_per_s), fault.node)
+            }
         };
         table.row([
             &*fault.name,
@@ -281,11 +299,13 @@ fn faults(case: &CasePlan) -> String {
         ]);
     }
     let undo = humanly(case.deadlines.undo);
-    format!(
-        "{}undoing may take {undo}; neither the kernel nor PID 1 holds it: what a guard and its twin leave that are\n\
-         killed at once is undone by this run if it lives, else by `mallard clean` or the next one\n",
-        table.text()
-    )
+    let mut text = format!("{}undoing may take {undo}", table.text());
+    if case.faults.iter().all(|fault| fault.act.is_of_network()) {
+        return text + "\n";
+    }
+    text += "; where a guard and its twin hold it, neither the kernel nor PID 1 does: what they leave that\n\
+             are killed at once is undone by this run if it lives, else by `mallard clean` or the next one\n";
+    text
 }
 
 /// The rate of all producers in a phase: constant, from one to another, or base and peak.

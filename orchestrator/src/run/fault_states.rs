@@ -23,7 +23,7 @@ impl Faults {
         let of = |fault: &FaultPlan| FaultResult {
             name: fault.name.clone(),
             kind: fault.act.word().to_owned(),
-            node: fault.node.to_string(),
+            node: fault.wire.whom(&fault.node),
             planned_us: fault.at_us,
             for_us: fault.for_us,
             undo_us: micros(undo),

@@ -5,7 +5,7 @@
 
 use super::{
     case::Case,
-    io::{Effect, FaultOrder},
+    io::{Effect, FaultOrder, WireOrder},
     questions::Asked,
     shared::Shared,
     stage_id::StageId,
@@ -17,7 +17,7 @@ use crate::{
     scenario::faults::Node,
 };
 use mallard_protocol::{
-    fault::{GuardReport, UNDO_PATIENCE},
+    fault::{Act, GuardReport, UNDO_PATIENCE},
     message::{Question, TopicFacts},
 };
 use std::time::Duration;
@@ -130,6 +130,10 @@ impl Shared {
             let cause = format!("the cluster file does not say where broker {broker} runs");
             return self.fault_not_begun(fault, &cause);
         }
+        let wire = match self.wire(fault, broker) {
+            Ok(wire) => wire,
+            Err(cause) => return self.put_off(fault, cause),
+        };
         let address = self.cluster.brokers.iter().find(|(id, _)| *id == broker);
         let undo_ms = micros(self.plan.deadlines.undo) / 1_000;
         let plan = &self.plan.faults[fault];
@@ -138,6 +142,7 @@ impl Shared {
             broker,
             act: plan.act,
             address: address.map(|(_, address)| address.clone()),
+            wire,
             tls: self.plan.kafka.speaks_tls(),
             for_ms: plan.for_us / 1_000,
             undo_ms,
@@ -152,6 +157,38 @@ impl Shared {
             return self.fault_not_begun(fault, cause);
         }
         self.faults.ordered.remove(&fault);
+    }
+
+    /// Between whom packets are dropped: every broker is on one side, on the other, or on neither.
+    fn wire(&self, fault: usize, victim: i32) -> Result<WireOrder, &'static str> {
+        let plan = &self.plan.faults[fault];
+        if !matches!(plan.act, Act::Cut { .. }) {
+            return Ok(WireOrder::default());
+        }
+        let asked = &plan.wire;
+        let mut wire =
+            WireOrder { clients: asked.clients || asked.everyone, ..WireOrder::default() };
+        let brokers = self.cluster.brokers.iter().filter(|(id, _)| *id != victim);
+        for (id, address) in brokers {
+            let side = if asked.near.contains(id) {
+                &mut wire.near
+            } else if asked.everyone || asked.far.contains(id) {
+                &mut wire.far
+            } else {
+                &mut wire.rest
+            };
+            side.push((*id, Some(address.clone())));
+        }
+        // A role may have come to be one of those that it was to be cut off from.
+        let is_missing =
+            |id: &&i32| **id != victim && wire.far.iter().all(|(known, _)| known != *id);
+        if asked.far.iter().any(|id| is_missing(&id)) {
+            return Err("the cluster does not have all brokers that it is to be cut off from now");
+        }
+        if wire.far.is_empty() && !wire.clients {
+            return Err("nobody is left whom it is to be cut off from");
+        }
+        Ok(wire)
     }
 
     fn fault_not_begun(&mut self, fault: usize, cause: &str) {

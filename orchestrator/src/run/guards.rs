@@ -8,7 +8,7 @@ use crate::{
 };
 use mallard_protocol::{
     agent_command,
-    fault::{BEGIN, END, GuardReport, Order, UNDO_PATIENCE, by_hand},
+    fault::{BEGIN, END, GuardReport, Order, UNDO_PATIENCE, Wire, by_hand},
 };
 use std::{
     collections::BTreeMap,
@@ -93,7 +93,7 @@ impl Guards {
 
 impl Start {
     async fn run(self, words: mpsc::UnboundedReceiver<&'static str>) {
-        let FaultOrder { fault, broker, act, address, tls, for_ms, undo_ms, lease_ms, waits } =
+        let FaultOrder { fault, broker, act, address, wire, tls, for_ms, undo_ms, lease_ms, waits } =
             self.order;
         let found = kafka::find(&self.kafka, broker, address, &self.containers).await;
         let tell = |report| drop(self.inputs.send(Input::Fault { fault, report }));
@@ -101,8 +101,26 @@ impl Start {
             Ok(found) => found,
             Err(cause) => return tell(GuardReport::NotBegun { cause }),
         };
-        let order =
-            Order { id: self.id, act, victim, address, tls, for_ms, undo_ms, lease_ms, waits };
+        let ends = async |brokers| kafka::ends(&self.kafka, brokers, &self.containers).await;
+        let wire = Wire {
+            near: ends(wire.near).await,
+            far: ends(wire.far).await,
+            clients: wire.clients,
+            rest: ends(wire.rest).await,
+        };
+        let order = Order {
+            id: self.id,
+            act,
+            victim,
+            broker: Some(broker),
+            wire,
+            address,
+            tls,
+            for_ms,
+            undo_ms,
+            lease_ms,
+            waits,
+        };
         match spawn(&self.program, &order).await {
             Ok((guard, stdin)) => {
                 let hearing = Hearing { fault, program: self.program, order, inputs: self.inputs };

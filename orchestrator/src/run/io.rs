@@ -84,6 +84,8 @@ pub struct FaultOrder {
     pub act: Act,
     /// Where the broker says that agents reach it.
     pub address: Option<String>,
+    /// Between whom packets are dropped, for a cut.
+    pub wire: WireOrder,
     /// Whether it speaks TLS there.
     pub tls: bool,
     /// How long it lasts, in milliseconds.
@@ -94,6 +96,19 @@ pub struct FaultOrder {
     pub lease_ms: u64,
     /// Whether its guard waits until it is told to begin.
     pub waits: bool,
+}
+
+/// Brokers of a cut beside its victim, each with where it says that agents reach it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WireOrder {
+    /// On the victim's side.
+    pub near: Vec<(i32, Option<String>)>,
+    /// On the other side.
+    pub far: Vec<(i32, Option<String>)>,
+    /// Whoever is no broker is on the other side, too.
+    pub clients: bool,
+    /// On neither side.
+    pub rest: Vec<(i32, Option<String>)>,
 }
 
 /// A judged case.

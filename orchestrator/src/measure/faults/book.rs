@@ -268,6 +268,7 @@ mod tests {
             group: "kill".to_owned(),
             act: mallard_protocol::fault::Act::Pause,
             node: crate::scenario::faults::Node::Broker(2),
+            wire: crate::scenario::faults::Wire::default(),
             at_us: 0,
             for_us: 0,
         }

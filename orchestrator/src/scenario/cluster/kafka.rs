@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const BOOTSTRAP: &str = "bootstrap.servers";
 
 /// Kinds of faults that a cluster file can allow, as it spells them.
-pub const FAULTS: [&str; 2] = ["kill", "pause"];
+pub const FAULTS: [&str; 5] = ["kill", "pause", "cut", "loss", "limit"];
 
 /// Faults that the brokers may suffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,6 +168,19 @@ impl KafkaPlan {
             }
             Kind::Embedded(_) => None,
         }
+    }
+
+    /// The host by whose one address all of several brokers are known, if that is so.
+    #[must_use]
+    pub fn shared_host(&self) -> Option<&str> {
+        let Kind::External { connection, nodes } = &self.kind else { return None };
+        let (_, bootstrap) = connection.iter().find(|(key, _)| key == BOOTSTRAP)?;
+        let mut hosts = bootstrap.split(',').map(|address| {
+            let address = address.trim();
+            address.rsplit_once(':').map_or(address, |(host, _)| host)
+        });
+        let first = hosts.next()?;
+        (nodes.len() > 1 && hosts.all(|host| host == first)).then_some(first)
     }
 
     /// Whether each broker that can be harmed can be started again.

@@ -155,7 +155,7 @@ impl Drop for Notes<'_> {
     }
 }
 
-fn notes_left() -> Vec<String> {
+pub(super) fn notes_left() -> Vec<String> {
     let folder = fs::read_dir(NOTES);
     let files = folder.into_iter().flatten().flatten().map(|entry| entry.file_name());
     files.map(|name| name.to_string_lossy().into_owned()).collect()

@@ -9,3 +9,4 @@ mod did;
 mod disk;
 mod injected;
 mod left_behind;
+mod network;
