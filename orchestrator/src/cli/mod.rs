@@ -113,3 +113,28 @@ fn man() -> Outcome {
         Err(cause) => Outcome::failed(exit_code::ERROR, format!("error: {cause}\n")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Of two arguments with one name the later one is read for both. `clap` looks for it in debug builds alone.
+    #[test]
+    fn each_argument_of_a_command_has_a_name_of_its_own() {
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let (mut names, mut flags) = (BTreeSet::new(), BTreeSet::new());
+            for argument in command.get_arguments() {
+                let place = format!("{} {}", command.get_name(), argument.get_id());
+                assert!(names.insert(argument.get_id().clone()), "{place} is there twice");
+                let flag = argument.get_long().map(str::to_owned);
+                assert!(
+                    flag.is_none_or(|flag| flags.insert(flag)),
+                    "{place}: its flag is there twice"
+                );
+            }
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub(super) fn planned(
     against: &Path,
     run_id: &str,
 ) -> Result<(Plan, Vec<Diagnostic>), Outcome> {
-    known_metrics(&args.pairs.metrics)
+    known_metrics(&args.pairs.decide_by)
         .map_err(|cause| Outcome::failed(exit_code::USAGE, error_text(&cause)))?;
     let refused = |mistakes: Vec<Diagnostic>| files::refused(&mistakes);
     let rounds = args.pairs.pairs.unwrap_or(1);
@@ -85,7 +85,7 @@ pub(super) fn compared(
 ) -> Result<Comparison, ArchiveError> {
     let asked = Asked {
         tolerance: args.tolerance.unwrap_or(TOLERANCE),
-        metrics: args.metrics.clone(),
+        metrics: args.decide_by.clone(),
         across: Vec::new(),
         paired: true,
     };

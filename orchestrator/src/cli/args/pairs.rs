@@ -27,7 +27,7 @@ pub struct PairArgs {
     pub tolerance: Option<f64>,
     /// Decide pairs by this metric instead of the five headline ones; may be repeated
     #[arg(long = "metric", value_name = "METRIC", requires = "against")]
-    pub metrics: Vec<String>,
+    pub decide_by: Vec<String>,
 }
 
 impl PairArgs {
