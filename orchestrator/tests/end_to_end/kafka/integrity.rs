@@ -65,7 +65,7 @@ fn a_sound_broker_keeps_the_strictest_guarantee() {
 fn what_is_written_behind_the_producers_back_is_named_and_counted_to_the_record() {
     testkit::require!(kafka);
     let kafka = kafka::shared(3);
-    let sandbox = sandbox(&scenario("exactly-once", "25s"), &cluster_file(kafka, 2, ""));
+    let sandbox = sandbox(&scenario("exactly-once", "40s"), &cluster_file(kafka, 2, ""));
     let mut running = sandbox.spawn(RUN);
     running.wait_for_output("load starts", PATIENCE);
     let id = sandbox.latest_run().id();
@@ -74,8 +74,10 @@ fn what_is_written_behind_the_producers_back_is_named_and_counted_to_the_record(
     });
     kafka.meddle(&topic, 1, [17, 5, 3]);
     let outcome = running.wait(PATIENCE);
-    outcome.assert_code(1);
-    let result = sandbox.latest_run().only_result();
+    // A busy machine makes it invalid on top of it; what is counted is the same.
+    let run = sandbox.latest_run();
+    run.assert_ended(&outcome, 1);
+    let result = run.only_result();
     let value = |name: &str| metric(&result, name);
     // A copy in another partition is a second copy as well.
     assert_eq!(value("records.duplicated"), 20.0, "{:#}", result["evidence"]);
