@@ -232,8 +232,26 @@ fn by_ratio(
     };
     let outside = rules.outside(gates);
     let (difference, basis, sigma) = spread(a, b, (base.within, new.within), earlier);
-    let (low, high) = difference.interval(outside);
     let tells = !matches!(basis, Basis::WithinRuns | Basis::Nothing);
+    let judged = by_interval(&difference, basis, tells, better, outside, rules);
+    Judged {
+        spread: sigma,
+        repeats: repeats_if(judged.word, sigma, rules),
+        ranks: ranks(&ln_base, &ln_new),
+        ..judged
+    }
+}
+
+/// What the interval of a difference of logarithms says; `Unclear` where the spread behind it tells nothing.
+pub(super) fn by_interval(
+    difference: &Difference,
+    basis: Basis,
+    tells: bool,
+    better: Option<Better>,
+    outside: f64,
+    rules: Rules,
+) -> Judged {
+    let (low, high) = difference.interval(outside);
     let narrow = difference.interval(EQUAL);
     let word = better.map(|better| match tells {
         true => word((low, high), narrow, better, rules.margin()),
@@ -246,12 +264,8 @@ fn by_ratio(
         ratio: Some(difference.d.exp()),
         low: has_interval.then(|| low.exp()),
         high: has_interval.then(|| high.exp()),
-        confidence: 1.0 - outside,
-        difference: None,
         basis,
-        spread: sigma,
-        repeats: repeats_if(word, sigma, rules),
-        ranks: ranks(&ln_base, &ln_new),
+        ..nothing(better, outside)
     }
 }
 

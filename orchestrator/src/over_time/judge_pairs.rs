@@ -6,8 +6,8 @@
 
 use super::{
     judge::{
-        Basis, ENOUGH_RUNS, EQUAL, Judged, POWER, Ranks, Rules, Side, exactly, no_worse, nothing,
-        word,
+        Basis, ENOUGH_RUNS, EQUAL, Judged, POWER, Ranks, Rules, Side, by_interval, exactly,
+        no_worse, nothing, word,
     },
     statistics::{
         Dice,
@@ -67,26 +67,14 @@ fn by_ratio(
         false if base.within > 0.0 && new.within > 0.0 => Basis::WithinRuns,
         false => Basis::Nothing,
     };
-    let (low, high) = difference.interval(outside);
-    let narrow = difference.interval(EQUAL);
-    let word = better.map(|better| match enough {
-        true => word((low, high), narrow, better, rules.margin()),
-        false => Word::Unclear,
-    });
+    let judged = by_interval(&difference, basis, enough, better, outside, rules);
     let sigma = enough.then(|| sample.variance.max(within).sqrt());
-    let has_interval = basis != Basis::Nothing;
     Judged {
-        word,
-        no_worse: enough && no_worse(narrow, better, rules.margin()),
-        ratio: Some(sample.mean.exp()),
-        low: has_interval.then(|| low.exp()),
-        high: has_interval.then(|| high.exp()),
-        basis,
         spread: sigma,
-        repeats: (word == Some(Word::Unclear))
+        repeats: (judged.word == Some(Word::Unclear))
             .then(|| sigma.map_or(5, |sigma| pairs_needed(sigma, rules))),
         ranks: ranks(&d, true),
-        ..nothing(better, outside)
+        ..judged
     }
 }
 
