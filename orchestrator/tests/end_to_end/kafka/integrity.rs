@@ -2,8 +2,8 @@
 //! counted to the record, and nothing else is.
 
 use super::loss::{
-    HINDERED, LONG, REPLICATED, Row, TRUNCATED, WAYS, cells, created, delete_topics, sum, take,
-    truncated,
+    EXPIRING, HINDERED, LONG, REPLICATED, Row, TRUNCATED, UNCLEAN, WAYS, cells, created,
+    delete_topics, sum, take, truncated,
 };
 use crate::world::{
     EMBEDDED, PATIENCE, RUN, assert_accounts_add_up, cluster_file, codes, intervals_of, metric,
@@ -134,9 +134,7 @@ fn what_retention_removes_is_expired_by_number_and_nothing_is_wrong_with_it() {
         ways: &WAYS[..3],
         integrity: "at-least-once",
         load: "[{hold: {rate: 900/s, for: 8s}}, {drain: {within: 3s}}]",
-        topic: "partitions: 2, replication: 1, config: {retention.ms: \"1000\", segment.ms: \"500\"}",
-        producer: "payload: {size: 200B}",
-        consumer: ", work: 20ms, client: {queued.min.messages: 1}",
+        ..EXPIRING
     };
     let (sandbox, running) = row.start(&kafka);
     let outcome = running.wait(LONG);
@@ -162,15 +160,7 @@ fn identity(record: &Record) -> (Vec<u8>, u64) {
 fn what_an_unclean_election_loses_is_lost_to_the_record() {
     testkit::require!(kafka);
     let kafka = take(&TRUNCATED);
-    let row = Row {
-        ways: &WAYS[..2],
-        integrity: "at-least-once",
-        load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
-        topic: "existing: true, partitions: 1",
-        // An idempotent one refuses to go on.
-        producer: "payload: {size: 200B}, client: {enable.idempotence: \"false\"}",
-        consumer: "",
-    };
+    let row = Row { ways: &WAYS[..2], integrity: "at-least-once", ..UNCLEAN };
     let (sandbox, outcome) = truncated(&kafka, &row);
     let run = sandbox.latest_run();
     let result = run.only_result();

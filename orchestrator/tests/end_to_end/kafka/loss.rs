@@ -75,6 +75,27 @@ pub(crate) const REPLICATED: Row = Row {
     consumer: "",
 };
 
+/// What goes on through an unclean election, and loses what the old leader alone had.
+pub(crate) const UNCLEAN: Row = Row {
+    ways: WAYS.split_at(3).0,
+    integrity: "none",
+    load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
+    topic: "existing: true, partitions: 1",
+    // An idempotent one refuses to go on: see the test of it.
+    producer: "payload: {size: 200B}, client: {enable.idempotence: \"false\"}",
+    consumer: "",
+};
+
+/// What retention removes while slow readers read.
+pub(crate) const EXPIRING: Row = Row {
+    ways: &WAYS,
+    integrity: "none",
+    load: "[{hold: {rate: 1200/s, for: 8s}}, {drain: {within: 3s}}]",
+    topic: "partitions: 2, replication: 1, config: {retention.ms: \"1000\", segment.ms: \"500\"}",
+    producer: "payload: {size: 200B}",
+    consumer: ", work: 20ms, client: {queued.min.messages: 1}",
+};
+
 impl Row {
     fn sandbox(&self, kafka: &KafkaCluster) -> Sandbox {
         let mut text =
@@ -309,14 +330,7 @@ fn a_broker_that_is_killed_loses_nothing_of_what_three_replicas_hold() {
 fn what_retention_removes_before_a_slow_reader_is_expired_and_not_lost() {
     testkit::require!(kafka);
     let kafka = take(&HINDERED);
-    let row = Row {
-        ways: &WAYS,
-        integrity: "none",
-        load: "[{hold: {rate: 1200/s, for: 8s}}, {drain: {within: 3s}}]",
-        topic: "partitions: 2, replication: 1, config: {retention.ms: \"1000\", segment.ms: \"500\"}",
-        producer: "payload: {size: 200B}",
-        consumer: ", work: 20ms, client: {queued.min.messages: 1}",
-    };
+    let row = EXPIRING;
     let (sandbox, running) = row.start(&kafka);
     let outcome = running.wait(LONG);
     let run = sandbox.latest_run();
@@ -381,19 +395,10 @@ pub(crate) fn delete_topics(kafka: &KafkaCluster) {
 fn what_an_unclean_election_truncates_is_lost_by_as_many_as_the_log_is_short_of() {
     testkit::require!(kafka);
     let kafka = take(&TRUNCATED);
-    let row = Row {
-        ways: &WAYS[..3],
-        integrity: "none",
-        load: "[{hold: {rate: 400/s, for: 25s}}, {drain: {within: 40s}}]",
-        topic: "existing: true, partitions: 1",
-        // An idempotent one refuses to go on: see the next test.
-        producer: "payload: {size: 200B}, client: {enable.idempotence: \"false\"}",
-        consumer: "",
-    };
-    let (sandbox, outcome) = truncated(&kafka, &row);
+    let (sandbox, outcome) = truncated(&kafka, &UNCLEAN);
     let run = sandbox.latest_run();
     let result = run.only_result();
-    let cells = cells(&kafka, &row, &result, str::to_owned);
+    let cells = cells(&kafka, &UNCLEAN, &result, str::to_owned);
     assert_accounts_add_up(&result);
     for cell in &cells {
         let grown = cell.end - cell.number("/start_offset");
