@@ -89,7 +89,11 @@ pub(super) fn watch(
 }
 
 /// Runs a shipped scenario in a short form beside a watch.
-fn run(kafka: &KafkaCluster, sandbox: &Sandbox, scenario: &str) -> (Finished, Vec<Seen>) {
+pub(super) fn run(
+    kafka: &KafkaCluster,
+    sandbox: &Sandbox,
+    scenario: &str,
+) -> (Finished, Vec<Seen>) {
     sandbox.shipped("scenarios");
     let short = ["rate=300/s", "before=8s", "away=12s", "hold=60s"];
     let mut command = vec!["run", scenario, "--cluster", "c.yaml"];

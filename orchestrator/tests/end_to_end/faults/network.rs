@@ -1,7 +1,7 @@
 //! Faults of the network on a real broker of this machine: what Mallard says of them is held against what a connection
 //! of the test's own meets, and against the kernel's packet rules before and afterwards.
 
-use super::injected::{Notes, cluster, notes_left};
+use super::injected::{Notes, cluster, notes_left, run};
 use crate::world::{PATIENCE, assert_accounts_add_up, metric};
 use serde_json::Value;
 use std::{
@@ -103,4 +103,34 @@ fn a_limit_that_the_load_never_reaches_is_no_pass() {
     assert!(codes(&result).contains(&"fault_without_effect"), "{:#}", result["reasons"]);
     let seen = fault(&result, "limit")["effect"].as_str().expect("what was seen");
     assert!(seen.starts_with("0 of "), "{seen}");
+}
+
+/// A shipped scenario in a short form, on three brokers of one address.
+fn assert_stood(scenario: &str, allowed: &str) {
+    let kafka = KafkaCluster::start(3);
+    let sandbox = Sandbox::new();
+    let _notes = Notes(&sandbox);
+    sandbox.file("c.yaml", cluster(&kafka, &sandbox, allowed));
+    let (outcome, seen) = run(&kafka, &sandbox, &format!("scenarios/faults/{scenario}.yaml"));
+    assert!(seen.is_empty(), "no broker ends or stands still: {seen:?}");
+    let run = sandbox.latest_run();
+    let result = run.only_result();
+    assert_accounts_add_up(&result);
+    let of_faults = codes(&result).into_iter().filter(|code| code.starts_with("fault"));
+    assert_eq!(of_faults.collect::<Vec<_>>(), Vec::<&str>::new(), "{}", outcome.stdout);
+    assert_eq!(metric(&result, "records.lost"), 0.0, "{}", outcome.stdout);
+    assert!(result["faults"][0]["undone_us"].is_u64(), "{:#}", result["faults"]);
+    run.assert_went_well(&outcome);
+}
+
+#[test]
+fn three_brokers_stand_that_a_leader_is_cut_off() {
+    testkit::require!(kafka, nftables);
+    assert_stood("leader-cut-off", "cut");
+}
+
+#[test]
+fn three_brokers_stand_a_wire_that_loses_packets() {
+    testkit::require!(kafka, nftables);
+    assert_stood("wire-loses", "loss");
 }
